@@ -1,0 +1,158 @@
+"""What is sent to a server and what came back, with its times.
+
+An `Exchange` is both the timed sample and the scored reply: the text that was timed is the text that is graded.
+All times are microseconds on a monotonic clock, relative to the moment the request's last byte was written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from evalkit.findings import Frozen
+from evalkit.secrets import Secret
+
+Message = dict[str, Any]
+
+ErrorKind = Literal[
+    "refused",  # no connection
+    "timeout",  # a deadline passed: connect, first byte, idle or total
+    "http",  # a status other than 200
+    "protocol",  # not HTTP, not SSE, not JSON, too large
+    "stream-error",  # an error event inside the stream
+    "aborted",  # finish_reason abort
+    "incomplete",  # the stream ended without a finish reason
+    "empty",  # a stream without a single event
+]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Deadlines in seconds and caps of one request. One place sets them; the checklist can."""
+
+    connect_s: float = 10.0
+    first_byte_s: float = 120.0
+    idle_s: float = 60.0
+    total_s: float = 600.0
+    max_bytes: int = 64 * 1024 * 1024
+    max_line_bytes: int = 4 * 1024 * 1024
+    max_events: int = 200_000
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where requests go. `base_url` has scheme and host, no `/v1`; `model` is the name that the server serves."""
+
+    label: str
+    base_url: str
+    model: str
+    api_key: Secret | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """A chat completion as production sends it. `extra_body` is merged last."""
+
+    messages: tuple[Message, ...]
+    max_tokens: int = 512
+    temperature: float = 0.0
+    tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: Any = None
+    response_format: dict[str, Any] | None = None
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    stream: bool = True
+    extra_body: dict[str, Any] = field(default_factory=dict)
+
+    def body(self, model: str) -> dict[str, Any]:
+        """The JSON body for `/v1/chat/completions`, usage on every chunk asked for when streaming."""
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": list(self.messages),
+            "max_tokens": self.max_tokens,
+            "temperature": self.temperature,
+            "stream": self.stream,
+        }
+        if self.stream:
+            body["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
+        optional = {
+            "tools": list(self.tools) or None,
+            "tool_choice": self.tool_choice,
+            "response_format": self.response_format,
+            "stop": list(self.stop) or None,
+            "seed": self.seed,
+        }
+        body.update({key: value for key, value in optional.items() if value is not None})
+        return {**body, **self.extra_body}
+
+
+class ToolCall(Frozen):
+    """A tool call as the server reported it; `arguments` is its raw text, which need not be JSON."""
+
+    name: str
+    arguments: str
+
+
+class ExchangeError(Frozen):
+    """Why there is no usable reply. `message` is sanitised and redacted."""
+
+    kind: ErrorKind
+    message: str
+    status: int | None = None
+    retry_after_s: float | None = None
+
+
+class Exchange(Frozen):
+    """One request and its reply.
+
+    `chunks` holds one (time in µs, cumulative output tokens or None) per event that carried text, reasoning or a
+    tool call: counts come from the server's usage, never from counting events.
+    """
+
+    ok: bool
+    error: ExchangeError | None = None
+    status: int | None = None
+    text: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    #: µs from the last byte written
+    first_byte_us: int | None = None
+    #: first event with text, reasoning or a tool call
+    first_chunk_us: int | None = None
+    #: first event with non-blank answer text or a tool call
+    first_visible_us: int | None = None
+    last_chunk_us: int | None = None
+    #: `[DONE]`, or the end of the body
+    done_us: int | None = None
+    chunks: tuple[tuple[int, int | None], ...] = ()
+    #: events that carried usage but no text (denoising steps on some routes)
+    empty_events: int = 0
+    connected_us: int | None = None  # time to connect, when this request opened the connection
+    reused_connection: bool = False
+    #: wall clock at the moment of writing, ISO 8601 UTC, for the record only
+    written_at: str | None = None
+    #: allow-listed extras: spec_accept_length, spec_verify_ct, system_fingerprint, server timings, rate limit headers
+    server: dict[str, Any] = {}  # noqa: RUF012  pydantic copies defaults
+    transport: str = "wire"
+    #: warnings about the reply: usage contradicts chunks, duplicate chunk, no [DONE], coalesced
+    notes: tuple[str, ...] = ()
+
+    @property
+    def e2e_us(self) -> int | None:
+        """End-to-end latency: written to done."""
+        return self.done_us if self.ok else None
+
+
+class ChatClient(Protocol):
+    """Sends chat completions; connections are kept alive per target."""
+
+    async def chat(self, target: Target, request: ChatRequest, *, request_id: str | None = None) -> Exchange:
+        """Never raises for what a server can do: failures are in `Exchange.error`. Cancellation closes the connection."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,161 @@
+"""The vocabulary of a decision: statuses, how a fact is known, findings and the checks that make them.
+
+Pure data: nothing here touches the world. A `Check` is the metadata of one tested statement; its pages
+in the docs and in `evalkit explain` are generated from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+ItemId = Literal["license", "modes", "hardware", "serving", "quality", "context"]
+ITEM_IDS: tuple[ItemId, ...] = ("license", "modes", "hardware", "serving", "quality", "context")
+
+#: items decided once for the candidate, and those decided per decoding mode
+CANDIDATE_ITEMS: tuple[ItemId, ...] = ("license", "hardware", "context")
+PER_MODE_ITEMS: tuple[ItemId, ...] = ("modes", "serving", "quality")
+
+
+class Status(StrEnum):
+    """What a finding says of its statement."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    INCONCLUSIVE = "inconclusive"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    NOT_APPLICABLE = "not-applicable"
+    WAIVED = "waived"
+
+    @property
+    def carries(self) -> bool:
+        """Whether a GO can stand on it."""
+        return self in (Status.PASS, Status.WARN, Status.NOT_APPLICABLE, Status.WAIVED)
+
+    @property
+    def open(self) -> bool:
+        """Whether it was neither shown to hold nor shown not to hold."""
+        return self in (Status.INCONCLUSIVE, Status.ERROR, Status.SKIPPED)
+
+
+#: Worst first: what a group of findings amounts to.
+SEVERITY: tuple[Status, ...] = (
+    Status.FAIL,
+    Status.ERROR,
+    Status.INCONCLUSIVE,
+    Status.SKIPPED,
+    Status.WARN,
+    Status.WAIVED,
+    Status.PASS,
+    Status.NOT_APPLICABLE,
+)
+
+
+def worst(statuses: list[Status]) -> Status:
+    """The status of a group: its worst member. An empty group showed nothing: inconclusive."""
+    return min(statuses, key=SEVERITY.index) if statuses else Status.INCONCLUSIVE
+
+
+class KnownBy(StrEnum):
+    """How a fact is known. Vendor and third-party figures never count as evidence."""
+
+    OBSERVED = "observed"
+    DECLARED = "declared"
+    INFERRED = "inferred"
+    VENDOR_REPORTED = "vendor-reported"
+    THIRD_PARTY_REPORTED = "third-party-reported"
+
+
+class Frozen(BaseModel):
+    """Base of all facts and findings: immutable, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Evidence(Frozen):
+    """Where a finding can be checked: a file of the run folder (relative path) or a public address."""
+
+    path: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+    note: str | None = None
+
+
+class Finding(Frozen):
+    """One tested statement and what became of it."""
+
+    id: str
+    item: ItemId
+    status: Status
+    summary: str
+    #: Counts towards the verdict. Findings about other variants and information do not.
+    counts: bool = True
+    mode: str | None = None
+    variant: str | None = None
+    observed: str | None = None
+    threshold: str | None = None
+    known_by: KnownBy | None = None
+    evidence: tuple[Evidence, ...] = ()
+    remedy: str | None = None
+    #: Set when a waiver covers the finding: what the status was before.
+    original_status: Status | None = None
+    #: Machine-readable figures (counts, intervals, ids), for JSON and charts.
+    data: dict[str, object] = {}
+
+
+@dataclass(frozen=True)
+class Check:
+    """Metadata of a finding. Ids read `item.what`; `remedy` says what to do when it does not pass."""
+
+    id: str
+    title: str
+    why: str
+    remedy: str
+    per_mode: bool = False
+    sources: tuple[str, ...] = field(default=())
+
+    @property
+    def item(self) -> ItemId:
+        name = self.id.split(".", 1)[0]
+        for known in ITEM_IDS:
+            if known == name:
+                return known
+        raise ValueError(f"check id {self.id!r} does not start with an item")
+
+    def finding(
+        self,
+        status: Status,
+        summary: str,
+        *,
+        mode: str | None = None,
+        variant: str | None = None,
+        observed: str | None = None,
+        threshold: str | None = None,
+        known_by: KnownBy | None = None,
+        evidence: tuple[Evidence, ...] = (),
+        remedy: str | None = None,
+        counts: bool = True,
+        data: dict[str, object] | None = None,
+    ) -> Finding:
+        """A finding of this check; the check's remedy is used unless it passed or one is given."""
+        fallback = None if status in (Status.PASS, Status.NOT_APPLICABLE) else self.remedy
+        return Finding(
+            id=self.id,
+            item=self.item,
+            status=status,
+            summary=summary,
+            mode=mode,
+            variant=variant,
+            observed=observed,
+            threshold=threshold,
+            known_by=known_by,
+            evidence=evidence,
+            remedy=remedy or fallback,
+            counts=counts,
+            data=data or {},
+        )

@@ -1,0 +1,96 @@
+"""What is known of a model: its card, configuration, license sources and files at one commit."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from evalkit.findings import Frozen, KnownBy
+
+
+class ModelFile(Frozen):
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+class TextFile(Frozen):
+    """A small text file that was read and kept as evidence (`path` is relative to the run folder)."""
+
+    name: str
+    sha256: str
+    size: int
+    path: str | None = None
+
+
+class CardLicense(Frozen):
+    """License fields of the front matter, as written (trimmed); `license` keeps every entry of a list."""
+
+    license: tuple[str, ...] = ()
+    license_name: str | None = None
+    license_link: str | None = None
+    #: what the card's prose or badges say of licenses: (label, link)
+    mentions: tuple[tuple[str, str | None], ...] = ()
+
+
+class ContextLimits(Frozen):
+    """Context figures from card, config, generation defaults and tokenizer; None where a source is silent."""
+
+    config_max: int | None = None
+    config_source: str | None = None  # "text_config.max_position_embeddings" or "max_position_embeddings"
+    rope_type: str | None = None
+    rope_factor: float | None = None
+    rope_original: int | None = None
+    generation_max_length: int | None = None
+    generation_max_new_tokens: int | None = None
+    tokenizer_max: int | None = None
+    trained: int | None = None
+    trained_source: str | None = None
+    trained_known_by: KnownBy | None = None
+    card_claims: tuple[tuple[str, int], ...] = ()  # (sentence, tokens)
+
+
+class CandidateFacts(Frozen):
+    """One model at one commit (or one local folder or snapshot at a content hash)."""
+
+    model: str
+    role: Literal["candidate", "variant"] = "candidate"
+    kind: Literal["hub", "folder", "snapshot"] = "hub"
+    requested_revision: str = "main"
+    #: commit sha, or `sha256:<content hash>` for a folder or snapshot
+    revision: str | None = None
+    fetched_at: str | None = None
+    gated: str | None = None  # "no" | "auto" | "manual" | None when unknown
+    card: CardLicense | None = None
+    base_model: tuple[str, ...] = ()
+    library_name: str | None = None
+    pipeline_tag: str | None = None
+    tags: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+    model_type: str | None = None
+    remote_code: tuple[str, ...] = ()  # files named by auto_map; never run
+    #: allow-listed config values used by fit and context (top level or text_config), as read
+    config: dict[str, Any] = {}  # noqa: RUF012  pydantic copies defaults
+    context: ContextLimits = ContextLimits()
+    files: tuple[ModelFile, ...] = ()
+    texts: tuple[TextFile, ...] = ()
+    #: license texts found: LICENSE, NOTICE, … at the commit, or given by --license-text
+    license_texts: tuple[TextFile, ...] = ()
+    notes: tuple[str, ...] = ()
+    #: set when the model could not be read: what happened and what to do; nothing else is then filled
+    error: str | None = None
+    error_kind: (
+        Literal[
+            "gated",
+            "missing",
+            "revision",
+            "offline",
+            "network",
+            "auth",
+            "rate-limit",
+            "server",
+            "invalid",
+            "disabled",
+        ]
+        | None
+    ) = None
+    hint: str | None = None

@@ -1,0 +1,71 @@
+"""Replies to task cases and what the graders said of them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from evalkit.client.types import Exchange
+from evalkit.findings import Frozen
+
+ToolOutcome = Literal["call", "text", "malformed", "truncated"]
+
+
+class Grade(Frozen):
+    """What one grader said. `passed` None: unscored, which is not zero."""
+
+    grader: str
+    passed: bool | None
+    score: float | None = None
+    reason: str = ""
+    detail: dict[str, Any] = {}  # noqa: RUF012  pydantic copies defaults
+
+
+class Answer(Frozen):
+    """One reply to one case in one mode, with its grades."""
+
+    mode: str
+    suite: str
+    kind: str  # chat | tools | long | structured | custom
+    case_id: str
+    cluster: str | None = None
+    repeat: int = 0
+    severity: str = "normal"  # critical | normal | minor
+    tags: tuple[str, ...] = ()
+    streamed: bool = True
+    request_sha256: str
+    seed: int | None = None
+    exchange: Exchange
+    grades: tuple[Grade, ...] = ()
+    #: all graders passed; None: unscored
+    passed: bool | None = None
+    score: float | None = None
+    tool_outcome: ToolOutcome | None = None
+    prompt_preview: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.mode}|{self.suite}|{self.case_id}|{self.repeat}|{int(self.streamed)}"
+
+
+class SuiteFacts(Frozen):
+    """A suite that was part of the plan, so that cases that were never answered are not forgotten."""
+
+    name: str
+    kind: str
+    path: str
+    sha256: str
+    version: str = "1"
+    cases: int
+    shipped: bool = False
+    critical: tuple[str, ...] = ()
+    repeats: int = 1
+
+
+class SamplingProbe(Frozen):
+    """Whether a mode honours temperature: distinct replies of n draws at T=1 and at T=0."""
+
+    mode: str
+    draws: int
+    distinct_at_one: int
+    distinct_at_zero: int
+    failed: int = 0

@@ -1,0 +1,1 @@
+"""The run: plan, collection, the run folder, and what was collected."""

@@ -1,0 +1,88 @@
+"""Everything that a run collected: the journal folded into one object, the only input of deciding besides the checklist."""
+
+from __future__ import annotations
+
+from evalkit.findings import Frozen, ItemId
+from evalkit.gpu.facts import HardwareFacts, TelemetrySample
+from evalkit.hub.facts import CandidateFacts
+from evalkit.quality.facts import Answer, SamplingProbe, SuiteFacts
+from evalkit.serving.context_facts import ContextProbe
+from evalkit.serving.facts import EndpointFacts, LaunchFacts, StabilityFacts
+from evalkit.timing.facts import CacheState, ClientError, Look, TimedSample, WarmUp
+
+
+class PromptFacts(Frozen):
+    """The timed prompts, without their text."""
+
+    path: str
+    sha256: str
+    count: int
+    shipped: bool
+    longest_chars: int
+    max_tokens: int
+
+
+class RunStart(Frozen):
+    run_id: str
+    started_at: str  # ISO 8601 UTC
+    evalkit_version: str
+    plan_sha256: str
+    checklist_sha256: str
+    simulated: bool = False
+    argv: tuple[str, ...] = ()
+    platform: str = ""
+    python: str = ""
+    seed: int = 1
+
+
+class RunEnd(Frozen):
+    finished_at: str
+    interrupted: bool = False
+    stopped_by: str | None = None  # budget, failed candidate item, …
+
+
+class CollectError(Frozen):
+    """Something that could not be collected; becomes an `error` finding of its item."""
+
+    item: ItemId
+    mode: str | None = None
+    summary: str
+    remedy: str | None = None
+
+
+class SkippedItem(Frozen):
+    item: ItemId
+    reason: str
+
+
+class Facts(Frozen):
+    """What was seen, and nothing else. Each list is in the order of collection."""
+
+    start: RunStart
+    end: RunEnd | None = None
+    candidates: tuple[CandidateFacts, ...] = ()
+    hardware: HardwareFacts | None = None
+    endpoints: dict[str, EndpointFacts] = {}  # noqa: RUF012  latest probe by mode label (and "incumbent")
+    launches: tuple[LaunchFacts, ...] = ()
+    prompts: tuple[PromptFacts, ...] = ()
+    suites: tuple[SuiteFacts, ...] = ()
+    client_errors: tuple[ClientError, ...] = ()
+    warmups: tuple[WarmUp, ...] = ()
+    caches: dict[str, CacheState] = {}  # noqa: RUF012
+    timed: tuple[TimedSample, ...] = ()
+    looks: tuple[Look, ...] = ()
+    telemetry: tuple[TelemetrySample, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    sampling: tuple[SamplingProbe, ...] = ()
+    context_probes: dict[str, ContextProbe] = {}  # noqa: RUF012
+    stability: dict[str, StabilityFacts] = {}  # noqa: RUF012
+    errors: tuple[CollectError, ...] = ()
+    skipped: tuple[SkippedItem, ...] = ()
+
+    @property
+    def candidate(self) -> CandidateFacts | None:
+        return next((c for c in self.candidates if c.role == "candidate"), None)
+
+    @property
+    def variants(self) -> tuple[CandidateFacts, ...]:
+        return tuple(c for c in self.candidates if c.role == "variant")

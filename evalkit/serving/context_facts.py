@@ -1,0 +1,33 @@
+"""What a live server did with long prompts and long outputs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from evalkit.findings import Frozen
+
+
+class ContextStep(Frozen):
+    """One prompt length. `recalled` maps a depth (0..1) to whether the planted fact came back."""
+
+    asked_tokens: int
+    counted_tokens: int | None = None  # prompt_tokens of the server's usage
+    ok: bool
+    error: str | None = None
+    recalled: dict[str, bool] = {}  # noqa: RUF012  pydantic copies defaults
+    finish_reason: str | None = None
+
+
+class ContextProbe(Frozen):
+    """The live context probe of one mode."""
+
+    mode: str
+    need_tokens: int | None
+    steps: tuple[ContextStep, ...] = ()
+    longest_ok: int | None = None
+    over_limit: Literal["refused", "truncated", "accepted", "unclear", "not-tried"] = "not-tried"
+    over_limit_detail: str = ""
+    output_asked: int | None = None
+    output_reached: int | None = None
+    output_finish: str | None = None
+    error: str | None = None

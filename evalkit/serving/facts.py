@@ -1,0 +1,120 @@
+"""What a server is, which mode it declares, and which mode was observed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from evalkit.findings import Frozen, KnownBy
+
+
+class TokenDeltas(Frozen):
+    """Tokens per event of one streamed reply, as the server's usage counted them."""
+
+    deltas: tuple[int, ...]
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    source: str = "chat"  # chat | generate
+    coalesced: bool = False
+
+
+class Capability(Frozen):
+    """One thing asked of the server by name."""
+
+    name: str
+    value: bool | int | str | None  # None: could not be told
+    known_by: KnownBy
+    detail: str = ""
+
+
+class ServerWarning(Frozen):
+    id: str
+    summary: str
+
+
+class ServerContext(Frozen):
+    """Limits as the server tells them, in tokens."""
+
+    max_model_len: int | None = None
+    context_length: int | None = None
+    max_req_input_len: int | None = None
+    max_total_num_tokens: int | None = None
+    max_output_tokens: int | None = None
+
+
+class EndpointFacts(Frozen):
+    """One endpoint, probed. Only allow-listed fields of the server's own descriptions are kept."""
+
+    label: str  # mode label, "incumbent", or the URL for `evalkit probe`
+    endpoint: str
+    reachable: bool
+    error: str | None = None
+    error_kind: str | None = (
+        None  # refused | timeout | auth | not-found | not-json | http | protocol | launch
+    )
+    engine: str | None = (
+        None  # sglang | vllm | ollama | tgi | llama.cpp | transformers | mlx | hosted name | None
+    )
+    engine_version: str | None = None
+    release: Literal["release", "pre-release", "fork", "unknown"] = "unknown"
+    gateway: str | None = None
+    model: str | None = None
+    served_models: tuple[str, ...] = ()
+    model_path: str | None = None
+    model_type: str | None = None
+    architectures: tuple[str, ...] = ()
+    revision: str | None = None
+    declared_mode: str | None = None
+    declared_why: str | None = None
+    observed_mode: str | None = None
+    observed_why: str | None = None
+    block_loop: bool = False  # declares AR, runs the block loop
+    block_size: int | None = None
+    deltas: TokenDeltas | None = None
+    known_by: KnownBy | None = None
+    context: ServerContext = ServerContext()
+    capabilities: tuple[Capability, ...] = ()
+    #: allow-listed settings: dtype, quantization, kv_cache_dtype, tp_size, max_running_requests, speculative_*, dllm_*…
+    settings: dict[str, Any] = {}  # noqa: RUF012  pydantic copies defaults
+    #: tells two processes behind one URL apart: start time, launch arguments' hash, pid
+    process: str | None = None
+    place: Literal["here", "tunnel", "elsewhere", "unknown"] = "unknown"
+    place_why: str | None = None
+    pid: int | None = None
+    warnings: tuple[ServerWarning, ...] = ()
+    provenance: dict[str, str] = {}  # noqa: RUF012  commit, image digest, patches, adapter, remote code
+    counters_before: dict[str, float] = {}  # noqa: RUF012
+    counters_after: dict[str, float] = {}  # noqa: RUF012
+    rate_limits: dict[str, str] = {}  # noqa: RUF012
+    launched: bool = False
+    ready_s: float | None = None
+    probed_at: str | None = None
+
+    def capability(self, name: str) -> Capability | None:
+        return next((c for c in self.capabilities if c.name == name), None)
+
+
+class StabilityFacts(Frozen):
+    """What a soak at `decide_at` did to one mode's server."""
+
+    mode: str
+    minutes: float
+    requests: int
+    failed: int
+    disconnects: int
+    idle_s: float
+    right_after: bool | None
+    kv_before: float | None = None
+    kv_after: float | None = None
+    detail: str = ""
+
+
+class LaunchFacts(Frozen):
+    """One start of a server by evalkit."""
+
+    mode: str
+    launch: int  # 0, 1, … in the order of starts
+    argv: tuple[str, ...]
+    ready_s: float | None = None
+    error: str | None = None
+    log_tail: tuple[str, ...] = ()
+    log_path: str | None = None

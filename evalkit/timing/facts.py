@@ -1,0 +1,72 @@
+"""Timed requests and what the client knows of its own error."""
+
+from __future__ import annotations
+
+from evalkit.client.types import Exchange
+from evalkit.findings import Frozen
+
+
+class TimedSample(Frozen):
+    """One timed request. `position` is its place in the executed order; `launch` the start of the server it hit."""
+
+    mode: str
+    concurrency: int
+    prompt_id: str
+    repeat: int
+    position: int
+    launch: int = 0
+    cluster: str | None = None
+    tags: tuple[str, ...] = ()
+    fixed_length: bool = False
+    salted: bool = False
+    #: the id of the task case whose prompt this is, when the timed text is scored too
+    case_id: str | None = None
+    exchange: Exchange
+    #: ms of event loop lag (p99) and share of one core in the window of this request's block
+    loop_lag_p99_ms: float | None = None
+    cpu_share: float | None = None
+
+    @property
+    def key(self) -> str:
+        """Stable identity under a frozen plan: what resume skips."""
+        return f"{self.mode}|{self.concurrency}|{self.prompt_id}|{self.repeat}|{int(self.fixed_length)}"
+
+
+class ClientError(Frozen):
+    """The client's own error at a load, measured against the reference server's emission log, in ms."""
+
+    streams: int
+    events_per_s: float
+    ttft_error_ms: float
+    e2e_error_ms: float
+    e2e_error_share: float
+    itl_error_share: float
+    lag_p99_ms: float
+    events: int
+    transport: str = "wire"
+
+
+class WarmUp(Frozen):
+    mode: str
+    concurrency: int
+    requests: int
+    levelled: bool
+    last_e2e_ms: tuple[float, ...] = ()
+
+
+class CacheState(Frozen):
+    """How equal cache state was arranged for one mode: flushed, salted, or left as it was, with the reason."""
+
+    mode: str
+    method: str  # flush | salt | none
+    verified: bool | None = None
+    detail: str = ""
+
+
+class Look(Frozen):
+    """A preset look at the evidence, for early stopping."""
+
+    prompts: int
+    boundary: float
+    stopped: bool
+    reason: str = ""
