@@ -156,9 +156,7 @@ class ModesItem(Item):
     adopt: Literal["any"] | Annotated[list[ModeLabel], Field(min_length=1)] = "any"
     speedup: SpeedUp = SpeedUp()
     latency: Latency = Latency()
-    concurrency: Annotated[list[Annotated[int, Field(gt=0, le=1024)]], Field(min_length=1, max_length=12)] = [
-        1
-    ]
+    concurrency: Annotated[list[Annotated[int, Field(gt=0, le=1024)]], Field(min_length=1, max_length=12)] = [1]
     decide_at: Annotated[int, Field(gt=0)] | None = None
     confidence: Annotated[float, Field(ge=0.8, le=0.999)] = 0.95
     repeats: Annotated[int, Field(ge=1, le=50)] = 2

@@ -38,9 +38,7 @@ class HardwareFacts(Frozen):
     driver: str | None = None
     cuda: str | None = None
     nvml_error: str | None = None  # "no driver", "version mismatch", … with what to do
-    nvml_error_kind: (
-        Literal["no-library", "no-driver", "no-gpu", "mismatch", "permission", "other"] | None
-    ) = None
+    nvml_error_kind: Literal["no-library", "no-driver", "no-gpu", "mismatch", "permission", "other"] | None = None
     declared: str | None = None
     cpu: str | None = None
     cores: int | None = None

@@ -48,12 +48,8 @@ class EndpointFacts(Frozen):
     endpoint: str
     reachable: bool
     error: str | None = None
-    error_kind: str | None = (
-        None  # refused | timeout | auth | not-found | not-json | http | protocol | launch
-    )
-    engine: str | None = (
-        None  # sglang | vllm | ollama | tgi | llama.cpp | transformers | mlx | hosted name | None
-    )
+    error_kind: str | None = None  # refused | timeout | auth | not-found | not-json | http | protocol | launch
+    engine: str | None = None  # sglang | vllm | ollama | tgi | llama.cpp | transformers | mlx | hosted name | None
     engine_version: str | None = None
     release: Literal["release", "pre-release", "fork", "unknown"] = "unknown"
     gateway: str | None = None
