@@ -27,7 +27,7 @@ _CONFIG = re.compile(r"[A-Za-z0-9._-]{1,32}\Z")
 
 
 def canonical(label: str) -> str:
-    """The label of a configured mode in its standard spelling (`ar` -> `autoregressive`, `dlm@t0.9` -> `diffusion@t0.9`).
+    """A mode label in its standard spelling: `ar` -> `autoregressive`, `dlm@t0.9` -> `diffusion@t0.9`.
 
     Raises:
         ValueError: the base name is no decoding mode, or the part behind `@` is malformed.

@@ -1,1 +1,1 @@
-
+"""The checklist file: schema, strict loading, shipped checklists."""

@@ -5,6 +5,7 @@ Reference: the contract in docs/checklist.md. Defaults stand here and nowhere el
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +15,17 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from evalkit.findings import ITEM_IDS, ItemId
 from evalkit.modes import INCUMBENT, Mode, canonical
 
-Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(:\d+)?(/[^\s?#]*)?$", max_length=2048)]
+
+def _url(value: object) -> object:
+    if isinstance(value, str) and not _URL.match(value):
+        raise ValueError(f'"{value[:80]}" is no http(s) address: write it with its scheme, as http://127.0.0.1:30000')
+    if isinstance(value, str) and "@" in value.split("/")[2]:
+        raise ValueError("an address must not carry a user name or password: use api_key_env")
+    return value.rstrip("/") if isinstance(value, str) else value
+
+
+_URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?\Z")
+Url = Annotated[str, BeforeValidator(_url), Field(max_length=2048)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
@@ -25,6 +36,12 @@ def _mode_label(value: object) -> object:
 
 
 ModeLabel = Annotated[str, BeforeValidator(_mode_label)]
+
+
+def _adopt(value: object) -> object:
+    if value != "any" and not (isinstance(value, list) and value):
+        raise ValueError("write any, or a list of modes such as [diffusion, self-speculation]")
+    return [canonical(label) if isinstance(label, str) else label for label in value] if value != "any" else value
 
 
 class Section(BaseModel):
@@ -153,7 +170,7 @@ class Latency(Section):
 
 
 class ModesItem(Item):
-    adopt: Literal["any"] | Annotated[list[ModeLabel], Field(min_length=1)] = "any"
+    adopt: Annotated[Literal["any"] | list[ModeLabel], BeforeValidator(_adopt)] = "any"
     speedup: SpeedUp = SpeedUp()
     latency: Latency = Latency()
     concurrency: Annotated[list[Annotated[int, Field(gt=0, le=1024)]], Field(min_length=1, max_length=12)] = [1]

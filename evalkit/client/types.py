@@ -152,7 +152,7 @@ class ChatClient(Protocol):
     """Sends chat completions; connections are kept alive per target."""
 
     async def chat(self, target: Target, request: ChatRequest, *, request_id: str | None = None) -> Exchange:
-        """Never raises for what a server can do: failures are in `Exchange.error`. Cancellation closes the connection."""
+        """Never raises for what a server can do: see `Exchange.error`. Cancellation closes the connection."""
         ...
 
     async def aclose(self) -> None: ...

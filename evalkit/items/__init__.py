@@ -1,1 +1,1 @@
-"""The six questions, in order. Each module is pure: `decide(checklist, facts, now) -> findings`, and lists its `CHECKS`."""
+"""The six questions, in order. Each module is pure: `decide(checklist, facts, now)`, and lists its `CHECKS`."""

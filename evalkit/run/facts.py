@@ -1,4 +1,4 @@
-"""Everything that a run collected: the journal folded into one object, the only input of deciding besides the checklist."""
+"""Everything that a run collected: the journal folded into one object, which deciding reads beside the checklist."""
 
 from __future__ import annotations
 

@@ -1,0 +1,75 @@
+"""Reading a user's input files: regular, capped, UTF-8, under their root."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from evalkit.errors import InputFileError
+
+
+def read_text(path: Path, *, max_bytes: int) -> str:
+    """The file's text.
+
+    Raises:
+        InputFileError: missing, not a regular file, larger than `max_bytes`, or not UTF-8.
+    """
+    return decode(read_bytes(path, max_bytes=max_bytes), path)
+
+
+def read_bytes(path: Path, *, max_bytes: int) -> bytes:
+    """As `read_text`, undecoded. The size is checked on the open file, so it cannot change in between."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if stat.S_ISDIR(status.st_mode):
+            raise InputFileError("is a folder, not a file", where=str(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise InputFileError("is not a regular file", where=str(path))
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise InputFileError(
+            f"larger than {max_bytes // 1024} KiB", where=str(path), hint="split it into several files"
+        )
+    return data
+
+
+def decode(data: bytes, path: Path) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise InputFileError("not UTF-8 text", where=f"{path}:{line}", hint="save the file as UTF-8") from None
+
+
+def sha256_of(data: bytes | str) -> str:
+    """Hex digest of text (as UTF-8) or bytes."""
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
+
+
+def resolve(folder: Path, written: str, *, where: str | None = None) -> Path:
+    """A path of a checklist or suite, resolved against its folder. `..` is the author's choice; a symlink is not.
+
+    Raises:
+        InputFileError: the path goes through a symbolic link that leaves the folder it is written in.
+    """
+    path = Path(written)
+    if path.is_absolute():
+        return path
+    joined = Path(os.path.normpath(folder / path))
+    if ".." not in path.parts and joined.exists() and not joined.resolve().is_relative_to(folder.resolve()):
+        raise InputFileError(f"{written} is a symbolic link that leaves its folder", where=where or str(joined))
+    return joined
+
+
+def _unreadable(path: Path, error: OSError) -> InputFileError:
+    if isinstance(error, FileNotFoundError):
+        return InputFileError("no such file", where=str(path))
+    if isinstance(error, PermissionError):
+        return InputFileError("may not be read (permission denied)", where=str(path))
+    return InputFileError(f"cannot be read: {error.strerror or error}", where=str(path))

@@ -1,0 +1,70 @@
+"""Finds, reads and validates a checklist."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from evalkit.checklist.errors import input_error, suggest
+from evalkit.checklist.files import decode, read_bytes, sha256_of
+from evalkit.checklist.schema import Checklist, LoadedChecklist
+from evalkit.checklist.yaml import MAX_BYTES, parse_yaml
+from evalkit.errors import InputFileError
+
+DEFAULT = "nemotron-labs-diffusion-8b"
+
+
+def shipped_folder(name: str) -> Path:
+    """The installed folder `checklists` or `prompts`; the repository's own when run from a checkout."""
+    installed = Path(str(resources.files("evalkit"))) / "shipped" / name
+    return installed if installed.is_dir() else Path(str(resources.files("evalkit"))).parent / name
+
+
+def shipped_names() -> list[str]:
+    """Names of the shipped checklists, as `evalkit run NAME` takes them."""
+    return sorted(path.stem for path in shipped_folder("checklists").glob("*.yaml"))
+
+
+def find_checklist(given: str | None) -> Path:
+    """A path, or the name of a shipped checklist; the default one when nothing is given.
+
+    Raises:
+        InputFileError: neither a file nor a shipped name.
+    """
+    if given is None:
+        return shipped_folder("checklists") / f"{DEFAULT}.yaml"
+    path = Path(given)
+    if path.exists() or "/" in given or path.suffix in (".yaml", ".yml"):
+        return path
+    shipped = shipped_folder("checklists") / f"{given}.yaml"
+    if given in shipped_names():
+        return shipped
+    hint = suggest(given, shipped_names()) or f"shipped checklists: {', '.join(shipped_names())}"
+    raise InputFileError("no such file, and no shipped checklist of that name", where=given, hint=hint)
+
+
+def load_checklist(path: Path) -> LoadedChecklist:
+    """Read and validate a checklist.
+
+    Raises:
+        InputFileError: with FILE:LINE and a suggestion.
+    """
+    data = read_bytes(path, max_bytes=MAX_BYTES)
+    document = parse_yaml(decode(data, path), path)
+    if document.data is None:
+        raise InputFileError("the file is empty", where=str(path), hint="evalkit init writes a checklist to start from")
+    if not isinstance(document.data, dict):
+        raise InputFileError("a checklist is a mapping of keys to values", where=f"{path}:1")
+    try:
+        checklist = Checklist.model_validate(document.data)
+    except ValidationError as error:
+        raise input_error(error, path, document.lines, schema=Checklist) from None
+    return LoadedChecklist(
+        checklist=checklist,
+        path=path,
+        folder=path.resolve().parent,
+        sha256=sha256_of(data),
+        lines=document.lines,
+    )

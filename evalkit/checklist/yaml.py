@@ -1,0 +1,156 @@
+"""YAML with line numbers and without YAML's surprises.
+
+Refused, with a line number: anchors, aliases, merge keys, tags, duplicate keys, documents deeper than 64 levels or
+larger than the cap, several documents, and plain `12:30` and `010`, which other readers of YAML take for 750 and 8.
+`yes`, `no`, `on` and `off` are booleans, so that a field of text refuses them and asks for quotes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evalkit.checklist.files import read_text
+from evalkit.errors import InputFileError
+from evalkit.text import one_line
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 64
+MAX_NODES = 200_000
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)\Z")
+_FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
+_NULLS = ("null", "~", "")
+_BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+_AMBIGUOUS = re.compile(r"([-+]?0[0-9_]+|0o[0-7]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+)\Z")
+
+
+@dataclass(frozen=True)
+class YamlDocument:
+    """Plain data and the line of every dotted path (`cases.0.expect.1` -> 12; mappings and list entries included)."""
+
+    data: Any
+    lines: dict[str, int]
+    path: Path
+
+
+def load_yaml(path: Path, *, max_bytes: int = MAX_BYTES) -> YamlDocument:
+    """Read one YAML document from a regular file.
+
+    Raises:
+        InputFileError: the file cannot be read, is too large, or is no plain YAML; with FILE:LINE.
+    """
+    return parse_yaml(read_text(path, max_bytes=max_bytes), path)
+
+
+def parse_yaml(text: str, path: Path) -> YamlDocument:
+    """As `load_yaml`, for text that was already read; `path` is for messages."""
+    loader = yaml.CSafeLoader(text) if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader(text)
+    try:
+        return YamlDocument(*_Builder(loader, path).document(), path)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
+        raise InputFileError(f"not valid YAML: {one_line(str(error.problem))}", where=where) from None
+    except yaml.YAMLError as error:
+        raise InputFileError(f"not valid YAML: {one_line(str(error))}", where=str(path)) from None
+    finally:
+        loader.dispose()
+
+
+class _Builder:
+    """Builds data from parser events, so that nothing is constructed before it is checked."""
+
+    def __init__(self, loader: Any, path: Path) -> None:
+        self.loader = loader
+        self.path = path
+        self.lines: dict[str, int] = {}
+        self.nodes = 0
+
+    def document(self) -> tuple[Any, dict[str, int]]:
+        self.loader.get_event()  # stream start
+        if self.loader.check_event(yaml.StreamEndEvent):
+            return None, {}
+        self.loader.get_event()  # document start
+        data = self.value("", 0)
+        self.loader.get_event()  # document end
+        if not self.loader.check_event(yaml.StreamEndEvent):
+            raise self.error("more than one document in the file", self.loader.peek_event(), "remove the second '---'")
+        return data, self.lines
+
+    def error(self, message: str, event: Any, hint: str | None = None) -> InputFileError:
+        return InputFileError(message, where=f"{self.path}:{event.start_mark.line + 1}", hint=hint)
+
+    def value(self, dotted: str, depth: int) -> Any:
+        event = self.loader.get_event()
+        self.nodes += 1
+        if depth > MAX_DEPTH:
+            raise self.error(f"nested deeper than {MAX_DEPTH} levels", event)
+        if self.nodes > MAX_NODES:
+            raise self.error(f"more than {MAX_NODES} values", event)
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise self.error("anchors and aliases are not allowed", event, "write the value out where it is used")
+        if getattr(event, "tag", None) not in (None, "!"):
+            raise self.error(f"YAML tags are not allowed: {one_line(str(event.tag), limit=80)}", event)
+        self.lines.setdefault(dotted, event.start_mark.line + 1)
+        if isinstance(event, yaml.ScalarEvent):
+            return self.scalar(event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self.sequence(dotted, depth)
+        return self.mapping(dotted, depth)
+
+    def scalar(self, event: Any) -> Any:
+        text = str(event.value)
+        if event.style in ("'", '"', "|", ">"):
+            return text
+        if text in _NULLS:
+            return None
+        if text in (text.lower(), text.capitalize(), text.upper()) and text.lower() in _BOOLEANS:
+            return _BOOLEANS[text.lower()]
+        if _AMBIGUOUS.match(text):
+            raise self.error(
+                f"{text} is read as a number by some and as text by others", event, f'put it in quotes: "{text}"'
+            )
+        if _INT.match(text) and len(text) <= 19:
+            return int(text)
+        if _FLOAT.match(text) and len(text) <= 40:
+            return float(text)
+        if _DATE.match(text):
+            try:
+                return date.fromisoformat(text)
+            except ValueError:
+                raise self.error(f"{text} is no date of the calendar", event) from None
+        return text
+
+    def sequence(self, dotted: str, depth: int) -> list[Any]:
+        items: list[Any] = []
+        while not self.loader.check_event(yaml.SequenceEndEvent):
+            items.append(self.value(f"{dotted}.{len(items)}" if dotted else str(len(items)), depth + 1))
+        self.loader.get_event()
+        return items
+
+    def mapping(self, dotted: str, depth: int) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        while not self.loader.check_event(yaml.MappingEndEvent):
+            event = self.loader.peek_event()
+            if not isinstance(event, yaml.ScalarEvent):
+                raise self.error("a key must be plain text", event)
+            self.loader.get_event()
+            key = str(event.value)
+            if getattr(event, "anchor", None):
+                raise self.error("anchors and aliases are not allowed", event)
+            if key == "<<" and event.style is None:
+                raise self.error("merge keys are not allowed", event, "write the values out where they are used")
+            if key in result:
+                raise self.error(f"key {one_line(key, limit=80)!r} appears twice", event, "keep one of them")
+            child = f"{dotted}.{key}" if dotted else key
+            self.lines[child] = event.start_mark.line + 1
+            result[key] = self.value(child, depth + 1)
+        self.loader.get_event()
+        return result

@@ -1,0 +1,86 @@
+"""Folds journal records into `Facts`. A record kind is one line of `KINDS`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from evalkit.errors import RunFolderError
+from evalkit.findings import Frozen
+from evalkit.gpu.facts import HardwareFacts, TelemetrySample
+from evalkit.hub.facts import CandidateFacts
+from evalkit.quality.facts import Answer, SamplingProbe, SuiteFacts
+from evalkit.run.facts import CollectError, Facts, PromptFacts, RunEnd, RunStart, SkippedItem
+from evalkit.run.journal import Record
+from evalkit.serving.context_facts import ContextProbe
+from evalkit.serving.facts import EndpointFacts, LaunchFacts, StabilityFacts
+from evalkit.timing.facts import CacheState, ClientError, Look, TimedSample, WarmUp
+
+
+class Kind(NamedTuple):
+    """How records of a kind become facts: appended to a tuple, the last one kept, or keyed by an attribute."""
+
+    model: type[Frozen]
+    field: str
+    key: str | None = None  # attribute that keys a dict
+    single: bool = False
+
+
+KINDS: dict[str, Kind] = {
+    "start": Kind(RunStart, "start", single=True),
+    "end": Kind(RunEnd, "end", single=True),
+    "candidate": Kind(CandidateFacts, "candidates"),
+    "hardware": Kind(HardwareFacts, "hardware", single=True),
+    "endpoint": Kind(EndpointFacts, "endpoints", key="label"),
+    "launch": Kind(LaunchFacts, "launches"),
+    "prompts": Kind(PromptFacts, "prompts"),
+    "suite": Kind(SuiteFacts, "suites"),
+    "client-error": Kind(ClientError, "client_errors"),
+    "warm-up": Kind(WarmUp, "warmups"),
+    "cache": Kind(CacheState, "caches", key="mode"),
+    "timed": Kind(TimedSample, "timed"),
+    "look": Kind(Look, "looks"),
+    "telemetry": Kind(TelemetrySample, "telemetry"),
+    "answer": Kind(Answer, "answers"),
+    "sampling": Kind(SamplingProbe, "sampling"),
+    "context-probe": Kind(ContextProbe, "context_probes", key="mode"),
+    "stability": Kind(StabilityFacts, "stability", key="mode"),
+    "error": Kind(CollectError, "errors"),
+    "skipped": Kind(SkippedItem, "skipped"),
+}
+
+
+def fold(records: Iterable[Record], *, where: str) -> Facts:
+    """All facts of a journal.
+
+    Raises:
+        RunFolderError: no start record, or a record of a kind or shape that this evalkit does not know.
+    """
+    values: dict[str, Any] = {}
+    for record in records:
+        kind = KINDS.get(record.kind)
+        if kind is None:
+            raise RunFolderError(
+                f"record {record.n} has the unknown kind {record.kind!r}", where=where, hint="upgrade evalkit"
+            )
+        try:
+            _add(values, kind, kind.model.model_validate(record.data))
+        except ValidationError as error:
+            detail = error.errors(include_url=False)[0]
+            raise RunFolderError(
+                f"record {record.n} ({record.kind}) is not readable: {'.'.join(map(str, detail['loc']))}", where=where
+            ) from None
+    if "start" not in values:
+        raise RunFolderError("the run never started", where=where)
+    return Facts(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _add(values: dict[str, Any], kind: Kind, fact: Frozen) -> None:
+    if kind.single:
+        values[kind.field] = fact
+    elif kind.key:
+        values.setdefault(kind.field, {})[getattr(fact, kind.key)] = fact
+    else:
+        values.setdefault(kind.field, []).append(fact)

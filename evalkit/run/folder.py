@@ -1,0 +1,167 @@
+"""The run folder: what a run leaves behind, and reading it again.
+
+checklist.json   the checklist as it was resolved, with its source's hash and lines
+plan.json        the frozen plan: resume refuses another
+journal.jsonl    every fact, in the order of collection
+evidence/        texts that were read: card, config, license
+logs/            output of servers that evalkit launched
+report.md, report.json, report.html, junit.xml, charts/
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from evalkit.checklist.schema import Checklist, LoadedChecklist
+from evalkit.errors import RunFolderError
+from evalkit.run.facts import Facts
+from evalkit.run.files import make_private, write_atomic
+from evalkit.run.fold import fold
+from evalkit.run.journal import read
+
+FORMAT = 1
+
+
+class RunFolder:
+    """Paths and stored documents of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def evidence(self) -> Path:
+        return self.path / "evidence"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @classmethod
+    def create(cls, path: Path, loaded: LoadedChecklist, plan: dict[str, Any]) -> RunFolder:
+        """A new run folder with its checklist and plan.
+
+        Raises:
+            RunFolderError: it holds a run already, or cannot be written.
+        """
+        folder = cls(path)
+        make_private(path)
+        if folder.journal.exists() or (path / "report.json").exists():
+            raise RunFolderError(
+                "holds a run already", where=str(path), hint="choose another --output-dir, or --resume this one"
+            )
+        for name in (folder.evidence, folder.logs):
+            make_private(name)
+        write_atomic(path / "checklist.json", _dump(_checklist_document(loaded)))
+        write_atomic(path / "plan.json", _dump(plan))
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """A run that exists.
+
+        Raises:
+            RunFolderError: no such folder, or no run in it.
+        """
+        if not path.is_dir():
+            raise RunFolderError("no such run folder", where=str(path))
+        folder = cls(path)
+        if not folder.journal.is_file():
+            raise RunFolderError("holds no run (journal.jsonl is missing)", where=str(path))
+        return folder
+
+    def facts(self) -> Facts:
+        """The journal, folded.
+
+        Raises:
+            RunFolderError: damaged, or written by a newer evalkit.
+        """
+        return fold(read(self.journal), where=str(self.journal))
+
+    def checklist(self) -> LoadedChecklist:
+        """The checklist that the run was made with."""
+        document = self._json("checklist.json")
+        try:
+            return LoadedChecklist(
+                checklist=Checklist.model_validate_json(json.dumps(document["checklist"])),
+                path=Path(document["path"]) if document.get("path") else None,
+                folder=self.path,
+                sha256=document["sha256"],
+                lines=document.get("lines", {}),
+            )
+        except (KeyError, ValidationError):
+            raise RunFolderError("is no checklist of this evalkit", where=str(self.path / "checklist.json")) from None
+
+    def plan(self) -> dict[str, Any]:
+        return self._json("plan.json")
+
+    def verify(self) -> list[str]:
+        """What is wrong with the stored evidence; empty when all of it is as it was written."""
+        problems: list[str] = []
+        try:
+            facts = self.facts()
+            if facts.start.checklist_sha256 != self.checklist().sha256:
+                problems.append("checklist.json is not the checklist that the journal names")
+            if facts.start.plan_sha256 != plan_hash(self.plan()):
+                problems.append("plan.json is not the plan that the journal names")
+            problems += self._changed_evidence(facts)
+        except RunFolderError as error:
+            problems.append(str(error))
+        return problems
+
+    def _changed_evidence(self, facts: Facts) -> list[str]:
+        from evalkit.checklist.files import sha256_of
+
+        problems = []
+        for candidate in facts.candidates:
+            for text in (*candidate.texts, *candidate.license_texts):
+                if not text.path:
+                    continue
+                file = self.path / text.path
+                if not file.is_file():
+                    problems.append(f"{text.path} is missing")
+                elif sha256_of(file.read_bytes()) != text.sha256:
+                    problems.append(f"{text.path} was changed after it was written")
+        return problems
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            document = json.loads(path.read_bytes())
+        except OSError as error:
+            raise RunFolderError(f"cannot be read: {error.strerror}", where=str(path)) from None
+        except ValueError:
+            raise RunFolderError("is not JSON", where=str(path)) from None
+        if not isinstance(document, dict):
+            raise RunFolderError("is not an object", where=str(path))
+        if int(document.get("format", FORMAT)) > FORMAT:
+            raise RunFolderError("was written by a newer evalkit", where=str(path), hint="upgrade evalkit")
+        return document
+
+
+def plan_hash(plan: dict[str, Any]) -> str:
+    """The identity of a plan: sha256 of its canonical JSON."""
+    from evalkit.checklist.files import sha256_of
+
+    return sha256_of(json.dumps(plan, sort_keys=True, ensure_ascii=False, allow_nan=False))
+
+
+def _checklist_document(loaded: LoadedChecklist) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "path": loaded.path.name if loaded.path else None,
+        "sha256": loaded.sha256,
+        "checklist": loaded.checklist.model_dump(mode="json"),
+        "lines": loaded.lines,
+    }
+
+
+def _dump(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,134 @@
+"""The journal of a run: append-only JSON lines, fsynced one by one, chained by hashes.
+
+Each line is `{"n", "kind", "data", "prev", "hash"}`; `hash` covers the line without itself, `prev` is the hash before.
+A torn last line (the process died while writing) is ignored and overwritten on resume; any other damage is reported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import RunFolderError
+from evalkit.findings import Frozen
+from evalkit.secrets import redact
+
+MAX_LINE = 64 * 1024 * 1024
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True)
+class Record:
+    n: int
+    kind: str
+    data: Any
+    hash: str
+    end: int  # offset behind the line
+
+
+def digest(n: int, kind: str, payload: str, prev: str) -> str:
+    """sha256 over everything that a line says."""
+    return hashlib.sha256(f"{n}\n{kind}\n{prev}\n{payload}".encode()).hexdigest()
+
+
+def encode(data: Frozen | dict[str, Any]) -> str:
+    """Compact JSON without NaN, keys as the models order them, secrets masked."""
+    plain = data.model_dump(mode="json", exclude_defaults=True) if isinstance(data, Frozen) else data
+    return redact(json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+
+
+class Journal:
+    """Appends to `path`. Open it while holding the run folder's lock."""
+
+    def __init__(self, path: Path) -> None:
+        """Continue behind the last whole line; a torn tail is cut off.
+
+        Raises:
+            RunFolderError: the file cannot be opened, or a line before the last is damaged.
+        """
+        self.path = path
+        last: Record | None = None
+        if path.exists():
+            for last in read(path):
+                pass
+        self._n = last.n + 1 if last else 0
+        self._prev = last.hash if last else GENESIS
+        try:
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            os.ftruncate(self._fd, last.end if last else 0)
+            os.lseek(self._fd, 0, os.SEEK_END)
+        except OSError as error:
+            raise RunFolderError(f"cannot be written: {error.strerror}", where=str(path)) from None
+
+    def append(self, kind: str, data: Frozen | dict[str, Any]) -> None:
+        """Write one record and make it durable before returning.
+
+        Raises:
+            RunFolderError: the disk is full or gone; what was written before stays readable.
+        """
+        payload = encode(data)
+        current = digest(self._n, kind, payload, self._prev)
+        line = (
+            f'{{"n":{self._n},"kind":{json.dumps(kind)},"data":{payload},"prev":"{self._prev}","hash":"{current}"}}\n'
+        )
+        raw = memoryview(line.encode())
+        start = os.lseek(self._fd, 0, os.SEEK_CUR)
+        try:
+            while raw:
+                raw = raw[os.write(self._fd, raw) :]
+            os.fsync(self._fd)
+        except OSError as error:
+            os.ftruncate(self._fd, start)
+            os.lseek(self._fd, start, os.SEEK_SET)
+            raise RunFolderError(f"cannot be written: {error.strerror}", where=str(self.path)) from None
+        self._n += 1
+        self._prev = current
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def read(path: Path) -> Iterator[Record]:
+    """Every whole, chained record; a torn last line ends the reading silently.
+
+    Raises:
+        RunFolderError: unreadable, or a line that is not the last is damaged or breaks the chain.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise RunFolderError(f"cannot be read: {error.strerror}", where=str(path)) from None
+    with file:
+        prev, n, end = GENESIS, 0, 0
+        while line := file.readline(MAX_LINE):
+            record = _parse(line, n, prev, end + len(line))
+            if record is None:
+                if file.read(1):
+                    raise RunFolderError(
+                        "damaged or changed after it was written",
+                        where=f"{path}:{n + 1}",
+                        hint="run again: a damaged journal is no evidence",
+                    )
+                return
+            yield record
+            prev, n, end = record.hash, n + 1, record.end
+
+
+def _parse(line: bytes, n: int, prev: str, end: int) -> Record | None:
+    """The record of a line, or None when it is torn, damaged or out of the chain."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        value = json.loads(line)
+        text = line.decode()
+        payload = text[text.index('"data":') + 7 : text.rindex(',"prev":')]
+        ok = value["n"] == n and value["prev"] == prev
+        ok = ok and value["hash"] == digest(n, value["kind"], payload, prev)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return Record(n, value["kind"], value["data"], value["hash"], end) if ok else None
