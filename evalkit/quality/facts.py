@@ -18,6 +18,30 @@ class Grade(Frozen):
     score: float | None = None
     reason: str = ""
     detail: dict[str, Any] = {}  # noqa: RUF012  pydantic copies defaults
+    #: False: information (a judge, a comparison with the baseline still to be made); never decides the case alone
+    counts: bool = True
+
+
+class Signals(Frozen):
+    """Signs of broken decoding in one reply, computed when it was collected. Shares lie in [0, 1]."""
+
+    words: int = 0
+    #: periodic suffix ÷ length
+    tail_loop: float = 0.0
+    #: adjacent equal words ÷ pairs of words
+    adjacent: float = 0.0
+    longest_run: int = 0
+    #: 1 − distinct ÷ total n-grams of words; only compared with the baseline
+    rep4: float = 0.0
+    rep8: float = 0.0
+    zlib_ratio: float = 0.0
+    #: mask, end-of-text and other special tokens that stand in the text and not in the prompt
+    special_tokens: tuple[str, ...] = ()
+    truncated: bool = False
+    unclosed: tuple[str, ...] = ()
+    malformed_call: bool = False
+    #: text that a tool parser left behind: `intact` means a whole call, so the server has no parser
+    residue: Literal["intact", "broken"] | None = None
 
 
 class Answer(Frozen):
@@ -41,6 +65,13 @@ class Answer(Frozen):
     score: float | None = None
     tool_outcome: ToolOutcome | None = None
     prompt_preview: str = ""
+    signals: Signals | None = None
+    #: hash of text and tool calls: equality of replies survives a redacted pack
+    reply_sha256: str = ""
+    #: at least one grader of the case asks for a tool call
+    wants_call: bool = False
+    max_tokens: int = 0
+    temperature: float = 0.0
 
     @property
     def key(self) -> str:

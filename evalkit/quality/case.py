@@ -1,0 +1,95 @@
+"""A suite and its cases, as they are after loading: checked, with their graders built."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from evalkit.client.types import ChatRequest
+
+Kind = Literal["chat", "tools", "long", "structured", "custom"]
+Severity = Literal["critical", "normal", "minor"]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One grader with its checked parameters (an instance of the grader's own model)."""
+
+    grader: str
+    params: Any
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One task. `request` is complete: what is sent, streamed, in every mode."""
+
+    id: str
+    request: ChatRequest
+    expect: tuple[Expectation, ...]
+    cluster: str | None = None
+    repeats: int = 1
+    severity: Severity = "normal"
+    tags: tuple[str, ...] = ()
+    line: int | None = None
+
+    @property
+    def tools(self) -> tuple[dict[str, Any], ...]:
+        return self.request.tools
+
+    @property
+    def prompt_text(self) -> str:
+        """All text of the messages, for previews and for tokens that the prompt itself contains."""
+        return "\n".join(text for message in self.request.messages for text in _texts(message.get("content")))
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """Names of the graders at the top level."""
+        return frozenset(expectation.grader for expectation in self.expect)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A checked suite. `name` is unique within a run."""
+
+    name: str
+    kind: Kind
+    path: str
+    sha256: str
+    cases: tuple[Case, ...]
+    version: str = "1"
+    shipped: bool = False
+    tags: tuple[str, ...] = ()
+    by_id: dict[str, Case] = field(default_factory=dict, compare=False)
+
+    def __post_init__(self) -> None:
+        self.by_id.update({case.id: case for case in self.cases})
+
+    @property
+    def repeats(self) -> int:
+        return max(case.repeats for case in self.cases)
+
+    @property
+    def critical(self) -> tuple[str, ...]:
+        return tuple(case.id for case in self.cases if case.severity == "critical")
+
+
+def request_sha256(request: ChatRequest) -> str:
+    """Hash of what is sent, without the model's served name, which may differ from mode to mode."""
+    body = request.body("")
+    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()
+
+
+def unstreamed(request: ChatRequest) -> ChatRequest:
+    """The same request, answered in one piece."""
+    return replace(request, stream=False)
+
+
+def _texts(content: object) -> list[str]:
+    if isinstance(content, str):
+        return [content]
+    if isinstance(content, list):
+        return [str(part["text"]) for part in content if isinstance(part, dict) and "text" in part]
+    return []

@@ -1,0 +1,54 @@
+"""Graders that ask another model. Off unless a judge is given, and never what decides a case."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from evalkit.client.types import Exchange
+from evalkit.quality.case import Case
+from evalkit.quality.facts import Grade
+from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade
+
+OFF = "no judge was given"
+
+
+class Rubric(Params):
+    """Questions that are answered with yes or no; all yes is a pass."""
+
+    questions: Annotated[list[Annotated[str, Field(min_length=3, max_length=500)]], Field(min_length=1, max_length=12)]
+
+
+class Prefer(Params):
+    """What makes one reply better than the other. Both orders are asked; a verdict that flips is a tie."""
+
+    criterion: Annotated[str, Field(min_length=3, max_length=1000)]
+
+
+def rubric(reply: Exchange, case: Case, params: Rubric) -> Grade:
+    del reply, case
+    return grade("rubric", None, OFF, counts=False, questions=params.questions)
+
+
+def prefer(reply: Exchange, case: Case, params: Prefer) -> Grade:
+    del reply, case
+    return grade("prefer", None, OFF, counts=False, criterion=params.criterion)
+
+
+_NOTE = "Information only: a case needs another grader beside it. Judge model and prompt hash are recorded."
+
+GRADERS = (
+    Grader(
+        name="rubric", family="judge", short="questions", params=Rubric, grade=rubric,
+        summary="A judge answers yes-or-no questions about the reply.",
+        example=Example("rubric: ['Is the tone friendly?']", Reply("Gladly!"), Reply("No.")),
+        notes=(_NOTE,),
+    ),
+    Grader(
+        name="prefer", family="judge", short="criterion", params=Prefer, grade=prefer,
+        summary="A judge compares the reply with the baseline's, in both orders.",
+        example=Example("prefer: 'clearer for a new customer'", Reply("Press the red button."), Reply("Button.")),
+        notes=(_NOTE,),
+    ),
+)  # fmt: skip

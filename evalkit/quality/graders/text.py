@@ -1,0 +1,203 @@
+"""Graders of plain text."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from evalkit.client.types import Exchange
+from evalkit.quality.case import Case
+from evalkit.quality.facts import Grade
+from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade, shown, text_of
+
+REGEX_SECONDS = 1.0
+Words = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class _Text(Params):
+    ignore_case: bool = False
+    strip: bool = True
+
+    def plain(self, text: str) -> str:
+        text = unicodedata.normalize("NFC", text)
+        text = text.strip() if self.strip else text
+        return text.casefold() if self.ignore_case else text
+
+
+class Equals(_Text):
+    """`ignore_whitespace` makes every run of white space one space."""
+
+    any: Words
+    ignore_whitespace: bool = False
+
+    _one = field_validator("any", mode="before")(_listed)
+
+    def plain(self, text: str) -> str:
+        text = super().plain(text)
+        return " ".join(text.split()) if self.ignore_whitespace else text
+
+
+def equals(reply: Exchange, case: Case, params: Equals) -> Grade:
+    del case
+    got = params.plain(text_of(reply))
+    if got in [params.plain(word) for word in params.any]:
+        return grade("equals", True)
+    wanted = params.plain(params.any[0])
+    at = next((i for i, (a, b) in enumerate(zip(got, wanted, strict=False)) if a != b), min(len(got), len(wanted)))
+    return grade(
+        "equals", False, f"differs at character {at + 1}: {shown(got[at : at + 60]) or 'the end'}", differs_at=at
+    )
+
+
+class Contains(_Text):
+    any: Words | None = None
+    all: Words | None = None
+    none: Words | None = None
+
+    _one = field_validator("any", "all", "none", mode="before")(_listed)
+
+    @model_validator(mode="after")
+    def _something(self) -> Contains:
+        if not (self.any or self.all or self.none):
+            raise ValueError("contains needs any, all or none")
+        both = set(self.none or ()) & {*(self.all or ()), *(self.any or ())}
+        if both:
+            raise ValueError(f"contradiction: {min(both)!r} must stand in the reply and must not")
+        return self
+
+
+def contains(reply: Exchange, case: Case, params: Contains) -> Grade:
+    del case
+    text = params.plain(text_of(reply))
+
+    def there(word: str) -> bool:
+        return params.plain(word) in text
+
+    missing = [word for word in params.all or () if not there(word)]
+    if missing:
+        total = len(params.all or ())
+        return grade(
+            "contains", False, f"{shown(missing[0])!r} is missing", score=1 - len(missing) / total, missing=missing
+        )
+    if params.any and not any(there(word) for word in params.any):
+        return grade("contains", False, f"none of {shown(', '.join(params.any))} is in the reply")
+    present = [word for word in params.none or () if there(word)]
+    if present:
+        return grade("contains", False, f"{shown(present[0])!r} must not be in the reply", present=present)
+    return grade("contains", True)
+
+
+class Regex(Params):
+    """Syntax of the `regex` package. `where: whole` must match the whole reply."""
+
+    pattern: Annotated[str, Field(min_length=1, max_length=2000)]
+    ignore_case: bool = False
+    where: Annotated[str, Field(pattern="^(anywhere|whole)$")] = "anywhere"
+    count: Annotated[int, Field(ge=1)] | None = None
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        import regex
+
+        try:
+            regex.compile(value)
+        except (regex.error, RecursionError, OverflowError, MemoryError) as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return value
+
+
+def regex_(reply: Exchange, case: Case, params: Regex) -> Grade:
+    del case
+    import regex
+
+    text = text_of(reply).strip()
+    pattern = regex.compile(params.pattern, regex.IGNORECASE if params.ignore_case else 0)
+    try:
+        if params.count is not None:
+            found = sum(1 for _ in pattern.finditer(text, timeout=REGEX_SECONDS))
+            return grade("regex", found == params.count, f"{found} matches, {params.count} asked", found=found)
+        match = pattern.fullmatch if params.where == "whole" else pattern.search
+        if match(text, timeout=REGEX_SECONDS):
+            return grade("regex", True)
+        return grade("regex", False, f"no match for {shown(params.pattern)}")
+    except (TimeoutError, MemoryError):
+        return grade("regex", None, f"the pattern ran past {REGEX_SECONDS:g} s on this reply: {shown(params.pattern)}")
+
+
+class Start(_Text):
+    any: Words
+
+    _one = field_validator("any", mode="before")(_listed)
+
+
+def starts_with(reply: Exchange, case: Case, params: Start) -> Grade:
+    del case
+    text = params.plain(text_of(reply))
+    good = any(text.startswith(params.plain(word)) for word in params.any)
+    return grade("starts_with", good, "" if good else f"begins with {shown(text[:40])!r}")
+
+
+def ends_with(reply: Exchange, case: Case, params: Start) -> Grade:
+    del case
+    text = params.plain(text_of(reply))
+    good = any(text.endswith(params.plain(word)) for word in params.any)
+    return grade("ends_with", good, "" if good else f"ends with {shown(text[-40:])!r}")
+
+
+_CASE: dict[str, Any] = {"family": "text", "short": "any"}
+
+GRADERS = (
+    Grader(
+        name="equals",
+        summary="The reply is exactly this text (or one of these), white space at both ends aside.",
+        params=Equals,
+        grade=equals,
+        example=Example("equals: Paris", Reply("Paris\n"), Reply("It is Paris.")),
+        notes=("`ignore_case` and `ignore_whitespace` are opt-in.",),
+        **_CASE,
+    ),
+    Grader(
+        name="contains",
+        summary="The reply contains any, all or none of some texts.",
+        params=Contains,
+        grade=contains,
+        example=Example(
+            "contains: {any: [Bonjour, Salut], ignore_case: true}", Reply("bonjour !"), Reply("Hello in French.")
+        ),
+        notes=("A text counts wherever it stands, inside a word too. Use `regex` with `\\b` for whole words.",),
+        **_CASE,
+    ),
+    Grader(
+        name="regex",
+        family="text",
+        short="pattern",
+        summary="A regular expression matches, under a time limit of one second.",
+        params=Regex,
+        grade=regex_,
+        example=Example(r"regex: '^\d{4}-\d{2}-\d{2}$'", Reply("2026-11-24"), Reply("24 November 2026")),
+        notes=("A pattern that runs out of time leaves the case unscored: neither right nor wrong.",),
+    ),
+    Grader(
+        name="starts_with",
+        summary="The reply begins with this text, or with one of these.",
+        params=Start,
+        grade=starts_with,
+        example=Example("starts_with: 'Dear '", Reply("Dear Ms Weber,"), Reply("Hello Ms Weber,")),
+        **_CASE,
+    ),
+    Grader(
+        name="ends_with",
+        summary="The reply ends with this text, or with one of these.",
+        params=Start,
+        grade=ends_with,
+        example=Example("ends_with: END", Reply("All done. END"), Reply("END. All done.")),
+        **_CASE,
+    ),
+)

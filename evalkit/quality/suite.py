@@ -1,0 +1,269 @@
+"""Loading task suites: YAML, or JSONL for bulk, each error with FILE:LINE and a suggestion."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from evalkit.checklist.errors import input_error
+from evalkit.checklist.files import decode, read_bytes, resolve
+from evalkit.checklist.loader import shipped_folder
+from evalkit.checklist.schema import Request
+from evalkit.checklist.yaml import parse_yaml
+from evalkit.client.types import ChatRequest, Message
+from evalkit.errors import InputFileError
+from evalkit.quality import jsontext, schemas
+from evalkit.quality.case import Case, Suite
+from evalkit.quality.expectations import Problem, check_together, expectation
+from evalkit.quality.facts import SuiteFacts
+from evalkit.quality.schema import RawCase, RawSuite, SuiteHead
+from evalkit.quality.toolcalls import declared
+
+MAX_SUITE_BYTES = 8 << 20
+MAX_JSONL_BYTES = 64 << 20
+MAX_IMAGE_BYTES = 10 << 20
+_IMAGE_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+}
+
+
+@dataclass
+class _Source:
+    """Where one case is written, for messages."""
+
+    path: Path
+    line: int | None
+    lines: dict[str, int] = field(default_factory=dict)
+    prefix: str = ""
+
+    def at(self, dotted: str) -> str:
+        """FILE:LINE of a dotted path below the case, or of its nearest parent."""
+        full = f"{self.prefix}.{dotted}" if self.prefix and dotted else self.prefix or dotted
+        while full:
+            if full in self.lines:
+                return f"{self.path}:{self.lines[full]}"
+            full = full.rpartition(".")[0]
+        return f"{self.path}:{self.line}" if self.line else str(self.path)
+
+    def below(self) -> dict[str, int]:
+        """The lines of the case's own paths."""
+        if not self.prefix:
+            return {"": self.line} if self.line else {}
+        start = f"{self.prefix}."
+        return {key[len(start) :]: line for key, line in self.lines.items() if key.startswith(start)} | {
+            "": self.line or 1
+        }
+
+
+def load_suites(paths: Sequence[Path], defaults: Request) -> list[Suite]:
+    """Read and check suites; `defaults` is production's request.
+
+    Raises:
+        InputFileError: with FILE:LINE and a hint.
+    """
+    suites: list[Suite] = []
+    for path in paths:
+        suite = load_suite(path, defaults)
+        twin = next((one for one in suites if one.name == suite.name), None)
+        if twin is not None:
+            raise InputFileError(
+                f"suite {suite.name!r} is already the name of {twin.path}", where=str(path), hint="rename one of them"
+            )
+        suites.append(suite)
+    return suites
+
+
+def load_suite(path: Path, defaults: Request) -> Suite:
+    """One suite; a `.jsonl` file is a suite of kind custom, named after the file."""
+    digest = sha256()
+    if path.suffix == ".jsonl":
+        head = SuiteHead(name=path.stem, kind="custom")
+        raw = list(_jsonl(path, digest))
+    else:
+        head, raw = _yaml(path, digest)
+    if not raw:
+        raise InputFileError(
+            "the suite has no cases: nothing could be decided", where=str(path), hint="add entries under cases:"
+        )
+    cases: list[Case] = []
+    seen: dict[str, str] = {}
+    for data, source in raw:
+        case = _case(data, source, head, defaults, path.parent, digest)
+        if case.id in seen:
+            raise InputFileError(
+                f"case id {case.id!r} is already used at {seen[case.id]}",
+                where=source.at("id"),
+                hint="ids are unique within a suite",
+            )
+        seen[case.id] = source.at("id")
+        cases.append(case)
+    return Suite(
+        name=head.name,
+        kind=head.kind,
+        path=str(path),
+        sha256=digest.hexdigest(),
+        cases=tuple(cases),
+        version=head.version,
+        shipped=path.resolve().is_relative_to(shipped_folder("prompts").resolve()),
+        tags=tuple(head.tags),
+    )
+
+
+def facts_of(suite: Suite) -> SuiteFacts:
+    """What the run folder keeps of a suite."""
+    return SuiteFacts(
+        name=suite.name, kind=suite.kind, path=suite.path, sha256=suite.sha256, version=suite.version,
+        cases=len(suite.cases), shipped=suite.shipped, critical=suite.critical, repeats=suite.repeats,
+    )  # fmt: skip
+
+
+def _yaml(path: Path, digest: Any) -> tuple[SuiteHead, list[tuple[Any, _Source]]]:
+    data = read_bytes(path, max_bytes=MAX_SUITE_BYTES)
+    digest.update(data)
+    document = parse_yaml(decode(data, path), path)
+    if not isinstance(document.data, dict):
+        what = "the file is empty" if document.data is None else "a suite is a mapping with suite: and cases:"
+        raise InputFileError(what, where=f"{path}:1", hint="docs/tasks.md shows a suite")
+    try:
+        raw = RawSuite.model_validate(document.data)
+    except ValidationError as error:
+        raise input_error(error, path, document.lines, schema=RawSuite) from None
+    cases = [
+        (case, _Source(path, document.lines.get(f"cases.{index}"), document.lines, f"cases.{index}"))
+        for index, case in enumerate(raw.cases)
+    ]
+    if raw.suite.bulk is not None:
+        where = f"{path}:{document.lines.get('suite.import', 1)}"
+        cases += _jsonl(resolve(path.parent, raw.suite.bulk, where=where), digest)
+    return raw.suite, cases
+
+
+def _jsonl(path: Path, digest: Any) -> Iterator[tuple[Any, _Source]]:
+    data = read_bytes(path, max_bytes=MAX_JSONL_BYTES)
+    digest.update(data)
+    for number, line in enumerate(decode(data, path).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = jsontext.parse(line)
+        except jsontext.BadJson as error:
+            raise InputFileError(f"not JSON: {error}", where=f"{path}:{number}", hint="one case a line") from None
+        yield value, _Source(path, number)
+
+
+def _case(data: Any, source: _Source, head: SuiteHead, defaults: Request, folder: Path, digest: Any) -> Case:  # noqa: PLR0917  a recursion passes its state on
+    if not isinstance(data, dict):
+        raise InputFileError("a case is a mapping with id, prompt and expect", where=source.at(""))
+    try:
+        raw = RawCase.model_validate(data)
+    except ValidationError as error:
+        raise input_error(error, source.path, source.below(), schema=RawCase) from None
+    try:
+        written = raw.expect or head.defaults.expect or []
+        expect = tuple(expectation(one, f"expect.{index}") for index, one in enumerate(written))
+        tools = tuple(head.defaults.tools or () if raw.tools is None else raw.tools)
+        _check_tools(tools)
+        check_together(expect, tools)
+    except Problem as error:
+        raise InputFileError(f"case {raw.id!r}: {error}", where=source.at(error.at), hint=error.hint) from None
+    return Case(
+        id=raw.id,
+        request=_request(raw, head, defaults, tools, _messages(raw, folder, source, digest)),
+        expect=expect,
+        cluster=raw.cluster if raw.cluster is not None else head.cluster,
+        repeats=raw.repeats or head.repeats,
+        severity=raw.severity or head.severity,
+        tags=(*head.tags, *raw.tags),
+        line=source.line,
+    )
+
+
+def _check_tools(tools: tuple[dict[str, Any], ...]) -> None:
+    if len(declared(tools)) != len(tools):
+        raise Problem("tools", "each tool is {type: function, function: {name, parameters}} with a name of its own")
+    for name, schema in declared(tools).items():
+        try:
+            schemas.check_schema(schema)
+        except schemas.BadSchema as error:
+            raise Problem("tools", f"tool {name!r}: {error}") from None
+
+
+def _request(
+    raw: RawCase, head: SuiteHead, base: Request, tools: tuple[dict[str, Any], ...], messages: list[Message]
+) -> ChatRequest:
+    """The case's own parameters, over the suite's defaults, over production's request."""
+
+    def chosen(name: str, fallback: Any = None) -> Any:
+        own, suite = getattr(raw.params, name), getattr(head.defaults, name)
+        return own if own is not None else suite if suite is not None else fallback
+
+    system = chosen("system", base.system)
+    if system and not any(message.get("role") == "system" for message in messages):
+        messages = [{"role": "system", "content": system}, *messages]
+    extra = {**base.extra_body, **(head.defaults.extra_body or {}), **(raw.params.extra_body or {})}
+    return ChatRequest(
+        messages=tuple(messages),
+        max_tokens=chosen("max_tokens", base.max_tokens),
+        temperature=chosen("temperature", base.temperature),
+        tools=tools,
+        tool_choice=raw.tool_choice if raw.tool_choice is not None else head.defaults.tool_choice,
+        response_format=chosen("response_format"),
+        stop=tuple(chosen("stop", ())),
+        seed=chosen("seed"),
+        extra_body=extra,
+    )
+
+
+def _messages(raw: RawCase, folder: Path, source: _Source, digest: Any) -> list[Message]:
+    if raw.messages is None:
+        if not raw.images:
+            return [{"role": "user", "content": raw.prompt}]
+        parts: list[dict[str, Any]] = [
+            {"type": "image_url", "image_url": {"url": _image(path, folder, source.at(f"images.{index}"), digest)}}
+            for index, path in enumerate(raw.images)
+        ]
+        return [{"role": "user", "content": [*parts, {"type": "text", "text": raw.prompt}]}]
+    messages = json.loads(json.dumps(raw.messages, default=str))
+    for index, message in enumerate(messages):
+        if not isinstance(message.get("role"), str):
+            raise InputFileError(f"case {raw.id!r}: a message has a role", where=source.at(f"messages.{index}"))
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            url = (
+                part.get("image_url", {}).get("url")
+                if isinstance(part, dict) and isinstance(part.get("image_url"), dict)
+                else None
+            )
+            if isinstance(url, str):
+                part["image_url"]["url"] = _image(url, folder, source.at(f"messages.{index}.content"), digest)
+    return list(messages)
+
+
+def _image(written: str, folder: Path, where: str, digest: Any) -> str:
+    """A local image as a data URL: what is sent is fixed, and hashed with the suite."""
+    if written.startswith("data:image/"):
+        return written
+    if "://" in written:
+        raise InputFileError(
+            "images are files beside the suite, not addresses", where=where, hint="download it and name the file"
+        )
+    path = resolve(folder, written, where=where)
+    kind = _IMAGE_TYPES.get(path.suffix.lower())
+    if kind is None:
+        raise InputFileError(f"{written} is no {', '.join(sorted(_IMAGE_TYPES))} file", where=where)
+    if not path.is_file():
+        raise InputFileError(f"no such image: {written}", where=where, hint=f"paths are relative to {folder}")
+    data = read_bytes(path, max_bytes=MAX_IMAGE_BYTES)
+    digest.update(data)
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
