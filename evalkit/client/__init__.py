@@ -1,1 +1,51 @@
-"""Talks to inference servers for generations: one request in, one `Exchange` with its timeline out."""
+"""HTTP for generations: `open_client` picks the transport, `run` the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from evalkit.client.types import ChatClient
+
+_T = TypeVar("_T")
+
+__all__ = ["open_client", "proxy_for", "run"]
+
+
+def proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for `url`, after NO_PROXY; loopback never takes one."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
+def open_client(target_urls: Sequence[str] = ()) -> ChatClient:
+    """A client for these endpoints: the wire client, or httpx2 when one of them is reached by a proxy.
+
+    One transport serves all endpoints of a run, so that no mode is timed by a worse client than another.
+    """
+    if any(proxy_for(url) for url in target_urls):
+        from evalkit.client.fallback import ProxyClient
+
+        return ProxyClient()
+    from evalkit.client.wire import WireClient
+
+    return WireClient()
+
+
+def run(main: Coroutine[Any, Any, _T]) -> _T:
+    """Runs `main` on uvloop where it is installed, else on asyncio's own loop. Ctrl-C cancels it."""
+    try:
+        import uvloop
+    except ImportError:
+        factory = asyncio.new_event_loop
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)

@@ -1,0 +1,241 @@
+"""What arrived for one request, with its times, and how it becomes an `Exchange`.
+
+The socket callback only appends bytes and a time; reading them happens here, after the last byte, in short steps so
+that other streams' callbacks are not held up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from bisect import bisect_left
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
+from typing import Any
+
+from evalkit.client import sse
+from evalkit.client.reply import BadReplyError, Reply, error_message, parse_json, whole_text
+from evalkit.client.types import ErrorKind, Exchange, ExchangeError, Limits
+from evalkit.secrets import redact
+from evalkit.text import one_line
+
+#: events read between two turns of the event loop: about 0.3 ms
+_STEP = 48
+_ERROR_BODY = 65_536
+_KEPT_HEADERS = ("x-ratelimit-", "ratelimit-")
+
+
+class Recording:
+    """Bytes and times of one reply: `body[:marks[i]]` had arrived at `stamps[i]`."""
+
+    __slots__ = (
+        "body", "closed_early", "connected_ns", "done_seen", "end_ns", "failure", "first_ns", "headers", "limits",
+        "marks", "reused", "stamps", "status", "streaming", "transport", "written_at", "written_ns",
+    )  # fmt: skip
+
+    def __init__(self, limits: Limits, *, streaming: bool, transport: str) -> None:
+        self.limits = limits
+        self.streaming = streaming
+        self.transport = transport
+        self.body = bytearray()
+        self.marks = array("q")
+        self.stamps = array("q")
+        self.status: int | None = None
+        self.headers: dict[str, str] = {}
+        self.written_ns = 0
+        self.written_at: str | None = None
+        self.first_ns: int | None = None
+        self.end_ns: int | None = None
+        self.done_seen = False
+        self.closed_early = False
+        self.connected_ns: int | None = None
+        self.reused = False
+        self.failure: tuple[ErrorKind, str] | None = None
+
+    def add(self, data: bytes, now_ns: int) -> str | None:
+        """Keeps body bytes; why no more can be taken, or None."""
+        body, limits = self.body, self.limits
+        body += data
+        if self.stamps and self.stamps[-1] == now_ns:
+            self.marks[-1] = len(body)
+        else:
+            self.marks.append(len(body))
+            self.stamps.append(now_ns)
+        if len(body) > limits.max_bytes:
+            return f"the reply is larger than {limits.max_bytes} bytes"
+        if len(self.marks) > 2 * limits.max_events:
+            return f"the reply came in more than {2 * limits.max_events} pieces"
+        if not self.done_seen and sse.ends_with_done(body):
+            self.done_seen = True
+        return None
+
+    def fail(self, kind: ErrorKind, message: str) -> None:
+        """The first failure counts."""
+        if self.failure is None:
+            self.failure = (kind, message)
+
+    def us(self, ns: int | None) -> int | None:
+        return None if ns is None else max(0, (ns - self.written_ns) // 1000)
+
+    def arrival_us(self, end: int) -> int:
+        """When the byte before offset `end` arrived, µs from writing."""
+        index = bisect_left(self.marks, end)
+        stamp = self.stamps[min(index, len(self.stamps) - 1)]
+        return max(0, (stamp - self.written_ns) // 1000)
+
+
+async def to_exchange(recording: Recording) -> Exchange:
+    """Reads a recording. Never raises for what the server sent."""
+    reply = Reply()
+    error: ExchangeError | None = None
+    done_us: int | None = None
+    try:
+        _check_head(recording)
+        if _is_stream(recording):
+            done_us = await _read_stream(recording, reply)
+            _check_stream(recording, reply)
+        elif recording.failure is None:
+            reply.whole(recording.body, recording.us(recording.end_ns) or 0)
+            if recording.streaming:
+                reply.note("the server did not stream although it was asked to")
+            done_us = recording.us(recording.end_ns)
+    except BadReplyError as bad:
+        error = bad.error
+    if recording.failure is not None and (error is None or error.kind in ("incomplete", "empty")):
+        kind, message = recording.failure
+        error = ExchangeError(kind=kind, message=one_line(redact(message)), status=recording.status)
+    return _exchange(recording, reply, error, done_us)
+
+
+def _check_head(recording: Recording) -> None:
+    status, headers = recording.status, recording.headers
+    if status is None:
+        kind, message = recording.failure or ("protocol", "the connection closed before an answer")
+        raise BadReplyError(kind, message)
+    if status != 200:
+        bad = BadReplyError("http", _http_message(recording), status)
+        bad.error = bad.error.model_copy(update={"retry_after_s": retry_after_s(headers.get("retry-after"))})
+        raise bad
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise BadReplyError("protocol", f"the reply is compressed ({encoding}) although identity was asked for")
+
+
+def _is_stream(recording: Recording) -> bool:
+    kind = recording.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "text/event-stream":
+        return True
+    if kind in ("", "text/plain", "application/octet-stream"):
+        return recording.streaming and recording.body.lstrip()[:1] != b"{"
+    if kind.endswith("json") and kind != "application/x-ndjson":
+        return False
+    raise BadReplyError("protocol", f"the reply is {kind}, neither an event stream nor JSON")
+
+
+async def _read_stream(recording: Recording, reply: Reply) -> int | None:
+    """Feeds the events to `reply`; the time of `[DONE]` in µs."""
+    limits = recording.limits
+    count = 0
+    for event in sse.iter_events(recording.body):
+        count += 1
+        if count % _STEP == 0:
+            await asyncio.sleep(0)
+        if count > limits.max_events:
+            raise BadReplyError("protocol", f"more than {limits.max_events} events")
+        if len(event.data) > limits.max_line_bytes:
+            raise BadReplyError("protocol", f"an event is larger than {limits.max_line_bytes} bytes")
+        at_us = recording.arrival_us(event.end)
+        if event.data == sse.DONE:
+            return at_us
+        if event.name not in (b"", b"message", b"error"):
+            continue  # named side channels, such as SGLang's ids
+        if not event.complete and not event.data.rstrip().endswith(b"}"):
+            reply.note("the last event was cut off")
+            break
+        reply.event(event.data, at_us)
+    return None
+
+
+def _check_stream(recording: Recording, reply: Reply) -> None:
+    if reply.events == 0:
+        raise BadReplyError("empty", "the stream ended without a single event", recording.status)
+    if reply.finish_reason is None:
+        raise BadReplyError("incomplete", "the stream ended without a finish reason", recording.status)
+    if not recording.done_seen:
+        reply.note("no [DONE]")
+    if recording.closed_early:
+        reply.note("the connection closed before the body's end")
+    counts = [tokens for _, tokens in reply.chunks if tokens is not None]
+    if counts and reply.completion_tokens is not None and counts[-1] > reply.completion_tokens:
+        reply.note("usage contradicts the chunks")
+    if len(reply.chunks) > 1 and reply.completion_tokens == 0:
+        reply.note("usage counts no token although text arrived")
+    times = [at for at, _ in reply.chunks]
+    together = sum(a == b for a, b in pairwise(times))
+    if len(times) >= 4 and together * 5 > len(times):
+        reply.note(f"coalesced: {together} of {len(times)} chunks arrived together with the one before")
+
+
+def _exchange(recording: Recording, reply: Reply, error: ExchangeError | None, done_us: int | None) -> Exchange:
+    times = [at for at, _ in reply.chunks]
+    return Exchange(
+        ok=error is None,
+        error=error,
+        status=recording.status,
+        text=whole_text(reply.text),
+        reasoning=whole_text(reply.reasoning),
+        tool_calls=reply.tool_calls,
+        finish_reason=reply.finish_reason,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        cached_tokens=reply.cached_tokens,
+        first_byte_us=recording.us(recording.first_ns),
+        first_chunk_us=times[0] if times else None,
+        first_visible_us=reply.first_visible_us,
+        last_chunk_us=times[-1] if times else None,
+        done_us=done_us if done_us is not None else recording.us(recording.end_ns),
+        chunks=tuple(reply.chunks),
+        empty_events=reply.empty_events,
+        connected_us=None if recording.connected_ns is None else recording.connected_ns // 1000,
+        reused_connection=recording.reused,
+        written_at=recording.written_at,
+        server={**_server_headers(recording.headers), **reply.server},
+        transport=recording.transport,
+        notes=reply.notes,
+    )
+
+
+def _http_message(recording: Recording) -> str:
+    status = recording.status
+    if status is not None and 300 <= status < 400:
+        where = recording.headers.get("location", "an unnamed place")
+        return f"HTTP {status}: redirect to {where} not followed"
+    body = bytes(recording.body[:_ERROR_BODY])
+    try:
+        found = error_message(parse_json(body))
+    except BadReplyError:
+        found = None
+    text = found[0] if found else body[:300].decode("utf-8", "replace")
+    return f"HTTP {status}: {text}" if text.strip() else f"HTTP {status}"
+
+
+def retry_after_s(value: str | None) -> float | None:
+    """Seconds of a Retry-After header (a number, or a date); None when absent or senseless."""
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return min(seconds, 86_400.0) if seconds >= 0 else None
+
+
+def _server_headers(headers: dict[str, str]) -> dict[str, Any]:
+    kept = {k: one_line(redact(v), limit=120) for k, v in headers.items() if k.startswith(_KEPT_HEADERS)}
+    if (took := headers.get("openai-processing-ms", "")).isdigit():
+        kept["openai-processing-ms"] = took[:12]
+    return dict(list(kept.items())[:32])

@@ -1,0 +1,268 @@
+"""A chat completion put together from its events, whatever dialect the server speaks.
+
+Dialects, from recorded exchanges with SGLang 0.5.23, vLLM 0.32, transformers-serve 5.23 and llama-cpp-python 0.3.36:
+usage on every chunk, on the finish chunk, on a chunk without choices, null, or never; reasoning under two names;
+errors flat, nested, or as text.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeGuard
+
+from evalkit.client.types import ErrorKind, ExchangeError, ToolCall
+from evalkit.secrets import redact
+from evalkit.text import one_line
+
+_MAX_TOOL_CALLS = 256
+_MAX_COUNT = 1_000_000_000
+#: figures of the server about its own work that are kept when they are numbers
+_FIGURES = frozenset(
+    {
+        "spec_accept_length", "spec_accept_rate", "spec_verify_ct", "spec_num_correct_drafts",
+        "spec_num_proposed_drafts", "e2e_latency", "queue_time", "first_token_latency", "decode_throughput",
+        "prompt_time", "completion_time", "total_time", "prompt_ms", "predicted_ms", "predicted_n", "draft_n",
+        "draft_n_accepted", "reasoning_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens",
+    }
+)  # fmt: skip
+
+
+class BadReplyError(Exception):
+    """The reply is unusable: why, in the vocabulary of an exchange."""
+
+    def __init__(self, kind: ErrorKind, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.error = ExchangeError(kind=kind, message=one_line(redact(message)), status=status)
+
+
+def parse_json(data: bytes | bytearray) -> Any:
+    """JSON of an untrusted server.
+
+    Raises:
+        BadReplyError: not UTF-8, not JSON, numbers or nesting beyond reason.
+    """
+    try:
+        return json.loads(str(data, "utf-8"))
+    except (ValueError, RecursionError) as error:
+        shown = one_line(redact(bytes(data[:120]).decode("utf-8", "replace")), limit=120)
+        raise BadReplyError("protocol", f"not JSON ({type(error).__name__}): {shown!r}") from None
+
+
+def error_message(payload: Any) -> tuple[str, int | None] | None:
+    """Message and status of an error in any of the servers' shapes; None when the payload is no error."""
+    if not isinstance(payload, dict):
+        return None
+    error = payload.get("error", payload if payload.get("object") == "error" else None)
+    if not error:
+        detail = payload.get("detail") if "choices" not in payload else None
+        return (str(detail), None) if detail else None
+    if isinstance(error, dict):
+        code = error.get("code", error.get("status_code"))
+        text = error.get("message") or error.get("detail") or json.dumps(error)[:300]
+        return str(text), code if _is_count(code) and 100 <= code < 600 else None
+    return str(error), None
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
+
+
+def _text(value: Any) -> str:
+    """Text of a content field: a string, or a list of parts."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "".join(part["text"] for part in value if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return ""
+
+
+def whole_text(parts: list[str]) -> str:
+    """Parts joined; a surrogate pair split over two parts becomes one character, a lone half U+FFFD."""
+    text = "".join(parts)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+class _Call:
+    __slots__ = ("arguments", "name")
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.arguments: list[str] = []
+
+
+class Reply:
+    """Collects the events of one reply. Times are µs and only passed through."""
+
+    def __init__(self) -> None:
+        self.text: list[str] = []
+        self.reasoning: list[str] = []
+        self.finish_reason: str | None = None
+        self.prompt_tokens: int | None = None
+        self.completion_tokens: int | None = None
+        self.cached_tokens: int | None = None
+        self.chunks: list[tuple[int, int | None]] = []
+        self.first_visible_us: int | None = None
+        self.empty_events = 0
+        self.events = 0
+        self.server: dict[str, Any] = {}
+        self._notes: dict[str, int] = {}
+        self._calls: dict[int, _Call] = {}
+        self._last_payload: bytes | None = None
+
+    def note(self, text: str) -> None:
+        self._notes[text] = self._notes.get(text, 0) + 1
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(f"{text} ({times}x)" if times > 1 else text for text, times in self._notes.items())
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        calls = [self._calls[index] for index in sorted(self._calls)]
+        return tuple(ToolCall(name=whole_text([c.name]), arguments=whole_text(c.arguments)) for c in calls)
+
+    def event(self, data: bytes, at_us: int) -> None:
+        """Takes in one event of a stream.
+
+        Raises:
+            BadReplyError: the event is no JSON object, or it is an error.
+        """
+        payload = parse_json(data)
+        if not isinstance(payload, dict):
+            raise BadReplyError("protocol", f"an event is {type(payload).__name__}, not an object")
+        self.events += 1
+        self._raise_error(payload)
+        counted = self._usage(payload.get("usage"))
+        choice = self._choice(payload)
+        self._extras(payload, choice)
+        if choice is None:
+            return
+        carried = self._message(choice.get("delta"), at_us)
+        if carried:
+            if counted is not None and data == self._last_payload:
+                self.note("a chunk was repeated")
+            self._last_payload = data
+            self.chunks.append((at_us, counted))
+        elif counted is not None and choice.get("finish_reason") is None:
+            self.empty_events += 1
+        self._finish(choice)
+
+    def whole(self, data: bytes | bytearray, at_us: int) -> None:
+        """Takes in a reply that was not streamed. Raises as `event`."""
+        payload = parse_json(data)
+        if not isinstance(payload, dict):
+            raise BadReplyError("protocol", f"the reply is {type(payload).__name__}, not an object")
+        self.events += 1
+        self._raise_error(payload)
+        self._usage(payload.get("usage"))
+        choice = self._choice(payload)
+        self._extras(payload, choice)
+        if choice is None:
+            raise BadReplyError("protocol", "the reply has no choices")
+        self._message(choice.get("message"), at_us)
+        self.first_visible_us = None  # a reply that arrives whole has no first text
+        self._finish(choice)
+
+    def _raise_error(self, payload: dict[str, Any]) -> None:
+        found = error_message(payload)
+        if found:
+            raise BadReplyError("stream-error", found[0], found[1])
+
+    @staticmethod
+    def _choice(payload: dict[str, Any]) -> dict[str, Any] | None:
+        choices = payload.get("choices")
+        if not isinstance(choices, list):
+            return None
+        return next((c for c in choices if isinstance(c, dict) and c.get("index", 0) in (0, None)), None)
+
+    def _finish(self, choice: dict[str, Any]) -> None:
+        reason = choice.get("finish_reason")
+        if reason is None:
+            return
+        if isinstance(reason, dict):  # SGLang's own spelling
+            reason = reason.get("type")
+        self.finish_reason = one_line(str(reason), limit=60)
+        if self.finish_reason == "abort":
+            raise BadReplyError("aborted", "the server aborted the request (finish_reason abort)")
+
+    def _message(self, message: Any, at_us: int) -> bool:
+        """Text, reasoning and tool calls of a delta or message; whether there were any."""
+        if not isinstance(message, dict):
+            return False
+        content = _text(message.get("content"))
+        reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
+        called = self._tools(message.get("tool_calls"))
+        if content:
+            self.text.append(content)
+        if reasoning:
+            self.reasoning.append(reasoning)
+        if self.first_visible_us is None and (called or (content and not content.isspace())):
+            self.first_visible_us = at_us
+        return bool(content or reasoning or called)
+
+    def _tools(self, deltas: Any) -> bool:
+        if not isinstance(deltas, list):
+            return False
+        carried = False
+        for position, delta in enumerate(deltas):
+            if not isinstance(delta, dict) or not isinstance(function := delta.get("function"), dict):
+                continue
+            index = delta.get("index")
+            key = index if _is_count(index) else position
+            if key not in self._calls and len(self._calls) >= _MAX_TOOL_CALLS:
+                raise BadReplyError("protocol", f"more than {_MAX_TOOL_CALLS} tool calls in one reply")
+            call = self._calls.setdefault(key, _Call())
+            name, arguments = function.get("name"), function.get("arguments")
+            if isinstance(name, str) and name:
+                call.name = call.name or name
+                carried = True
+            if isinstance(arguments, str) and arguments:
+                call.arguments.append(arguments)
+                carried = True
+            elif isinstance(arguments, dict):
+                call.arguments.append(json.dumps(arguments, ensure_ascii=False))
+                carried = True
+        return carried
+
+    def _usage(self, usage: Any) -> int | None:
+        """The cumulative output tokens of a usage object, checked against what came before."""
+        if not isinstance(usage, dict):
+            return None
+        if _is_count(usage.get("prompt_tokens")):
+            self.prompt_tokens = usage["prompt_tokens"]
+        details = usage.get("prompt_tokens_details")
+        if isinstance(details, dict) and _is_count(details.get("cached_tokens")):
+            self.cached_tokens = details["cached_tokens"]
+        self._figures(usage)
+        if isinstance(more := usage.get("completion_tokens_details"), dict):
+            self._figures(more)
+        tokens = usage.get("completion_tokens")
+        if not _is_count(tokens):
+            if tokens is not None:
+                self.note("usage is no count")
+            return None
+        if self.completion_tokens is not None and tokens < self.completion_tokens:
+            self.note("usage went backwards")
+        self.completion_tokens = tokens
+        return tokens
+
+    def _figures(self, source: dict[str, Any]) -> None:
+        for key in _FIGURES & source.keys():
+            value = source[key]
+            if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e15:
+                self.server[key] = value
+
+    def _extras(self, payload: dict[str, Any], choice: dict[str, Any] | None) -> None:
+        fingerprint = payload.get("system_fingerprint")
+        if fingerprint and isinstance(fingerprint, str):
+            self.server["system_fingerprint"] = one_line(redact(fingerprint), limit=120)
+        for holder in (payload, choice or {}):
+            for key in ("sglext", "meta_info", "timings", "time_info"):
+                if isinstance(found := holder.get(key), dict):
+                    self._figures(found)
+                    if isinstance(spec := found.get("spec_tokens_details"), dict):
+                        self._figures(spec)
