@@ -1,1 +1,119 @@
+"""Packaged tables (licenses, vendor claims, variants, related models), each row with source and date.
 
+Loaded on first use, cached, immutable. A malformed packaged table is a fault of the package: pydantic raises.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from evalkit.data.models import LicenseRow, RawTable, Related, TableInfo, Terms, Variant, VendorClaim
+
+__all__ = [
+    "LicenseRow",
+    "Related",
+    "TableInfo",
+    "Terms",
+    "Variant",
+    "VendorClaim",
+    "demo_path",
+    "load_licenses",
+    "load_related",
+    "load_table",
+    "load_variants",
+    "load_vendor_claims",
+    "table_info",
+]
+
+_TABLES = {"licenses": "licenses", "variants": "variants", "vendor_claims": "claims", "related": "related"}
+
+
+@cache
+def load_table(name: str) -> RawTable:
+    """`evalkit/data/NAME.yaml` as a mapping. Treat it as read-only."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = resources.files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+    table = yaml.load(text, Loader=loader)  # noqa: S506  a safe loader, on a packaged file
+    if not isinstance(table, dict):
+        raise TypeError(f"packaged table {name} is no mapping")
+    return table
+
+
+@cache
+def load_licenses() -> tuple[LicenseRow, ...]:
+    """Licenses with what they allow; a row's terms start from the profile it names."""
+    table = load_table("licenses")
+    profiles: dict[str, dict[str, Any]] = table["profiles"]
+    rows = []
+    for raw in table["licenses"]:
+        row = dict(raw)
+        profile = dict(profiles[row.pop("profile")]) if "profile" in row else {}
+        obligations = [*profile.pop("obligations", []), *row.pop("obligations", [])]
+        row["terms"] = {**profile, **row.get("terms", {})}
+        if not row.get("source"):
+            row["source"] = f"https://spdx.org/licenses/{row['spdx']}.html"
+        row.setdefault("date", table["date"])
+        row.setdefault("how_read", "general-knowledge")
+        rows.append(LicenseRow(obligations=tuple(obligations), **row))
+    return tuple(rows)
+
+
+@cache
+def load_variants() -> tuple[Variant, ...]:
+    """The repositories of the first candidates as they were seen."""
+    return tuple(Variant(**row) for row in load_table("variants")["variants"])
+
+
+@cache
+def load_vendor_claims() -> tuple[VendorClaim, ...]:
+    """Single claims and, cell by cell, the vendor's tables. Accuracy is in percent, TPF in tokens per forward pass."""
+    table = load_table("vendor_claims")
+    rows = [VendorClaim(**row) for row in table["claims"]]
+    for grid in table["grids"]:
+        rows.extend(_cells(grid))
+    return tuple(rows)
+
+
+def _cells(grid: dict[str, Any]) -> list[VendorClaim]:
+    shared = {key: value for key, value in grid.items() if key not in ("id", "claim", "columns", "rows", "units")}
+    units: dict[str, str] = grid.get("units", {})
+    cells = []
+    for name, values in grid["rows"].items():
+        for column, value in zip(grid["columns"], values, strict=True):
+            if value is None:
+                continue
+            cell = {"unit": "percent", **shared, **({"unit": units[name]} if name in units else {})}
+            cell.update(
+                id=f"{grid['id']}.{name}.{column}".lower().replace(" ", "-"),
+                claim=f"{grid['claim']}: {name}",
+                value=value,
+                mode=column if column not in ("qwen3-8b",) else None,
+                dataset=name,
+            )
+            cells.append(VendorClaim(**cell))
+    return cells
+
+
+@cache
+def load_related() -> tuple[Related, ...]:
+    """Code, reports, derivatives, upstream models, engines and models to compare with."""
+    return tuple(Related(**row) for row in load_table("related")["related"])
+
+
+def table_info() -> tuple[TableInfo, ...]:
+    """Name, date and size of each table, for the report to print their age."""
+    loaders = (load_licenses, load_variants, load_vendor_claims, load_related)
+    return tuple(
+        TableInfo(name=name, date=load_table(name)["date"], rows=len(load()))
+        for name, load in zip(_TABLES, loaders, strict=True)
+    )
+
+
+def demo_path(name: str) -> Path:
+    """The shipped snapshot of a fictional model: `trident-8b` or `trident-vlm-8b`."""
+    return Path(str(resources.files(__name__).joinpath("demo", f"{name}.json")))
