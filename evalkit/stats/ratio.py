@@ -1,8 +1,8 @@
 """How much faster one mode is than another, from the same prompts in both.
 
 Estimand: the geometric mean over prompts of baseline time / mode time (above 1: the mode is faster). Repeats of a
-prompt are averaged first (as logs); prompts of one conversation form a cluster. Interval: Student's t on the log ratios with
-the sandwich variance over clusters; below 50 clusters, or under strong skew, the wider of it and a bootstrap-t.
+prompt are averaged first (as logs); prompts of one conversation form a cluster. Interval: Student's t on the log
+ratios with the sandwich variance over clusters; below 50 clusters, or under strong skew, the wider of it and a bootstrap-t.
 
 Sources: Kalibera & Jones 2013 (level of replication); Efron & Tibshirani 1993 ch. 12 (bootstrap-t); Satterthwaite 1946.
 """

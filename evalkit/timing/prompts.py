@@ -1,0 +1,183 @@
+"""The user's prompts: strict JSON lines, every fault named with file and line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from evalkit.checklist.loader import shipped_folder
+from evalkit.checklist.schema import Request
+from evalkit.client.types import ChatRequest, Message
+from evalkit.errors import InputFileError
+from evalkit.run.facts import PromptFacts
+from evalkit.text import one_line
+
+_MAX_FILE_BYTES = 64 * 1024 * 1024
+_MAX_LINE_BYTES = 4 * 1024 * 1024
+_MAX_PROMPTS = 20_000
+_KEYS = {"id", "prompt", "messages", "max_tokens", "tags", "cluster", "system"}
+_ROLES = {"system", "user", "assistant", "tool", "developer"}
+_HINT = 'a line reads {"id": "a", "prompt": "…"} or {"id": "a", "messages": [{"role": "user", "content": "…"}]}'
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt as production sends it. `sha256` is of the request, without a model name."""
+
+    id: str
+    request: ChatRequest
+    tags: tuple[str, ...] = ()
+    cluster: str | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class PromptSet:
+    """All prompts of a run, in file order, with a record for the run folder of each file."""
+
+    prompts: tuple[Prompt, ...]
+    facts: tuple[PromptFacts, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256("\n".join(p.sha256 for p in self.prompts).encode()).hexdigest()
+
+
+def load_prompts(paths: Sequence[Path], request: Request) -> PromptSet:
+    """Reads prompt files; `request` fills in what a line does not say.
+
+    Raises:
+        InputFileError: a file or line that cannot be used, with FILE:LINE and what to do.
+    """
+    prompts: list[Prompt] = []
+    facts: list[PromptFacts] = []
+    seen: dict[str, str] = {}
+    for path in paths:
+        found = _load_file(path, request, seen)
+        prompts += found
+        facts.append(_facts(path, found))
+    return PromptSet(tuple(prompts), tuple(facts))
+
+
+def _facts(path: Path, prompts: list[Prompt]) -> PromptFacts:
+    longest = max(sum(len(str(m.get("content") or "")) for m in p.request.messages) for p in prompts)
+    return PromptFacts(
+        path=path.name,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        count=len(prompts),
+        shipped=path.resolve().is_relative_to(shipped_folder("prompts").resolve()),
+        longest_chars=longest,
+        max_tokens=max(p.request.max_tokens for p in prompts),
+    )
+
+
+def _load_file(path: Path, request: Request, seen: dict[str, str]) -> list[Prompt]:
+    where = str(path)
+    if not path.is_file():
+        what = "is no regular file" if path.exists() else "does not exist"
+        raise InputFileError(f"the prompt file {what}", where=where, hint="give the path of a .jsonl file")
+    if path.stat().st_size > _MAX_FILE_BYTES:
+        raise InputFileError("the prompt file is larger than 64 MiB", where=where, hint="split it, or take a sample")
+    prompts: list[Prompt] = []
+    for number, raw in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        if not raw.strip():
+            continue
+        prompt = _Line(f"{where}:{number}").parse(raw, request)
+        if prompt.id in seen:
+            _refuse(f"the id {one_line(prompt.id, limit=80)!r} was used before, in {seen[prompt.id]}", where, number)
+        seen[prompt.id] = f"{path.name}:{number}"
+        prompts.append(prompt)
+        if len(prompts) > _MAX_PROMPTS:
+            _refuse(f"more than {_MAX_PROMPTS} prompts", where, number)
+    if not prompts:
+        raise InputFileError("the prompt file holds no prompt", where=where, hint=_HINT)
+    return prompts
+
+
+def _refuse(message: str, where: str, number: int) -> NoReturn:
+    raise InputFileError(message, where=f"{where}:{number}", hint=_HINT)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("a key stands twice")
+    return dict(pairs)
+
+
+class _Line:
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def fail(self, message: str) -> NoReturn:
+        raise InputFileError(message, where=self.where, hint=_HINT)
+
+    def parse(self, raw: bytes, request: Request) -> Prompt:
+        data = self.read(raw)
+        unknown = sorted(set(data) - _KEYS)
+        if unknown:
+            self.fail(f"unknown key {one_line(str(unknown[0]), limit=60)!r}: one of {', '.join(sorted(_KEYS))}")
+        name = data.get("id")
+        if not isinstance(name, str) or not name.strip() or len(name) > 200 or "|" in name or not name.isprintable():
+            self.fail("`id` must be a text of 1 to 200 printable characters without '|'")
+        limit = data.get("max_tokens", request.max_tokens)
+        if not isinstance(limit, int) or isinstance(limit, bool) or not 0 < limit <= 1_000_000:
+            self.fail("`max_tokens` must be a positive whole number")
+        cluster = data.get("cluster")
+        if cluster is not None and not isinstance(cluster, str):
+            self.fail("`cluster` must be a text")
+        chat = ChatRequest(
+            messages=self.messages(data, request),
+            max_tokens=limit,
+            temperature=request.temperature,
+            extra_body=dict(request.extra_body),
+        )
+        body = json.dumps(chat.body(""), sort_keys=True).encode()
+        return Prompt(name, chat, self.tags(data), cluster, hashlib.sha256(body).hexdigest())
+
+    def read(self, raw: bytes) -> dict[str, Any]:
+        if len(raw) > _MAX_LINE_BYTES:
+            self.fail("the line is longer than 4 MiB")
+        try:
+            data = json.loads(raw.decode(), object_pairs_hook=_unique)
+        except UnicodeDecodeError:
+            self.fail("not UTF-8")
+        except (ValueError, RecursionError) as error:
+            self.fail(f"not JSON: {one_line(str(error), limit=120)}")
+        if not isinstance(data, dict):
+            self.fail("a line must be a JSON object")
+        return data
+
+    def messages(self, data: dict[str, Any], request: Request) -> tuple[Message, ...]:
+        if ("prompt" in data) == ("messages" in data):
+            self.fail("a line needs either `prompt` or `messages`")
+        given: list[Message]
+        if "prompt" in data:
+            text = data["prompt"]
+            if not isinstance(text, str) or not text.strip():
+                self.fail("`prompt` must be a text that is not empty")
+            given = [{"role": "user", "content": text}]
+        else:
+            given = data["messages"]
+            if not isinstance(given, list) or not given:
+                self.fail("`messages` must be a list that is not empty")
+            for message in given:
+                if not isinstance(message, dict) or message.get("role") not in _ROLES:
+                    self.fail(f"a message needs a `role`: one of {', '.join(sorted(_ROLES))}")
+                if not isinstance(message.get("content"), (str, list)) and "tool_calls" not in message:
+                    self.fail("a message needs `content`")
+        system = data.get("system", request.system)
+        if system is not None and not isinstance(system, str):
+            self.fail("`system` must be a text")
+        if system and given[0]["role"] != "system":
+            given = [{"role": "system", "content": system}, *given]
+        return tuple(given)
+
+    def tags(self, data: dict[str, Any]) -> tuple[str, ...]:
+        tags = data.get("tags", [])
+        if not isinstance(tags, list) or not all(isinstance(tag, str) and tag.isprintable() for tag in tags):
+            self.fail("`tags` must be a list of texts")
+        return tuple(tags[:32])
