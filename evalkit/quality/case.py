@@ -82,9 +82,10 @@ def request_sha256(request: ChatRequest) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()
 
 
-def unstreamed(request: ChatRequest) -> ChatRequest:
-    """The same request, answered in one piece."""
-    return replace(request, stream=False)
+def request_for(case: Case, repeat: int = 0, *, streamed: bool = True) -> ChatRequest:
+    """What is sent for one repeat of a case. Where the case has a seed, each repeat has its own."""
+    request = case.request if streamed else replace(case.request, stream=False)
+    return replace(request, seed=request.seed + repeat) if request.seed is not None and repeat else request
 
 
 def _texts(content: object) -> list[str]:

@@ -13,10 +13,6 @@ from evalkit.quality.facts import Signals
 from evalkit.quality.graders.base import MAX_CHARS
 from evalkit.quality.toolcalls import read
 
-#: limits on one reply; human text reaches 0.013 and 0.008 at the 99th percentile
-TAIL_LOOP_LIMIT = 0.10
-ADJACENT_LIMIT = 0.01
-
 _TAIL = 24_000
 _MIN_LOOP_CHARS = 60
 _WORD = re.compile(r"\w+(?:['’]\w+)?")

@@ -9,6 +9,10 @@ from evalkit.findings import Frozen
 
 ToolOutcome = Literal["call", "text", "malformed", "truncated"]
 
+#: limits on one reply: human text reaches 0.013 and 0.008 at the 99th percentile
+TAIL_LOOP_LIMIT = 0.10
+ADJACENT_LIMIT = 0.01
+
 
 class Grade(Frozen):
     """What one grader said. `passed` None: unscored, which is not zero."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.client.types import Exchange
-from evalkit.quality.case import Case, Suite, request_sha256, unstreamed
+from evalkit.quality.case import Case, Suite, request_for, request_sha256
 from evalkit.quality.degeneration import signals
 from evalkit.quality.facts import Answer, Grade, Signals, ToolOutcome
 from evalkit.quality.graders import grade_one
@@ -76,7 +76,7 @@ def answer(
     allow_exec: bool = False,
 ) -> Answer:
     """The stored form of one reply, graded."""
-    request = case.request if streamed else unstreamed(case.request)
+    request = request_for(case, repeat, streamed=streamed)
     return Answer(
         mode=mode,
         suite=suite.name,
@@ -85,6 +85,7 @@ def answer(
         streamed=streamed,
         request_sha256=request_sha256(request),
         exchange=reply,
+        seed=request.seed,
         **_described(suite, case),
         **_parts(grade_exchange(case, reply, allow_exec=allow_exec)),
     )
@@ -96,7 +97,6 @@ def _described(suite: Suite, case: Case) -> dict[str, Any]:
         "cluster": case.cluster,
         "severity": case.severity,
         "tags": case.tags,
-        "seed": case.request.seed,
         "prompt_preview": one_line(case.prompt_text, limit=200),
         "wants_call": bool(case.uses & {"tool_calls", "calls_any"}),
         "max_tokens": case.request.max_tokens,
@@ -124,7 +124,7 @@ def regrade(answers: Iterable[Answer], suites: Sequence[Suite], *, allow_exec: b
         case = suite.by_id.get(old.case_id)
         if case is None:
             continue
-        request = case.request if old.streamed else unstreamed(case.request)
+        request = request_for(case, old.repeat, streamed=old.streamed)
         if request_sha256(request) != old.request_sha256:
             changed = Grade(
                 grader="request", passed=None, reason="the case's request has changed since the reply was stored"

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from evalkit.client.types import Exchange
 from evalkit.quality import degeneration
 from evalkit.quality.case import Case
-from evalkit.quality.facts import Grade
+from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Grade
 from evalkit.quality.graders.base import Example, Grader, NoParams, Params, Reply, grade, shown, text_of
 
 
@@ -95,7 +95,7 @@ def by_thirds(scores: list[float]) -> list[float]:
 
 
 class Loop(Params):
-    max_share: Annotated[float, Field(ge=0, lt=1)] = degeneration.TAIL_LOOP_LIMIT
+    max_share: Annotated[float, Field(ge=0, lt=1)] = TAIL_LOOP_LIMIT
 
 
 def no_loop(reply: Exchange, case: Case, params: Loop) -> Grade:
@@ -108,7 +108,7 @@ def no_loop(reply: Exchange, case: Case, params: Loop) -> Grade:
 
 
 class Duplicates(Params):
-    max_share: Annotated[float, Field(ge=0, lt=1)] = degeneration.ADJACENT_LIMIT
+    max_share: Annotated[float, Field(ge=0, lt=1)] = ADJACENT_LIMIT
     #: also no line of at least this many characters twice
     lines: Annotated[int, Field(ge=1)] | None = None
 

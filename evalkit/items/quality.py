@@ -1,0 +1,141 @@
+"""Item 5, quality: what the user's own tasks say of each mode, paired with the baseline. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from evalkit.checklist.schema import Checklist
+from evalkit.findings import Finding, Status
+from evalkit.items import quality_checks, quality_loss, quality_texts
+from evalkit.items.quality_checks import CHECKS
+from evalkit.items.quality_pairs import Answers, Table, table
+from evalkit.modes import INCUMBENT
+from evalkit.quality.facts import SamplingProbe, SuiteFacts
+from evalkit.run.facts import Facts
+
+#: kinds of shipped suites that may carry the margin for a small suite of another kind
+_GENERAL = ("chat", "structured", "custom")
+
+
+def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
+    """Findings per configured mode, and whether own tasks were used."""
+    del now
+    if checklist.tasks == []:
+        reason = "the checklist has `tasks: []`: quality was not looked at."
+        return [quality_checks.OWN_TASKS.finding(Status.SKIPPED, reason)]
+    answers = Answers(facts.answers)
+    findings = [own_tasks(facts.suites)]
+    for mode in checklist.modes:
+        findings += of_mode(checklist, facts, answers, mode)
+    return findings
+
+
+def own_tasks(suites: Iterable[SuiteFacts]) -> Finding:
+    own = [suite for suite in suites if not suite.shipped]
+    make = quality_checks.OWN_TASKS.finding
+    info: dict[str, object] = {"suites": [{"name": s.name, "cases": s.cases, "shipped": s.shipped} for s in suites]}
+    if own:
+        count = sum(suite.cases for suite in own)
+        return make(Status.PASS, f"{count} cases of your own in {len(own)} suites.", data=info)
+    if not list(suites):
+        return make(
+            Status.INCONCLUSIVE, "no task suite was part of the run: nothing says what the modes are worth.", data=info
+        )
+    return make(Status.WARN, "only shipped suites were used: they say nothing about your own prompts.", data=info)
+
+
+def of_mode(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> list[Finding]:
+    baseline = checklist.baseline.quality
+    if mode not in answers.modes:
+        text = "no case was answered in this mode."
+        remedy = "see the errors of the run; bring the mode's server up and resume: only open cases are sent"
+        return [quality_checks.SCORED.finding(Status.INCONCLUSIVE, text, mode=mode, remedy=remedy)]
+    item = checklist.items.quality
+    tables = [table(answers, suite, mode, baseline, item.alpha) for suite in facts.suites]
+    findings: list[Finding] = []
+    usable: list[Table] = []
+    for data in tables:
+        tools = quality_texts.tools_available(answers, data.suite, mode)
+        parity = quality_texts.stream_parity(answers, data.suite, mode, item.margin.of(data.suite.kind))
+        findings += [one for one in (tools, parity) if one is not None]
+        findings.append(quality_loss.scored(data, item))
+        if tools is None or tools.status is not Status.ERROR:
+            usable.append(data)
+    if not facts.suites:
+        text = "no task suite was part of the run."
+        findings.append(
+            quality_checks.SCORED.finding(Status.INCONCLUSIVE, text, mode=mode, remedy="name suites under `tasks`")
+        )
+    findings += [quality_loss.floor(data, item) for data in usable]
+    if mode == baseline:
+        text = "it is the baseline itself."
+        findings.append(quality_checks.NON_INFERIORITY.finding(Status.NOT_APPLICABLE, text, mode=mode))
+    else:
+        findings += against_baseline(checklist, facts, answers, usable)
+    critical = quality_loss.critical(tables, mode, against_itself=mode == baseline)
+    findings += [critical] if critical else []
+    probes = _probes(facts.sampling)
+    findings.append(quality_texts.sampling(probes.get(mode), probes.get(baseline), mode, checklist.request.temperature))
+    return findings + against_incumbent(checklist, facts, answers, mode)
+
+
+def against_baseline(checklist: Checklist, facts: Facts, answers: Answers, tables: list[Table]) -> list[Finding]:
+    """Loss, harm, equality, degeneration and length of one mode beside the baseline."""
+    item, baseline = checklist.items.quality, checklist.baseline.quality
+    endpoint = facts.endpoints.get(baseline)
+    block_loop = endpoint is not None and endpoint.block_loop
+    problems = {data.suite.name: quality_loss.baseline_problem(data, item, block_loop) for data in tables}
+    findings: list[Finding] = []
+    valid = []
+    for data in tables:
+        problem = problems[data.suite.name]
+        findings.append(problem or quality_loss.baseline_valid(data))
+        findings.append(quality_loss.harm(data))
+        if problem is None:
+            valid.append(data)
+        findings.append(quality_texts.degeneration(answers, data, item.margin.of(data.suite.kind)))
+    # shipped suites first: what they show may carry the margin for smaller suites
+    shown: dict[str, tuple[str, float]] = {}
+    for data in sorted(valid, key=lambda one: not one.suite.shipped):
+        margin = item.margin.of(data.suite.kind)
+        finding = quality_loss.non_inferiority(data, margin, carried_by=_carrier(shown, data.suite.kind, margin))
+        findings.append(finding)
+        if data.suite.shipped and finding.status is Status.PASS:
+            shown.setdefault(data.suite.kind, (data.suite.name, margin))
+    if tables:
+        mode = tables[0].mode
+        findings.append(quality_texts.equivalence(answers, facts.suites, mode, baseline, checklist))
+        findings.append(quality_texts.length_honesty(answers, facts.suites, mode, baseline, item.alpha))
+    return findings
+
+
+def _carrier(shown: dict[str, tuple[str, float]], kind: str, margin: float) -> str | None:
+    """Name of a shipped suite of the same kind (a general suite: of a general kind) that showed this margin or a tighter one."""
+    kinds = (kind, *_GENERAL) if kind in _GENERAL else (kind,)
+    return next((shown[k][0] for k in kinds if k in shown and shown[k][1] <= margin), None)
+
+
+def against_incumbent(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> list[Finding]:
+    item, make = checklist.items.quality, quality_checks.INCUMBENT.finding
+    if checklist.incumbent is None:
+        text = "NOT COMPARED: no incumbent is configured."
+        return [make(Status.NOT_APPLICABLE, text, mode=mode, counts=False, data={"word": "NOT COMPARED"})]
+    required = checklist.incumbent.required
+    if INCUMBENT not in answers.modes:
+        text = "NOT COMPARED: the incumbent answered no case."
+        return [make(Status.INCONCLUSIVE, text, mode=mode, counts=required, data={"word": "NOT COMPARED"})]
+    findings = []
+    for suite in facts.suites:
+        data = table(answers, suite, mode, INCUMBENT, item.alpha)
+        margin = item.incumbent_margin if item.incumbent_margin is not None else item.margin.of(suite.kind)
+        findings.append(quality_loss.incumbent(data, margin, required=required))
+    return findings
+
+
+def _probes(probes: Iterable[SamplingProbe]) -> dict[str, SamplingProbe]:
+    """The last probe of each mode."""
+    return {probe.mode: probe for probe in probes}
+
+
+__all__ = ["CHECKS", "decide"]

@@ -1,0 +1,121 @@
+"""What the quality item tests: metadata of its findings."""
+
+from __future__ import annotations
+
+from evalkit.findings import Check
+
+_PAPERS = (
+    "Bonett & Price 2012, J. Educ. Behav. Stat. 37:479",
+    "https://arxiv.org/abs/2411.00640",
+)
+
+OWN_TASKS = Check(
+    "quality.own-tasks",
+    "Your own tasks were used",
+    "Public benchmarks and shipped suites hide what your product does. Only tasks of your own show what a customer would see.",
+    "Write 30 or more cases from your logs as a suite (docs/tasks.md) and name the file under `tasks`.",
+)
+SCORED = Check(
+    "quality.scored",
+    "Nearly all cases were scored",
+    "A case without a usable reply is neither right nor wrong. If many are missing, the others are a chosen few.",
+    "Read the errors named here, mend the server or raise its deadline, and resume the run: only open cases are sent.",
+    per_mode=True,
+)
+NON_INFERIORITY = Check(
+    "quality.non-inferiority",
+    "No more than the margin is lost against the baseline",
+    "The same cases are answered in both modes. The loss must be shown to lie under the declared margin: "
+    "'no significant difference' on a few cases shows nothing.",
+    "Look at the harm list. If the loss is real, try a stricter threshold or a smaller block; if it is undecided, add cases.",
+    per_mode=True,
+    sources=_PAPERS,
+)
+FLOOR = Check(
+    "quality.floor",
+    "Enough cases pass in this mode",
+    "Parity with a bad baseline is no reason to adopt. The share of passed cases must reach the floor that you set.",
+    "Check prompts, chat template and max_tokens on failing cases; lower `items.quality.floor` only if fewer are enough.",
+    per_mode=True,
+)
+BASELINE_VALID = Check(
+    "quality.baseline-valid",
+    "The baseline is worth comparing with",
+    "Where the baseline itself fails, or is not what it says, a mode that loses nothing against it proves nothing.",
+    "Serve a sound baseline (AR on vLLM, or `baseline: {quality: incumbent}`), or use tasks that the model can do.",
+    per_mode=True,
+)
+EQUIVALENCE = Check(
+    "quality.equivalence",
+    "Speculation returns the baseline's text",
+    "Speculation is lossless in theory, and in practice only as far as its verification is. Replies are compared with the "
+    "baseline's, and the baseline with itself for the noise floor.",
+    "Look at the first divergences; serve with deterministic kernels. If equal text is not needed, raise "
+    "`items.quality.match_margin`: the tasks still decide.",
+    per_mode=True,
+    sources=("https://github.com/vllm-project/vllm/issues/7627",),
+)
+SAMPLING = Check(
+    "quality.sampling-honoured",
+    "Temperature is honoured",
+    "Some verification steps and diffusion samplers ignore temperature: every draw is the same, whatever is asked.",
+    "Upgrade the engine or its sampler, or decide at temperature 0; an engine that ignores it serves one answer only.",
+    per_mode=True,
+    sources=("https://github.com/sgl-project/sglang/issues/31214",),
+)
+DEGENERATION = Check(
+    "quality.degeneration",
+    "Replies do not fall apart",
+    "Loops at the end, doubled words, leaked mask tokens, truncation and broken tool calls are how decoding in parallel "
+    "fails. They are counted against the baseline's.",
+    "Raise the confidence threshold, use the block size that the model was trained with, or add denoising steps.",
+    per_mode=True,
+)
+LENGTH_HONESTY = Check(
+    "quality.length-honesty",
+    "Replies are about as long as the baseline's",
+    "A mode that says less, or rambles, makes tokens per second a false comparison.",
+    "Compare time per answer, not tokens per second, for this mode.",
+    per_mode=True,
+)
+HARM = Check(
+    "quality.harm",
+    "Cases that the baseline passed and this mode failed",
+    "A share hides which customer is hurt. Each lost case is listed with both replies.",
+    "Read the list first. Mark a case `severity: critical` if losing it must stop the adoption.",
+    per_mode=True,
+)
+CRITICAL = Check(
+    "quality.critical",
+    "No critical case is lost",
+    "A case marked critical may not be lost, whatever the other cases do.",
+    "Look at the case's two replies in the harm list; the mode is not adopted until it passes.",
+    per_mode=True,
+)
+INCUMBENT = Check(
+    "quality.incumbent",
+    "Against the model that you use today",
+    "The question of a buyer is not whether the mode equals its own baseline, but whether it beats what is there.",
+    "Configure `incumbent:` with the endpoint that you use today; add cases if the comparison is undecided.",
+    per_mode=True,
+)
+TOOLS = Check(
+    "quality.tools-available",
+    "The server takes tools and returns calls",
+    "Without a tool parser every call stays in the text and every tool case fails: a set-up, not a quality.",
+    "Start the server with the tool-call parser of the model's family (SGLang and vLLM: --tool-call-parser NAME), and "
+    "check that the chat template has tools.",
+    per_mode=True,
+)
+STREAM_PARITY = Check(
+    "quality.stream-parity",
+    "Tool calls survive streaming",
+    "A stream's parser can lose calls or arguments that the unstreamed reply has, above all when a whole call arrives at once.",
+    "Ask without streaming where tools are used, or upgrade the engine's tool parser.",
+    per_mode=True,
+)
+
+CHECKS: tuple[Check, ...] = (
+    OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, SAMPLING, DEGENERATION, LENGTH_HONESTY, HARM,
+    CRITICAL, INCUMBENT, TOOLS, STREAM_PARITY,
+)  # fmt: skip

@@ -1,0 +1,337 @@
+"""Findings on the texts themselves: equality, temperature, degeneration, length, tools."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from evalkit.checklist.schema import Checklist
+from evalkit.findings import Finding, KnownBy, Status
+from evalkit.items import quality_checks as checks
+from evalkit.items.quality_loss import base_data, percent, points
+from evalkit.items.quality_pairs import Answers, Table
+from evalkit.modes import INCUMBENT, Mode, base_mode
+from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Answer, SamplingProbe, SuiteFacts
+from evalkit.stats.distributions import t_quantile
+from evalkit.stats.proportions import min_n_without_discordant, paired_difference
+
+SEEN = KnownBy.OBSERVED
+#: below this share of equal replies of the baseline to itself, equality of text carries no weight
+NOISY = 0.9
+
+
+def equivalence(
+    answers: Answers, suites: Sequence[SuiteFacts], mode: str, baseline: str, checklist: Checklist
+) -> Finding:
+    """Match rate of greedy text against the baseline, beside the baseline's with itself."""
+    make, margin, alpha = (
+        checks.EQUIVALENCE.finding,
+        checklist.items.quality.match_margin,
+        checklist.items.quality.alpha,
+    )
+    gates = base_mode(mode) in (Mode.SELF_SPECULATION, Mode.SPECULATIVE)
+    rows = [row for suite in suites for row in _matches(answers, suite.name, mode, baseline)]
+    greedy = [row for row in rows if not row[2].temperature]
+    if not gates:
+        matches = [row[0] for row in greedy]
+        text = f"{sum(matches)} of {len(matches)} replies equal the baseline's; diffusion draws differently, so this is information."
+        return make(
+            Status.NOT_APPLICABLE, text, mode=mode, counts=False, data={"pairs": len(matches), "equal": sum(matches)}
+        )
+    if baseline == INCUMBENT or (rows and not greedy):
+        why = (
+            "the baseline is another model"
+            if baseline == INCUMBENT
+            else "all cases are sampled at a temperature above 0"
+        )
+        return make(Status.NOT_APPLICABLE, f"text equality does not apply: {why}.", mode=mode)
+    pairs = [(same, again) for same, again, _, _ in greedy if again is not None]
+    if not pairs:
+        text = "the baseline's two readings are missing, so there is no noise floor to compare with."
+        return make(Status.INCONCLUSIVE, text, mode=mode, remedy="resume the run: the baseline answers each case twice")
+    n11, n10, n01, n00 = (pairs.count(c) for c in ((True, True), (True, False), (False, True), (False, False)))
+    n, equal = len(pairs), n11 + n10
+    noise = (n11 + n01) / n
+    interval = paired_difference(n11, n10, n01, n00, alpha)
+    differing = sorted((at, case) for same, _, _, (at, case) in greedy if not same and at is not None)
+    info: dict[str, object] = {
+        "pairs": n, "equal": equal, "match_rate": round(equal / n, 4), "noise_floor": round(noise, 4),
+        "low": round(interval.low, 4), "high": round(interval.high, 4), "margin": margin,
+        "first_divergences": [{"case": case, "character": at} for at, case in differing[:20]],
+    }  # fmt: skip
+    text = f"{equal} of {n} greedy replies equal the baseline's; the baseline equals itself in {percent(noise)}"
+    if equal == n:
+        text += f" (up to {percent(1 - alpha ** (1 / n))} may still differ)"
+    elif differing:
+        text += f"; the earliest difference is at character {differing[0][0] + 1} of {differing[0][1]}"
+    common: dict[str, Any] = {
+        "mode": mode,
+        "observed": percent(equal / n),
+        "threshold": f"{percent(noise)} − {100 * margin:g} points",
+        "known_by": SEEN,
+        "data": info,
+    }
+    if noise < NOISY:
+        return make(
+            Status.WARN, f"{text}: below {percent(NOISY)}, so equality of text carries no weight here.", **common
+        )
+    if interval.low > -margin:
+        return make(Status.PASS, f"{text}.", **common)
+    if interval.high <= -margin:
+        return make(
+            Status.FAIL,
+            f"{text}: speculation changes the text by more than the margin of {100 * margin:g} points.",
+            **common,
+        )
+    least = min_n_without_discordant(margin, alpha)
+    common["remedy"] = (
+        f"compare more greedy replies (at least {least} cases, without a difference), or raise match_margin"
+    )
+    return make(Status.INCONCLUSIVE, f"{text}: not decided at a margin of {100 * margin:g} points.", **common)
+
+
+Match = tuple[bool, bool | None, Answer, tuple[int | None, str]]
+
+
+def _matches(answers: Answers, suite: str, mode: str, baseline: str) -> list[Match]:
+    """Per case: equal to the baseline, baseline equal to itself, the reply, where the texts part."""
+    mine, base, again = (
+        answers.first(suite, mode),
+        answers.first(suite, baseline),
+        answers.first(suite, baseline, repeat=1),
+    )
+    rows: list[Match] = []
+    for case, one in mine.items():
+        other = base.get(case)
+        if other is None or not one.exchange.ok or not other.exchange.ok:
+            continue
+        second = again.get(case)
+        noise = second.reply_sha256 == other.reply_sha256 if second is not None and second.exchange.ok else None
+        same = one.reply_sha256 == other.reply_sha256
+        rows.append(
+            (same, noise, one, (None if same else _parts_at(one.exchange.text, other.exchange.text), f"{suite}/{case}"))
+        )
+    return rows
+
+
+def _parts_at(one: str, other: str) -> int | None:
+    if one == other:  # calls differ, or the texts were redacted
+        return None
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def sampling(probe: SamplingProbe | None, base: SamplingProbe | None, mode: str, temperature: float) -> Finding:
+    """One answer at every draw, where the baseline draws different ones: temperature is ignored."""
+    make, required = checks.SAMPLING.finding, temperature > 0
+    bad = Status.FAIL if required else Status.WARN
+    unknown = Status.INCONCLUSIVE if required else Status.NOT_APPLICABLE
+    if probe is None or probe.distinct_at_one == 0:
+        if not required:
+            return make(unknown, "production asks for temperature 0, and no draws were made.", mode=mode)
+        return make(
+            unknown,
+            "no draws at a temperature above 0 were answered.",
+            mode=mode,
+            remedy="resume the run to probe sampling",
+        )
+    info: dict[str, object] = probe.model_dump()
+    text = f"{probe.distinct_at_one} distinct replies in {probe.draws} draws at a temperature above 0, {probe.distinct_at_zero} at 0"
+    common: dict[str, Any] = {
+        "mode": mode,
+        "observed": f"{probe.distinct_at_one} of {probe.draws}",
+        "known_by": SEEN,
+        "data": info,
+    }
+    if probe.distinct_at_one == 1 and probe.draws > 1:
+        if base is not None and base.mode != mode and base.distinct_at_one == 1:
+            return make(unknown, f"{text}; the baseline draws one reply only too, so the prompt cannot tell.", **common)
+        return make(bad, f"temperature is ignored: {text}.", **common)
+    if base is not None and base.mode != mode and probe.distinct_at_one * 2 < base.distinct_at_one:
+        return make(Status.WARN, f"draws vary less than the baseline's ({base.distinct_at_one}): {text}.", **common)
+    if probe.distinct_at_zero > 1:
+        return make(Status.WARN, f"temperature 0 gives different replies: {text}.", **common)
+    return make(Status.PASS, f"{text}.", **common)
+
+
+SIGNS = ("loops", "doubled words", "special tokens", "cut off", "malformed calls")
+#: signs that stop an adoption in every kind of suite; the others do in long and tools suites
+ALWAYS = frozenset({"loops", "special tokens", "malformed calls"})
+
+
+def signs(one: Answer) -> frozenset[str]:
+    """What is broken about one reply."""
+    seen = one.signals
+    if seen is None:
+        return frozenset()
+    flags = {
+        "loops": seen.tail_loop > TAIL_LOOP_LIMIT,
+        "doubled words": seen.adjacent > ADJACENT_LIMIT,
+        "special tokens": bool(seen.special_tokens),
+        "cut off": seen.truncated,
+        "malformed calls": seen.malformed_call,
+    }
+    return frozenset(name for name, flag in flags.items() if flag)
+
+
+def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
+    """Three-way on the share of replies that show a sign of falling apart, against the baseline's."""
+    mine, base = answers.first(data.suite.name, data.mode), answers.first(data.suite.name, data.baseline)
+    blocking = frozenset(SIGNS) if data.suite.kind in ("long", "tools") else ALWAYS
+    shared = [case for case, one in mine.items() if one.exchange.ok and case in base and base[case].exchange.ok]
+    counts = {sign: sum(sign in signs(mine[case]) for case in shared) for sign in SIGNS}
+    before = {sign: sum(sign in signs(base[case]) for case in shared) for sign in SIGNS}
+    info: dict[str, object] = {
+        **base_data(data),
+        "mode_counts": counts,
+        "baseline_counts": before,
+        "cases": _examples(mine, shared),
+    }
+    n = len(shared)
+    make = checks.DEGENERATION.finding
+    if not n:
+        return make(
+            Status.INCONCLUSIVE, f"{data.suite.name}: no reply of both modes to look at.", mode=data.mode, data=info
+        )
+    named = (
+        ", ".join(f"{counts[s]} {s} (baseline {before[s]})" for s in SIGNS if counts[s] or before[s]) or "no sign of it"
+    )
+    text = f"{data.suite.name}: in {n} replies {named}"
+    common: dict[str, Any] = {
+        "mode": data.mode,
+        "observed": named,
+        "threshold": f"at most {100 * margin:g} points more than the baseline",
+        "known_by": SEEN,
+        "data": info,
+    }
+    worst = _three_way(
+        [(not signs(mine[c]) & blocking, not signs(base[c]) & blocking) for c in shared], margin, data.alpha
+    )
+    if worst is Status.FAIL:
+        return make(
+            Status.FAIL, f"{text}: more than the margin of {100 * margin:g} points over the baseline.", **common
+        )
+    if worst is Status.INCONCLUSIVE:
+        return make(
+            Status.INCONCLUSIVE, f"{text}: more than in the baseline, and too few cases to tell how much.", **common
+        )
+    rest = any(counts[s] > before[s] for s in SIGNS)
+    return make(Status.WARN if rest else Status.PASS, f"{text}.", **common)
+
+
+def _three_way(clean: list[tuple[bool, bool]], margin: float, alpha: float) -> Status:
+    """`clean`: (mode, baseline) a case. A mode that is unclean nowhere but where the baseline is passes at any n."""
+    n01 = clean.count((False, True))
+    if not n01:
+        return Status.PASS
+    interval = paired_difference(
+        clean.count((True, True)), clean.count((True, False)), n01, clean.count((False, False)), alpha
+    )
+    if interval.high <= -margin:
+        return Status.FAIL
+    return Status.PASS if interval.low > -margin else Status.INCONCLUSIVE
+
+
+def _examples(mine: dict[str, Answer], shared: list[str]) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for case in shared:
+        seen = sorted(signs(mine[case]))
+        if seen:
+            tokens = mine[case].signals.special_tokens if mine[case].signals else ()  # type: ignore[union-attr]
+            found.append({"case": case, "signs": seen, "tokens": list(tokens), "tail": mine[case].exchange.text[-200:]})
+    return found[:20]
+
+
+def length_honesty(answers: Answers, suites: Sequence[SuiteFacts], mode: str, baseline: str, alpha: float) -> Finding:
+    """Geometric mean of the ratio of reply lengths, clustered by case, with its interval."""
+    logs = []
+    for suite in suites:
+        base = answers.first(suite.name, baseline)
+        for case, one in answers.first(suite.name, mode).items():
+            if case in base and (a := _length(one)) and (b := _length(base[case])):
+                logs.append(math.log(a / b))
+    make = checks.LENGTH_HONESTY.finding
+    n = len(logs)
+    if n < 2:
+        return make(Status.NOT_APPLICABLE, "fewer than two cases have replies in both modes.", mode=mode, counts=False)
+    mean = sum(logs) / n
+    error = math.sqrt(sum((x - mean) ** 2 for x in logs) / (n - 1) / n)
+    half = t_quantile(1 - alpha, n - 1) * error
+    ratio, low, high = math.exp(mean), math.exp(mean - half), math.exp(mean + half)
+    info: dict[str, object] = {"pairs": n, "ratio": round(ratio, 4), "low": round(low, 4), "high": round(high, 4)}
+    text = f"replies are {ratio:.2f} times as long as the baseline's ({low:.2f} to {high:.2f}, {n} cases)"
+    common: dict[str, Any] = {
+        "mode": mode,
+        "observed": f"{ratio:.2f}",
+        "threshold": "0.8 to 1.25",
+        "known_by": SEEN,
+        "data": info,
+    }
+    if low < 0.8 or high > 1.25:
+        return make(Status.WARN, f"{text}: tokens per second of the two are not comparable.", **common)
+    return make(Status.PASS, f"{text}.", **common)
+
+
+def _length(one: Answer) -> int:
+    """Tokens as the server counted them; characters where it did not (both modes are then counted so)."""
+    return (one.exchange.completion_tokens or len(one.exchange.text)) if one.exchange.ok else 0
+
+
+def tools_available(answers: Answers, suite: SuiteFacts, mode: str) -> Finding | None:
+    """Whether the server takes tools at all. None when the suite asks for none."""
+    replies = [one for one in answers.first(suite.name, mode).values() if one.wants_call]
+    if not replies:
+        return None
+    make = checks.TOOLS.finding
+    info: dict[str, object] = {"suite": suite.name, "cases": len(replies)}
+    refused = [
+        one
+        for one in replies
+        if one.exchange.error is not None and one.exchange.error.status in (400, 404, 405, 422, 500, 501)
+    ]
+    if len(refused) == len(replies):
+        error = refused[0].exchange.error
+        what = f"HTTP {error.status}: {error.message[:160]}" if error else "an error"
+        return make(
+            Status.ERROR,
+            f"{suite.name}: the server refuses requests with tools ({what}).",
+            mode=mode,
+            known_by=SEEN,
+            data=dict(info),
+        )
+    answered = [one for one in replies if one.exchange.ok]
+    calls = sum(one.tool_outcome == "call" for one in answered)
+    intact = sum(one.signals is not None and one.signals.residue == "intact" for one in answered)
+    text = f"{suite.name}: {calls} calls in {len(answered)} replies that should hold one"
+    if answered and intact and intact >= len(answered) / 2:
+        text = f"{suite.name}: {intact} of {len(answered)} replies hold a whole call as text: the server parses no tool calls"
+        return make(Status.ERROR, f"{text}.", mode=mode, known_by=SEEN, data={**info, "intact": intact})
+    if len(answered) >= 3 and not calls and all(one.tool_outcome == "text" for one in answered):
+        text = (
+            f"{suite.name}: no reply of {len(answered)} calls a tool or tries to: tools do not seem to reach the model"
+        )
+        return make(Status.ERROR, f"{text}.", mode=mode, known_by=KnownBy.INFERRED, data=dict(info))
+    return make(Status.PASS, f"{text}.", mode=mode, known_by=SEEN, data={**info, "calls": calls})
+
+
+def stream_parity(answers: Answers, suite: SuiteFacts, mode: str, margin: float) -> Finding | None:
+    """Streamed against unstreamed replies to the same tool cases. None without both."""
+    streamed, whole = answers.first(suite.name, mode), answers.first(suite.name, mode, streamed=False)
+    both = [c for c in streamed if c in whole and streamed[c].passed is not None and whole[c].passed is not None]
+    if not both:
+        return None
+    lost = [c for c in both if whole[c].passed and not streamed[c].passed]
+    gained = [c for c in both if streamed[c].passed and not whole[c].passed]
+    text = f"{suite.name}: {len(lost)} of {len(both)} cases pass unstreamed and fail streamed ({len(gained)} the other way)"
+    info: dict[str, object] = {
+        "suite": suite.name,
+        "pairs": len(both),
+        "lost_in_stream": lost[:50],
+        "lost_unstreamed": gained[:50],
+    }
+    loss = (len(lost) - len(gained)) / len(both)
+    status = Status.WARN if loss > margin else Status.PASS
+    end = ": the stream's tool parser loses calls" if status is Status.WARN else ""
+    return checks.STREAM_PARITY.finding(
+        status, f"{text}{end}.", mode=mode, observed=points(-loss), known_by=SEEN, data=info
+    )
