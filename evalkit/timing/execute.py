@@ -73,7 +73,7 @@ async def run_modes(
     known: Sequence[TimedSample] = (),
     on_sample: Callable[[TimedSample], None],
     on_event: Callable[[Event], None] = lambda _: None,
-    settings: Settings = Settings(),  # noqa: B008  frozen
+    settings: Settings = Settings(),
 ) -> None:
     """Times what `plan` asks of `targets` and is not in `done`; `known` are the samples behind `done`, for the looks.
 

@@ -19,7 +19,8 @@ _GUESSED_RATE = 40.0
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One timed request. Requests of one mode, repeat and `group` are in flight together; the modes of a group follow
-    each other directly."""
+    each other directly.
+    """
 
     mode: str
     concurrency: int

@@ -1,0 +1,132 @@
+"""What item 2, modes, tests: the metadata behind `evalkit explain` and the docs."""
+
+from __future__ import annotations
+
+from evalkit.findings import Check
+
+OWN_PROMPTS = Check(
+    "modes.own-prompts",
+    "Timed on your own prompts",
+    "Speed by diffusion or speculation depends on the text: code and lists gain more than prose.",
+    "put 60 or more of your production prompts in a .jsonl file and name it under `prompts:`",
+)
+MEASURED = Check(
+    "modes.measured",
+    "The mode was timed",
+    "A mode without usable timed replies has shown nothing.",
+    "see the errors of the run, bring the mode's server up, and resume: only open requests are sent",
+    per_mode=True,
+)
+SPEEDUP = Check(
+    "modes.speedup",
+    "Faster than the baseline by what you ask",
+    "Decided on end-to-end latency per prompt, paired: gaps between blocks flatter block output (1.97x without a gain).",
+    "time more prompts, or lower `items.modes.speedup.at_least` if a smaller gain is worth having",
+    per_mode=True,
+    sources=("docs/timing.md",),
+)
+GOODPUT = Check(
+    "modes.goodput",
+    "Enough requests meet all latency targets",
+    "A share of requests within every target says more about users than an average.",
+    "time more prompts, relax the latency targets, or lower `items.modes.goodput`",
+    per_mode=True,
+)
+FAILURES = Check(
+    "modes.failures",
+    "Failed requests are as rare as with the baseline",
+    "Failed requests carry no time: a mode that drops its hard requests would look fast.",
+    "read the errors in the journal, fix the server (queue length, memory, timeouts), and time the mode again",
+    per_mode=True,
+)
+CLIENT_ERROR = Check(
+    "modes.client-error",
+    "evalkit's own timing error is small against the claim",
+    "An overloaded client delays streams of many small chunks more than streams of few large ones: a gain of its own.",
+    "close other programs on this machine, lower `concurrency`, or run evalkit on a machine with more free cores",
+    per_mode=True,
+)
+NOISE_FLOOR = Check(
+    "modes.noise-floor",
+    "Two readings of the baseline agree",
+    "The baseline against itself shows what this machine calls a difference.",
+    "set `repeats: 2` or more, stop other load on the server, and time again",
+    per_mode=True,
+)
+ORDER_TREND = Check(
+    "modes.order-trend",
+    "The ratio does not drift during the run",
+    "A GPU that heats up or a cache that fills moves the later readings.",
+    "let the server warm up longer (`warmup`), fix the GPU's clocks, and time again",
+    per_mode=True,
+)
+LENGTH = Check(
+    "modes.length-honesty",
+    "Answers are as long as the baseline's",
+    "A mode that says less is done sooner without decoding faster.",
+    "look at the per-token ratio beside the end-to-end ratio, and at the quality item, before you credit the gain",
+    per_mode=True,
+)
+SAME_ENGINE = Check(
+    "modes.same-engine",
+    "Baseline and mode run on the same engine",
+    "Between two engines the ratio measures engine and mode together.",
+    "serve the baseline with the same engine and version if you want the effect of the mode alone",
+    per_mode=True,
+)
+CACHE = Check(
+    "modes.cache-state",
+    "The prefix cache helped all modes alike",
+    "The same prompts go to all modes: a cache that is warm for one only decides the race.",
+    "give `admin_key_env` so that the cache can be flushed, or start the servers with --disable-radix-cache",
+    per_mode=True,
+)
+LAUNCHES = Check(
+    "modes.launches",
+    "Starts of the server are part of the spread",
+    "Servers timed one after the other differ by their start as well: one start shows no spread.",
+    "serve the modes at the same time, or start each twice (`launch_order`)",
+    per_mode=True,
+)
+LEVELS = Check(
+    "modes.levels",
+    "Where the gain ends",
+    "Diffusion and speculation spend compute that is free at low concurrency and missing at high.",
+    "list the concurrency you expect in production under `concurrency`",
+    per_mode=True,
+)
+THROTTLED = Check(
+    "modes.gpu-throttled",
+    "The GPU held its clocks",
+    "A throttled GPU slows the mode that it met.",
+    "improve cooling or lower the power limit for all modes alike, and time again",
+    per_mode=True,
+)
+COST = Check(
+    "modes.cost",
+    "What requests and correct answers cost",
+    "A faster mode that answers wrongly is dearer per correct answer.",
+    "give `cost: {usd_per_gpu_hour: …}`",
+    per_mode=True,
+)
+
+
+def _latency(metric: str, share: str) -> Check:
+    name = {"ttft": "Time to first text", "e2e": "End-to-end latency"}[metric]
+    return Check(
+        f"modes.latency-{metric}-{share}",
+        f"{name}, {share}",
+        "A target on a percentile holds when its distribution-free bound does: p95 needs 59 prompts, p99 needs 299.",
+        "time more prompts, or relax the target under `items.modes.latency`",
+        per_mode=True,
+    )
+
+
+LATENCY = {
+    f"{metric}_{share}_ms": _latency(metric, share) for metric in ("ttft", "e2e") for share in ("p50", "p95", "p99")
+}
+
+CHECKS: tuple[Check, ...] = (
+    OWN_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, NOISE_FLOOR, ORDER_TREND,
+    LENGTH, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, COST,
+)  # fmt: skip

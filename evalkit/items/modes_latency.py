@@ -1,0 +1,97 @@
+"""Latency targets and goodput of one mode, decided three-way. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from evalkit.checklist.schema import Checklist
+from evalkit.findings import Finding, KnownBy, Status
+from evalkit.items.modes_checks import GOODPUT, LATENCY
+from evalkit.items.modes_pairs import Readings
+from evalkit.stats.percentiles import bounds, needed
+from evalkit.stats.proportions import clopper_pearson
+
+_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+def _targets(checklist: Checklist) -> dict[str, float]:
+    found = checklist.items.modes.latency.model_dump()
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def latency(checklist: Checklist, readings: Readings, mode: str) -> list[Finding]:
+    """One finding for each target that is set. A failed request counts as slower than any target."""
+    item = checklist.items.modes
+    return [
+        _one(readings, mode, item.level, name, target, item.confidence) for name, target in _targets(checklist).items()
+    ]
+
+
+def _one(readings: Readings, mode: str, level: int, name: str, target: float, confidence: float) -> Finding:
+    metric, share, _ = name.split("_")
+    values = readings.first_values(mode, level, metric)
+    found = bounds(values, _SHARES[share], confidence)
+    least = needed(_SHARES[share], confidence)
+    label = f"{metric.upper()} {share}"
+    observed = "a failed request" if math.isinf(found.estimate) else f"{found.estimate:.0f} ms"
+    status, remedy = Status.INCONCLUSIVE, None
+    if found.high is not None and found.high <= target:
+        status, text = Status.PASS, f"{label} is {observed}, at most {found.high:.0f} ms, on {found.n} prompts"
+    elif found.low is not None and found.low > target:
+        low = "a failed request" if math.isinf(found.low) else f"{found.low:.0f} ms"
+        status, text = Status.FAIL, f"{label} is {observed}, at least {low}, on {found.n} prompts"
+    elif found.n < least:
+        text = f"{label} is {observed} on {found.n} prompts; a bound needs {least}"
+        remedy = f"time {least} prompts or more"
+    else:
+        text = f"{label} is {observed} on {found.n} prompts; its bounds hold the target"
+        remedy = f"time about {4 * found.n} prompts, or relax the target"
+    return LATENCY[name].finding(
+        status,
+        f"{text} (target {target:g} ms, {level} streams).",
+        mode=mode,
+        observed=observed,
+        threshold=f"at most {target:g} ms",
+        known_by=KnownBy.OBSERVED,
+        remedy=remedy,
+        data={"low": _finite(found.low), "high": _finite(found.high), "n": found.n, "needed": least},
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or math.isinf(value) else value
+
+
+def goodput(checklist: Checklist, readings: Readings, mode: str) -> list[Finding]:
+    """Whether the asked share of requests meets every target at once; p50, p95 and p99 of a metric: the strictest."""
+    asked = checklist.items.modes.goodput
+    if asked is None:
+        return []
+    item = checklist.items.modes
+    limits: dict[str, float] = {}
+    for name, target in _targets(checklist).items():
+        metric = name.split("_")[0]
+        limits[metric] = max(target, limits.get(metric, 0.0))
+    if not limits:
+        text = "goodput is asked for, but no latency target says what is good."
+        return [GOODPUT.finding(Status.INCONCLUSIVE, text, mode=mode, remedy="set `items.modes.latency`")]
+    columns = [readings.first_values(mode, item.level, metric) for metric in limits]
+    met = [all(v <= limit for v, limit in zip(row, limits.values(), strict=True)) for row in zip(*columns, strict=True)]
+    found = clopper_pearson(sum(met), len(met), 2 * item.confidence - 1)
+    status = Status.PASS if found.low >= asked else Status.FAIL if found.high < asked else Status.INCONCLUSIVE
+    text = (
+        f"{sum(met)} of {len(met)} requests meet every target ({found.low:.0%} to {found.high:.0%}; asked {asked:.0%})."
+    )
+    remedy = f"time about {max(59, 4 * len(met))} prompts" if status is Status.INCONCLUSIVE else None
+    return [
+        GOODPUT.finding(
+            status,
+            text,
+            mode=mode,
+            observed=f"{found.estimate:.3f}" if met else None,
+            threshold=f"at least {asked:g}",
+            known_by=KnownBy.OBSERVED,
+            remedy=remedy,
+            data={"met": sum(met), "n": len(met), "low": found.low, "high": found.high},
+        )
+    ]

@@ -1,0 +1,105 @@
+"""Timed samples, sorted into what can be compared. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from statistics import fmean
+
+from evalkit.stats.ratio import launch_variance
+from evalkit.timing.facts import TimedSample
+
+
+def answered(sample: TimedSample) -> bool:
+    """A reply that carries something and has a time: the rest is counted as failed."""
+    reply = sample.exchange
+    return bool(reply.ok and reply.e2e_us and (reply.text or reply.reasoning or reply.tool_calls))
+
+
+class Readings:
+    """Samples with natural length of one run, by mode and concurrency."""
+
+    def __init__(self, samples: Iterable[TimedSample]) -> None:
+        self._samples: dict[tuple[str, int], list[TimedSample]] = {}
+        for sample in samples:
+            if not sample.fixed_length:
+                self._samples.setdefault((sample.mode, sample.concurrency), []).append(sample)
+
+    def all(self, mode: str, level: int) -> list[TimedSample]:
+        return self._samples.get((mode, level), [])
+
+    def good(self, mode: str, level: int) -> list[TimedSample]:
+        return [s for s in self.all(mode, level) if answered(s)]
+
+    def levels(self, mode: str) -> list[int]:
+        return [level for name, level in self._samples if name == mode]
+
+    def times(self, mode: str, level: int) -> dict[str, list[float]]:
+        """E2E in ms of each prompt's repeats."""
+        times: dict[str, list[float]] = {}
+        for s in self.good(mode, level):
+            times.setdefault(s.prompt_id, []).append((s.exchange.e2e_us or 0) / 1000)
+        return times
+
+    def per_token(self, mode: str, level: int) -> dict[str, list[float]]:
+        """E2E in ms over output tokens, where the server counted them."""
+        times: dict[str, list[float]] = {}
+        for s in self.good(mode, level):
+            if s.exchange.completion_tokens:
+                each = (s.exchange.e2e_us or 0) / 1000 / s.exchange.completion_tokens
+                times.setdefault(s.prompt_id, []).append(each)
+        return times
+
+    def tokens(self, mode: str, level: int) -> dict[str, list[float]]:
+        counts: dict[str, list[float]] = {}
+        for s in self.good(mode, level):
+            if s.exchange.completion_tokens:
+                counts.setdefault(s.prompt_id, []).append(float(s.exchange.completion_tokens))
+        return counts
+
+    def clusters(self, mode: str, level: int) -> dict[str, str | None]:
+        return {s.prompt_id: s.cluster for s in self.all(mode, level)}
+
+    def tags(self, mode: str, level: int) -> dict[str, tuple[str, ...]]:
+        return {s.prompt_id: s.tags for s in self.all(mode, level)}
+
+    def launches(self, mode: str, level: int) -> set[int]:
+        return {s.launch for s in self.all(mode, level)}
+
+    def failed(self, mode: str, level: int) -> int:
+        return sum(not answered(s) for s in self.all(mode, level))
+
+    def first_values(self, mode: str, level: int, metric: str) -> list[float]:
+        """One value a prompt in ms, its first reading; infinity for a request that failed: it met no target."""
+        first: dict[str, TimedSample] = {}
+        for s in sorted(self.all(mode, level), key=lambda s: (s.repeat, s.position)):
+            first.setdefault(s.prompt_id, s)
+        return [value_ms(s, metric) for s in first.values()]
+
+    def interleaved(self, one: str, other: str, level: int) -> bool:
+        """Whether the two modes were timed in turn rather than one after the other."""
+        mine = [s.exchange.written_at or "" for s in self.all(one, level)]
+        theirs = [s.exchange.written_at or "" for s in self.all(other, level)]
+        return bool(mine and theirs) and min(mine) < max(theirs) and min(theirs) < max(mine)
+
+    def launch_spread(self, modes: Iterable[str], level: int) -> tuple[float, float]:
+        """Variance of the log ratio from launches of both modes, and its degrees of freedom. (0, 0): none to see."""
+        total, freedom = 0.0, 0.0
+        for mode in modes:
+            by_launch: dict[int, list[float]] = {}
+            for s in self.good(mode, level):
+                by_launch.setdefault(s.launch, []).append(math.log(s.exchange.e2e_us or 1))
+            spread, df = launch_variance(by_launch)
+            total, freedom = total + spread, freedom + df
+        return total, freedom
+
+
+def value_ms(sample: TimedSample, metric: str) -> float:
+    """TTFT or E2E in ms; infinity when the request failed or never showed text."""
+    us = sample.exchange.first_chunk_us if metric == "ttft" else sample.exchange.e2e_us
+    return us / 1000 if answered(sample) and us is not None else math.inf
+
+
+def geometric(values: Mapping[str, float]) -> float | None:
+    """Exp of the mean of logs."""
+    return math.exp(fmean(values.values())) if values else None

@@ -1,0 +1,215 @@
+"""Whether the figures of a mode may be believed: failures, own error, noise, drift, length, engine, cache, launches."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, median
+
+from evalkit.checklist.schema import Checklist
+from evalkit.findings import Finding, KnownBy, Status
+from evalkit.items import modes_checks as check
+from evalkit.items.modes_pairs import Readings, geometric
+from evalkit.items.modes_speed import Claim, measure
+from evalkit.run.facts import Facts
+from evalkit.stats.proportions import wilson
+from evalkit.stats.ratio import estimate, log_ratios
+from evalkit.stats.trend import trend
+
+#: difference of failure shares that may be passed over
+_FAILURE_SLACK = 0.01
+_LENGTH_RANGE = (0.8, 1.25)
+_CACHED_SLACK = 0.1
+_THROTTLED_SHARE = 0.05
+_BUSY = 0.95
+_HARMFUL = ("thermal", "power", "hw", "brake", "slowdown")
+
+
+def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, claim: Claim | None) -> list[Finding]:
+    """Findings that guard the figures of one mode."""
+    found = [
+        _failures(checklist, readings, mode),
+        _client_error(checklist, facts, readings, mode),
+        _throttled(checklist, facts, mode),
+    ]
+    if mode != checklist.baseline.speed:
+        found += [
+            _noise_floor(checklist, readings, mode, claim),
+            _order_trend(checklist, readings, mode),
+            _length(checklist, readings, mode),
+            _same_engine(checklist, facts, mode),
+            _cache(checklist, facts, readings, mode),
+            _launches(checklist, readings, mode),
+        ]
+    return found
+
+
+def _failures(checklist: Checklist, readings: Readings, mode: str) -> Finding:
+    level, baseline = checklist.items.modes.level, checklist.baseline.speed
+    n, k = len(readings.all(mode, level)), readings.failed(mode, level)
+    base_n, base_k = len(readings.all(baseline, level)), readings.failed(baseline, level)
+    share, base = (k / n if n else 1.0), (base_k / base_n if base_n else 0.0)
+    text = f"{k} of {n} requests failed or came back empty; {base_k} of {base_n} of {baseline}"
+    data: dict[str, object] = {"failed": k, "requests": n, "upper": wilson(k, n).high, "baseline_failed": base_k}
+    if k == 0 and base_k == 0:
+        status = Status.PASS
+    elif abs(share - base) <= _FAILURE_SLACK and share <= 0.05:
+        status = Status.WARN
+    else:
+        status, text = Status.INCONCLUSIVE, f"{text}: the times cover different requests"
+    return check.FAILURES.finding(
+        status, text + ".", mode=mode, observed=f"{share:.1%}", known_by=KnownBy.OBSERVED, data=data
+    )
+
+
+def _client_error(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding:
+    item = checklist.items.modes
+    level, at_least = item.level, item.speedup.at_least
+    claimed = at_least > 1 and mode != checklist.baseline.speed
+    limit = (at_least - 1) / 10 if claimed else 0.05
+    threshold = f"at most {limit:.1%} of E2E"
+    make = check.CLIENT_ERROR.finding
+    known = [e for e in facts.client_errors if e.streams >= level]
+    times = [t for each in readings.times(mode, level).values() for t in each]
+    if not known or not times:
+        text = f"evalkit's own error at {level} streams was not measured."
+        remedy = "run again: the calibration on loopback precedes timing (`evalkit doctor` shows it alone)"
+        return make(Status.INCONCLUSIVE, text, mode=mode, threshold=threshold, remedy=remedy)
+    nearest = min(e.streams for e in known)
+    at = [e for e in known if e.streams == nearest]
+    middle = median(times)
+    lag = max((s.loop_lag_p99_ms or 0.0 for s in readings.all(mode, level)), default=0.0)
+    cpu = max((s.cpu_share or 0.0 for s in readings.all(mode, level)), default=0.0)
+    own = max(abs(e.e2e_error_ms) for e in at)
+    share = own / middle
+    lags = sorted(s.loop_lag_p99_ms or 0.0 for s in readings.all(mode, level))
+    typical_lag = lags[len(lags) // 2] if lags else 0.0
+    bad = share > limit or typical_lag / middle > limit or cpu > _BUSY
+    text = (
+        f"own error {own:.2f} ms, {share:.2%} of the median {middle:.0f} ms at {nearest} streams ({at[0].transport}); "
+        f"loop lag p99 {typical_lag:.1f} ms (worst {lag:.1f}), {cpu:.0%} of a core."
+    )
+    status = Status.INCONCLUSIVE if bad else Status.PASS
+    data: dict[str, object] = {"share": share, "limit": limit, "error_ms": own, "lag_ms": typical_lag, "cpu": cpu}
+    return make(
+        status, text, mode=mode, observed=f"{share:.2%}", threshold=threshold, known_by=KnownBy.OBSERVED, data=data
+    )
+
+
+def _noise_floor(checklist: Checklist, readings: Readings, mode: str, claim: Claim | None) -> Finding:
+    level, baseline = checklist.items.modes.level, checklist.baseline.speed
+    times = readings.times(baseline, level)
+    twice = {p: t for p, t in times.items() if len(t) >= 2}
+    logs = log_ratios({p: t[:1] for p, t in twice.items()}, {p: t[-1:] for p, t in twice.items()})
+    found = estimate(logs, clusters=readings.clusters(baseline, level), confidence=checklist.items.modes.confidence)
+    make = check.NOISE_FLOOR.finding
+    if found is None:
+        text = f"{baseline} was read once a prompt: how much two readings differ is not known."
+        return make(Status.WARN, text, mode=mode)
+    shown = f"{found.ratio:.3f}x ({found.low:.3f} to {found.high:.3f}) on {found.pairs} prompts"
+    data: dict[str, object] = {"ratio": found.ratio, "low": found.low, "high": found.high, "sd": found.sd}
+    if found.low <= 1 <= found.high:
+        return make(
+            Status.PASS, f"{baseline} against itself: {shown}.", mode=mode, known_by=KnownBy.OBSERVED, data=data
+        )
+    gain = abs(math.log(claim.estimate.ratio)) if claim and claim.estimate else 0.0
+    large = abs(math.log(found.ratio)) > max(0.02, gain / 2)
+    text = f"{baseline} against itself differs: {shown}: something other than the mode moves the times."
+    status = Status.INCONCLUSIVE if large else Status.WARN
+    return make(status, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
+
+
+def _order_trend(checklist: Checklist, readings: Readings, mode: str) -> Finding:
+    level, baseline = checklist.items.modes.level, checklist.baseline.speed
+    logs = log_ratios(readings.times(baseline, level), readings.times(mode, level))
+    places: dict[str, list[int]] = {}
+    for s in readings.all(mode, level):
+        places.setdefault(s.prompt_id, []).append(s.position)
+    prompts = [p for p in logs if p in places]
+    found = trend([fmean(places[p]) for p in prompts], [logs[p] for p in prompts])
+    make = check.ORDER_TREND.finding
+    if found is None:
+        return make(Status.WARN, "too few prompts to see a drift.", mode=mode)
+    text = f"the ratio moves by {found.change - 1:+.1%} from first to last prompt (p = {found.p:.3f})"
+    drifts = found.p < 0.01 and abs(math.log(found.change)) > 0.05
+    data: dict[str, object] = {"change": found.change, "p": found.p}
+    return make(Status.WARN if drifts else Status.PASS, text + ".", mode=mode, known_by=KnownBy.OBSERVED, data=data)
+
+
+def _length(checklist: Checklist, readings: Readings, mode: str) -> Finding:
+    level, baseline = checklist.items.modes.level, checklist.baseline.speed
+    ratio = geometric(log_ratios(readings.tokens(mode, level), readings.tokens(baseline, level)))
+    make = check.LENGTH.finding
+    if ratio is None:
+        return make(Status.WARN, "the server reports no token counts: answer lengths are not compared.", mode=mode)
+    each = measure(readings, checklist, mode, level, checklist.items.modes.confidence, per_token=True)
+    per_token = f"; per token {each.ratio:.2f}x" if each else ""
+    text = f"answers are {ratio:.2f}x as long as those of {baseline}{per_token}."
+    good = _LENGTH_RANGE[0] <= ratio <= _LENGTH_RANGE[1]
+    data: dict[str, object] = {"length_ratio": ratio, "per_token_ratio": each.ratio if each else None}
+    return make(Status.PASS if good else Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
+
+
+def _same_engine(checklist: Checklist, facts: Facts, mode: str) -> Finding:
+    mine, theirs = facts.endpoints.get(mode), facts.endpoints.get(checklist.baseline.speed)
+    make = check.SAME_ENGINE.finding
+    if mine is None or theirs is None or not mine.engine or not theirs.engine:
+        return make(Status.WARN, "the engine behind one of the endpoints is not known.", mode=mode)
+    one, other = (
+        f"{mine.engine} {mine.engine_version or ''}".strip(),
+        f"{theirs.engine} {theirs.engine_version or ''}".strip(),
+    )
+    if one == other:
+        return make(Status.PASS, f"both on {one}.", mode=mode, known_by=mine.known_by)
+    return make(
+        Status.WARN, f"{one} against {other}: the ratio is of engine and mode.", mode=mode, known_by=mine.known_by
+    )
+
+
+def _cached(readings: Readings, mode: str, level: int) -> float | None:
+    pairs = [
+        (s.exchange.cached_tokens, s.exchange.prompt_tokens)
+        for s in readings.good(mode, level)
+        if s.exchange.cached_tokens is not None and s.exchange.prompt_tokens
+    ]
+    return sum(c for c, _ in pairs) / sum(p for _, p in pairs if p) if pairs else None
+
+
+def _cache(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding:
+    level, baseline = checklist.items.modes.level, checklist.baseline.speed
+    mine, theirs = _cached(readings, mode, level), _cached(readings, baseline, level)
+    state = facts.caches.get(mode)
+    how = state.method if state else "left as it was"
+    make = check.CACHE.finding
+    if mine is None or theirs is None:
+        text = f"the servers do not report cached tokens, which is unknown, not zero (cache: {how})."
+        return make(Status.WARN, text, mode=mode)
+    text = f"{mine:.0%} of the prompt tokens came from the cache, {theirs:.0%} for {baseline} (cache: {how})."
+    equal = abs(mine - theirs) <= _CACHED_SLACK
+    data: dict[str, object] = {"cached": mine, "baseline_cached": theirs}
+    return make(Status.PASS if equal else Status.INCONCLUSIVE, text, mode=mode, known_by=KnownBy.DECLARED, data=data)
+
+
+def _launches(checklist: Checklist, readings: Readings, mode: str) -> Finding:
+    level, baseline = checklist.items.modes.level, checklist.baseline.speed
+    make = check.LAUNCHES.finding
+    if readings.interleaved(mode, baseline, level):
+        return make(Status.PASS, f"timed in turn with {baseline}.", mode=mode, known_by=KnownBy.OBSERVED)
+    starts = min(len(readings.launches(m, level)) for m in (mode, baseline))
+    if starts >= 2:
+        return make(Status.PASS, f"{starts} starts each: their spread is in the interval.", mode=mode)
+    text = f"one launch: {mode} and {baseline} were timed one after the other, and starts differ by an unknown amount."
+    return make(Status.WARN, text, mode=mode)
+
+
+def _throttled(checklist: Checklist, facts: Facts, mode: str) -> Finding:
+    level = checklist.items.modes.level
+    samples = [t for t in facts.telemetry if t.mode == mode and t.concurrency == level]
+    make = check.THROTTLED.finding
+    if not samples:
+        return make(Status.NOT_APPLICABLE, "no GPU was watched during timing.", mode=mode, counts=False)
+    hot = [t for t in samples if any(word in r.lower() for r in t.throttle_reasons for word in _HARMFUL)]
+    share = len(hot) / len(samples)
+    reasons = ", ".join(sorted({r for t in hot for r in t.throttle_reasons})) or "none"
+    status = Status.WARN if share > _THROTTLED_SHARE else Status.PASS
+    text = f"throttled in {share:.0%} of {len(samples)} readings ({reasons})."
+    return make(status, text, mode=mode, known_by=KnownBy.OBSERVED, data={"share": share})
