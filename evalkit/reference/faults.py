@@ -1,0 +1,70 @@
+"""The faults that a script can order. Each is off by default, independent of the others, and seeded per prompt."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Rate = Annotated[float, Field(ge=0, le=1)]
+
+
+class Faults(BaseModel):
+    """What goes wrong. A rate is the share of prompts it strikes: the same prompts at every run with the same seed,
+    and a superset of them at a higher rate.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # quality
+    #: share of prompts answered wrongly
+    error_rate: Rate = 0.0
+    #: share of JSON replies that no longer parse
+    corrupt_json_rate: Rate = 0.0
+    #: share of long replies that fall into a loop and run to the token limit
+    loop_on_long: Rate = 0.0
+    #: from how many tokens on a reply is long
+    long_tokens: int = Field(default=128, ge=1)
+    #: every draw at temperature > 0 is the same
+    ignore_temperature: bool = False
+    #: share of prompts whose reply shows literal mask tokens
+    leak_mask_tokens: Rate = 0.0
+    #: share of tool calls that are not JSON, cut off, or empty
+    malformed_tool_calls: Rate = 0.0
+    #: streamed tool calls lose their arguments when the whole call arrives in one chunk, unstreamed ones do not
+    lose_streamed_arguments: bool = False
+    #: a request with a JSON schema is never answered, as SGLang 0.5.23 does on a dLLM
+    hang_on_schema: bool = False
+    #: tokens of a prose reply are multiplied by this
+    length_factor: float = Field(default=1.0, gt=0, le=20)
+
+    # context
+    #: prompts above this many tokens are cut in front, without an error
+    truncate_silently: int | None = Field(default=None, ge=16)
+    #: share of the context, around its middle, from which no fact is recalled
+    lose_middle: Rate = 0.0
+    #: prompts of fewer tokens lose nothing
+    lose_middle_from: int = Field(default=512, ge=0)
+
+    # decoding
+    #: speculation accepts one token a step
+    accept_runs_all_one: bool = False
+    #: declares autoregressive decoding (`ar_mode`) and runs the block loop, as NVIDIA's fork does
+    block_loop_ar: bool = False
+    #: join this many decoding steps into one event, as a lagging event loop does
+    coalesce: int = Field(default=1, ge=1)
+
+    # process
+    #: the server dies in the middle of the generation request after this many
+    die_after_requests: int | None = Field(default=None, ge=0)
+
+
+def fault_rng(seed: int, fault: str, key: str) -> Random:
+    """Random numbers of one fault on one prompt; a string seeds the same in every process."""
+    return Random(f"{seed}|{fault}|{key}")
+
+
+def strikes(rate: float, seed: int, fault: str, key: str) -> bool:
+    """Whether a fault hits this prompt: the draw does not depend on the rate, so higher rates add prompts."""
+    return rate > 0 and fault_rng(seed, fault, key).random() < rate

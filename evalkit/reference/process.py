@@ -1,0 +1,134 @@
+"""The reference server in a process of its own, so that it and its client do not wait for one interpreter."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from evalkit.errors import LaunchError
+from evalkit.reference.emissions import Emission, read_emissions
+from evalkit.reference.script import Script
+
+_START_S = 30.0
+_STOP_S = 3.0
+
+
+class ReferenceProcess:
+    """`with ReferenceProcess(Script()) as server: server.base_url`.
+
+    Its log's times compare with `time.monotonic_ns()` of any process of this machine.
+    """
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        answers_path: str | Path | None = None,
+        emission_log: str | Path | None = None,
+    ) -> None:
+        """`answers_path` is a file of replies; `emission_log` keeps the log, else it goes with the process."""
+        self.script = script or Script()
+        self._host, self._port, self._answers, self._log = host, port, answers_path, emission_log
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self.base_url = ""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id while it was started."""
+        return self._process.pid if self._process else None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> Self:
+        """Start the process; returns when requests are answered.
+
+        Raises:
+            LaunchError: it ended, or said nothing for thirty seconds.
+        """
+        if self._log is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="evalkit-reference-")
+            self._log = Path(self._folder.name) / "emissions.jsonl"
+        argv = [sys.executable, "-m", "evalkit.reference", "--script", self.script.model_dump_json()]
+        argv += ["--host", self._host, "--port", str(self._port), "--emission-log", str(self._log)]
+        argv += ["--answers", str(self._answers)] if self._answers else []
+        self._process = subprocess.Popen(  # noqa: S603  our own module
+            argv, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        line = self._first_line()
+        if not line:
+            self.stop()
+            raise LaunchError("the reference server did not start", hint=self._complaint)
+        self.base_url = json.loads(line)["base_url"]
+        return self
+
+    def stop(self) -> None:
+        """End the process, by force when it lingers for three seconds. Calling it twice does nothing."""
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        self._complaint = (process.stderr.read() if process.stderr else "").strip()[-500:] or None
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()
+        self._process = None
+        if self._folder:
+            self._records = self.emissions()
+            self._folder.cleanup()
+            self._folder = self._log = None
+
+    _complaint: str | None = None
+    _records: list[Emission] | None = None
+
+    def emissions(self) -> list[Emission]:
+        """Records of the finished requests so far; still there after the stop."""
+        if self._log is None:
+            return self._records or []
+        path = Path(self._log)
+        return read_emissions(path.read_text(encoding="utf-8").splitlines()) if path.exists() else []
+
+    def _first_line(self) -> str:
+        """The line that tells the address, or nothing."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        lines: queue.Queue[str] = queue.Queue()
+        reader = threading.Thread(
+            target=lambda out: lines.put(out.readline()), args=(self._process.stdout,), daemon=True
+        )
+        reader.start()
+        try:
+            return lines.get(timeout=_START_S)
+        except queue.Empty:
+            return ""
+
+
+def _environment() -> dict[str, str]:
+    """This environment, in which the child finds the package that runs here, installed or not."""
+    here = str(Path(__file__).resolve().parents[2])
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))}
