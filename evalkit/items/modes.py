@@ -13,6 +13,7 @@ from evalkit.items.modes_latency import goodput, latency
 from evalkit.items.modes_pairs import Readings
 from evalkit.items.modes_validity import validity
 from evalkit.run.facts import Facts
+from evalkit.stats.ratio import RatioEstimate
 
 __all__ = ["CHECKS", "decide"]
 
@@ -42,7 +43,7 @@ def _of_mode(
     measured = _measured(checklist, facts, readings, mode)
     if not measured.status.carries:
         return [measured]
-    findings = [measured, _speedup(checklist, mode, claim), *latency(checklist, readings, mode)]
+    findings = [measured, _speedup(mode, claim), *latency(checklist, readings, mode)]
     findings += goodput(checklist, readings, mode)
     findings += validity(checklist, facts, readings, mode, claim)
     findings += _information(checklist, facts, readings, mode)
@@ -84,7 +85,7 @@ def _measured(checklist: Checklist, facts: Facts, readings: Readings, mode: str)
     )
 
 
-def _speedup(checklist: Checklist, mode: str, claim: speed.Claim | None) -> Finding:
+def _speedup(mode: str, claim: speed.Claim | None) -> Finding:
     make = check.SPEEDUP.finding
     if claim is None:
         return make(Status.NOT_APPLICABLE, f"{mode} is the baseline: it is not compared with itself.", mode=mode)
@@ -141,7 +142,7 @@ def _levels(checklist: Checklist, readings: Readings, mode: str) -> Finding | No
     item = checklist.items.modes
     if mode == checklist.baseline.speed or len(item.concurrency) < 2:
         return None
-    ratios: dict[int, speed.RatioEstimate] = {}
+    ratios: dict[int, RatioEstimate] = {}
     for level in sorted(item.concurrency):
         estimate = speed.measure(readings, checklist, mode, level, item.confidence)
         if estimate is not None:

@@ -20,7 +20,7 @@ MEASURED = Check(
 SPEEDUP = Check(
     "modes.speedup",
     "Faster than the baseline by what you ask",
-    "Decided on end-to-end latency per prompt, paired: gaps between blocks flatter block output (1.97x without a gain).",
+    "Decided on end-to-end latency per prompt, paired: gaps between chunks flatter blocks (1.97x without a gain).",
     "time more prompts, or lower `items.modes.speedup.at_least` if a smaller gain is worth having",
     per_mode=True,
     sources=("docs/timing.md",),

@@ -22,12 +22,11 @@ def _targets(checklist: Checklist) -> dict[str, float]:
 def latency(checklist: Checklist, readings: Readings, mode: str) -> list[Finding]:
     """One finding for each target that is set. A failed request counts as slower than any target."""
     item = checklist.items.modes
-    return [
-        _one(readings, mode, item.level, name, target, item.confidence) for name, target in _targets(checklist).items()
-    ]
+    return [_one(readings, mode, item.level, wanted, item.confidence) for wanted in _targets(checklist).items()]
 
 
-def _one(readings: Readings, mode: str, level: int, name: str, target: float, confidence: float) -> Finding:
+def _one(readings: Readings, mode: str, level: int, wanted: tuple[str, float], confidence: float) -> Finding:
+    name, target = wanted
     metric, share, _ = name.split("_")
     values = readings.first_values(mode, level, metric)
     found = bounds(values, _SHARES[share], confidence)
@@ -63,7 +62,7 @@ def _finite(value: float | None) -> float | None:
 
 
 def goodput(checklist: Checklist, readings: Readings, mode: str) -> list[Finding]:
-    """Whether the asked share of requests meets every target at once; p50, p95 and p99 of a metric: the strictest."""
+    """Whether the asked share of requests meets every target at once; of several targets on one metric the widest."""
     asked = checklist.items.modes.goodput
     if asked is None:
         return []

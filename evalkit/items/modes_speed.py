@@ -56,7 +56,7 @@ def confidence_at(checklist: Checklist, facts: Facts) -> float:
 
 
 def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, Claim]:
-    """One claim for each mode but the baseline, at `decide_at`. Under `adopt: any` Holm holds over the adopted modes."""
+    """One claim for each mode but the baseline, at `decide_at`; under `adopt: any` with Holm over the adopted."""
     item = checklist.items.modes
     level, confidence = item.level, confidence_at(checklist, facts)
     modes = [mode for mode in checklist.modes if mode != checklist.baseline.speed]
@@ -92,7 +92,7 @@ def _decide(checklist: Checklist, readings: Readings, mode: str, found: RatioEst
     return _with_plan(checklist, readings, mode, found, Status.INCONCLUSIVE, "the interval holds the threshold")
 
 
-def _with_plan(
+def _with_plan(  # noqa: PLR0917  one private maker of claims
     checklist: Checklist, readings: Readings, mode: str, found: RatioEstimate | None, status: Status, reason: str
 ) -> Claim:
     item, baseline = checklist.items.modes, checklist.baseline.speed

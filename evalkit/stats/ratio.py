@@ -2,7 +2,8 @@
 
 Estimand: the geometric mean over prompts of baseline time / mode time (above 1: the mode is faster). Repeats of a
 prompt are averaged first (as logs); prompts of one conversation form a cluster. Interval: Student's t on the log
-ratios with the sandwich variance over clusters; below 50 clusters, or under strong skew, the wider of it and a bootstrap-t.
+ratios with the sandwich variance over clusters; below 50 clusters, or under strong skew, the wider of it and a
+bootstrap-t.
 
 Sources: Kalibera & Jones 2013 (level of replication); Efron & Tibshirani 1993 ch. 12 (bootstrap-t); Satterthwaite 1946.
 """

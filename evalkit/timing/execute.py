@@ -83,7 +83,7 @@ async def run_modes(
 
 
 class _Execution:
-    def __init__(
+    def __init__(  # noqa: PLR0917  called once, right above
         self,
         targets: Mapping[str, Target],
         prompts: PromptSet,
