@@ -46,6 +46,14 @@ class HardwareFacts(Frozen):
     platform: str | None = None
     #: mode label -> how its process was tied to a device ("pid 123 on GPU 0"), or why not
     endpoint_devices: dict[str, str] = {}  # noqa: RUF012  pydantic copies defaults
+    #: mode label -> indices of the devices that its process was seen on
+    endpoint_gpus: dict[str, tuple[int, ...]] = {}  # noqa: RUF012
+    #: pids of the endpoints' own process trees: others on the devices are other people's
+    endpoint_pids: tuple[int, ...] = ()
+    #: the endpoints run on the processor: no GPU is here, or the servers say so
+    cpu_only: bool = False
+    #: what else was noticed: contradictions, accelerators that NVML cannot read
+    notes: tuple[str, ...] = ()
 
 
 class TelemetrySample(Frozen):
