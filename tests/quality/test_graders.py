@@ -1,0 +1,132 @@
+"""Every grader's documented example, and replies that a hostile or broken server may send."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evalkit.quality.docs import graders_markdown
+from evalkit.quality.grading import grade_exchange
+from evalkit.quality.graders import execution, grade_one, registry
+from evalkit.quality.schemas import BadSchema, check_schema
+from tests.quality.support import case, exchange, function, said
+
+WEATHER = function("get_weather", ["city"], city={"type": "string"}, unit={"type": "string", "enum": ["C", "F"]})
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", sorted(registry()))
+def test_the_documented_example_holds(name):
+    grader = registry()[name]
+    expect = yaml.safe_load(
+        f"- {{{grader.example.expect}}}" if ":" in grader.example.expect else f"- {grader.example.expect}"
+    )
+    one = case(*expect, tools=[WEATHER])
+    run = execution.run_python_tests if name == "python_tests" else None
+    good, bad = (
+        run(exchange(r), one, one.expect[0].params) if run else grade_one(one.expect[0], exchange(r), one)
+        for r in (grader.example.passes, grader.example.fails)
+    )
+    if not good.counts:  # information: judges, and what needs the baseline
+        assert good.passed is None
+        return
+    assert good.passed is True, good
+    assert bad.passed is False, bad
+    assert bad.reason
+
+
+def test_the_page_of_graders_is_up_to_date():
+    assert (ROOT / "docs/graders.md").read_text() == graders_markdown()
+
+
+NASTY = {
+    "ten megabytes": "word " * 2_000_000,
+    "one line of brackets": "[" * 300_000,
+    "control and bidi": "\x1b[2J\u202e\u0000\ufffe hello \x9b31m",
+    "empty": "",
+    "white space": " \n\t " * 1000,
+    "surrogates": "\ud800 lone",
+    "digits": "9" * 100_000,
+    "fences": "```\n" * 50_000,
+    "stars": "*" * 100_000,
+    "dots": "." * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", sorted(NASTY))
+@pytest.mark.parametrize("grader", sorted(registry()))
+def test_no_reply_makes_a_grader_crash(name, grader):
+    example = registry()[grader].example
+    if grader == "python_tests":
+        return
+    expect = yaml.safe_load(f"- {{{example.expect}}}" if ":" in example.expect else f"- {example.expect}")
+    one = case(*expect, tools=[WEATHER])
+    grade = grade_one(one.expect[0], said(NASTY[name]), one)
+    assert not grade.reason.startswith("the grader failed"), grade
+    assert len(grade.reason) < 600
+
+
+def test_a_pattern_that_backtracks_for_ever_leaves_the_case_unscored():
+    one = case({"regex": r"^(\w+\s?)*\1\1x$"})
+    grade = grade_one(one.expect[0], said("aaaa " * 400 + "!"), one)
+    assert grade.passed is None
+    assert "ran past" in grade.reason
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [
+        ({"$ref": "https://example.com/schema.json"}, "remote"),
+        ({"$ref": "#"}, "itself"),
+        ({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}, "itself"),
+        ({"$ref": "#/$defs/nowhere"}, "nothing"),
+        ({"type": "strin"}, "not a JSON schema"),
+        ({"type": "string", "pattern": "("}, "regular expression"),
+    ],
+)
+def test_schemas_that_cannot_be_evaluated_are_refused(schema, why):
+    with pytest.raises(BadSchema, match=why):
+        check_schema(schema)
+
+
+def test_a_tree_schema_that_refers_to_itself_through_a_property_is_fine():
+    tree = {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#"}}}}
+    check_schema(tree)
+    one = case({"json_schema": {"schema": tree}})
+    assert grade_one(one.expect[0], said('{"kids": [{"kids": []}]}'), one).passed is True
+    assert grade_one(one.expect[0], said('{"kids": [{"kids": 3}]}'), one).passed is False
+
+
+def test_a_grader_that_cannot_tell_is_no_zero():
+    one = case({"length": {"unit": "tokens", "max": 5}}, {"contains": "yes"})
+    graded = grade_exchange(one, said("yes"))
+    assert graded.passed is None
+    assert graded.score is None
+
+
+def test_a_definite_failure_counts_even_beside_an_unscored_grader():
+    one = case({"length": {"unit": "tokens", "max": 5}}, {"contains": "yes"})
+    assert grade_exchange(one, said("no")).passed is False
+
+
+def test_signals_name_loops_doubled_words_and_leaked_tokens():
+    one = case({"contains": "x"})
+    looped = grade_exchange(one, said("A start. " + "and then it goes on " * 40)).signals
+    assert looped.tail_loop > 0.5
+    assert grade_exchange(one, said("The the cat sat on on the mat.")).signals.adjacent > 0.1
+    assert grade_exchange(one, said("Paris <|mask|> is")).signals.special_tokens == ("<|mask|>",)
+    clean = grade_exchange(
+        one, said("Rain falls in the north, and the south stays dry until the evening comes.")
+    ).signals
+    assert (clean.tail_loop, clean.adjacent, clean.special_tokens) == (0.0, 0.0, ())
+
+
+def test_generated_code_runs_only_with_permission_and_under_limits():
+    one = case({"code_parses": {"defines": ["f"]}}, {"python_tests": "assert f() == 1"})
+    good, endless = said("def f():\n    return 1"), said("def f():\n    while True: pass")
+    assert grade_exchange(one, endless).passed is True  # not run: it parses
+    assert grade_exchange(one, good, allow_exec=True).grades[1].passed is True
+    slow = case({"code_parses": {}}, {"python_tests": {"tests": "f()", "seconds": 0.5}})
+    assert grade_exchange(slow, endless, allow_exec=True).passed is False
