@@ -56,7 +56,7 @@ def confidence_at(checklist: Checklist, facts: Facts) -> float:
 
 
 def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, Claim]:
-    """One claim for each mode but the baseline, at `decide_at`; under `adopt: any` with Holm over the adopted."""
+    """One claim for each mode but the baseline, at `decide_at`, with Holm over the adopted: any one of them suffices."""
     item = checklist.items.modes
     level, confidence = item.level, confidence_at(checklist, facts)
     modes = [mode for mode in checklist.modes if mode != checklist.baseline.speed]
@@ -64,7 +64,7 @@ def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, 
     target = item.speedup.at_least
     decided = {mode: _decide(checklist, readings, mode, found[mode]) for mode in modes}
     family = [m for m in checklist.adopted if decided.get(m) and decided[m].status is Status.PASS]
-    if item.adopt == "any" and len(checklist.adopted) > 1:
+    if len(checklist.adopted) > 1:
         contenders = {m: p_at_most(e, target) for m in checklist.adopted if (e := found.get(m)) is not None}
         stepping = True
         for mode, alpha in holm_levels(contenders, 1 - confidence).items():

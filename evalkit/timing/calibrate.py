@@ -46,7 +46,7 @@ async def emitter(*, ttft_ms: float, gap_ms: float, tokens: int, chunk: int = 1)
             raise MeasurementError("the calibration server did not start", hint="run `evalkit doctor`")
         found = Emitter(f"http://127.0.0.1:{int(line)}")
         yield found
-        out, _ = await asyncio.wait_for(process.communicate(), 30)
+        out, _ = await asyncio.wait_for(process.communicate(b""), 30)
         found.times = json.loads(out)
     except TimeoutError:
         raise MeasurementError("the calibration server does not answer", hint="run `evalkit doctor`") from None
