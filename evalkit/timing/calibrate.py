@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean, median
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Limits, Target
@@ -15,6 +17,8 @@ from evalkit.errors import MeasurementError
 from evalkit.timing.facts import ClientError
 from evalkit.timing.watch import LoadWatch
 
+#: where the package lies, for a process that does not inherit our path
+_ROOT = str(Path(__file__).resolve().parents[2])
 _LIMITS = Limits(connect_s=20, first_byte_s=20, idle_s=20, total_s=60)
 
 
@@ -38,6 +42,7 @@ async def emitter(*, ttft_ms: float, gap_ms: float, tokens: int, chunk: int = 1)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "evalkit.timing.emitter", *argv,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=256 * 1024 * 1024,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in (_ROOT, os.environ.get("PYTHONPATH")) if p)},
     )  # fmt: skip
     assert process.stdout is not None
     try:
