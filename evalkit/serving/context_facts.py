@@ -17,6 +17,11 @@ class ContextStep(Frozen):
     recalled: dict[str, bool] = {}  # noqa: RUF012  pydantic copies defaults
     finish_reason: str | None = None
 
+    @property
+    def cut(self) -> bool:
+        """The server counted far fewer tokens than were sent: the rest was not read."""
+        return self.counted_tokens is not None and self.counted_tokens < 0.85 * self.asked_tokens
+
 
 class ContextProbe(Frozen):
     """The live context probe of one mode."""
@@ -25,9 +30,12 @@ class ContextProbe(Frozen):
     need_tokens: int | None
     steps: tuple[ContextStep, ...] = ()
     longest_ok: int | None = None
+    #: what the steps amount to. `no-recall`: the model recalls nothing at a short length either, so only counts speak
+    outcome: Literal["ok", "truncated", "lost-middle", "lost", "refused", "no-recall", "unclear", "not-run"] = "not-run"
     over_limit: Literal["refused", "truncated", "accepted", "unclear", "not-tried"] = "not-tried"
     over_limit_detail: str = ""
     output_asked: int | None = None
     output_reached: int | None = None
     output_finish: str | None = None
+    output_error: str | None = None
     error: str | None = None

@@ -1,0 +1,208 @@
+"""Live context probe: longer and longer prompts with planted facts, an over-long one, and a long output.
+
+Lengths are the server's own counts (usage). The first, short length says whether the model recalls facts at all and how
+many tokens a line takes; without recall only the counts are evidence.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
+from evalkit.secrets import redact
+from evalkit.serving.context_facts import ContextProbe, ContextStep
+from evalkit.serving.context_text import DEPTHS, Planted, ask, document, plant
+from evalkit.text import one_line
+
+#: tokens left for the reply to a question
+REPLY_TOKENS = 48
+_BASE_LINES = 16
+_MOST_TOKENS = 2_000_000
+_LENGTH_WORDS = ("context", "length", "too long", "too large", "token", "exceed", "maximum")
+
+
+async def probe_context(
+    target: Target,
+    *,
+    need_tokens: int | None,
+    need_output_tokens: int | None,
+    server_limit: int | None,
+    client: ChatClient,
+    seed: int,
+) -> ContextProbe:
+    """Steps prompts up to `need_tokens` (prompt and reply together), then over `server_limit`, then a long output.
+
+    Without a need the server's own limit, at most 4096 tokens, is stepped up to. Never raises for what a server can do.
+    """
+    prober = _Prober(target, client, Random(seed))
+    goal = need_tokens or min(server_limit or 4096, 4096)
+    result = ContextProbe(mode=target.label, need_tokens=need_tokens)
+    base = await prober.calibrate()
+    if base is None or not base.ok or base.counted_tokens is None:
+        why = (base.error if base else None) or "the server counts no tokens (usage is missing)"
+        return result.model_copy(
+            update={"steps": (base,) if base else (), "outcome": "unclear", "error": f"the short prompt failed: {why}"}
+        )
+    steps = await prober.climb(base, goal)
+    longest = max((s.counted_tokens or 0 for s in steps if s.ok and not s.cut), default=0) or None
+    update: dict[str, object] = {"steps": steps, "longest_ok": longest, "outcome": classify(steps)}
+    update.update(await prober.over(server_limit))
+    if need_output_tokens:
+        update.update(await prober.output(need_output_tokens))
+    return result.model_copy(update=update)
+
+
+def lengths(goal: int, base: int) -> list[int]:
+    """Prompt lengths after the short one: a quarter, a half and the whole of the goal, less the reply's room."""
+    top = max(goal - REPLY_TOKENS, base)
+    return sorted(
+        {length for length in (top // 4, top // 2, top) if length > 1.5 * base} | ({top} if top > base else set())
+    )
+
+
+def classify(steps: tuple[ContextStep, ...]) -> str:
+    """What the steps amount to, the longest failure deciding."""
+    base, rest = steps[0], steps[1:]
+    refused = [step for step in rest if not step.ok]
+    if any(step.cut for step in rest):
+        return "truncated"
+    if sum(base.recalled.values()) < 0.6 * len(DEPTHS):
+        return "refused" if refused else "no-recall"
+    known = {depth for depth, found in base.recalled.items() if found}
+    for step in rest:
+        if step.ok and (lost := sorted(float(d) for d in known if not step.recalled.get(d, False))):
+            return _pattern(lost, sorted(float(d) for d in known))
+    return "refused" if refused else "ok"
+
+
+def _pattern(lost: list[float], known: list[float]) -> str:
+    """Facts gone from the beginning (or end) on are a cut; gone between ends that came back, a lost middle."""
+    if len(lost) == len(known):
+        return "lost"
+    if lost == known[: len(lost)] or lost == known[-len(lost) :]:
+        return "truncated"
+    return "lost-middle"
+
+
+class _Prober:
+    def __init__(self, target: Target, client: ChatClient, rng: Random) -> None:
+        self.target, self.client, self.rng = target, client, rng
+        self.fixed = 0.0  # tokens of the template and the question
+        self.per_line = 20.0
+
+    async def calibrate(self) -> ContextStep | None:
+        """The short step: whether facts come back, and tokens per line from two lengths."""
+        facts = plant(self.rng)
+        small = await self._send(ask(document(self.rng, 4, facts), facts[0].question), REPLY_TOKENS)
+        step = await self._step(_BASE_LINES, 0)
+        if small.prompt_tokens and step.counted_tokens:
+            slope = (step.counted_tokens - small.prompt_tokens) / (_BASE_LINES - 4)
+            self.per_line = max(slope, 4.0)
+            self.fixed = max(step.counted_tokens - self.per_line * _BASE_LINES, 0.0)
+        return step.model_copy(update={"asked_tokens": step.counted_tokens or step.asked_tokens})
+
+    def lines_for(self, tokens: int) -> int:
+        return max(int((tokens - self.fixed) / self.per_line), 1)
+
+    def tokens_of(self, lines: int) -> int:
+        return round(self.fixed + self.per_line * lines)
+
+    async def climb(self, base: ContextStep, goal: int) -> tuple[ContextStep, ...]:
+        """The steps; a length whose facts were missed is tried once more with other facts, the better try counts."""
+        steps = [base]
+        for length in lengths(goal, base.counted_tokens or 0):
+            lines = self.lines_for(length)
+            step = await self._step(lines, self.tokens_of(lines))
+            if step.ok and not step.cut and step.counted_tokens:
+                self.per_line = max((step.counted_tokens - self.fixed) / lines, 1.0)
+                missed = [depth for depth, found in step.recalled.items() if base.recalled.get(depth) and not found]
+                if missed:
+                    again = await self._step(lines, self.tokens_of(lines))
+                    merged = {d: found or again.recalled.get(d, False) for d, found in step.recalled.items()}
+                    step = step.model_copy(update={"recalled": merged})
+            steps.append(step)
+            if not step.ok:
+                break
+        return tuple(steps)
+
+    async def over(self, limit: int | None) -> dict[str, object]:
+        """A prompt above the server's own limit must be refused with a clear error."""
+        if limit is None or limit > _MOST_TOKENS:
+            return {"over_limit_detail": "the server's own limit is not known, so nothing is over it"}
+        lines = self.lines_for(round(limit * 1.1) + 64)
+        facts = plant(self.rng)
+        sent = self.tokens_of(lines)
+        reply = await self._send(ask(document(self.rng, lines, facts), facts[0].question), REPLY_TOKENS)
+        outcome, detail = _judge_over(reply, facts[0], sent, limit)
+        after = await self._send("Say hello.", 8)
+        if not after.ok:
+            outcome, detail = "unclear", f"{detail}; afterwards the server no longer answers"
+        return {"over_limit": outcome, "over_limit_detail": detail}
+
+    async def output(self, need: int) -> dict[str, object]:
+        """A reply of `need` tokens: counting, with the end-of-text token ignored where the server knows the switch."""
+        prompt = f"Count from 1 to {need}. Write every number on a line of its own. Do not stop early."
+        reply = await self._send(prompt, need, {"ignore_eos": True})
+        if reply.error and reply.error.kind == "http" and (reply.status or 0) in (400, 422):
+            reply = await self._send(prompt, need)
+        return {
+            "output_asked": need,
+            "output_reached": reply.completion_tokens,
+            "output_finish": reply.finish_reason,
+            "output_error": _reason(reply),
+        }
+
+    async def _step(self, lines: int, asked: int) -> ContextStep:
+        facts = plant(self.rng)
+        text = document(self.rng, lines, facts)
+        recalled: dict[str, bool] = {}
+        first: Exchange | None = None
+        for fact in facts:
+            reply = await self._send(ask(text, fact.question), REPLY_TOKENS)
+            first = first or reply
+            if not reply.ok:
+                return ContextStep(
+                    asked_tokens=asked,
+                    counted_tokens=reply.prompt_tokens,
+                    ok=False,
+                    error=_reason(reply),
+                    recalled=recalled,
+                )
+            recalled[str(fact.depth)] = fact.code in f"{reply.text} {reply.reasoning}"
+        counted = first.prompt_tokens if first else None
+        finish = first.finish_reason if first else None
+        return ContextStep(asked_tokens=asked, counted_tokens=counted, ok=True, recalled=recalled, finish_reason=finish)
+
+    async def _send(self, prompt: str, max_tokens: int, extra: dict[str, object] | None = None) -> Exchange:
+        request = ChatRequest(
+            messages=({"role": "user", "content": prompt},), max_tokens=max_tokens, extra_body=dict(extra or {})
+        )
+        return await self.client.chat(self.target, request)
+
+
+def _judge_over(reply: Exchange, first: Planted, sent: int, limit: int) -> tuple[str, str]:
+    if not reply.ok:
+        reason = _reason(reply) or "no reason"
+        client_error = (
+            reply.status is not None and 400 <= reply.status < 500 and reply.status not in (401, 403, 404, 429)
+        )
+        spoken = reply.error is not None and reply.error.kind in ("stream-error", "aborted")
+        if client_error or (spoken and any(word in reason.lower() for word in _LENGTH_WORDS)):
+            return "refused", f"{sent} tokens against a limit of {limit}: {reason}"
+        return "unclear", f"{sent} tokens against a limit of {limit}: {reason}"
+    counted = reply.prompt_tokens
+    if counted is not None and counted < 0.85 * sent:
+        return "truncated", f"{sent} tokens were sent, {counted} were read, and no error was given"
+    if first.code in reply.text:
+        return "accepted", f"{sent} tokens were taken and read, above the limit of {limit} that the server tells"
+    return (
+        "unclear",
+        f"{sent} tokens were taken without an error above the limit of {limit}; the first fact did not come back",
+    )
+
+
+def _reason(reply: Exchange) -> str | None:
+    if reply.error is None:
+        return None
+    status = f"HTTP {reply.error.status}: " if reply.error.status else f"{reply.error.kind}: "
+    return status + one_line(redact(reply.error.message), limit=200)
