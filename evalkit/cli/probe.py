@@ -1,0 +1,100 @@
+"""`evalkit probe URL...`: what a server is, which mode it decodes in, and how we know."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from evalkit.serving.facts import EndpointFacts
+
+
+def probe_command(  # noqa: PLR0917  typer reads them by name
+    urls: Annotated[list[str], typer.Argument(help="Addresses of OpenAI-style servers.", metavar="URL...")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+    observe: Annotated[bool, typer.Option(help="Stream one prompt to see the mode.")] = True,
+    capabilities: Annotated[bool, typer.Option(help="Ask a few short requests: tools, JSON schema, ...")] = False,
+    model: Annotated[str | None, typer.Option(help="The served model to ask; default: the first.")] = None,
+    api_key_env: Annotated[str | None, typer.Option(help="Variable that holds the key.", metavar="NAME")] = None,
+) -> None:
+    """Say what each server is, which mode it decodes in, and how we know. Exit 0: every mode known; 3: not."""
+    from evalkit.client import run
+
+    found = run(_probe_all(urls, observe, capabilities, model, api_key_env))
+    if as_json:
+        typer.echo(json.dumps([document(facts) for facts in found], indent=2, ensure_ascii=False))
+    else:
+        typer.echo("\n\n".join(text(facts) for facts in found))
+    if not all(facts.declared_mode or facts.observed_mode for facts in found):
+        raise typer.Exit(3)
+
+
+async def _probe_all(
+    urls: list[str], observe: bool, capabilities: bool, model: str | None, api_key_env: str | None
+) -> list[EndpointFacts]:
+    from pydantic import ValidationError
+
+    from evalkit.checklist.schema import Endpoint
+    from evalkit.client import open_client
+    from evalkit.errors import UsageError
+    from evalkit.serving.control import base_url
+    from evalkit.serving.probe import probe
+
+    endpoints = []
+    for url in urls:
+        try:
+            endpoints.append(Endpoint(endpoint=base_url(url), model=model, api_key_env=api_key_env))
+        except ValidationError:
+            raise UsageError("not an address", where=url[:200], hint="an address reads http://host:port") from None
+    client = open_client(urls)
+    try:
+        return [
+            await probe(e.endpoint or "", e, client=client, observe=observe, ask_capabilities=capabilities)
+            for e in endpoints
+        ]
+    finally:
+        await client.aclose()
+
+
+def document(facts: EndpointFacts) -> dict[str, Any]:
+    """One endpoint as `--json` prints it."""
+    return {
+        "endpoint": facts.endpoint,
+        "engine": facts.engine,
+        "engine_version": facts.engine_version,
+        "model": facts.model,
+        "declared_mode": facts.declared_mode,
+        "observed_mode": facts.observed_mode,
+        "known_by": facts.known_by,
+        "block_size": facts.block_size,
+        "context": facts.context.model_dump(),
+        "capabilities": {
+            c.name: {"value": c.value, "known_by": c.known_by, "detail": c.detail} for c in facts.capabilities
+        },
+        "warnings": [
+            *([{"id": "serving.reachable", "summary": facts.error or "no answer"}] if not facts.reachable else []),
+            *(w.model_dump() for w in facts.warnings),
+        ],
+    }
+
+
+def text(facts: EndpointFacts) -> str:
+    """One endpoint for people: six lines at most, and its warnings."""
+    if not facts.reachable:
+        return f"{facts.endpoint}\n  unusable: {facts.error} ({facts.error_kind})"
+    mode = facts.declared_mode or facts.observed_mode or "unknown"
+    block = f", blocks of {facts.block_size}" if facts.block_size else ""
+    engine = " ".join(filter(None, (facts.engine or "unknown engine", facts.engine_version)))
+    lines = [
+        facts.endpoint,
+        f"  engine    {engine} ({facts.release})",
+        f"  model     {facts.model or 'unknown'}  {' '.join(facts.architectures)}".rstrip(),
+        f"  mode      {mode}{block} ({facts.known_by or 'not known'})",
+        f"  declared  {facts.declared_mode or '-'}: {facts.declared_why}",
+        f"  observed  {facts.observed_mode or '-'}: {facts.observed_why or 'not tried'}",
+    ]
+    if facts.context.max_model_len:
+        lines.append(f"  context   {facts.context.max_model_len} tokens")
+    return "\n".join([*lines, *(f"  warning   {w.id}: {w.summary}" for w in facts.warnings)])

@@ -1,0 +1,139 @@
+"""The statements that the serving item tests."""
+
+from __future__ import annotations
+
+from evalkit.findings import Check
+
+REACHABLE = Check(
+    "serving.reachable",
+    "Each configured mode has a server that answers",
+    "Without a server there is nothing to measure, and without a measurement there is no GO.",
+    "Start a server for the mode and name it with --mode NAME=URL, or give modes.NAME.launch in the checklist.",
+    per_mode=True,
+)
+LAUNCH = Check(
+    "serving.launch",
+    "A server that evalkit starts comes up",
+    "A launch that dies or never becomes ready leaves its mode unmeasured.",
+    "Read the last lines of its log in the run folder, run the command by hand, and correct modes.NAME.launch.",
+    per_mode=True,
+)
+MODE = Check(
+    "serving.mode",
+    "The server decodes in the mode that its label says",
+    "The mode is a start flag of the server; a figure under the wrong label is worthless. Declared is what the "
+    "server's configuration says, observed is the pattern of tokens per streamed event.",
+    "Compare the server's start flags with the label: no --dllm-algorithm for autoregressive, one of diffusion for "
+    "diffusion, LinearSpec for self-speculation, --speculative-algorithm for speculative.",
+    per_mode=True,
+    sources=("https://docs.sglang.io/docs/supported-models/diffusion_language_models",),
+)
+BLOCK_LOOP = Check(
+    "serving.block-loop-baseline",
+    "The autoregressive baseline is not a block loop in disguise",
+    "The SGLang fork's AR mode runs the block-diffusion loop over causal attention. Its answers are reported far below "
+    "those of plain autoregressive decoding, so any other mode looks good against it.",
+    "Use it as speed baseline only. For quality name another baseline: AR on vLLM, examples/remote-code-server, or the "
+    "incumbent (baseline: {quality: incumbent}).",
+    per_mode=True,
+    sources=("https://github.com/NVlabs/Nemotron-Labs-Diffusion",),
+)
+PROVENANCE = Check(
+    "serving.engine-provenance",
+    "The engine is of a kind that was allowed",
+    "A fork or a commit build may vanish and gets no fixes; who adopts it should do so knowingly.",
+    "Serve with a released version, or allow this kind by name: items.serving.allow: [release, pre-release, fork].",
+    per_mode=True,
+)
+SAME_MODEL = Check(
+    "serving.same-model",
+    "The server serves the candidate, and all modes serve the same model",
+    "A comparison between modes means something only on the same weights.",
+    "Start every mode from the same model id and revision as candidate.model.",
+    per_mode=True,
+)
+SAME_SETTINGS = Check(
+    "serving.same-settings",
+    "The modes run with the same precision, quantisation, KV cache type, context and adapter",
+    "A quantised mode against an unquantised one measures the quantisation.",
+    "Start the servers with equal --dtype, --quantization, --kv-cache-dtype and --context-length.",
+    per_mode=True,
+)
+DISTINCT = Check(
+    "serving.distinct-processes",
+    "Two modes are two server processes",
+    "The mode is fixed when a server starts: the same process under two labels is measured against itself.",
+    "Give each mode its own server, or start them one after the other with --only-mode and --resume.",
+    per_mode=True,
+)
+PARALLEL = Check(
+    "serving.max-running-requests",
+    "The server admits as many requests at a time as are measured",
+    "Beyond its limit requests wait: the figures then show a queue. A diffusion server of SGLang that was started "
+    "without --max-running-requests admits one.",
+    "Start the server with --max-running-requests of at least items.modes.decide_at, or decide at a lower level.",
+    per_mode=True,
+)
+TOOLS = Check(
+    "serving.tool-parser",
+    "The server parses tool calls where tool suites are asked",
+    "Without a parser a right call comes back as text, and every tool case fails for the server's sake.",
+    "Start the server with the model's parser (SGLang: --tool-call-parser, vLLM: --enable-auto-tool-choice).",
+    per_mode=True,
+)
+SAMPLING = Check(
+    "serving.sampling-honoured",
+    "Temperature has an effect where production sends one",
+    "Several diffusion algorithms pick the likeliest token and ignore temperature without an error.",
+    "Use temperature 0 (request.temperature), or an engine and algorithm that samples.",
+    per_mode=True,
+)
+STREAMING = Check(
+    "serving.streaming-usage",
+    "Streams carry token counts",
+    "Tokens per event show the mode and the time to first text of block output; events alone are no tokens.",
+    "Use a server that honours stream_options.continuous_usage_stats, without a proxy that rewrites streams.",
+    per_mode=True,
+)
+STABILITY = Check(
+    "serving.stability",
+    "The server survives load, disconnects and idling",
+    "Diffusion schedulers are young: some die when they fall idle, or keep memory of requests that were given up.",
+    "Look at the server's log for the minute of the failure; try --disable-radix-cache or a newer release.",
+    per_mode=True,
+    sources=(
+        "https://github.com/sgl-project/sglang/issues/35270",
+        "https://github.com/sgl-project/sglang/issues/32992",
+    ),
+)
+REQUIRED = Check(
+    "serving.required-modes",
+    "Every mode that the checklist requires is served",
+    "The buyer asked for these modes by name.",
+    "Serve the missing mode, or take it out of items.serving.require.",
+)
+SUPPORT = Check(
+    "serving.support",
+    "Something can serve this model in this mode today",
+    "Released engines serve few diffusion models, and rarely in every mode.",
+    "Start one of the engines named here and give its address.",
+    per_mode=True,
+)
+
+CHECKS: tuple[Check, ...] = (
+    REACHABLE,
+    LAUNCH,
+    MODE,
+    BLOCK_LOOP,
+    PROVENANCE,
+    SAME_MODEL,
+    SAME_SETTINGS,
+    DISTINCT,
+    PARALLEL,
+    TOOLS,
+    SAMPLING,
+    STREAMING,
+    STABILITY,
+    REQUIRED,
+    SUPPORT,
+)

@@ -1,0 +1,142 @@
+"""What a server can do, asked by name: what it declares, what the probe's stream showed, and a few short requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evalkit.client.types import ChatClient, ChatRequest, Exchange, Limits, Target
+from evalkit.findings import KnownBy
+from evalkit.serving.declared import IGNORES_TEMPERATURE
+from evalkit.serving.facts import Capability, EndpointFacts, TokenDeltas
+
+_TOOL = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "Weather of a city",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+_SCHEMA = {
+    "type": "json_schema",
+    "json_schema": {
+        "name": "answer",
+        "schema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
+    },
+}
+#: a server that never answers is left after this many seconds
+_LIMITS = Limits(connect_s=5, first_byte_s=30, idle_s=15, total_s=45)
+
+
+def merge(first: tuple[Capability, ...], then: tuple[Capability, ...]) -> tuple[Capability, ...]:
+    """By name; a later one replaces an earlier one unless it could not tell."""
+    named = {c.name: c for c in first}
+    for capability in then:
+        if capability.value is not None or capability.name not in named:
+            named[capability.name] = capability
+    return tuple(named.values())
+
+
+def declared(engine: str | None, settings: Mapping[str, Any], mode: str | None) -> tuple[Capability, ...]:
+    """From the settings alone: parser, running requests, temperature, structured output of a diffusion server."""
+    found: list[Capability] = []
+    algorithm = settings.get("dllm_algorithm")
+    if engine == "sglang" and "tool_call_parser" in settings:
+        parser = settings["tool_call_parser"]
+        detail = f"parser {parser}" if parser else "the server was started without --tool-call-parser"
+        found.append(Capability(name="tool_calls", value=bool(parser), known_by=KnownBy.DECLARED, detail=detail))
+    if engine == "sglang" and "max_running_requests" in settings:
+        told = settings["max_running_requests"]
+        if told is not None:
+            found.append(Capability(name="max_running_requests", value=told, known_by=KnownBy.DECLARED))
+        elif algorithm:
+            detail = "unset on a diffusion server, which then admits one request at a time"
+            found.append(Capability(name="max_running_requests", value=1, known_by=KnownBy.INFERRED, detail=detail))
+    if algorithm in IGNORES_TEMPERATURE:
+        detail = f"{algorithm} decodes greedily and ignores it without an error"
+        found.append(Capability(name="temperature", value=False, known_by=KnownBy.INFERRED, detail=detail))
+    if engine == "vllm" and mode == "diffusion":
+        detail = "vLLM's diffusion takes temperature 1.0 only"
+        found.append(Capability(name="temperature", value=False, known_by=KnownBy.INFERRED, detail=detail))
+    if algorithm and engine == "sglang":
+        detail = "not asked: a diffusion server of SGLang 0.5.23 does not answer it and keeps the request"
+        found.append(Capability(name="json_schema", value=None, known_by=KnownBy.INFERRED, detail=detail))
+        detail = "SGLang 0.5.23 answers with an empty list in diffusion"
+        found.append(Capability(name="logprobs", value=False, known_by=KnownBy.INFERRED, detail=detail))
+    return tuple(found)
+
+
+def observed(exchange: Exchange, deltas: TokenDeltas | None) -> tuple[Capability, ...]:
+    """From the probe's stream: whether it streams, and whether each event carries the count so far."""
+    if not exchange.ok:
+        return ()
+    streams = len(exchange.chunks) > 1
+    detail = f"{len(exchange.chunks)} events with text"
+    return (
+        Capability(name="streaming", value=streams, known_by=KnownBy.OBSERVED, detail=detail),
+        Capability(name="continuous_usage", value=deltas is not None, known_by=KnownBy.OBSERVED),
+        Capability(name="usage", value=exchange.completion_tokens is not None, known_by=KnownBy.OBSERVED),
+    )
+
+
+async def ask(
+    client: ChatClient, target: Target, facts: EndpointFacts, *, structured_on_diffusion: bool = False
+) -> tuple[Capability, ...]:
+    """A few short requests. JSON schema goes to a diffusion server only when asked for: it hangs there and stays."""
+    target = Target(target.label, target.base_url, target.model, target.api_key, _LIMITS)
+    found = [await _tools(client, target), await _ignore_eos(client, target), await _logprobs(client, target)]
+    diffusion = bool(facts.settings.get("dllm_algorithm")) or "diffusion" in (facts.declared_mode, facts.observed_mode)
+    if structured_on_diffusion or not diffusion:
+        found.append(await _json_schema(client, target))
+    return tuple(found)
+
+
+def _request(text: str, **more: Any) -> ChatRequest:
+    more.setdefault("max_tokens", 64)
+    return ChatRequest(messages=({"role": "user", "content": text},), stream=False, **more)
+
+
+def _refused(name: str, exchange: Exchange) -> Capability:
+    message = exchange.error.message if exchange.error else "no reply"
+    value = False if exchange.status in (400, 422, 501) else None
+    return Capability(name=name, value=value, known_by=KnownBy.OBSERVED, detail=message[:200])
+
+
+async def _tools(client: ChatClient, target: Target) -> Capability:
+    exchange = await client.chat(target, _request("What is the weather in Oslo? Use the tool.", tools=(_TOOL,)))
+    if not exchange.ok:
+        return _refused("tool_calls", exchange)
+    called = bool(exchange.tool_calls)
+    # a model that answers in words has not shown that the server cannot parse a call
+    detail = "a call came back parsed" if called else "the model answered in words"
+    return Capability(name="tool_calls", value=True if called else None, known_by=KnownBy.OBSERVED, detail=detail)
+
+
+async def _ignore_eos(client: ChatClient, target: Target) -> Capability:
+    exchange = await client.chat(target, _request("Say ok.", extra_body={"ignore_eos": True}))
+    if not exchange.ok:
+        return _refused("ignore_eos", exchange)
+    full = exchange.completion_tokens == 64
+    detail = f"{exchange.completion_tokens} of 64 tokens, finish_reason {exchange.finish_reason}"
+    return Capability(name="ignore_eos", value=full, known_by=KnownBy.OBSERVED, detail=detail)
+
+
+async def _logprobs(client: ChatClient, target: Target) -> Capability:
+    exchange = await client.chat(target, _request("Say ok.", max_tokens=4, extra_body={"logprobs": True}))
+    if not exchange.ok:
+        return _refused("logprobs", exchange)
+    return Capability(name="logprobs", value=None, known_by=KnownBy.OBSERVED, detail="accepted; values were not read")
+
+
+async def _json_schema(client: ChatClient, target: Target) -> Capability:
+    exchange = await client.chat(target, _request("Give n = 3 as JSON.", response_format=_SCHEMA))
+    if not exchange.ok:
+        return _refused("json_schema", exchange)
+    import json
+
+    try:
+        right = isinstance(json.loads(exchange.text).get("n"), int)
+    except (ValueError, AttributeError, RecursionError):
+        right = False
+    return Capability(name="json_schema", value=right, known_by=KnownBy.OBSERVED, detail=exchange.text[:80])

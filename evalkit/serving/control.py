@@ -1,0 +1,194 @@
+"""Control-plane HTTP: short, bounded reads of what a server says of itself. Generations go through `evalkit.client`.
+
+Every answer ends within its deadlines and caps; bodies are never kept beyond the parse and never logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from evalkit.client import proxy_for
+from evalkit.client.origin import origin_of
+from evalkit.secrets import Secret, redact
+from evalkit.text import one_line
+
+if TYPE_CHECKING:
+    import httpx2
+
+#: the only response headers that are looked at; the rest is dropped unread
+HEADERS = (
+    "server",
+    "via",
+    "x-litellm-version",
+    "x-envoy-upstream-service-time",
+    "x-kong-proxy-latency",
+    "cf-ray",
+    "x-portkey-trace-id",
+    "openai-version",
+    "x-request-id",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "ratelimit-limit",
+)
+
+
+@dataclass(frozen=True)
+class ControlLimits:
+    """Deadlines in seconds and the largest body in bytes."""
+
+    connect_s: float = 5.0
+    idle_s: float = 5.0
+    total_s: float = 10.0
+    max_bytes: int = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class ControlError:
+    """Why there is no answer. `kind`: refused | timeout | auth | not-found | not-json | http | protocol."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer: `json` where asked for, else `text`; exactly one of body and `error` is meant to be used."""
+
+    status: int | None = None
+    json: Any = None
+    text: str = ""
+    error: ControlError | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        return self.error is None
+
+
+def base_url(endpoint: str) -> str:
+    """Scheme, host and prefix of an endpoint, without `/v1` or a full route behind it.
+
+    Raises:
+        UsageError: no http or https address, or one that carries a user name.
+    """
+    for tail in ("/chat/completions", "/completions", "/models"):
+        endpoint = endpoint.rstrip("/").removesuffix(tail)
+    origin = origin_of(endpoint)
+    return f"{'https' if origin.tls else 'http'}://{origin.netloc}{origin.path}"
+
+
+class Control:
+    """Reads one server. The key is sent to this origin only: redirects are reported, never followed."""
+
+    def __init__(self, base: str, api_key: Secret | None = None, *, limits: ControlLimits | None = None) -> None:
+        self.base = base_url(base)
+        self.limits = limits or ControlLimits()
+        self._key = api_key
+        self._client: httpx2.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        import httpx2
+
+        limits = self.limits
+        self._client = httpx2.AsyncClient(
+            trust_env=False,  # no .netrc; a proxy is taken only as `proxy_for` decides
+            follow_redirects=False,
+            proxy=proxy_for(self.base),
+            timeout=httpx2.Timeout(limits.idle_s, connect=limits.connect_s),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def get_json(self, path: str) -> Reply:
+        return _as_json(await self._send("GET", path))
+
+    async def get_text(self, path: str) -> Reply:
+        return await self._send("GET", path)
+
+    async def post(self, path: str, *, key: Secret | None = None, total_s: float | None = None) -> Reply:
+        """An empty POST; `key` replaces the endpoint's key for this one request."""
+        return await self._send("POST", path, key=key, total_s=total_s)
+
+    async def _send(self, method: str, path: str, *, key: Secret | None = None, total_s: float | None = None) -> Reply:
+        import httpx2
+
+        if self._client is None:
+            raise RuntimeError("Control is used as a context manager")
+        headers = {"accept": "application/json, text/plain", "accept-encoding": "identity"}
+        key = key or self._key
+        if key:
+            headers["authorization"] = f"Bearer {key.reveal()}"
+        timeout = httpx2.Timeout(
+            max(self.limits.idle_s, total_s or 0),
+            connect=self.limits.connect_s,
+        )
+        try:
+            async with (
+                asyncio.timeout(total_s or self.limits.total_s),
+                self._client.stream(method, self.base + path, headers=headers, timeout=timeout) as response,
+            ):
+                return await self._read(response)
+        except (TimeoutError, httpx2.TimeoutException):
+            return _failed("timeout", f"no complete answer within {total_s or self.limits.total_s:g} s")
+        except httpx2.ConnectError as error:
+            return _failed("refused", f"no connection: {error}")
+        except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError) as error:
+            return _failed("protocol", f"not HTTP as expected: {error or type(error).__name__}")
+
+    async def _read(self, response: httpx2.Response) -> Reply:
+        status = response.status_code
+        kept = {name: one_line(response.headers[name], limit=100) for name in HEADERS if name in response.headers}
+        error = _status_error(status, response.headers.get("location"))
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if error is None and encoding not in ("", "identity"):
+            error = ControlError("protocol", f"compressed ({one_line(encoding, limit=20)}) although not asked for")
+        if error is not None:
+            return Reply(status=status, error=error, headers=kept)
+        body = bytearray()
+        async for part in response.aiter_raw():
+            body += part
+            if len(body) > self.limits.max_bytes:
+                large = ControlError("protocol", f"more than {self.limits.max_bytes // 1024} KiB for a short answer")
+                return Reply(status=status, error=large, headers=kept)
+        return Reply(status=status, text=body.decode("utf-8", "replace"), headers=kept)
+
+
+def _status_error(status: int, location: str | None) -> ControlError | None:
+    if status == 200:
+        return None
+    if status in (401, 403):
+        return ControlError("auth", f"HTTP {status}: a key is missing or wrong")
+    if status == 404:
+        return ControlError("not-found", "HTTP 404")
+    if 300 <= status < 400:
+        parts = urlsplit(location or "")
+        where = one_line(f"{parts.scheme}://{parts.hostname}" if parts.hostname else parts.path, limit=120)
+        return ControlError("http", f"HTTP {status}, a redirect to {where or 'nowhere'}: not followed")
+    return ControlError("http", f"HTTP {status}")
+
+
+def _as_json(reply: Reply) -> Reply:
+    if reply.error is not None:
+        return reply
+    try:
+        value = json.loads(reply.text)
+    except (ValueError, RecursionError):
+        html = reply.text.lstrip()[:200].lower().startswith(("<!doctype", "<html", "<head", "<"))
+        what = "a web page" if html else "no JSON"
+        return Reply(
+            status=reply.status,
+            error=ControlError("not-json", f"{what} where JSON was expected"),
+            headers=reply.headers,
+        )
+    return Reply(status=reply.status, json=value, headers=reply.headers)
+
+
+def _failed(kind: str, message: str) -> Reply:
+    return Reply(error=ControlError(kind, redact(one_line(message, limit=200))))

@@ -1,0 +1,52 @@
+"""Counters of a Prometheus page: the few that tell how a server decodes, summed over their labels."""
+
+from __future__ import annotations
+
+import math
+
+#: Label sets differ between versions: match by name, sum over labels.
+WANTED = (
+    "sglang:generation_tokens_total",
+    "sglang:spec_verify_calls_total",
+    "sglang:cuda_graph_passes_total",
+    "sglang:spec_accept_length",
+    "sglang:token_usage",
+    "sglang:num_used_tokens",
+    "sglang:context_len",
+    "vllm:generation_tokens_total",
+    "vllm:kv_cache_usage_perc",
+    "process_start_time_seconds",
+)
+PREFIXES = ("vllm:diffusion_", "vllm:spec_decode_")
+_MAX_LINES = 200_000
+
+
+def counters(page: str) -> dict[str, float]:
+    """Wanted samples by name. Malformed lines are skipped; histograms' buckets are left out."""
+    found: dict[str, float] = {}
+    for number, line in enumerate(page.splitlines()):
+        if number >= _MAX_LINES:
+            break
+        if line.startswith("#"):
+            continue
+        name = line.partition("{")[0].partition(" ")[0]
+        if name not in WANTED and not (name.startswith(PREFIXES) and not name.endswith(("_bucket", "_created"))):
+            continue
+        value = _number(line.rpartition("}")[2] if "}" in line else line.partition(" ")[2])
+        if value is not None and len(name) < 100 and len(found) < 100:
+            found[name] = found.get(name, 0.0) + value
+    return found
+
+
+def _number(text: str) -> float | None:
+    parts = text.split()
+    try:
+        value = float(parts[0]) if parts else math.nan
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def kv_use(found: dict[str, float]) -> float | None:
+    """Share of the KV cache in use, 0 to 1, or None where the server does not say."""
+    return next((found[name] for name in ("sglang:token_usage", "vllm:kv_cache_usage_perc") if name in found), None)

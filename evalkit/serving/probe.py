@@ -1,0 +1,281 @@
+"""What a server is, which mode it declares and which is seen: one endpoint in, `EndpointFacts` out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from evalkit.checklist.schema import Endpoint
+from evalkit.client.types import ChatClient, Exchange, Target
+from evalkit.errors import UsageError
+from evalkit.findings import KnownBy
+from evalkit.secrets import redact
+from evalkit.serving import capabilities, contradictions, declared, metrics, place, redaction
+from evalkit.serving import observe as observing
+from evalkit.serving.control import Control, ControlLimits, base_url
+from evalkit.serving.engines import Answers, ask, cards
+from evalkit.serving.facts import EndpointFacts, ServerContext
+from evalkit.serving.keys import resolve_key
+from evalkit.text import one_line
+
+#: engines that take `ignore_eos` without a complaint
+_TAKES_IGNORE_EOS = ("sglang", "vllm")
+
+
+def _utc() -> datetime:
+    return datetime.now(UTC)
+
+
+async def probe(
+    label: str,
+    endpoint: Endpoint,
+    *,
+    client: ChatClient | None,
+    observe: bool = True,
+    ask_capabilities: bool = False,
+    now: Callable[[], datetime] = _utc,
+    limits: ControlLimits | None = None,
+) -> EndpointFacts:
+    """Probes `endpoint`. Never raises for what a server does; with `client`, streams one prompt to see the mode.
+
+    `ask_capabilities` sends a few more short requests (tool call, JSON schema, `ignore_eos`, logprobs).
+
+    Raises:
+        UsageError: a variable named for a key is not set, or the address is malformed.
+    """
+    when = now().isoformat(timespec="seconds")
+    if endpoint.endpoint is None:
+        return EndpointFacts(
+            label=label,
+            endpoint="",
+            reachable=False,
+            error="no endpoint is configured",
+            error_kind="launch",
+            probed_at=when,
+        )
+    key = resolve_key(endpoint.api_key_env)
+    base = base_url(endpoint.endpoint)
+    async with Control(base, key, limits=limits) as control:
+        answers = await ask(control)
+        facts = await _describe(label, endpoint, base, answers, when)
+        if facts.reachable and observe and client is not None:
+            facts = await _look(facts, target_for(label, endpoint, facts), client, control)
+        if facts.reachable and ask_capabilities and client is not None:
+            target = target_for(label, endpoint, facts)
+            found = await capabilities.ask(client, target, facts)
+            facts = facts.model_copy(update={"capabilities": capabilities.merge(facts.capabilities, found)})
+    return contradictions.noted(facts)
+
+
+def target_for(label: str, endpoint: Endpoint, facts: EndpointFacts | None) -> Target:
+    """Where the mode's requests go. The model's name: configured, else the first that the server serves.
+
+    Raises:
+        UsageError: no endpoint, or a variable named for the key is not set.
+    """
+    address = endpoint.endpoint or (facts.endpoint if facts else None)
+    if not address:
+        raise UsageError(f"mode {label} has no endpoint", hint=f"give --mode {label}=http://host:port")
+    served = facts.served_models[0] if facts and facts.served_models else "default"
+    return Target(
+        label=label,
+        base_url=base_url(address),
+        model=endpoint.model or served,
+        api_key=resolve_key(endpoint.api_key_env),
+    )
+
+
+async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers, when: str) -> EndpointFacts:
+    problem = answers.models.error
+    shown = redact(base)
+    if problem is not None and answers.engine is None:
+        return EndpointFacts(
+            label=label,
+            endpoint=shown,
+            reachable=False,
+            error=problem.message,
+            error_kind=problem.kind,
+            gateway=answers.gateway,
+            probed_at=when,
+        )
+    where = await place.find(base)
+    settings = _settings(answers)
+    info, about, listed = answers.info, answers.model_info, cards(answers.models)
+    served = tuple(name for card in listed[:20] if (name := redaction.text_of(card.get("id"))))
+    card = next((c for c in listed if c.get("id") == endpoint.model), listed[0] if listed else {})
+    counters = metrics.counters(answers.metrics) if answers.metrics is not None else None
+    said = _declared(answers, settings, counters)
+    architectures = _texts(about.get("architectures"))
+    version = answers.version
+    return EndpointFacts(
+        label=label,
+        endpoint=shown,
+        reachable=True,
+        error=problem.message if problem else None,
+        error_kind=problem.kind if problem else None,
+        engine=answers.engine,
+        engine_version=version,
+        release=declared.release(version, settings),
+        gateway=answers.gateway or ("sglang-router" if answers.router else None),
+        model=endpoint.model or redaction.text_of(about.get("served_model_name")) or (served[0] if served else None),
+        served_models=served,
+        model_path=_model_path(info, about, card),
+        model_type=redaction.text_of(about.get("model_type")),
+        architectures=architectures,
+        revision=redaction.text_of(info.get("revision")),
+        declared_mode=said.mode,
+        declared_why=said.why,
+        block_loop=said.block_loop,
+        block_size=declared.block_size(settings, architectures),
+        known_by=KnownBy.DECLARED if said.mode else None,
+        context=_context(info, card, settings),
+        capabilities=capabilities.declared(answers.engine, settings, said.mode),
+        settings=settings,
+        process=_process(info, settings, counters, where),
+        place=where.where,
+        place_why=where.why,
+        pid=where.pid,
+        provenance=_provenance(endpoint, version, settings),
+        counters_before=counters or {},
+        rate_limits={k: v for k, v in answers.models.headers.items() if "ratelimit" in k},
+        probed_at=when,
+    )
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(t for v in value[:8] if (t := redaction.text_of(v))) if isinstance(value, list) else ()
+
+
+def _settings(answers: Answers) -> dict[str, Any]:
+    if answers.engine == "sglang":
+        kept = redaction.settings(answers.info)
+        for name in ("tool_call_parser", "reasoning_parser"):
+            if name not in kept and name in answers.model_info:
+                kept[name] = redaction.scalar(answers.model_info[name])
+        return kept
+    config = answers.info.get("vllm_config")
+    if answers.engine == "vllm" and isinstance(config, dict):
+        shown: dict[str, Any] = {n: bool(config.get(n)) for n in ("diffusion_config", "speculative_config")}
+        model = config.get("model_config")
+        if isinstance(model, dict):
+            shown.update({n: redaction.scalar(model.get(n)) for n in ("dtype", "quantization", "max_model_len")})
+        return shown
+    return {}
+
+
+def _declared(answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> declared.Declared:
+    if answers.engine == "sglang":
+        return declared.sglang(settings)
+    if answers.engine == "vllm":
+        return declared.vllm(settings, counters)
+    name = answers.engine or answers.gateway or "this server"
+    return declared.Declared(None, f"{name} does not say how it decodes")
+
+
+def _model_path(info: Mapping[str, Any], about: Mapping[str, Any], card: Mapping[str, Any]) -> str | None:
+    values = (
+        info.get("model_path"),
+        about.get("model_path"),
+        info.get("model_id"),
+        info.get("loaded_model"),
+        card.get("root"),
+    )
+    return next((name for value in values if (name := redaction.model_name(value))), None)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**40 else None
+
+
+def _context(info: Mapping[str, Any], card: Mapping[str, Any], settings: Mapping[str, Any]) -> ServerContext:
+    limits = (
+        card.get("max_model_len"),
+        card.get("context_window"),
+        card.get("context_length"),
+        info.get("max_total_tokens"),
+    )
+    props = info.get("default_generation_settings")
+    extra = props.get("n_ctx") if isinstance(props, dict) else info.get("effective_context_limit")
+    return ServerContext(
+        max_model_len=next((n for v in (*limits, extra) if (n := _count(v))), None),
+        context_length=_count(settings.get("context_length")),
+        max_req_input_len=_count(settings.get("max_req_input_len")) or _count(info.get("max_input_tokens")),
+        max_total_num_tokens=_count(settings.get("max_total_num_tokens")),
+        max_output_tokens=_count(card.get("max_completion_tokens")),
+    )
+
+
+def _process(
+    info: Mapping[str, Any], settings: Mapping[str, Any], counters: Mapping[str, float] | None, where: place.Place
+) -> str | None:
+    """Equal for one process only: start time and seed where told, else the port's owner. A hash, so nothing leaks."""
+    marks: list[object] = []
+    if info.get("startup_time") is not None or settings.get("random_seed") is not None:
+        names = (
+            "startup_time",
+            "random_seed",
+            "port",
+            "dllm_algorithm",
+            "speculative_algorithm",
+            "json_model_override_args",
+        )
+        marks.append({name: info.get(name) for name in names})
+    if counters and "process_start_time_seconds" in counters:
+        marks.append(counters["process_start_time_seconds"])
+    if not marks and where.pid is not None:
+        marks.append([where.pid, where.started])
+    if not marks:
+        return None
+    return hashlib.sha256(json.dumps(marks, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _provenance(endpoint: Endpoint, version: str | None, settings: Mapping[str, Any]) -> dict[str, str]:
+    told: dict[str, str] = {}
+    sha = declared.commit(version)
+    if sha:
+        told["commit"] = sha
+    if settings.get("adapters"):
+        told["adapters"] = str(settings["adapters"])
+    image = next((part for part in endpoint.launch or () if "@sha256:" in part), None)
+    if image:
+        told["image"] = one_line(image, limit=200)
+    if endpoint.note:
+        told["note"] = redact(one_line(endpoint.note))
+    return told
+
+
+async def _look(facts: EndpointFacts, target: Target, client: ChatClient, control: Control) -> EndpointFacts:
+    interval = facts.settings.get("stream_interval")
+    extra: dict[str, Any] = {"ignore_eos": True} if facts.engine in _TAKES_IGNORE_EOS else {}
+    if facts.engine == "vllm" and facts.declared_mode == "diffusion":
+        extra = {"temperature": 1.0}  # vLLM refuses any other for diffusion
+    deltas, seen, exchange = await observing.observe(
+        client, target, stream_interval=interval if isinstance(interval, int) else None, extra_body=extra
+    )
+    result = observing.reconcile(facts.declared_mode, seen)
+    page = await control.get_text("/metrics") if facts.counters_before else None
+    known = facts.known_by or (KnownBy.INFERRED if result.mode else None)
+    return facts.model_copy(
+        update={
+            "observed_mode": result.mode,
+            "observed_why": result.why,
+            "deltas": deltas,
+            "block_size": (seen.block if seen.shape == "blocks" and result.mode == "diffusion" else None)
+            or facts.block_size,
+            "known_by": KnownBy.OBSERVED if result.mode and result.mode == facts.declared_mode else known,
+            "counters_after": metrics.counters(page.text) if page and page.ok else {},
+            "capabilities": capabilities.merge(facts.capabilities, capabilities.observed(exchange, deltas)),
+            "rate_limits": {**facts.rate_limits, **_rate_limits(exchange)},
+            "gateway": facts.gateway,
+        }
+    )
+
+
+def _rate_limits(exchange: Exchange) -> dict[str, str]:
+    return {one_line(k, limit=60): one_line(str(v), limit=60) for k, v in exchange.server.items() if "ratelimit" in k}
+
+
+__all__ = ["probe", "resolve_key", "target_for"]

