@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +38,7 @@ class Exchange:
     def __init__(self, state: State, work: Work, record: Emission) -> None:
         self._state, self._work, self._record = state, work, record
         self._dying = state.dying
+        self._placed = self._counted = False
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's shape
         """Answer, or stop when the client leaves."""
@@ -52,26 +52,36 @@ class Exchange:
             self._record.aborted = True  # the server stops: the client sees a dropped connection
         for task in (playing, leaving):
             task.cancel()
-        with suppress(asyncio.CancelledError):
+        try:
             await playing
-        self._state.count(self._work, self._record)
+        except asyncio.CancelledError:
+            pass  # ours, or the server's end: the record says so
+        finally:
+            self._settle()
 
     async def _run(self, send: Send) -> None:
         job, script = self._work.job, self._state.script
         if script.hang_on_schema and any(c.ask.schema is not None for c in job.choices):
             await asyncio.Event().wait()
         waited = await self._state.slots.acquire()
+        self._placed = True
         # Without a queue the schedule counts from the arrival: the server's own work is part of the first delay.
         self._record.admitted_ns = time.monotonic_ns() if waited else self._record.received_ns
-        try:
-            if job.late_error:
-                await self._refuse(send, job.late_error)
-            elif job.stream:
-                await self._stream(send)
-            else:
-                await self._whole(send)
-        finally:
+        if job.late_error:
+            await self._refuse(send, job.late_error)
+        elif job.stream:
+            await self._stream(send)
+        else:
+            await self._whole(send)
+
+    def _settle(self) -> None:
+        """Free the place and write the record: before the last bytes leave, so that their reader finds both done."""
+        if self._placed:
+            self._placed = False
             self._state.slots.release()
+        if not self._counted:
+            self._counted = True
+            self._state.count(self._work, self._record)
 
     async def _stream(self, send: Send) -> None:
         work, record = self._work, self._record
@@ -101,8 +111,7 @@ class Exchange:
         if self._dying:
             self._die()
         await _write(send, frames.closing())
-        record.done_ns = time.monotonic_ns()
-        await send({"type": "http.response.body", "body": DONE, "more_body": False})
+        await self._last(send, DONE)
 
     async def _whole(self, send: Send) -> None:
         due = float(self._record.admitted_ns)
@@ -121,9 +130,7 @@ class Exchange:
             await self._json(send, bad_request(self._work.job.route, message).body)
             return
         await self._open(send)
-        self._record.done_ns = time.monotonic_ns()
-        body = late_error_events(self._work, message)
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        await self._last(send, late_error_events(self._work, message))
 
     async def _open(self, send: Send) -> None:
         self._record.headers_ns = time.monotonic_ns()
@@ -134,8 +141,12 @@ class Exchange:
         headers = [(b"content-length", str(len(raw)).encode()), (b"content-type", b"application/json")]
         self._record.headers_ns = time.monotonic_ns()
         await send({"type": "http.response.start", "status": self._record.status, "headers": headers})
+        await self._last(send, raw)
+
+    async def _last(self, send: Send, body: bytes) -> None:
         self._record.done_ns = time.monotonic_ns()
-        await send({"type": "http.response.body", "body": raw, "more_body": False})
+        self._settle()
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _load(self) -> float:
         return 1 + self._state.script.slowdown * (self._state.slots.running - 1)

@@ -84,10 +84,11 @@ def weather(question: Question) -> Reply | None:
 
 def numbered(question: Question) -> Reply | None:
     """Answers "Write a numbered list of N lines", with items behind `using:` or its own."""
-    asked = re.search(r"numbered list of (\d+)[ \w]*(?:using: ([^.\n]+))?", question.tail, re.IGNORECASE)
+    asked = re.search(r"numbered list of (\d+)", question.tail, re.IGNORECASE)
     if not asked:
         return None
-    items = [item.strip() for item in (asked.group(2) or ", ".join(_ITEMS)).split(",")]
+    using = re.search(r"using: ([^.\n]+)", question.tail[asked.end() :])
+    items = [item.strip() for item in using.group(1).split(",")] if using else list(_ITEMS)
     lines = min(int(asked.group(1)), _MAX_LINES)
     return Reply("\n".join(f"{i + 1}. {items[i % len(items)]}" for i in range(lines)), "exact")
 

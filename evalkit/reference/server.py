@@ -6,8 +6,9 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Self
 
 from evalkit.errors import LaunchError
@@ -117,8 +118,6 @@ def serve_forever(
     log = EmissionLog(emission_log)
     try:
         _Runner(script, bound, answers, log, lambda: on_ready(url) if on_ready else None).run()
-    except KeyboardInterrupt:
-        pass  # uvicorn raises the signal again after a clean stop
     finally:
         log.close()
 
@@ -163,12 +162,13 @@ class _Runner:
         self._state = State(script, answers, log, on_death=self._drop)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._server: uvicorn.Server | None = None
+        self._task: asyncio.Task[None] | None = None
 
     def run(self) -> None:
         """Serve until stopped."""
         try:
             # Not uvloop: it keeps writes back to the end of the loop's round, and the log tells of the write.
-            with asyncio.Runner() as runner:
+            with asyncio.Runner() as runner, suppress(asyncio.CancelledError):
                 self._loop = runner.get_loop()
                 runner.run(self._serve())
         finally:
@@ -177,10 +177,8 @@ class _Runner:
     def stop(self) -> None:
         """Ask for the end, from any thread."""
         if self._loop and not self._loop.is_closed():
-            try:
+            with suppress(RuntimeError):  # the loop closed meanwhile
                 self._loop.call_soon_threadsafe(self._drop)
-            except RuntimeError:
-                pass  # the loop closed meanwhile
 
     async def _serve(self) -> None:
         import uvicorn
@@ -198,25 +196,29 @@ class _Runner:
             backlog=_BACKLOG,
             timeout_keep_alive=600,
         )
-        on_ready = self._on_ready
+        outer = self
 
-        class Announcing(uvicorn.Server):
+        class Server(uvicorn.Server):
             async def startup(self, sockets: list[socket.socket] | None = None) -> None:
                 await super().startup(sockets)
-                on_ready()
+                outer._on_ready()
 
-        self._server = Announcing(config)
+            def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's signature
+                outer.stop()
+
+        self._task = asyncio.current_task()
+        self._server = Server(config)
         await self._server.serve(sockets=[self._listening])
 
     def _drop(self) -> None:
         """What a crash looks like from outside: no listener, no connection."""
-        server = self._server
-        if server is None:
-            return
-        server.should_exit = server.force_exit = True
-        for listener in getattr(server, "servers", []):
-            listener.close()
-        for connection in list(server.server_state.connections):
-            transport = getattr(connection, "transport", None)
-            if transport is not None:
-                transport.abort()
+        if self._server:
+            for listener in getattr(self._server, "servers", []):
+                listener.close()
+            for connection in list(self._server.server_state.connections):
+                transport = getattr(connection, "transport", None)
+                if transport is not None:
+                    transport.abort()
+        # uvicorn's own way out waits for its next tick and for running replies.
+        if self._task:
+            self._task.cancel()

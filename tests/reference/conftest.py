@@ -1,4 +1,5 @@
 import pytest
+
 from evalkit.reference import ReferenceServer, Script
 
 

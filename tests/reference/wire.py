@@ -4,13 +4,16 @@ import json
 
 import httpx2
 
+# One client for all, as its TLS context is slow to make; no kept connections, as servers come and go.
+CLIENT = httpx2.Client(limits=httpx2.Limits(max_keepalive_connections=0), timeout=30, trust_env=False)
+
 
 def post(server, path, body, **headers):
-    return httpx2.post(server.base_url + path, json=body, headers=headers, timeout=30)
+    return CLIENT.post(server.base_url + path, json=body, headers=headers)
 
 
 def get(server, path, **headers):
-    return httpx2.get(server.base_url + path, headers=headers, timeout=30)
+    return CLIENT.get(server.base_url + path, headers=headers)
 
 
 def ask(prompt, **more):
@@ -31,7 +34,7 @@ def say(server, prompt, **more):
 
 def events(server, path, body, **headers):
     """The events of a stream, `[DONE]` as that string."""
-    with httpx2.stream("POST", server.base_url + path, json=body, headers=headers, timeout=30) as reply:
+    with CLIENT.stream("POST", server.base_url + path, json=body, headers=headers) as reply:
         assert reply.status_code == 200, reply.read()
         assert reply.headers["content-type"].startswith("text/event-stream")
         lines = [line for line in reply.iter_lines() if line]
