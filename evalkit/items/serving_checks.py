@@ -33,7 +33,7 @@ BLOCK_LOOP = Check(
     "The autoregressive baseline is not a block loop in disguise",
     "The SGLang fork's AR mode runs the block-diffusion loop over causal attention. Its answers are reported far below "
     "those of plain autoregressive decoding, so any other mode looks good against it.",
-    "Use it as speed baseline only. For quality name another baseline: AR on vLLM, examples/remote-code-server, or the "
+    "Use it as speed baseline only. For quality name another baseline: AR on vLLM, the model's own code, or the "
     "incumbent (baseline: {quality: incumbent}).",
     per_mode=True,
     sources=("https://github.com/NVlabs/Nemotron-Labs-Diffusion",),
