@@ -1,8 +1,9 @@
-"""The client's own error and cost beside httpx2 and aiohttp, one process each, against one emitter that knows the truth.
+"""The client's own error and cost beside httpx2 and aiohttp, one process each, against an emitter as truth.
 
 python benchmarks/clients.py [--streams 64 256] [--events 50] [--tokens 64] [--passes 2]
 """
 
+# ruff: noqa: E501  rows of tables are wide
 from __future__ import annotations
 
 import argparse

@@ -6,6 +6,7 @@ Between prompts the log of a time has a spread of 0.8, within a prompt 0.18. "mi
 "skewed": one in ten gains much. The comparison: two unpaired runs of fixed size with the same power.
 """
 
+# ruff: noqa: E501  rows of tables are wide
 from __future__ import annotations
 
 import argparse

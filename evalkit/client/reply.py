@@ -26,6 +26,8 @@ _FIGURES = frozenset(
     }
 )  # fmt: skip
 
+_HOLDERS = frozenset({"sglext", "meta_info", "timings", "time_info"})
+
 
 class BadReplyError(Exception):
     """The reply is unusable: why, in the vocabulary of an exchange."""
@@ -177,6 +179,8 @@ class Reply:
         choices = payload.get("choices")
         if not isinstance(choices, list):
             return None
+        if len(choices) == 1 and isinstance(only := choices[0], dict) and only.get("index") == 0:
+            return only
         return next((c for c in choices if isinstance(c, dict) and c.get("index", 0) in (0, None)), None)
 
     def _finish(self, choice: dict[str, Any]) -> None:
@@ -193,9 +197,10 @@ class Reply:
         """Text, reasoning and tool calls of a delta or message; whether there were any."""
         if not isinstance(message, dict):
             return False
-        content = _text(message.get("content"))
-        reasoning = _text(message.get("reasoning_content")) or _text(message.get("reasoning"))
-        called = self._tools(message.get("tool_calls"))
+        get = message.get
+        content = _text(value) if (value := get("content")) else ""
+        reasoning = _text(value) if (value := get("reasoning_content") or get("reasoning")) else ""
+        called = self._tools(value) if (value := get("tool_calls")) else False
         if content:
             self.text.append(content)
         if reasoning:
@@ -261,7 +266,9 @@ class Reply:
         if fingerprint and isinstance(fingerprint, str):
             self.server["system_fingerprint"] = one_line(redact(fingerprint), limit=120)
         for holder in (payload, choice or {}):
-            for key in ("sglext", "meta_info", "timings", "time_info"):
+            if _HOLDERS.isdisjoint(holder):
+                continue
+            for key in sorted(_HOLDERS):
                 if isinstance(found := holder.get(key), dict):
                     self._figures(found)
                     if isinstance(spec := found.get("spec_tokens_details"), dict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DONE = b"[DONE]"
 _BOM = b"\xef\xbb\xbf"
@@ -17,8 +17,7 @@ _DONE_LINE = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\][\r\n]*\Z")
 _DONE_TAILS = (b"[DONE]\n\n", b"[DONE]\r\n\r\n", b"[DONE]\n", b"[DONE]\r\n", b"[DONE]\r\r", b"[DONE]")
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """`end` is the offset behind the event's last byte: the byte whose arrival completed it."""
 
     data: bytes

@@ -86,7 +86,7 @@ def test_split_at_every_byte_reads_the_same():
         async with serving(script) as server:
             chat = WireClient()
             for _ in range(len(payload) - 1):
-                replies.append(await chat.chat(target(server.url), ASK))
+                replies.append(await chat.chat(target(server.url), ASK))  # noqa: PERF401  one after the other
             await chat.aclose()
         return replies, server
 
@@ -339,7 +339,7 @@ def test_cancelling_closes_the_connection():
         async with serving([HEAD, "hang"]) as server:
             chat = WireClient()
             task = asyncio.create_task(chat.chat(target(server.url), ASK))
-            while not server.requests:
+            while not server.requests:  # noqa: ASYNC110  the server is told nothing
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.05)
             task.cancel()
