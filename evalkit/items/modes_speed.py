@@ -56,7 +56,7 @@ def confidence_at(checklist: Checklist, facts: Facts) -> float:
 
 
 def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, Claim]:
-    """One claim for each mode but the baseline, at `decide_at`, with Holm over the adopted: any one of them suffices."""
+    """One claim for each mode but the baseline, at `decide_at`, with Holm over the adopted modes."""
     item = checklist.items.modes
     level, confidence = item.level, confidence_at(checklist, facts)
     modes = [mode for mode in checklist.modes if mode != checklist.baseline.speed]
