@@ -71,7 +71,8 @@ def _params(grader: Grader, raw: Any, at: str) -> Any:
     try:
         return grader.params.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # a key that is spelt wrong says more than the one that is then missing
+        first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
         where = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
         message = str(first["msg"]).removeprefix("Value error, ")
         hint = None

@@ -69,8 +69,8 @@ def test_no_reply_makes_a_grader_crash(name, grader):
 
 
 def test_a_pattern_that_backtracks_for_ever_leaves_the_case_unscored():
-    one = case({"regex": r"^(\w+\s?)*\1\1x$"})
-    grade = grade_one(one.expect[0], said("aaaa " * 400 + "!"), one)
+    one = case({"regex": r"(a|a|aa)+$"})
+    grade = grade_one(one.expect[0], said("a" * 60 + "b"), one)
     assert grade.passed is None
     assert "ran past" in grade.reason
 

@@ -58,7 +58,7 @@ def _glue(name: str, reply: Exchange, case: Case, params: Of, need: int) -> Grad
     grades = grades_of(reply, case, params.of)
     passed, score = combined(grades, need, [expectation.weight for expectation in params.of])
     reasons = [f"{one.grader}: {one.reason}" for one in grades if not one.passed and one.reason]
-    detail: dict[str, Any] = {"passed": [one.grader for one in grades if one.passed]}
+    detail: dict[str, Any] = {"holding": [one.grader for one in grades if one.passed]}
     return grade(name, passed, "" if passed else "; ".join(reasons)[:300], score=score, **detail)
 
 
