@@ -1,0 +1,111 @@
+"""report.html: one file that loads nothing. Every value is escaped by the template; scripts run by hash only."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from evalkit.report import fmt, view
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_SCRIPT = """
+document.querySelectorAll('table.sortable th').forEach(function (th) {
+  var button = document.createElement('button'); button.type = 'button';
+  button.textContent = th.textContent; th.textContent = ''; th.appendChild(button);
+  button.addEventListener('click', function () {
+    var table = th.closest('table'), body = table.tBodies[0], i = th.cellIndex;
+    var down = th.getAttribute('aria-sort') === 'ascending';
+    table.querySelectorAll('th').forEach(function (o) { o.removeAttribute('aria-sort'); });
+    th.setAttribute('aria-sort', down ? 'descending' : 'ascending');
+    Array.from(body.rows).sort(function (a, b) {
+      var x = a.cells[i].textContent, y = b.cells[i].textContent, n = parseFloat(x.replace(/,/g, '')),
+        m = parseFloat(y.replace(/,/g, ''));
+      var d = isNaN(n) || isNaN(m) ? x.localeCompare(y) : n - m;
+      return down ? -d : d;
+    }).forEach(function (row) { body.appendChild(row); });
+  });
+});
+var filter = document.getElementById('tag');
+if (filter) {
+  filter.parentElement.hidden = false;
+  filter.addEventListener('change', function () {
+    document.querySelectorAll('[data-tags]').forEach(function (node) {
+      node.hidden = filter.value !== '' && JSON.parse(node.dataset.tags).indexOf(filter.value) < 0;
+    });
+  });
+}
+"""
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
+_DIFF_LIMIT = 2000
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("evalkit.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(status=view.status, number=fmt.number, ms=fmt.milliseconds)
+    return environment
+
+
+def render(doc: dict[str, Any]) -> str:
+    """The whole report in one HTML file; readable without JavaScript."""
+    from markupsafe import Markup
+
+    from evalkit.report import charts
+
+    digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+    drawn = charts.draw(doc)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            doc=doc,
+            view=view,
+            fmt=fmt,
+            policy=f"{_POLICY}; script-src 'sha256-{digest}'",
+            script=Markup(_SCRIPT),  # noqa: S704  a constant of this module
+            charts=[(charts.TITLES[n], _data_uri(svg)) for n, svg in sorted(drawn.items())],
+            diff=diff,
+            timelines=[_placed(t) for t in doc["timelines"]],
+            tags=sorted({tag for harm in doc["quality"]["harms"] for tag in harm["tags"]}),
+        )
+    )
+
+
+def _data_uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+
+def diff(before: str, after: str) -> list[tuple[str, str, str]]:
+    """(kind, baseline part, mode part) word by word; kind is same, changed. Only the first 2,000 words are compared."""
+    a, b = _WORDS.findall(before)[:_DIFF_LIMIT], _WORDS.findall(after)[:_DIFF_LIMIT]
+    matcher = difflib.SequenceMatcher(None, a, b, autojunk=False) if len(a) * len(b) <= 250_000 else None
+    if matcher is None:
+        return [("changed", "".join(a), "".join(b))]
+    return [
+        ("same" if kind == "equal" else "changed", "".join(a[i:j]), "".join(b[k:m]))
+        for kind, i, j, k, m in matcher.get_opcodes()
+    ]
+
+
+def _placed(timeline: dict[str, Any]) -> dict[str, Any]:
+    """Chunks as positions on a line of 600 units; the radius grows with the tokens of the chunk."""
+    longest = max((m["e2e_ms"] or 0 for m in timeline["modes"]), default=0) or 1
+    rows = []
+    for entry in timeline["modes"]:
+        dots = [
+            (round(600 * at / longest, 1), round(1.5 + min(tokens or 1, 32) ** 0.5, 1))
+            for at, tokens in entry["chunks"]
+        ]
+        rows.append({**entry, "dots": dots})
+    return {**timeline, "modes": rows, "longest": longest}

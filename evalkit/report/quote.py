@@ -1,0 +1,98 @@
+"""Quoting of untrusted text for each output. The parsed document holds only the nodes that a template wrote.
+
+Markdown prose is escaped; a word that a forge would turn into something (a mention, an issue, an address, a formula)
+goes into a code span, where it stays silent. Control characters were made visible where the text entered; whatever
+slipped through is made visible here again.
+"""
+
+from __future__ import annotations
+
+import re
+
+from evalkit.text import one_line, sanitize
+
+_PUNCTUATION = re.compile(r"([\\`*_\[\]<>~!&])")
+_ACTIVE = re.compile(r"@|#\w|://|www\.|`|\$|\bGH-\d|::|\{\{|\{%", re.IGNORECASE)
+_LEADING = re.compile(r"^(?:[-+](?=\s|$)|[-=+](?=[-=+\s]*$)|[#>:]|\d+[.)](?=\s|$))")
+_XML_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: Mermaid labels: everything else is dropped
+_MERMAID = re.compile(r"[^A-Za-z0-9 .,@%/()+-]")
+#: looks like a pipe, ends no table cell; entities do not work inside code spans
+_PIPE = "│"
+
+
+def code(text: object, *, limit: int = 200, table: bool = False) -> str:
+    """A Markdown code span that no content can close; one line."""
+    line = one_line(str(text), limit=limit)
+    if table:
+        line = line.replace("|", _PIPE)
+    if not line:
+        return "–"
+    longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if line[0] in " `" or line[-1] in " `" else ""
+    return f"{fence}{pad}{line}{pad}{fence}"
+
+
+def prose(text: object, *, limit: int = 600, table: bool = False) -> str:
+    """A sentence for a Markdown paragraph, list or (with `table`) table cell; one line, nothing in it is active."""
+    line = one_line(str(text), limit=limit)
+    words = [_word(word, table=table) for word in line.split(" ")]
+    joined = " ".join(words)
+    lead = _LEADING.match(joined)
+    if lead:
+        cut = lead.end() - 1
+        joined = f"{joined[:cut]}\\{joined[cut:]}"
+    return joined or "–"
+
+
+def _word(word: str, *, table: bool) -> str:
+    if _ACTIVE.search(word):
+        return code(word, limit=max(len(word), 1), table=table)
+    escaped = _PUNCTUATION.sub(r"\\\1", word)
+    return escaped.replace("|", "&#124;")
+
+
+def cell(text: object, *, limit: int = 300) -> str:
+    """`prose` for a table cell."""
+    return prose(text, limit=limit, table=True)
+
+
+def cell_code(text: object, *, limit: int = 120) -> str:
+    """`code` for a table cell."""
+    return code(text, limit=limit, table=True)
+
+
+def block(text: object, *, limit: int = 4000) -> str:
+    """A fenced Markdown block that no content can close."""
+    body = sanitize(str(text), limit=limit)
+    longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}text\n{body}\n{fence}"
+
+
+def mermaid(text: object, *, limit: int = 40) -> str:
+    """The inside of a quoted Mermaid label."""
+    return _MERMAID.sub("", one_line(str(text), limit=limit))
+
+
+def command_value(text: object, *, limit: int = 1000) -> str:
+    """The message of a GitHub workflow command."""
+    line = sanitize(str(text), limit=limit)
+    return line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def command_property(text: object, *, limit: int = 300) -> str:
+    """The value of a property (file, title) of a GitHub workflow command."""
+    return command_value(text, limit=limit).replace(":", "%3A").replace(",", "%2C")
+
+
+def xml_text(text: object, *, limit: int = 20_000) -> str:
+    """Text that XML 1.0 may hold; the writer still escapes markup."""
+    return _XML_ILLEGAL.sub("\ufffd", sanitize(str(text), limit=limit))
+
+
+def csv_cell(text: object, *, limit: int = 2000) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    line = sanitize(str(text), limit=limit)
+    return f"'{line}" if line[:1] in ("=", "+", "-", "@", "\t") else line

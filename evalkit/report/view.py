@@ -1,0 +1,327 @@
+"""What the first screen and the tables say, as plain text from the document; each renderer quotes it its own way."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from evalkit.report import fmt
+
+Document = dict[str, Any]
+
+VERDICTS = {"go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE"}
+#: a word first, a sign second: never colour or sign alone
+SIGNS = {
+    "pass": "✓",
+    "warn": "!",
+    "fail": "✗",
+    "inconclusive": "?",
+    "error": "?",
+    "skipped": "–",
+    "not-applicable": "–",
+    "waived": "~",
+}
+QUESTIONS = {
+    "license": "May we use it?",
+    "modes": "Is a faster mode really faster?",
+    "hardware": "Does it fit our hardware?",
+    "serving": "Does the server do what it says?",
+    "quality": "Are the answers as good?",
+    "context": "Are our prompts short enough?",
+}
+_SEVERITY = ("fail", "error", "inconclusive", "skipped", "warn", "waived", "pass", "not-applicable")
+
+
+class Row(NamedTuple):
+    """One row of a table: plain cells."""
+
+    cells: tuple[str, ...]
+
+
+def status(word: str) -> str:
+    """`pass ✓`."""
+    return f"{word} {SIGNS.get(word, '')}".rstrip()
+
+
+def verdict(doc: Document) -> str:
+    return VERDICTS.get(doc["verdict"], str(doc["verdict"]).upper())
+
+
+def subject(doc: Document) -> str:
+    """`model@revision`, the revision cut to twelve characters."""
+    candidate = doc["candidate"]
+    revision = candidate.get("revision") or candidate.get("requested_revision")
+    name = candidate.get("model") or "no candidate"
+    return f"{name}@{short(revision)}" if revision else name
+
+
+def short(revision: str | None) -> str:
+    """The first twelve characters of a hash, names whole."""
+    if not revision:
+        return "unknown"
+    prefix, colon, rest = revision.rpartition(":")
+    hexadecimal = len(rest) >= 40 and all(c in "0123456789abcdef" for c in rest)
+    return f"{prefix}{colon}{rest[:12]}" if hexadecimal else revision
+
+
+def date(doc: Document) -> str:
+    return fmt.day(doc.get("finished_at") or doc["started_at"])
+
+
+def item(doc: Document, name: str) -> dict[str, Any]:
+    return next((i for i in doc["items"] if i["id"] == name), {"id": name, "status": "inconclusive", "findings": []})
+
+
+def mode(doc: Document, label: str | None) -> dict[str, Any] | None:
+    return next((m for m in doc["modes"] if m["mode"] == label), None)
+
+
+def notices(doc: Document) -> list[str]:
+    """What a reader must know before the verdict."""
+    lines = []
+    if doc.get("report_only"):
+        lines.append("Report only: the exit code of this run says nothing (--report-only).")
+    if doc.get("interrupted"):
+        lines.append("Partial: the run did not finish. It can be resumed with --resume.")
+    if doc["checklist"].get("profile") == "first-look":
+        lines.append("First look: it can end in NO-GO or INCONCLUSIVE, never in GO.")
+    if doc["checklist"].get("strict"):
+        lines.append("Strict: warnings count as failures.")
+    return lines
+
+
+def why(doc: Document) -> list[tuple[str, str]]:
+    """Three lines: may we, which mode, why; the last always speaks of the incumbent."""
+    license_item = item(doc, "license")
+    may = {"pass": "Yes", "warn": "Yes, with care", "waived": "Yes, by waiver", "not-applicable": "Not asked"}
+    answer = "No" if license_item["status"] == "fail" else may.get(license_item["status"], "Not known")
+    return [
+        ("May we use it?", f"{answer}. {_sentence(license_item.get('summary', ''))}"),
+        ("Which mode?", _which(doc)),
+        ("Why?", _because(doc)),
+    ]
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(str(text).split())
+    if not text:
+        return ""
+    return text if text[-1] in ".!?…" else f"{text}."
+
+
+def _which(doc: Document) -> str:
+    best = mode(doc, doc.get("recommended_mode"))
+    if best is not None:
+        speed = best.get("speedup")
+        if speed and speed.get("ratio") is not None:
+            return f"{best['mode']}: {fmt.speedup(speed)} against {speed.get('baseline', 'the baseline')}."
+        return f"{best['mode']}."
+    adopted = [m["mode"] for m in doc["modes"] if m.get("adopted")]
+    if not adopted:
+        return "None: no mode was configured that could be adopted."
+    open_modes = [m["mode"] for m in doc["modes"] if m.get("adopted") and m.get("qualified") == "inconclusive"]
+    if open_modes:
+        return f"None yet: still open for {', '.join(open_modes)}."
+    return f"None: {', '.join(adopted)} did not qualify."
+
+
+def _because(doc: Document) -> str:
+    reasons = " ".join(_sentence(r) for r in doc["reasons"][:3])
+    return f"{reasons} Against the model used today: {_sentence(versus(doc))}".strip()
+
+
+def versus(doc: Document) -> str:
+    """`better`, `worse` or `NOT COMPARED: why`."""
+    return doc.get("versus_incumbent") or "NOT COMPARED"
+
+
+def decisive(entry: dict[str, Any]) -> dict[str, Any] | None:
+    """The finding that made an item's status: the worst that counts, or the first."""
+    findings = [f for f in entry["findings"] if f.get("counts", True)]
+    same = [f for f in findings if f["status"] == entry["status"]]
+    if same:
+        return same[0]
+    ordered = sorted(findings, key=lambda f: _SEVERITY.index(f["status"]) if f["status"] in _SEVERITY else 0)
+    return ordered[0] if ordered else None
+
+
+class ChecklistRow(NamedTuple):
+    """One of the six items on the first screen."""
+
+    id: str
+    status: str
+    required: bool
+    summary: str
+    observed: str
+    threshold: str
+
+
+def checklist(doc: Document) -> list[ChecklistRow]:
+    rows = []
+    for entry in doc["items"]:
+        finding = decisive(entry) or {}
+        rows.append(
+            ChecklistRow(
+                id=entry["id"],
+                status=entry["status"],
+                required=entry["required"],
+                summary=entry["summary"],
+                observed=finding.get("observed") or fmt.NOTHING,
+                threshold=finding.get("threshold") or fmt.NOTHING,
+            )
+        )
+    return rows
+
+
+def levels(doc: Document) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """(mode, level) in reading order: by concurrency, then in configured order, the incumbent last."""
+    entries = [*doc["modes"], *([doc["incumbent"]] if doc.get("incumbent") else [])]
+    pairs = [(entry, level) for entry in entries for level in entry["levels"]]
+    order = {id(entry): n for n, entry in enumerate(entries)}
+    return sorted(pairs, key=lambda p: (p[1].get("concurrency") or 0, order[id(p[0])]))
+
+
+def timing_table(doc: Document) -> tuple[tuple[str, ...], list[Row]]:
+    """The speed of each mode at each load, with intervals and n."""
+    head = (
+        "Mode",
+        "At once",
+        "n (failed)",
+        "Speed-up (interval)",
+        "First text, ms p50 / p95",
+        "Whole answer, ms p50 / p95",
+        "Tokens/s per request / all",
+    )
+    rows = []
+    for entry, level in levels(doc):
+        rate = level.get("output_tokens_per_second") or {}
+        rows.append(
+            Row(
+                (
+                    entry["mode"],
+                    str(level.get("concurrency", fmt.NOTHING)),
+                    f"{level.get('requests', 0)} ({level.get('failed', 0)})",
+                    "baseline" if entry["mode"] == doc["baseline"]["speed"] else fmt.speedup(level.get("speedup")),
+                    _pair(level.get("ttft_ms")),
+                    _pair(level.get("e2e_ms")),
+                    f"{fmt.number(_value(rate.get('request')))} / {fmt.number(_value(rate.get('system')))}",
+                )
+            )
+        )
+    return head, rows
+
+
+def _value(value: Any) -> float | None:
+    """A plain figure, or the middle of `{p50: …}` or `{value: …}`."""
+    if isinstance(value, dict):
+        for key in ("p50", "median", "value", "mean"):
+            if isinstance(value.get(key), (int, float)):
+                return float(value[key])
+        return None
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _pair(quantiles: dict[str, Any] | None) -> str:
+    if not quantiles:
+        return fmt.NOTHING
+    return f"{fmt.number(_value(quantiles.get('p50')))} / {fmt.number(_value(quantiles.get('p95')))}"
+
+
+def blocks_table(doc: Document) -> tuple[tuple[str, ...], list[Row]]:
+    """How each mode hands out its tokens: what makes a mode a mode."""
+    head = ("Mode", "Declared", "Observed", "Engine", "Tokens per chunk", "Tokens per forward pass", "Qualified")
+    entries = [*doc["modes"], *([doc["incumbent"]] if doc.get("incumbent") else [])]
+    rows = []
+    for entry in entries:
+        level = entry["levels"][0] if entry["levels"] else {}
+        forward = level.get("tokens_per_forward") or {}
+        engine = " ".join(str(x) for x in (entry.get("engine"), entry.get("engine_version")) if x)
+        rows.append(
+            Row(
+                (
+                    entry["mode"],
+                    entry.get("declared_mode") or "not said",
+                    entry.get("observed_mode") or "not seen",
+                    engine or "unknown",
+                    fmt.number(_value(level.get("tokens_per_chunk"))),
+                    fmt.number(_value(forward)),
+                    "incumbent" if entry is doc.get("incumbent") else entry.get("qualified", "inconclusive"),
+                )
+            )
+        )
+    return head, rows
+
+
+def quality_table(doc: Document) -> tuple[tuple[str, ...], list[Row]]:
+    """Suites per mode against the baseline, with the interval of the difference and the margin."""
+    head = ("Suite", "Mode", "Passed", "Baseline", "Difference, points (interval)", "Margin, points", "Status")
+    rows = []
+    for row in doc["quality"].get("suites", []):
+        low, high = row.get("low"), row.get("high")
+        span = f" ({100 * low:+.1f} to {100 * high:+.1f})" if low is not None and high is not None else ""
+        rows.append(
+            Row(
+                (
+                    str(row.get("suite", "")),
+                    str(row.get("mode", "")),
+                    _share(row.get("passed"), row.get("scored"), row.get("share")),
+                    fmt.share(row.get("baseline_share")),
+                    f"{fmt.points(row.get('difference'))}{span}",
+                    fmt.NOTHING if row.get("margin") is None else f"{100 * row['margin']:.1f}",
+                    status(row["status"]) if row.get("status") else fmt.NOTHING,
+                )
+            )
+        )
+    return head, rows
+
+
+def _share(passed: float | None, scored: int | None, share: float | None) -> str:
+    if passed is not None and scored:
+        return f"{fmt.number(passed)} of {scored} ({fmt.share(share if share is not None else passed / scored)})"
+    return fmt.share(share)
+
+
+def vendor_table(doc: Document) -> tuple[tuple[str, ...], list[Row]]:
+    head = ("Vendor says", "Vendor's figure", "Under", "Measured here", "Source")
+    rows = []
+    for row in doc["vendor_claims"]:
+        measured = row.get("measured")
+        here = "not measured"
+        if isinstance(measured, dict) and measured.get("value") is not None:
+            here = f"{fmt.number(measured['value'])} {measured.get('unit') or ''} ({measured.get('mode')})"
+        value = row.get("value")
+        figure = fmt.number(value) if isinstance(value, (int, float)) else str(value or "")
+        rows.append(
+            Row(
+                (
+                    str(row.get("claim") or ""),
+                    f"{figure} {row.get('unit') or ''}".strip() or fmt.NOTHING,
+                    str(row.get("conditions") or fmt.NOTHING),
+                    here,
+                    str(row.get("source") or fmt.NOTHING),
+                )
+            )
+        )
+    return head, rows
+
+
+def waiver_rows(doc: Document) -> list[str]:
+    """One sentence a waiver: what it covers, what the status was, who owns it, until when."""
+    lines = []
+    for w in doc["waivers"]:
+        where = f" ({w['mode']})" if w.get("mode") else ""
+        was = f", was {w['original_status']}" if w.get("original_status") else ""
+        lines.append(
+            f"{w['finding']}{where}: {w.get('state', 'used')}{was}; {w['reason']}; owner {w['owner']}; "
+            f"valid through {w['expires']}."
+        )
+    return lines
+
+
+def hardware_line(doc: Document) -> str:
+    """One line of what the servers ran on, as far as it is known."""
+    names: dict[str, int] = {}
+    for gpu in doc["gpus"]:
+        names[gpu["name"]] = names.get(gpu["name"], 0) + 1
+    hardware = doc["provenance"]["hardware"]
+    cards = ", ".join(f"{n} × {name}" if n > 1 else name for name, n in sorted(names.items()))
+    return cards or hardware.get("declared") or hardware.get("cpu") or "unknown"
