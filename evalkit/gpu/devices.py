@@ -22,8 +22,6 @@ _REASONS = {
     0x80: "hw-power-brake",
     0x100: "display-clock-setting",
 }
-#: what slows a card down against its own will
-SLOWDOWNS = frozenset({"hw-slowdown", "sw-thermal-slowdown", "hw-thermal-slowdown", "hw-power-brake"})
 
 
 class Guarded:

@@ -6,6 +6,9 @@ from typing import Literal
 
 from evalkit.findings import Frozen, KnownBy
 
+#: clock reasons that slow a card down against its own will (a power cap under load is normal)
+SLOWDOWNS = frozenset({"hw-slowdown", "sw-thermal-slowdown", "hw-thermal-slowdown", "hw-power-brake"})
+
 
 class Gpu(Frozen):
     """One device (or MIG slice). A field that could not be read is None, with the reason in `unreadable`."""
@@ -52,6 +55,8 @@ class HardwareFacts(Frozen):
     endpoint_pids: tuple[int, ...] = ()
     #: the endpoints run on the processor: no GPU is here, or the servers say so
     cpu_only: bool = False
+    #: labels of endpoints on other machines of which nothing is declared
+    unknown_for: tuple[str, ...] = ()
     #: what else was noticed: contradictions, accelerators that NVML cannot read
     notes: tuple[str, ...] = ()
 

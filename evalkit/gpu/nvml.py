@@ -11,6 +11,7 @@ from evalkit.gpu.declared import Declared, read_declared
 from evalkit.gpu.devices import read_all
 from evalkit.gpu.facts import Gpu, HardwareFacts
 from evalkit.gpu.host import accelerator_traces, pid_state, process_tree, read_host
+from evalkit.modes import INCUMBENT
 from evalkit.text import one_line
 
 ErrorKind = Literal["no-library", "no-driver", "no-gpu", "mismatch", "permission", "other"]
@@ -102,6 +103,9 @@ def collect(
     if not (here or local):
         return _not_here(facts, declaration, endpoints)
     facts = _tie(facts, here) if facts.gpus else facts
+    away = tuple(label for label in endpoints if label not in here and label != INCUMBENT)
+    if here and away and not declaration.usable:
+        facts = facts.model_copy(update={"unknown_for": away})
     if facts.gpus:
         notes = _contradiction(facts.gpus, declaration)
         return facts.model_copy(
