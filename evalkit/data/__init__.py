@@ -92,7 +92,7 @@ def _cells(grid: dict[str, Any]) -> list[VendorClaim]:
                 id=f"{grid['id']}.{name}.{column}".lower().replace(" ", "-"),
                 claim=f"{grid['claim']}: {name}",
                 value=value,
-                mode=column if column not in ("qwen3-8b",) else None,
+                mode=column if column != "qwen3-8b" else None,
                 dataset=name,
             )
             cells.append(VendorClaim(**cell))

@@ -9,7 +9,9 @@ from pydantic import BeforeValidator, Field
 from evalkit.findings import Frozen
 
 #: How well a source was read. `general-knowledge`: a published standard text, not read again for the table.
-HowRead = Literal["read", "read-through-note", "summary", "inferred", "computed", "third-party", "general-knowledge", "not-read"]
+HowRead = Literal[
+    "read", "read-through-note", "summary", "inferred", "computed", "third-party", "general-knowledge", "not-read"
+]
 Answer = Literal["yes", "no", "conditional", "unknown"]
 YesNo = Literal["yes", "no", "unknown"]
 Purpose = Literal["any", "non-commercial", "research-evaluation", "internal-research", "unknown"]
@@ -53,7 +55,7 @@ class Terms(Frozen):
     patent_litigation: str | None = None
     revocable: YamlYesNo = "unknown"
     #: by facet: what `conditional` depends on, apart from the caps
-    conditions: dict[Literal["commercial", "modify", "redistribute"], tuple[str, ...]] = {}
+    conditions: dict[Literal["commercial", "modify", "redistribute"], tuple[str, ...]] = {}  # noqa: RUF012  pydantic copies defaults
 
 
 class LicenseRow(Sourced):

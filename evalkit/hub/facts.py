@@ -20,6 +20,10 @@ class TextFile(Frozen):
     sha256: str
     size: int
     path: str | None = None
+    #: ids of the license table whose phrases the text contains; empty when none is recognised
+    matches: tuple[str, ...] = ()
+    #: "repository", or "given" for a text that the user handed over
+    origin: Literal["repository", "given"] = "repository"
 
 
 class CardLicense(Frozen):
@@ -49,6 +53,15 @@ class ContextLimits(Frozen):
     card_claims: tuple[tuple[str, int], ...] = ()  # (sentence, tokens)
 
 
+class BaseModelFacts(Frozen):
+    """What the card of a base model says of its license; followed upward from `base_model`."""
+
+    model: str
+    revision: str | None = None
+    card: CardLicense | None = None
+    error: str | None = None
+
+
 class CandidateFacts(Frozen):
     """One model at one commit (or one local folder or snapshot at a content hash)."""
 
@@ -62,6 +75,11 @@ class CandidateFacts(Frozen):
     gated: str | None = None  # "no" | "auto" | "manual" | None when unknown
     card: CardLicense | None = None
     base_model: tuple[str, ...] = ()
+    bases: tuple[BaseModelFacts, ...] = ()
+    #: the repository is gated and its files were not open to this account; the card's fields come from the Hub's API
+    access_denied: bool = False
+    #: what was asked for, when `model` differs from it: the path of a snapshot, or an id that was renamed
+    asked: str | None = None
     library_name: str | None = None
     pipeline_tag: str | None = None
     tags: tuple[str, ...] = ()

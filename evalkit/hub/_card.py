@@ -1,0 +1,175 @@
+"""The model card: front matter, license mentions and context claims. Foreign text: parsed without trust."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from evalkit.hub.facts import CardLicense
+from evalkit.text import one_line
+
+_FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)(?:^|\n)---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_FRONT_CAP = 1024 * 1024
+_PROSE_CAP = 400_000
+_DEPTH = 24
+_NODES = 100_000
+_KEYS = ("license", "license_name", "license_link", "base_model", "library_name", "pipeline_tag", "tags")
+_LINK = re.compile(
+    r"\[((?:!\[[^\]\n]{0,200}\]\([^)\n]{0,500}\)|[^\]\[\n]){1,400})\]\(\s*<?([^)\s>]{1,500})>?[^)\n]{0,100}\)"
+)
+_BADGE = re.compile(r"!\[([^\]\n]{0,200})\]\(([^)\s]{0,500})")
+_ANCHOR = re.compile(
+    r"<a\s[^>]{0,300}?href=[\"']([^\"'>]{1,500})[\"'][^>]{0,200}>(.{0,600}?)</a>", re.DOTALL | re.IGNORECASE
+)
+_ALT = re.compile(r"alt=[\"']([^\"'>]{1,200})[\"']", re.IGNORECASE)
+_SHIELD = re.compile(r"img\.shields\.io/badge/([^?)\s\"']{1,200})")
+_SENTENCE = re.compile(r"[^.!?\n]{3,400}")
+_TOKENS = re.compile(r"(?i)\b(\d{1,3}(?:,\d{3})+|\d{3,8}|\d{1,4}(?:\.\d)?\s?[kKmM])\b(?:[- ]?tokens?)?")
+_CONTEXT = re.compile(r"(?i)context|sequence length|sequences of|input length|output length")
+
+
+@dataclass
+class Card:
+    license: CardLicense = field(default_factory=CardLicense)
+    base_model: tuple[str, ...] = ()
+    library_name: str | None = None
+    pipeline_tag: str | None = None
+    tags: tuple[str, ...] = ()
+    claims: tuple[tuple[str, int], ...] = ()
+    notes: list[str] = field(default_factory=list)
+
+
+def read_card(text: str) -> Card:
+    """The card's fields. Malformed front matter gives empty fields and a note; never raises."""
+    notes: list[str] = []
+    found = _FRONT.match(text)
+    values: dict[str, list[str]] = {}
+    if found is None:
+        notes.append("README.md has no front matter")
+    elif len(found[1]) > _FRONT_CAP:
+        notes.append(f"front matter has {len(found[1]):,} characters: not read")
+    else:
+        values = _front_matter(found[1], notes)
+    prose = (text[found.end() :] if found else text)[:_PROSE_CAP]
+    card = from_fields(values)
+    card.license = card.license.model_copy(update={"mentions": _mentions(prose)})
+    card.claims = _claims(prose)
+    card.notes = notes
+    return card
+
+
+def from_fields(values: dict[str, list[str]]) -> Card:
+    def one(key: str) -> str | None:
+        return next(iter(values.get(key, [])), None)
+
+    return Card(
+        license=CardLicense(
+            license=tuple(values.get("license", [])[:20]),
+            license_name=one("license_name"),
+            license_link=one("license_link"),
+        ),
+        base_model=tuple(values.get("base_model", [])[:20]),
+        library_name=one("library_name"),
+        pipeline_tag=one("pipeline_tag"),
+        tags=tuple(values.get("tags", [])[:100]),
+    )
+
+
+def _front_matter(text: str, notes: list[str]) -> dict[str, list[str]]:
+    import yaml
+
+    loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    try:
+        problem = _bomb(yaml.parse(text, Loader=loader), yaml)
+        if problem:
+            notes.append(f"front matter {problem}: not read")
+            return {}
+        node = yaml.compose(text, Loader=loader)
+    except (yaml.YAMLError, ValueError, RecursionError) as e:
+        mark = getattr(e, "problem_mark", None)
+        where = f" at line {mark.line + 2}" if mark else ""
+        notes.append(f"front matter is malformed{where}: not read")
+        return {}
+    if not isinstance(node, yaml.MappingNode):
+        notes.append("front matter is no mapping: not read")
+        return {}
+    values: dict[str, list[str]] = {}
+    for key, value in node.value:
+        name = key.value if isinstance(key, yaml.ScalarNode) else None
+        if name not in _KEYS:
+            continue
+        if name in values:
+            notes.append(f"front matter gives {name} twice: both are kept")
+        values.setdefault(name, []).extend(_scalars(value, yaml, name, notes))
+    return values
+
+
+def _bomb(events: Any, yaml: Any) -> str | None:
+    depth = 0
+    for count, event in enumerate(events):
+        if isinstance(event, yaml.AliasEvent):
+            return "uses aliases"
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEPTH:
+            return f"is nested more than {_DEPTH} deep"
+        if count > _NODES:
+            return "has too many entries"
+    return None
+
+
+def _scalars(node: Any, yaml: Any, name: str, notes: list[str]) -> list[str]:
+    nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    values = []
+    for entry in nodes[:200]:
+        if not isinstance(entry, yaml.ScalarNode):
+            notes.append(f"front matter: {name} is of the wrong type")
+            continue
+        text = one_line(entry.value, limit=500)
+        if text and text.lower() not in ("null", "~"):
+            values.append(text)
+    return values
+
+
+def _mentions(prose: str) -> tuple[tuple[str, str | None], ...]:
+    found: dict[tuple[str, str | None], None] = {}
+    links = [(m[1], m[2]) for m in _LINK.finditer(prose)] + [(m[2], m[1]) for m in _ANCHOR.finditer(prose)]
+    for label, link in links:
+        if re.search(r"(?i)licen[sc]e", label + link):
+            found[_label(label), one_line(link, limit=500)] = None
+    stripped = re.sub(r"\]\([^)\n]{0,500}\)|<[^>\n]{0,500}>|[\[\]!*_`#]", " ", prose)
+    for sentence in _SENTENCE.findall(stripped):
+        if re.search(r"(?i)licen[sc]ed? |licen[sc]e$|governed by", sentence):
+            found[one_line(sentence, limit=300), None] = None
+    return tuple(found)[:40]
+
+
+def _label(raw: str) -> str:
+    badge = _BADGE.search(raw) or _ALT.search(raw)
+    shield = _SHIELD.search(raw)
+    parts = [badge[1]] if badge else [re.sub(r"<[^>]*>", " ", raw)]
+    if shield:
+        parts = [unquote(re.sub(r"-[a-z0-9]+(?:\.svg)?\Z", "", shield[1])).replace("--", "-").replace("_", " ")]
+    return one_line(re.sub(r"(?i)\A\s*licen[sc]e\s*[-:]\s*", "", " ".join(parts)), limit=200)
+
+
+def _claims(prose: str) -> tuple[tuple[str, int], ...]:
+    claims = []
+    for sentence in _SENTENCE.findall(re.sub(r"(?<=\d)\.(?=\d)", "·", prose)):
+        if not _CONTEXT.search(sentence):
+            continue
+        for match in _TOKENS.finditer(sentence.replace("·", ".")):
+            tokens = _tokens(match[1])
+            if 256 <= tokens <= 100_000_000:
+                claims.append((one_line(sentence.replace("·", "."), limit=240), tokens))
+    return tuple(dict.fromkeys(claims))[:12]
+
+
+def _tokens(text: str) -> int:
+    unit = text[-1].lower()
+    scale = {"k": 1024, "m": 1024 * 1024}.get(unit, 1)
+    return int(float(text[:-1]) * scale) if scale > 1 else int(text.replace(",", ""))
