@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from evalkit.quality.docs import graders_markdown
-from evalkit.quality.grading import grade_exchange
 from evalkit.quality.graders import execution, grade_one, registry
+from evalkit.quality.grading import grade_exchange
 from evalkit.quality.schemas import BadSchema, check_schema
 from tests.quality.support import case, exchange, function, said
 

@@ -97,7 +97,7 @@ TABLE = [
     (OSLO, "", [w("Bergen")], "tool_calls", "call", False),
     (OSLO, "", [w("oslo")], "tool_calls", "call", False),
     (OSLO, "", [w("Oslo ")], "tool_calls", "call", False),
-    (OSLO, "", [w("\"Oslo\"")], "tool_calls", "call", False),
+    (OSLO, "", [w('"Oslo"')], "tool_calls", "call", False),
     (OSLO, "", [w("Oslo", unit="C")], "tool_calls", "call", False),
     (OSLO, "It is sunny in Oslo.", [], "stop", "text", False),
     (OSLO, "", [], "stop", "malformed", False),
