@@ -1,0 +1,41 @@
+"""`evalkit report`: render a stored run again, to stdout."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evalkit.errors import UsageError
+
+
+class Format(StrEnum):
+    MARKDOWN = "markdown"
+    JSON = "json"
+    HTML = "html"
+    JUNIT = "junit"
+    TERMINAL = "terminal"
+    GITHUB = "github"
+    DIRECTORY = "directory"
+
+
+def report_command(
+    run: Annotated[Path, typer.Argument(help="A run folder, or a file made by evalkit pack.")],
+    output: Annotated[Format, typer.Option("--format", help="What to write to stdout.")] = Format.MARKDOWN,
+    regrade: Annotated[
+        list[Path] | None, typer.Option("--regrade", help="Grade the stored replies again with these tasks.")
+    ] = None,
+    redact_prompts: Annotated[bool, typer.Option("--redact-prompts", help="Leave out prompts and replies.")] = False,
+) -> None:
+    """Render a stored run again.
+
+    The run is decided again from its own facts, as of the day it ended.
+    """
+    from evalkit.report.again import document_of, render_as
+
+    if regrade:
+        raise UsageError("--regrade is not available in this version", hint="run the tasks again with evalkit run")
+    sys.stdout.write(render_as(output.value, document_of(run, redact_prompts=redact_prompts)))

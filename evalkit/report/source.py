@@ -1,0 +1,39 @@
+"""A stored run, as a folder or as a packed file: what gate, report and compare read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from evalkit.checklist.schema import LoadedChecklist
+from evalkit.errors import RunFolderError
+from evalkit.run.facts import Facts
+
+
+class Source(Protocol):
+    """`RunFolder` and `Pack` both are one."""
+
+    path: Path
+
+    def facts(self) -> Facts: ...
+
+    def checklist(self) -> LoadedChecklist: ...
+
+    def verify(self) -> list[str]: ...
+
+
+def open_source(path: Path) -> Source:
+    """The run at `path`.
+
+    Raises:
+        RunFolderError: nothing there, no run, or damaged.
+    """
+    if path.is_file():
+        from evalkit.report.pack import Pack
+
+        return Pack.open(path)
+    if not path.exists():
+        raise RunFolderError("no such run", where=str(path), hint="give a run folder, or a file made by evalkit pack")
+    from evalkit.run.folder import RunFolder
+
+    return RunFolder.open(path)
