@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.modes import Mode
@@ -43,7 +44,7 @@ def _announce(base_url: str) -> None:
 
 
 def _script(args: argparse.Namespace) -> Script:
-    changes = dict(_assignment(text) for text in args.set)
+    changes: dict[str, Any] = dict(_assignment(text) for text in args.set)
     if args.script:
         return Script.model_validate({**json.loads(args.script), **changes})
     return preset(args.mode, **changes)

@@ -72,7 +72,12 @@ class Desk:
             Refused: with the status and body that SGLang would answer.
         """
         body = parse_json(route, raw)
-        return {"chat": self._chat, "completions": self._completions, "generate": self._generate}[route](body)
+        take = {"chat": self._chat, "completions": self._completions, "generate": self._generate}[route]
+        try:
+            return take(body)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            # A field of a type that nothing above expects; pydantic would name it.
+            raise invalid(route, "value_error", (), f"Value error, {error}") from error
 
     def _chat(self, body: dict[str, Any]) -> Job:
         messages = body.get("messages")
@@ -85,7 +90,7 @@ class Desk:
             )
         if not messages:
             raise bad_request("chat", "Messages cannot be empty.")
-        tools = tuple(t for t in body.get("tools") or () if isinstance(t, dict))
+        tools = tuple(t for t in body.get("tools") or () if isinstance(t.get("function", t), dict))
         choice = body.get("tool_choice") or ("auto" if tools else "none")
         offered = () if choice == "none" else tools
         prompt = pieces(render(messages, offered))

@@ -41,6 +41,7 @@ class ReferenceProcess:
         self._host, self._port, self._answers, self._log = host, port, answers_path, emission_log
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[str] | None = None
+        self._last: list[Emission] = []
         self.base_url = ""
 
     def __enter__(self) -> Self:
@@ -66,26 +67,26 @@ class ReferenceProcess:
         Raises:
             LaunchError: it ended, or said nothing for thirty seconds.
         """
-        if self._log is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="evalkit-reference-")
-            self._log = Path(self._folder.name) / "emissions.jsonl"
+        self._folder = tempfile.TemporaryDirectory(prefix="evalkit-reference-")
         argv = [sys.executable, "-m", "evalkit.reference", "--script", self.script.model_dump_json()]
-        argv += ["--host", self._host, "--port", str(self._port), "--emission-log", str(self._log)]
+        argv += ["--host", self._host, "--port", str(self._port), "--emission-log", str(self._log_path)]
         argv += ["--answers", str(self._answers)] if self._answers else []
-        self._process = subprocess.Popen(  # noqa: S603  our own module
-            argv, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        with self._complaints.open("w") as complaints:
+            self._process = subprocess.Popen(  # noqa: S603  our own module
+                argv, env=_environment(), stdout=subprocess.PIPE, stderr=complaints, text=True
+            )
         line = self._first_line()
         if not line:
+            said = self._complaints.read_text(encoding="utf-8", errors="replace").strip()[-500:]
             self.stop()
-            raise LaunchError("the reference server did not start", hint=self._complaint)
+            raise LaunchError("the reference server did not start", hint=said or None)
         self.base_url = json.loads(line)["base_url"]
         return self
 
     def stop(self) -> None:
         """End the process, by force when it lingers for three seconds. Calling it twice does nothing."""
-        process = self._process
-        if process is None:
+        process, folder = self._process, self._folder
+        if process is None or folder is None:
             return
         process.terminate()
         try:
@@ -93,25 +94,29 @@ class ReferenceProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        self._complaint = (process.stderr.read() if process.stderr else "").strip()[-500:] or None
-        for pipe in (process.stdout, process.stderr):
-            if pipe:
-                pipe.close()
-        self._process = None
-        if self._folder:
-            self._records = self.emissions()
-            self._folder.cleanup()
-            self._folder = self._log = None
-
-    _complaint: str | None = None
-    _records: list[Emission] | None = None
+        if process.stdout:
+            process.stdout.close()
+        self._last = self.emissions()
+        self._process = self._folder = None
+        folder.cleanup()
 
     def emissions(self) -> list[Emission]:
         """Records of the finished requests so far; still there after the stop."""
-        if self._log is None:
-            return self._records or []
-        path = Path(self._log)
+        if self._folder is None:
+            return self._last
+        path = self._log_path
         return read_emissions(path.read_text(encoding="utf-8").splitlines()) if path.exists() else []
+
+    @property
+    def _log_path(self) -> Path:
+        assert self._folder is not None
+        return Path(self._log or Path(self._folder.name) / "emissions.jsonl")
+
+    @property
+    def _complaints(self) -> Path:
+        """What the process says on stderr: a file, as nobody reads a pipe while it runs."""
+        assert self._folder is not None
+        return Path(self._folder.name) / "stderr.txt"
 
     def _first_line(self) -> str:
         """The line that tells the address, or nothing."""

@@ -41,10 +41,10 @@ def recall(question: Question) -> Reply | None:
     if not asked:
         return None
     noun, name = asked[-1]
-    told = rf"\b{re.escape(noun)} (?:of|for) (?:the )?{re.escape(name)} (?:is|was):? [\"'`]?([\w-]+(?:\.\d+)?)"
+    told = rf"\b{re.escape(noun)} (?:of|for) (?:the )?{re.escape(name)}\s*(?:is|was|=|:)+\s*[\"'`]?([\w-]+(?:\.\d+)?)"
     found = re.search(told, question.context or question.text, re.IGNORECASE)
     if found:
-        return Reply(f"The {noun} of {name} is {found.group(1)}.")
+        return _brief(question, f"The {noun} of {name} is {found.group(1)}.", found.group(1))
     if noun.lower().endswith(("code", "number", "key", "password", "secret")):
         return Reply(f"I do not know the {noun} of {name}.")
     return None
@@ -56,7 +56,8 @@ def arithmetic(question: Question) -> Reply | None:
     if not asked or not re.search(r"what is|compute|calculate", question.tail, re.IGNORECASE):
         return None
     left, sign, right = asked[-1]
-    return Reply(f"{left} {sign} {right} = {_OPERATORS[sign](int(left), int(right))}")
+    value = _OPERATORS[sign](int(left), int(right))
+    return _brief(question, f"{left} {sign} {right} = {value}", str(value))
 
 
 def record(question: Question) -> Reply | None:
@@ -73,7 +74,8 @@ def capital(question: Question) -> Reply | None:
     asked = re.search(r"capital of ([A-Z]\w+)", question.tail)
     if not asked or asked.group(1) not in _CAPITALS:
         return None
-    return Reply(f"The capital of {asked.group(1)} is {_CAPITALS[asked.group(1)]}.")
+    city = _CAPITALS[asked.group(1)]
+    return _brief(question, f"The capital of {asked.group(1)} is {city}.", city)
 
 
 def weather(question: Question) -> Reply | None:
@@ -130,6 +132,11 @@ def essay(question: Question) -> Reply | None:
 def after_tool(question: Question) -> Reply | None:
     """The turn after a tool's result: tell it."""
     return Reply(f"The tool says: {question.text}") if question.role == "tool" else None
+
+
+def _brief(question: Question, sentence: str, value: str) -> Reply:
+    """The sentence, or the bare value where the question asks for it only."""
+    return Reply(value, "exact") if re.search(r"\bonly\b", question.tail[-200:], re.IGNORECASE) else Reply(sentence)
 
 
 #: In the order in which they are asked.

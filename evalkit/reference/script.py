@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from evalkit.modes import Mode
+from evalkit.modes import Mode, base_mode
 from evalkit.reference.faults import Faults
 
 Engine = Literal["sglang"]
@@ -138,11 +138,16 @@ PRESETS: dict[Mode, dict[str, Any]] = {
 }
 
 
-def preset(mode: Mode | str, **changes: Any) -> Script:
-    """The demo's script of a mode, with changes.
+def preset(mode: Mode | str, *, speed: float = 1.0, **changes: Any) -> Script:
+    """The demo's script of a mode, all times divided by `speed`, with changes.
 
     Raises:
         ValueError: unknown mode, unknown field or value out of range (pydantic's ValidationError is one).
     """
-    mode = Mode(mode)
-    return Script(**{"mode": mode, "jitter_ms": 0.5, **PRESETS[mode], **changes})
+    if speed <= 0:
+        raise ValueError(f"speed {speed}: a factor above 0")
+    mode = base_mode(mode)
+    fields = {"jitter_ms": 0.5, **PRESETS[mode]}
+    quick = {name: value / speed if name.endswith("_ms") or name.startswith("ms_") else value
+             for name, value in fields.items()}  # fmt: skip
+    return Script(**{"mode": mode, **quick, **changes})

@@ -25,8 +25,8 @@ def tool_reply(question: Question) -> Reply | None:
     best = max(functions, key=lambda f: _shared(f, question), default=None)
     if best is None or (question.tool_choice == "auto" and not _shared(best, question)):
         return None
-    schema = best.get("parameters") or {}
-    return call_reply(str(best.get("name")), fill(schema, question.text))
+    schema = {"type": "object", "properties": {}, **(best.get("parameters") or {})}
+    return call_reply(str(best.get("name")), fill(schema, question.tail))
 
 
 def fill(schema: dict[str, Any], text: str) -> Any:

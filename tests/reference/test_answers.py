@@ -27,6 +27,8 @@ from tests.reference.wire import ask, chat, post, say
         ("Reverse the list: a, b, c.", "c, b, a"),
         ("Sort the digits: 3 1 2.", "1 2 3"),
         ("The code of box is 77. What is the code of box?", "The code of box is 77."),
+        ("code of box: 77. What is the code of box? Answer with the code only.", "77"),
+        ("What is 2 + 2? Answer with the number only.", "4"),
         ("What is the code of nobody?", "I do not know the code of nobody."),
     ],
 )
@@ -45,6 +47,10 @@ def test_open_prompts_get_stable_prose_of_different_lengths(serve):
     assert len(set(lengths)) > 6
     assert all(20 < n <= 201 for n in lengths)
     assert say(one, "Explain tides.") == say(other, "Explain tides.")
+
+
+def test_prose_has_as_many_words_as_asked(serve):
+    assert len(say(serve(), "Write 300 words about trees.", max_tokens=2000).split()) == 300
 
 
 def test_told_prompts_are_found_behind_a_salt_and_rules_come_before_skills(serve):

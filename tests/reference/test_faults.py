@@ -49,6 +49,16 @@ def test_wrong_json_and_wrong_calls_still_have_their_form(serve):
     assert json.loads(call["function"]["arguments"]) == {"city": "Atlantis"}
 
 
+def test_every_kind_of_reply_can_be_wrong(serve):
+    answers = Answers({"Flag?": '{"on": true}', "List?": "[1, 2]", "Word?": "a marvellous day", "None?": "[]"})
+    right, wrong = serve(answers=answers), serve(answers=answers, error_rate=1)
+    assert json.loads(say(wrong, "Flag?")) == {"on": False}
+    assert json.loads(say(wrong, "List?"))[1] == 2
+    assert say(wrong, "Word?") == "a something day"
+    for prompt in ("List?", "Write a numbered list of 4 lines.", "Count from 3 to 9.", "Repeat exactly: some text"):
+        assert say(wrong, prompt) != say(right, prompt)
+
+
 def test_corrupt_json_does_not_parse_and_leaves_other_replies_alone(serve):
     server = serve(corrupt_json_rate=1)
     for city in CITIES:
@@ -104,6 +114,18 @@ def test_malformed_tool_calls_are_text_or_cut_or_empty(serve):
             assert "<tool_call>" in choice["message"]["content"]
             assert choice["finish_reason"] == "stop"
     assert kinds == {"empty", "cut", "text"}
+
+
+def test_a_call_cut_by_the_token_limit_is_partial_in_a_stream_and_nothing_otherwise(serve):
+    server = serve()
+    prompt, limit = "What is the weather in Oslo?", {"tools": TOOLS, "max_tokens": 24}
+    whole = chat(server, prompt, **limit)["choices"][0]
+    assert (whole["message"]["content"], whole["finish_reason"]) == ("", "length")
+    assert "tool_calls" not in whole["message"]
+    stream = chat_events(server, prompt, **limit)
+    names = [e["choices"][0]["delta"]["tool_calls"][0]["function"]["name"] for e in stream[1:-3]]
+    assert names[0] == "get_weather"
+    assert stream[-3]["choices"][0]["finish_reason"] == "length"
 
 
 def arguments_streamed(server):

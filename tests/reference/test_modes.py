@@ -134,4 +134,6 @@ def test_a_block_never_exceeds_max_tokens(serve, mode):
 @pytest.mark.parametrize("mode", Mode)
 def test_presets_are_valid_scripts(mode):
     assert preset(mode, seed=3).mode is mode
-    assert preset(mode).seed == 0
+    assert preset(mode, speed=2).ms_per_forward == preset(mode).ms_per_forward / 2
+    assert preset(mode, speed=2).accept_max == preset(mode).accept_max
+    assert preset("dlm").mode is Mode.DIFFUSION

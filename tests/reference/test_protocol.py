@@ -1,7 +1,7 @@
 """Limits, keys, caches, counters, and the routes beside generation."""
 
-import itertools
 import re
+import threading
 
 import pytest
 
@@ -104,7 +104,14 @@ def test_native_errors_have_their_own_envelope(serve):
         assert list(reply.json()["error"]) == ["message"]
 
 
-@pytest.mark.parametrize("raw", [b"[1]", b"nope", b"\xff\xfe", b'{"messages": 3}', b'{"messages": ["x"]}', b""])
+ODD_N = b'{"messages": [{"role": "user", "content": "x"}], "n": "many"}'
+ODD_STOP = b'{"messages": [{"role": "user", "content": "x"}], "stop": 5}'
+ODD_TOOLS = b'{"messages": [{"role": "user", "content": "x"}], "tools": [7]}'
+
+
+@pytest.mark.parametrize(
+    "raw", [b"[1]", b"nope", b"\xff\xfe", b'{"messages": 3}', b'{"messages": ["x"]}', b"", ODD_N, ODD_STOP, ODD_TOOLS]
+)
 def test_any_body_gets_an_answer(serve, raw):
     url = serve().base_url + "/v1/chat/completions"
     reply = CLIENT.post(url, content=raw, headers={"Content-Type": "application/json"})
@@ -174,18 +181,21 @@ def test_cached_tokens_follow_the_common_prefix_in_whole_pages(serve):
     assert [cached(off, shared) for _ in range(2)] == [0, 0]
 
 
-def test_flushing_a_busy_server_is_refused(serve):
-    server = serve(ttft_ms=300)
-    body = ask("x", stream=True, max_tokens=1)
-    with CLIENT.stream("POST", server.base_url + "/v1/chat/completions", json=body) as reply:
-        next(reply.iter_lines())
-    import threading
+def test_a_full_cache_forgets(serve):
+    server = serve(context_length=128, max_total_num_tokens=128)
+    for letter in "abca":
+        usage = chat(server, f"{letter} " * 60, max_tokens=1)["usage"]
+    assert usage["prompt_tokens_details"]["cached_tokens"] < 10
 
+
+def test_flushing_a_busy_server_is_refused(serve):
+    server = serve(ttft_ms=400)
     busy = threading.Thread(target=say, args=(server, "y"))
     busy.start()
-    codes = {get(server, "/flush_cache").status_code for _ in itertools.repeat(None, 20)}
+    while not get(server, "/v1/loads").json()["loads"][0]["num_running_reqs"]:
+        assert busy.is_alive()
+    assert get(server, "/flush_cache").status_code == 400
     busy.join()
-    assert 400 in codes
     assert get(server, "/flush_cache").status_code == 200
 
 
@@ -226,6 +236,17 @@ def test_logprobs_come_with_tokens_except_in_diffusion(serve):
     assert "".join(t["token"] for t in reply) == "1 + 1 = 2"
     assert {len(t["top_logprobs"]) for t in reply} == {3}
     assert chat(serve(mode="diffusion"), "What is 1 + 1?", **want)["choices"][0]["logprobs"] == {"content": []}
+    streamed = [e["choices"][0]["logprobs"] for e in chat_events(serve(), "What is 1 + 1?", **want)[1:-3]]
+    assert [e["content"][0]["token"] for e in streamed] == [t["token"] for t in reply]
+    body = {"prompt": "What is 1 + 1?", "temperature": 0, "logprobs": 2}
+    text = post(serve(), "/v1/completions", body).json()["choices"][0]["logprobs"]
+    assert text["tokens"] == [t["token"] for t in reply]
+    assert text["token_logprobs"] == [t["logprob"] for t in reply]
+    assert {len(t) for t in text["top_logprobs"]} == {2}
+    assert {
+        len(e["choices"][0]["logprobs"]["tokens"])
+        for e in events(serve(), "/v1/completions", body | {"stream": True})[:-2]
+    } == {1}
 
 
 def test_several_choices_stream_side_by_side(serve):
