@@ -46,5 +46,5 @@ def render_as(name: str, doc: dict[str, Any]) -> str:
         "github": github.render,
         "directory": directory.render,
     }
-    text: str = renderers[name](doc)  # type: ignore[operator]
+    text: str = renderers[name](doc)
     return text

@@ -30,7 +30,7 @@ def render(doc: dict[str, Any]) -> str:
     return head + "\n" + _NOTE
 
 
-def annotations(doc: dict[str, Any], *, file: str, line: int = 1) -> list[str]:
+def workflow_commands(doc: dict[str, Any], *, file: str, line: int = 1) -> list[str]:
     """Workflow commands, one a finding that does not pass, on `file` at `line`. GitHub shows ten a level."""
     lines = []
     for item in doc["items"]:

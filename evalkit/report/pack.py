@@ -62,7 +62,8 @@ class Pack:
         return cls(path, document)
 
     def facts(self) -> Facts:
-        return self._parse(Facts, "facts")
+        facts: Facts = self._parse(Facts, "facts")
+        return facts
 
     def checklist(self) -> LoadedChecklist:
         return LoadedChecklist(

@@ -72,7 +72,8 @@ def item(doc: Document, name: str) -> dict[str, Any]:
 
 
 def mode(doc: Document, label: str | None) -> dict[str, Any] | None:
-    return next((m for m in doc["modes"] if m["mode"] == label), None)
+    entries: list[dict[str, Any]] = doc["modes"]
+    return next((m for m in entries if m["mode"] == label), None)
 
 
 def notices(doc: Document) -> list[str]:

@@ -98,7 +98,7 @@ def test_junit_is_xml_with_matching_counts(text: str) -> None:
 
 
 def test_workflow_commands_stay_one_line() -> None:
-    lines = github.annotations(hostile("a\n::error::b%"), file="check,list.yaml", line=3)
+    lines = github.workflow_commands(hostile("a\n::error::b%"), file="check,list.yaml", line=3)
     assert lines
     assert all("\n" not in line and line.count("::") >= 2 and "check%2Clist.yaml" in line for line in lines)
 
