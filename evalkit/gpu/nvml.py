@@ -46,7 +46,7 @@ class NvmlUnavailable(Exception):  # noqa: N818  a state of the machine, turned 
     def __init__(self, kind: ErrorKind, detail: str) -> None:
         super().__init__(detail)
         self.kind = kind
-        self.text = f"{one_line(detail, limit=120)}. {_ADVICE[kind]}"
+        self.text = f"{one_line(detail, limit=120).rstrip('.')}. {_ADVICE[kind]}"
 
 
 @contextmanager

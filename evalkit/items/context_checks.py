@@ -40,7 +40,8 @@ PROBE = Check(
     id="context.probe",
     title="Facts planted in long prompts come back",
     why="A server may accept a long prompt and read a part of it only; block modes can differ from autoregressive.",
-    remedy="run with `context: {probe: true}` on a live endpoint; where facts are lost, shorten prompts or change the mode",
+    remedy="run with `context: {probe: true}` on a live endpoint; where facts are lost, shorten prompts or"
+    " change the mode",
     per_mode=True,
 )
 OVER_LIMIT = Check(

@@ -1,0 +1,179 @@
+"""Which models fit on which memory, at each precision and context: the document of `evalkit hardware`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from evalkit.data import Variant, load_variants
+from evalkit.errors import MeasurementError
+from evalkit.findings import Frozen, Status
+from evalkit.gpu.declared import read_declared
+from evalkit.gpu.facts import Gpu, HardwareFacts
+from evalkit.gpu.fit import GIB, PRECISIONS, Load, Weights, need, place, weights_of
+from evalkit.gpu.shape import Shape, Vision, read_shape
+from evalkit.hub.facts import CandidateFacts
+
+CONTEXTS = (4096, 16384, 32768, 131_072)
+_IMAGE_TOKENS = 3025  # 1540 pixels in patches of 14, merged two by two
+
+
+class Sized(Frozen):
+    """A model ready for the formula, or why it is not."""
+
+    model: str
+    shape: Shape | None = None
+    weights: Weights | None = None
+    source: str = ""
+    error: str | None = None
+    hint: str | None = None
+
+
+class Memory(Frozen):
+    """Equal devices to judge against; `gib` None: not known."""
+
+    name: str
+    gib: float | None = None
+    devices: int = 1
+
+
+def from_variant(variant: Variant) -> Sized:
+    """A model of the table of variants: no network needed."""
+    config = {
+        "num_hidden_layers": variant.layers,
+        "hidden_size": variant.hidden,
+        "intermediate_size": variant.ffn,
+        "num_attention_heads": variant.heads,
+        "num_key_value_heads": variant.kv_heads,
+        "head_dim": variant.head_dim,
+        "vocab_size": variant.vocab,
+        "tie_word_embeddings": variant.tied,
+        "max_position_embeddings": variant.config_context,
+        "block_size": variant.block_size,
+    }
+    source = f"table of variants, seen {variant.date}"
+    try:
+        shape = read_shape({key: value for key, value in config.items() if value is not None})
+    except MeasurementError as error:
+        return Sized(model=variant.id, source=source, error=error.message, hint=error.hint)
+    text = shape.params or 0
+    params = max(variant.params or text, text)
+    if variant.kind == "vision-language":
+        shape = shape.model_copy(update={"vision": Vision(params=params - text, image_tokens=_IMAGE_TOKENS)})
+    kept = shape.embedding_params + (params - text)
+    return Sized(
+        model=variant.id, shape=shape, weights=Weights(params=params, kept=kept, source="config.json"), source=source
+    )
+
+
+def from_candidate(candidate: CandidateFacts) -> Sized:
+    """A model that was read from the Hub, a folder or a snapshot."""
+    source = f"{candidate.kind} at {candidate.revision or 'an unknown revision'}"
+    if candidate.error:
+        return Sized(model=candidate.model, source=source, error=candidate.error, hint=candidate.hint)
+    try:
+        shape = read_shape(candidate.config)
+    except MeasurementError as error:
+        return Sized(model=candidate.model, source=source, error=error.message, hint=error.hint)
+    weights = weights_of(shape, candidate.files)
+    if weights is None:
+        hint = "give a folder or repository that has its weights"
+        return Sized(model=candidate.model, source=source, error="its size is not known", hint=hint)
+    return Sized(model=candidate.model, shape=shape, weights=weights, source=source)
+
+
+def known_variant(model: str) -> Variant | None:
+    """The row of the table of variants with this id."""
+    return next((row for row in load_variants() if row.id == model), None)
+
+
+def memory_to_judge(facts: HardwareFacts, named: str | None) -> tuple[Memory, tuple[Gpu, ...]]:
+    """The memory that rows are judged against, and the devices to list: the named card, else those found."""
+    if named and named.lower() == "cpu":
+        gib = facts.memory_bytes / GIB if facts.memory_bytes else None
+        return Memory(name="the host's memory", gib=gib), ()
+    gpus = read_declared(named).gpus if named else facts.gpus
+    usable = [g for g in gpus if g.memory_total_bytes and not (g.mig and g.mig_of is None)]
+    if not usable:
+        return Memory(name=named or "unknown hardware"), gpus
+    best = max(usable, key=lambda gpu: gpu.memory_total_bytes or 0)
+    equal = [gpu for gpu in usable if gpu.name == best.name and gpu.mig_of is None]
+    return Memory(name=best.name, gib=(best.memory_total_bytes or 0) / GIB, devices=max(len(equal), 1)), gpus
+
+
+def rows(sized: Sized, memory: Memory, load: Load, contexts: Iterable[int]) -> list[dict[str, Any]]:
+    """One row for each precision and context. `fits` None: no memory to judge against."""
+    if sized.shape is None or sized.weights is None:
+        return []
+    made = []
+    for precision in PRECISIONS:
+        for context in sorted(set(contexts)):
+            asked = load.model_copy(update={"precision": precision, "context": context})
+            fits: bool | None = None
+            longest: int | None = None
+            if memory.gib is not None:
+                placed = place(sized.shape, sized.weights, asked, memory.gib, devices=memory.devices)
+                longest = placed.max_context
+                fits = placed.tp is not None and context <= longest
+            made.append(
+                {
+                    "model": sized.model,
+                    "precision": precision,
+                    "context_tokens": context,
+                    "concurrent": asked.concurrent,
+                    "need_gib": round(need(sized.shape, sized.weights, asked).total_gib, 2),
+                    "fits": fits,
+                    "max_context_tokens": longest,
+                }
+            )
+    return made
+
+
+def remarks(sized: Sized, memory: Memory, load: Load) -> list[dict[str, Any]]:
+    """Findings about one model: why it has no rows, what a split needs, what block modes and images add."""
+    if sized.shape is None or sized.weights is None:
+        summary = f"{sized.model}: {sized.error or 'its size is not known'}"
+        return [_finding("hardware.fits", Status.INCONCLUSIVE, summary, sized.model, sized.hint)]
+    shape, weights = sized.shape, sized.weights
+    texts = [f"{sized.model}: {weights.params / 1e9:.2f} B parameters from {sized.source}"]
+    if shape.max_positions:
+        texts.append(f"configured window {shape.max_positions:,} tokens, which is no length at which quality was shown")
+    extra = need(
+        shape, weights, load.model_copy(update={"context": 0, "block": shape.block_size or 32, "adapter": True})
+    )
+    texts.append(
+        f"block modes add {extra.logits_gib:.2f} GiB of logits"
+        + (f" and {extra.adapter_gib:.2f} GiB of adapter" if extra.adapter_gib else "")
+    )
+    if shape.vision and shape.vision.image_tokens:
+        texts.append(f"an image takes up to {shape.vision.image_tokens:,} tokens of the context")
+    if memory.gib is not None:
+        first = place(
+            shape, weights, load.model_copy(update={"context": CONTEXTS[0]}), memory.gib, devices=memory.devices
+        )
+        if first.tp and first.tp > 1:
+            texts.append(f"at bf16 it takes {first.tp} devices (tensor parallel)")
+    texts += shape.notes
+    return [_finding("hardware.fits", Status.PASS, "; ".join(texts) + ".", sized.model, None)]
+
+
+def hardware_remark(facts: HardwareFacts, named: str | None, memory: Memory) -> dict[str, Any]:
+    """`hardware.known` for this command: what is judged against, or what is missing."""
+    if named:
+        if memory.gib is None:
+            return _finding("hardware.known", Status.INCONCLUSIVE, f"{named}: its memory is not known.", None, None)
+        each = f"{memory.devices}x " if memory.devices > 1 else ""
+        text = f"judged against {each}{memory.name} with {memory.gib:.1f} GiB usable (named, not found here)."
+        return _finding("hardware.known", Status.PASS, text, None, None)
+    if memory.gib is None:
+        why = facts.nvml_error or "the memory of the device cannot be read"
+        text = f"no GPU to judge against: {why.rstrip('.')}."
+        return _finding(
+            "hardware.known", Status.INCONCLUSIVE, text, None, "name a card with --gpu H100-80GB, or --gpu cpu"
+        )
+    text = f"{len(facts.gpus)} device(s) found, {memory.devices}x {memory.name} with {memory.gib:.1f} GiB each."
+    return _finding("hardware.known", Status.PASS, text, None, None)
+
+
+def _finding(check: str, status: Status, summary: str, variant: str | None, remedy: str | None) -> dict[str, Any]:
+    return {"id": check, "status": status.value, "variant": variant, "summary": summary, "remedy": remedy}
