@@ -14,7 +14,7 @@ TITLES = {
 }
 _DARK = (
     "@media (prefers-color-scheme: dark) "
-    "{ text { fill: #e6eaee !important } .guides, .line, .axis { stroke: #5b6670 } }"
+    "{ text { fill: #e6eaee !important } .axis .line, .guides { stroke: #5b6670 } .ci, .ci line { stroke: #e6eaee } }"
 )
 _SCRIPTS = re.compile(r"<script\b.*?</script>|<script\b[^>]*/>", re.DOTALL)
 _COLOURS = ("#3b82c4", "#d97706", "#2f9e62", "#a855c7", "#dc5a5a", "#6b7f8f")
@@ -102,7 +102,7 @@ def _frontier(doc: dict[str, Any]) -> Any:
     for row in doc["quality"]["suites"]:
         if row.get("share") is not None:
             shares.setdefault(row["mode"], []).append(row["share"])
-    chart = pygal.XY(**_options("frontier"), stroke=False, dots_size=6)
+    chart = pygal.XY(**_options("frontier"), stroke=False, dots_size=6, range=(0, 1))
     drawn = False
     for entry, level in view.levels(doc):
         middle = (level.get("e2e_ms") or {}).get("p50")

@@ -68,7 +68,8 @@ def date(doc: Document) -> str:
 
 
 def item(doc: Document, name: str) -> dict[str, Any]:
-    return next((i for i in doc["items"] if i["id"] == name), {"id": name, "status": "inconclusive", "findings": []})
+    entries: list[dict[str, Any]] = doc["items"]
+    return next((i for i in entries if i["id"] == name), {"id": name, "status": "inconclusive", "findings": []})
 
 
 def mode(doc: Document, label: str | None) -> dict[str, Any] | None:
