@@ -138,7 +138,7 @@ def versus(doc: Document) -> str:
 
 def decisive(entry: dict[str, Any]) -> dict[str, Any] | None:
     """The finding that made an item's status: the worst that counts, or the first."""
-    findings = [f for f in entry["findings"] if f.get("counts", True)]
+    findings: list[dict[str, Any]] = [f for f in entry["findings"] if f.get("counts", True)]
     same = [f for f in findings if f["status"] == entry["status"]]
     if same:
         return same[0]
