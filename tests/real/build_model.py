@@ -86,8 +86,10 @@ CARD_TEXT = {
     "sdar": (
         "block-diffusion",
         "block-diffusion (SDAR)",
-        f"It fills blocks of {BLOCK} masked tokens (8 and 16 were trained too); serve it with SGLang's "
-        "`--dllm-algorithm LowConfidence --trust-remote-code`.",
+        (
+            f"It fills blocks of {BLOCK} masked tokens (8 and 16 were trained too); serve it with SGLang's "
+            "`--dllm-algorithm LowConfidence --trust-remote-code`."
+        ),
         "autoregressive (Qwen3)",
     ),
     "qwen3": (

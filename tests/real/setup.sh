@@ -31,10 +31,12 @@ hash_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
 
 # Run a command within what is left of the time; its output goes to the log.
 step() {
-  local left=$((DEADLINE - $(date +%s)))
-  [ "$left" -gt 0 ] || give_up "out of time before: $1 (raise EVALKIT_REAL_TIMEOUT)"
+  local left=$((DEADLINE - $(date +%s))) name=$1 status=0
+  [ "$left" -gt 0 ] || give_up "out of time before: $name (raise EVALKIT_REAL_TIMEOUT)"
   shift
-  timeout --kill-after=10 "$left" "$@" >>"$LOG" 2>&1
+  timeout --kill-after=10 "$left" "$@" >>"$LOG" 2>&1 || status=$?
+  case $status in 124 | 137) give_up "out of time in: $name (raise EVALKIT_REAL_TIMEOUT)" ;; esac
+  return "$status"
 }
 
 # The last thing pip said was wrong, for the one line.
@@ -67,6 +69,7 @@ for tool in timeout flock sha256sum; do
 done
 "$PYTHON" -c 'import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null ||
   give_up "no Python 3.11 with venv at '$PYTHON' (set EVALKIT_REAL_PYTHON)"
+command -v "${CXX:-c++}" >/dev/null || give_up "no C++ compiler (SGLang compiles its n-gram store at the first start)"
 mkdir -p "$ROOT" || give_up "cannot write to $ROOT"
 exec 9>"$ROOT/setup.lock"
 flock -w "$((DEADLINE - $(date +%s)))" 9 || give_up "another set-up holds $ROOT/setup.lock"
@@ -119,6 +122,7 @@ for name in sgl_kernel sglang_kernel; do # SGLang looks up the version under eit
   mkdir -p "$site/$name-$KERNEL.dist-info"
   printf 'Metadata-Version: 2.1\nName: %s\nVersion: %s\n' "$name" "$KERNEL" >"$site/$name-$KERNEL.dist-info/METADATA"
 done
+export SGLANG_CACHE_DIR=$ROOT/cache/sglang HF_HOME=$ROOT/cache/huggingface # importing makes folders
 step "import" "$VENV/bin/python" -c 'import sgl_kernel, sglang, torchvision' || give_up "SGLang does not import (see $LOG)"
 step "model" "$VENV/bin/python" "$HERE/build_model.py" "$ROOT/models" || give_up "the model could not be built (see $LOG)"
 echo "$recipe" >"$ROOT/ready.stamp"

@@ -139,18 +139,14 @@ def assign_req_to_token_pool_cpu(
         req_to_token[row, first:last] = out_cache_loc[at : at + last - first].to(req_to_token.dtype)
 
 
-def fill_accept_out_cache_loc_cpu(
-    accept_index: Tensor, out_cache_loc: Tensor, accept_out_cache_loc: Tensor
-) -> None:
+def fill_accept_out_cache_loc_cpu(accept_index: Tensor, out_cache_loc: Tensor, accept_out_cache_loc: Tensor) -> None:
     """Collect the cache slots of the accepted drafts; index -1 stands for none."""
     kept = accept_index.flatten()
     kept = kept[kept >= 0].long()
     accept_out_cache_loc[: len(kept)] = out_cache_loc[kept].to(accept_out_cache_loc.dtype)
 
 
-def fill_bonus_tokens_cpu(
-    accept_tokens: Tensor, accept_lens: Tensor, bonus_tokens: Tensor, accept_stride: int
-) -> None:
+def fill_bonus_tokens_cpu(accept_tokens: Tensor, accept_lens: Tensor, bonus_tokens: Tensor, accept_stride: int) -> None:
     """The last accepted token of each request, which is the model's own next word."""
     count = len(accept_lens)
     last = torch.arange(count) * accept_stride + accept_lens.long() - 1
@@ -190,9 +186,7 @@ def reconstruct_indices_from_tree_mask(
             newest_child[parent] = node
 
 
-_SUBMODULE_FUNCTIONS["sgl_kernel.speculative.reconstruct_indices_from_tree_mask"] = (
-    reconstruct_indices_from_tree_mask
-)
+_SUBMODULE_FUNCTIONS["sgl_kernel.speculative.reconstruct_indices_from_tree_mask"] = reconstruct_indices_from_tree_mask
 
 
 def verify_tree_greedy_cpu(
@@ -236,9 +230,7 @@ def verify_tree_greedy_cpu(
 
 def _only_plain(*special: bool) -> None:
     if any(special):
-        raise NotImplementedError(
-            "sgl_kernel stub: attention with scales, a logit cap, a window, sinks or an encoder"
-        )
+        raise NotImplementedError("sgl_kernel stub: attention with scales, a logit cap, a window, sinks or an encoder")
 
 
 def _store(cache: Tensor, slots: Tensor, rows: Tensor) -> None:
