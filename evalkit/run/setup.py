@@ -1,0 +1,86 @@
+"""What a run works on: the checklist with its flags applied, prompts and suites loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalkit.checklist.files import resolve
+from evalkit.checklist.loader import shipped_folder
+from evalkit.checklist.schema import Checklist, LoadedChecklist
+from evalkit.findings import ItemId
+from evalkit.quality.case import Suite
+from evalkit.quality.suite import load_suites
+from evalkit.timing.prompts import PromptSet, load_prompts
+from evalkit.timing.schedule import Plan, make_plan
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Everything that is known before the world is touched."""
+
+    loaded: LoadedChecklist
+    prompts: PromptSet
+    suites: list[Suite]
+    plan: Plan
+    simulated: bool = False
+    skip: dict[ItemId, str] = field(default_factory=dict)
+    keep_going: bool = False
+
+    @property
+    def checklist(self) -> Checklist:
+        return self.loaded.checklist
+
+    def document(self) -> dict[str, Any]:
+        """The frozen plan: what resume must find unchanged."""
+        return {
+            "checklist": self.loaded.sha256,
+            "prompts": self.prompts.sha256,
+            "suites": {suite.name: suite.sha256 for suite in self.suites},
+            "modes": list(self.plan.modes),
+            "requests": [request.key for request in self.plan.requests],
+            "seed": self.plan.seed,
+            "skip": {str(item): reason for item, reason in sorted(self.skip.items())},
+            "simulated": self.simulated,
+        }
+
+
+def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[ItemId, str] | None = None) -> Setup:
+    """Load what the checklist names.
+
+    Raises:
+        InputFileError: prompts or tasks that cannot be read, with FILE:LINE.
+    """
+    checklist = loaded.checklist
+    shipped = shipped_folder("prompts")
+    prompt_paths = [resolve(loaded.folder, p) for p in checklist.prompts or []] or [shipped / "quick.jsonl"]
+    tasks = checklist.tasks
+    task_paths = [shipped / "tasks" / "quick.yaml"] if tasks is None else [resolve(loaded.folder, t) for t in tasks]
+    prompts = load_prompts(prompt_paths, checklist.request)
+    suites = load_suites(task_paths, checklist.request) if task_paths else []
+    skipped = dict(skip or {})
+    if tasks == []:
+        skipped.setdefault("quality", "the checklist has no tasks (tasks: [])")
+    together = all(e.endpoint and not e.launch for e in checklist.modes.values())
+    modes = _timed_modes(checklist)
+    plan = make_plan(prompts.prompts, modes, checklist.baseline.speed, checklist.items.modes, together=together)
+    return Setup(loaded, prompts, suites, plan, simulated, skipped)
+
+
+def _timed_modes(checklist: Checklist) -> list[str]:
+    """The configured modes, the baseline first, and the incumbent last."""
+    modes = sorted(checklist.modes, key=lambda mode: mode != checklist.baseline.speed)
+    return [*modes, "incumbent"] if checklist.incumbent else modes
+
+
+def merged(loaded: LoadedChecklist, changes: dict[str, Any]) -> LoadedChecklist:
+    """The checklist with flags laid over it; its hash changes with them."""
+    from evalkit.checklist.files import sha256_of
+
+    if not changes:
+        return loaded
+    data = loaded.checklist.model_dump(mode="python", exclude_unset=True) | changes
+    checklist = Checklist.model_validate(data)
+    digest = sha256_of(f"{loaded.sha256}\n{checklist.model_dump_json()}")
+    return loaded.model_copy(update={"checklist": checklist, "sha256": digest, "folder": Path(loaded.folder)})

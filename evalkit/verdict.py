@@ -1,0 +1,317 @@
+"""Findings and waivers become a verdict. Pure: the same facts, checklist and time give the same decision."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from evalkit.checklist.schema import Checklist, Waiver
+from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, Finding, Frozen, ItemId, Status, worst
+from evalkit.items import context, hardware, license, modes, quality, serving  # noqa: A004  the item's own name
+from evalkit.modes import INCUMBENT
+from evalkit.run.facts import Facts
+
+Qualified = Literal["pass", "fail", "inconclusive"]
+MAX_WAIVER = timedelta(days=180)
+EXIT_CODES = {"go": 0, "no-go": 1, "inconclusive": 3}
+_DECIDERS = {
+    "license": license.decide,
+    "modes": modes.decide,
+    "hardware": hardware.decide,
+    "serving": serving.decide,
+    "quality": quality.decide,
+    "context": context.decide,
+}
+
+
+class ItemResult(Frozen):
+    id: ItemId
+    status: Status
+    required: bool
+    summary: str
+    findings: tuple[Finding, ...] = ()
+
+
+class ModeResult(Frozen):
+    mode: str
+    qualified: Qualified
+    adopted: bool
+    reasons: tuple[str, ...] = ()
+
+
+class WaiverUse(Frozen):
+    finding: str
+    mode: str | None
+    reason: str
+    owner: str
+    expires: str
+    state: Literal["used", "expired", "unused"]
+    original_status: Status | None = None
+
+
+class Decision(Frozen):
+    verdict: Literal["go", "no-go", "inconclusive"]
+    exit_code: int
+    recommended_mode: str | None
+    reasons: tuple[str, ...]
+    items: tuple[ItemResult, ...]
+    modes: tuple[ModeResult, ...]
+    waivers: tuple[WaiverUse, ...]
+    strict: bool
+    next_steps: tuple[str, ...]
+    profile: str
+    incumbent: str
+
+
+def decide(checklist: Checklist, facts: Facts, now: datetime, *, strict: bool = False) -> Decision:
+    """The decision on what was collected. `strict` turns warn into fail."""
+    findings = {item: gather(item, checklist, facts, now) for item in ITEM_IDS}
+    findings, waivers = apply_waivers(findings, checklist, facts, now)
+    if strict:
+        findings = {item: [_strict(f) for f in found] for item, found in findings.items()}
+    speeds: dict[str | None, object] = {
+        f.mode: f.data.get("ratio") for f in findings["modes"] if f.id == "modes.speedup" and f.mode
+    }
+    return settle(checklist, findings, waivers, speeds=speeds, strict=strict)
+
+
+def gather(item: ItemId, checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
+    """The findings of one item, with what the checklist or the collection says of the item as a whole."""
+    configured = checklist.items.of(item)
+    if configured.not_applicable:
+        reason = f"declared not applicable: {configured.not_applicable.reason}"
+        return [Finding(id=f"{item}.not-applicable", item=item, status=Status.NOT_APPLICABLE, summary=reason)]
+    for skipped in facts.skipped:
+        if skipped.item == item:
+            summary = f"skipped: {skipped.reason}"
+            remedy = f"run again without --skip {item}"
+            return [Finding(id=f"{item}.skipped", item=item, status=Status.SKIPPED, summary=summary, remedy=remedy)]
+    found = _DECIDERS[item](checklist, facts, now)
+    found += [
+        Finding(
+            id=f"{item}.collected", item=item, status=Status.ERROR, summary=e.summary, mode=e.mode,
+            remedy=e.remedy or "mend what the message names and run again",
+        )
+        for e in facts.errors
+        if e.item == item
+    ]  # fmt: skip
+    return found
+
+
+def apply_waivers(
+    findings: dict[ItemId, list[Finding]], checklist: Checklist, facts: Facts, now: datetime
+) -> tuple[dict[ItemId, list[Finding]], tuple[WaiverUse, ...]]:
+    """Waived findings keep their original status; a waiver that is dead or for another commit covers nothing."""
+    uses: list[WaiverUse] = []
+    result = {item: list(found) for item, found in findings.items()}
+    revision = facts.candidate.revision if facts.candidate else None
+    for waiver in checklist.waivers:
+        alive = now.date() <= waiver.expires <= now.date() + MAX_WAIVER
+        alive = alive and (waiver.revision is None or waiver.revision == revision)
+        item = next(i for i in ITEM_IDS if i == waiver.finding.split(".")[0])
+        hits = [n for n, f in enumerate(result[item]) if _covers(waiver, f)]
+        original = result[item][hits[0]].status if hits else None
+        state: Literal["used", "expired", "unused"] = "unused" if not hits else "used" if alive else "expired"
+        if state == "used":
+            for n in hits:
+                f = result[item][n]
+                result[item][n] = f.model_copy(update={"status": Status.WAIVED, "original_status": f.status})
+        uses.append(
+            WaiverUse(
+                finding=waiver.finding, mode=waiver.mode, reason=waiver.reason, owner=waiver.owner,
+                expires=waiver.expires.isoformat(), state=state, original_status=original,
+            )
+        )  # fmt: skip
+    return result, tuple(uses)
+
+
+def _covers(waiver: Waiver, finding: Finding) -> bool:
+    if waiver.case is not None or finding.id != waiver.finding:
+        return False
+    return finding.status in (Status.FAIL, Status.INCONCLUSIVE, Status.ERROR) and waiver.mode in (None, finding.mode)
+
+
+def _strict(finding: Finding) -> Finding:
+    return finding.model_copy(update={"status": Status.FAIL}) if finding.status is Status.WARN else finding
+
+
+def settle(
+    checklist: Checklist,
+    findings: dict[ItemId, list[Finding]],
+    waivers: tuple[WaiverUse, ...] = (),
+    *,
+    speeds: dict[str | None, object] | None = None,
+    strict: bool = False,
+) -> Decision:
+    """Findings of the six items become the decision."""
+    results = [_qualify(mode, checklist, findings) for mode in dict.fromkeys([*checklist.adopted, *checklist.modes])]
+    adopted = [r for r in results if r.adopted]
+    best = _fastest([r.mode for r in adopted if r.qualified == "pass"], checklist, speeds or {})
+    shown = best or None
+    items = tuple(_item(item, checklist, findings[item], adopted, shown) for item in ITEM_IDS)
+    blocked = [i for i in items if i.required and i.id not in PER_MODE_ITEMS and not i.status.carries]
+    failed = [i for i in blocked if i.status is Status.FAIL]
+    verdict = _verdict(adopted, best, blocked, failed, checklist)
+    return Decision(
+        verdict=verdict,
+        exit_code=EXIT_CODES[verdict],
+        recommended_mode=best if verdict == "go" else None,
+        reasons=tuple(_reasons(verdict, best, results, adopted, blocked, checklist)),
+        items=items,
+        modes=tuple(results),
+        waivers=waivers,
+        strict=strict,
+        next_steps=tuple(_steps(items)),
+        profile=checklist.profile,
+        incumbent=_incumbent(checklist, findings, best),
+    )
+
+
+def _verdict(
+    adopted: list[ModeResult],
+    best: str | None,
+    blocked: list[ItemResult],
+    failed: list[ItemResult],
+    checklist: Checklist,
+) -> Literal["go", "no-go", "inconclusive"]:
+    every_mode_failed = bool(adopted) and all(r.qualified == "fail" for r in adopted)
+    if failed or every_mode_failed:
+        return "no-go"
+    if best is not None and not blocked and checklist.profile == "decide":
+        return "go"
+    return "inconclusive"
+
+
+def counted(findings: list[Finding], mode: str | None = None) -> list[Finding]:
+    """Findings that count, for the whole candidate (`mode` None) or for one mode with those of no mode."""
+    mine = [f for f in findings if f.counts]
+    return [f for f in mine if f.mode is None] if mode is None else [f for f in mine if f.mode in (None, mode)]
+
+
+def _qualify(mode: str, checklist: Checklist, findings: dict[ItemId, list[Finding]]) -> ModeResult:
+    """A mode qualifies only when every required item that speaks of it carries it."""
+    statuses: list[Status] = []
+    reasons: list[str] = []
+    for item in ITEM_IDS:
+        if not checklist.required(item):
+            continue
+        per_mode = item in PER_MODE_ITEMS
+        mine = counted(findings[item], mode) if per_mode else [f for f in findings[item] if f.counts and f.mode == mode]
+        incumbent = checklist.incumbent
+        if incumbent and incumbent.required and per_mode:
+            mine += [f for f in findings[item] if f.counts and f.mode == INCUMBENT]
+        if not mine and not per_mode:
+            continue
+        statuses.append(worst([f.status for f in mine]))
+        reasons += [f"{f.id}: {f.summary}" for f in mine if not f.status.carries]
+        if not mine:
+            reasons.append(f"{item}: nothing was measured")
+    speaks = any(f.mode == mode and f.status.carries for f in findings["modes"] + findings["serving"])
+    if not statuses or (not speaks and all(s.carries for s in statuses)):
+        statuses.append(Status.INCONCLUSIVE)
+        reasons.append(f"nothing was shown for {mode}")
+    if any(s is Status.FAIL for s in statuses):
+        qualified: Qualified = "fail"
+    else:
+        qualified = "pass" if all(s.carries for s in statuses) else "inconclusive"
+    return ModeResult(mode=mode, qualified=qualified, adopted=mode in checklist.adopted, reasons=tuple(reasons))
+
+
+def _fastest(modes: list[str], checklist: Checklist, speeds: dict[str | None, object]) -> str | None:
+    def ratio(mode: str) -> float:
+        value = speeds.get(mode)
+        return float(value) if isinstance(value, int | float) else (1.0 if mode == checklist.baseline.speed else 0.0)
+
+    return max(modes, key=ratio) if modes else None
+
+
+def _item(
+    item: ItemId, checklist: Checklist, findings: list[Finding], adopted: list[ModeResult], shown: str | None
+) -> ItemResult:
+    counting = [f for f in findings if f.counts]
+    if item in PER_MODE_ITEMS:
+        status = _per_mode_status(counting, [r.mode for r in adopted], shown)
+    else:
+        candidate = [f for f in counting if f.mode is None or f.mode == shown]
+        status = worst([f.status for f in candidate])
+    return ItemResult(
+        id=item, status=status, required=checklist.required(item), summary=_summary(counting, status, shown),
+        findings=tuple(findings),
+    )  # fmt: skip
+
+
+def _per_mode_status(findings: list[Finding], adopted: list[str], shown: str | None) -> Status:
+    """That of the recommended mode; without one, three-way any over the adopted modes."""
+    if shown is not None:
+        return worst([f.status for f in findings if f.mode in (None, shown)])
+    each = [worst([f.status for f in findings if f.mode in (None, mode)]) for mode in adopted]
+    if not each:
+        return worst([f.status for f in findings if f.mode is None])
+    carrying = [s for s in each if s.carries]
+    still_open = [s for s in each if s.open]
+    return worst(carrying) if carrying else worst(still_open) if still_open else Status.FAIL
+
+
+def _summary(findings: list[Finding], status: Status, shown: str | None) -> str:
+    """The sentence of the finding that made the status; of the recommended mode where there is one."""
+    relevant = [f for f in findings if f.status is status and f.mode in (None, shown)]
+    chosen = relevant or [f for f in findings if f.status is status] or findings
+    if not chosen:
+        return "nothing was collected"
+    speaking = [f for f in chosen if f.mode is not None] or chosen
+    first = speaking[0]
+    return f"{first.mode}: {first.summary}" if first.mode and first.mode not in first.summary else first.summary
+
+
+def _reasons(  # noqa: PLR0917  called once
+    verdict: str,
+    best: str | None,
+    results: list[ModeResult],
+    adopted: list[ModeResult],
+    blocked: list[ItemResult],
+    checklist: Checklist,
+) -> list[str]:
+    reasons: list[str] = []
+    if verdict == "go":
+        reasons.append(f"{best} passes every required item and is the fastest mode that does.")
+    if checklist.profile == "first-look" and verdict == "inconclusive" and best and not blocked:
+        reasons.append(f"A first look never ends GO: {best} is worth a full run (profile: decide).")
+    reasons += [f"{i.id} is {i.status.value}: {i.summary}" for i in blocked]
+    if not adopted:
+        reasons.append("No mode beside the baseline is configured: there is nothing to adopt.")
+    if verdict != "go":
+        for result in adopted:
+            if result.qualified == "pass":
+                continue
+            word = "does not qualify" if result.qualified == "fail" else "is not shown to qualify"
+            first = result.reasons[0] if result.reasons else ""
+            reasons.append(f"{result.mode} {word}: {first}")
+        plain = next((r for r in results if r.mode == checklist.baseline.speed and not r.adopted), None)
+        if verdict == "no-go" and plain and plain.qualified == "pass":
+            reasons.append(f"Plain {plain.mode} would pass.")
+    else:
+        reasons += [f"{r.mode} {r.qualified}: {r.reasons[0]}" for r in adopted if r.qualified != "pass" and r.reasons]
+    return list(dict.fromkeys(reasons))
+
+
+def _steps(items: tuple[ItemResult, ...]) -> list[str]:
+    """What would settle whatever is open, most of it first, each once."""
+    steps = [
+        f"{f.id}{f' ({f.mode})' if f.mode else ''}: {f.remedy}"
+        for i in items
+        for f in i.findings
+        if f.counts and i.required and f.remedy and (f.status.open or f.status is Status.FAIL)
+    ]
+    return list(dict.fromkeys(steps))
+
+
+def _incumbent(checklist: Checklist, findings: dict[ItemId, list[Finding]], best: str | None) -> str:
+    if checklist.incumbent is None:
+        return "NOT COMPARED: no incumbent is configured"
+    found = [f for f in findings["quality"] if f.id == "quality.incumbent" and f.mode == best]
+    if not found or best is None:
+        return "NOT COMPARED: no mode was compared with it"
+    status = worst([f.status for f in found])
+    if status.carries:
+        return "better"
+    return "worse" if status is Status.FAIL else f"NOT COMPARED: {found[0].summary}"
