@@ -55,8 +55,8 @@ def parse_yaml(text: str, path: Path) -> YamlDocument:
     try:
         return YamlDocument(*_Builder(loader, path).document(), path)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{path}:{mark.line + 1}" if mark is not None else str(path)
+        line = getattr(error.problem_mark or error.context_mark, "line", None)
+        where = str(path) if line is None else f"{path}:{line + 1}"
         raise InputFileError(f"not valid YAML: {one_line(str(error.problem))}", where=where) from None
     except yaml.YAMLError as error:
         raise InputFileError(f"not valid YAML: {one_line(str(error))}", where=str(path)) from None

@@ -20,8 +20,8 @@ from evalkit.modes import INCUMBENT
 from evalkit.quality import collect as cases
 from evalkit.quality.suite import facts_of
 from evalkit.run.facts import CollectError, Facts, RunEnd, RunStart, SkippedItem
-from evalkit.run.folder import RunFolder, plan_hash
 from evalkit.run.fold import KINDS
+from evalkit.run.folder import RunFolder, plan_hash
 from evalkit.run.journal import Journal
 from evalkit.run.setup import Setup
 from evalkit.serving import flush as flushing

@@ -74,7 +74,7 @@ def fold(records: Iterable[Record], *, where: str) -> Facts:
             ) from None
     if "start" not in values:
         raise RunFolderError("the run never started", where=where)
-    return Facts(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+    return Facts.model_validate({name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
 def _add(values: dict[str, Any], kind: Kind, fact: Frozen) -> None:

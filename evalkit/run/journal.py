@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +55,7 @@ class Journal:
         self.path = path
         last: Record | None = None
         if path.exists():
-            for last in read(path):
-                pass
+            last = next(iter(deque(read(path), maxlen=1)), None)
         self._n = last.n + 1 if last else 0
         self._prev = last.hash if last else GENESIS
         try:

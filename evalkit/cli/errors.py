@@ -1,0 +1,57 @@
+"""The one error handler: every way a command can end becomes an exit code, and a message without a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from evalkit.errors import EvalkitError
+
+
+def guarded(call: Callable[[], Any]) -> int:
+    """Run a command; its exit code."""
+    from typer import Abort, Exit
+
+    try:
+        result = call()
+    except Exit as stop:
+        return int(stop.exit_code)
+    except EvalkitError as error:
+        return _said(error)
+    except (KeyboardInterrupt, Abort):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if hasattr(error, "exit_code") and hasattr(error, "show"):  # typer's own usage errors
+            error.show(sys.stderr)
+            return int(error.exit_code)
+        return _fault()
+    return result if isinstance(result, int) else 0
+
+
+def _said(error: EvalkitError) -> int:
+    from evalkit.secrets import redact
+    from evalkit.text import sanitize
+
+    print(f"error: {redact(sanitize(str(error)))}", file=sys.stderr)
+    if error.hint:
+        print(f"  hint: {redact(sanitize(error.hint))}", file=sys.stderr)
+    return error.exit_code
+
+
+def _fault() -> int:
+    """Evalkit's own fault: one line, and a private log without secrets."""
+    from evalkit.secrets import redact
+
+    descriptor, path = tempfile.mkstemp(prefix="evalkit-", suffix=".log")
+    with os.fdopen(descriptor, "w") as log:
+        log.write(redact(traceback.format_exc()))
+    print(f"error: evalkit failed by its own fault; the log is {path}", file=sys.stderr)
+    return 4

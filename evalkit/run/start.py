@@ -1,0 +1,191 @@
+"""A run from its flags to its report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evalkit.checklist.errors import suggest
+from evalkit.checklist.loader import find_checklist, load_checklist
+from evalkit.checklist.schema import LoadedChecklist
+from evalkit.errors import Interrupted, UsageError
+from evalkit.findings import ITEM_IDS, ItemId
+from evalkit.modes import canonical
+from evalkit.run.facts import Facts
+from evalkit.run.files import make_private
+from evalkit.run.folder import RunFolder
+from evalkit.run.lock import FolderLock
+from evalkit.run.setup import Setup, merged, prepare
+
+
+@dataclass(frozen=True)
+class Flags:
+    checklist: str | None = None
+    demo: bool = False
+    model: str | None = None
+    revision: str | None = None
+    modes: tuple[str, ...] = ()
+    incumbent: str | None = None
+    prompts: tuple[Path, ...] = ()
+    tasks: tuple[Path, ...] = ()
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    output_dir: Path | None = None
+    resume: Path | None = None
+    as_json: bool = False
+    report_only: bool = False
+    strict: bool = False
+    keep_going: bool = False
+    dry_run: bool = False
+
+
+def run(flags: Flags) -> dict[str, Any]:
+    """The report document of the run.
+
+    Raises:
+        UsageError: flags or files that are no good; nothing was run.
+        Interrupted: Ctrl-C; what was measured is kept.
+    """
+    loaded = merged(
+        load_checklist(find_checklist(flags.checklist or ("demo" if flags.demo else None))), _changes(flags)
+    )
+    skip = _skipped(flags)
+    with ExitStack() as stack:
+        if flags.demo and not flags.dry_run:
+            from evalkit.run.demo import serve
+
+            loaded = stack.enter_context(serve(loaded))
+        setup = replace(prepare(loaded, simulated=flags.demo, skip=skip), keep_going=flags.keep_going)
+        if flags.dry_run:
+            return _dry_run(setup, flags)
+        return _measure(setup, flags)
+
+
+def _measure(setup: Setup, flags: Flags) -> dict[str, Any]:
+    from evalkit.run.collect import Collector
+
+    path = flags.resume or flags.output_dir or Path("evalkit-runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    if flags.resume:
+        folder = RunFolder.open(path)
+        if folder.plan() != setup.document():
+            raise UsageError(
+                "the plan differs from the one that this run began with", where=str(path),
+                hint="resume with the same checklist, prompts and tasks, or start a new run",
+            )  # fmt: skip
+        lock = FolderLock(path)
+    else:
+        make_private(path)
+        lock = FolderLock(path)
+        folder = RunFolder.create(path, setup.loaded, setup.document())
+    try:
+        interrupted = False
+        try:
+            facts = Collector(setup, folder, _say).run()
+        except KeyboardInterrupt:
+            interrupted, facts = True, folder.facts()
+        document = report(setup.loaded, facts, folder, flags)
+    finally:
+        lock.release()
+    if interrupted:
+        raise Interrupted("the run is kept as far as it went", hint=f"evalkit run --resume {path}")
+    return document
+
+
+def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flags) -> dict[str, Any]:
+    """Decide, write the report's files and print the result."""
+    from evalkit.report import terminal
+    from evalkit.report.again import as_of
+    from evalkit.report.document import build
+    from evalkit.report.write import to_json, write_all
+    from evalkit.verdict import decide
+
+    decision = decide(loaded.checklist, facts, as_of(facts), strict=flags.strict)
+    document = build(loaded.checklist, facts, decision, report_only=flags.report_only)
+    written = write_all(folder.path, document)
+    if flags.as_json:
+        sys.stdout.write(to_json(document))
+    else:
+        terminal.show(document, sys.stdout, report_path=str(written.get("report.md", folder.path / "report.md")))
+    if flags.report_only and document["exit_code"] in (1, 3):
+        document = {**document, "exit_code": 0}
+    return document
+
+
+def _changes(flags: Flags) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if flags.model or flags.revision:
+        changes["candidate"] = {"model": flags.model or "", "revision": flags.revision or "main"}
+    if flags.modes:
+        changes["modes"] = dict(_mode(text) for text in flags.modes)
+    if flags.incumbent:
+        changes["incumbent"] = {"endpoint": flags.incumbent}
+    if flags.prompts:
+        changes["prompts"] = [str(path.resolve()) for path in flags.prompts]
+    if flags.tasks:
+        changes["tasks"] = [str(path.resolve()) for path in flags.tasks]
+    return changes
+
+
+def _mode(text: str) -> tuple[str, dict[str, str]]:
+    name, equals, url = text.partition("=")
+    if not equals or not url.startswith(("http://", "https://")):
+        raise UsageError(f"--mode {text}: write NAME=URL", hint="--mode diffusion=http://127.0.0.1:30001")
+    try:
+        return canonical(name), {"endpoint": url}
+    except ValueError as error:
+        raise UsageError(f"--mode {text}: {error}") from None
+
+
+def _skipped(flags: Flags) -> dict[ItemId, str]:
+    skip: dict[ItemId, str] = {}
+    if flags.only:
+        chosen = [_item(name, "--only") for name in flags.only]
+        skip = {item: f"left out by --only {' '.join(flags.only)}" for item in ITEM_IDS if item not in chosen}
+    for text in flags.skip:
+        name, equals, reason = text.partition("=")
+        if not equals or not reason.strip():
+            raise UsageError(f"--skip {text}: write ITEM=REASON", hint='--skip quality="no tasks yet"')
+        skip[_item(name, "--skip")] = reason.strip()
+    return skip
+
+
+def _item(name: str, flag: str) -> ItemId:
+    for item in ITEM_IDS:
+        if item == name:
+            return item
+    raise UsageError(
+        f"{flag} {name}: no such item", hint=suggest(name, list(ITEM_IDS)) or f"one of {', '.join(ITEM_IDS)}"
+    )
+
+
+def _say(item: str, text: str) -> None:
+    from evalkit.text import one_line
+
+    print(f"{item:9} {one_line(text)}", file=sys.stderr, flush=True)
+
+
+def _dry_run(setup: Setup, flags: Flags) -> dict[str, Any]:
+    from evalkit.timing.schedule import estimate
+
+    cost = estimate(setup.plan, setup.prompts.prompts)
+    plan = {
+        "exit_code": 0,
+        "modes": list(setup.plan.modes),
+        "timed_requests": cost.requests,
+        "task_cases": sum(len(suite.cases) for suite in setup.suites),
+        "output_tokens": cost.output_tokens,
+        "minutes": round(cost.seconds / 60, 1),
+        "skipped": {str(item): reason for item, reason in setup.skip.items()},
+    }
+    if flags.as_json:
+        print(json.dumps(plan, indent=2))
+    else:
+        for name, value in plan.items():
+            if name != "exit_code":
+                print(f"{name.replace('_', ' ')}: {value}")
+    return plan
