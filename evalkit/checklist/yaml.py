@@ -150,7 +150,8 @@ class _Builder:
             if key in result:
                 raise self.error(f"key {one_line(key, limit=80)!r} appears twice", event, "keep one of them")
             child = f"{dotted}.{key}" if dotted else key
-            self.lines[child] = event.start_mark.line + 1
+            mark: Any = event.start_mark  # the stubs say it may be None; a parsed event has one
+            self.lines[child] = mark.line + 1
             result[key] = self.value(child, depth + 1)
         self.loader.get_event()
         return result

@@ -23,12 +23,12 @@ def guarded(call: Callable[[], Any]) -> int:
     except EvalkitError as error:
         return _said(error)
     except (KeyboardInterrupt, Abort):
-        print("interrupted", file=sys.stderr)
+        print("interrupted", file=sys.stderr)  # noqa: T201  the one place that reports
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the last handler
         if hasattr(error, "exit_code") and hasattr(error, "show"):  # typer's own usage errors
             error.show(sys.stderr)
             return int(error.exit_code)
@@ -40,9 +40,9 @@ def _said(error: EvalkitError) -> int:
     from evalkit.secrets import redact
     from evalkit.text import sanitize
 
-    print(f"error: {redact(sanitize(str(error)))}", file=sys.stderr)
+    print(f"error: {redact(sanitize(str(error)))}", file=sys.stderr)  # noqa: T201  the one place that reports
     if error.hint:
-        print(f"  hint: {redact(sanitize(error.hint))}", file=sys.stderr)
+        print(f"  hint: {redact(sanitize(error.hint))}", file=sys.stderr)  # noqa: T201  the one place that reports
     return error.exit_code
 
 
@@ -53,5 +53,5 @@ def _fault() -> int:
     descriptor, path = tempfile.mkstemp(prefix="evalkit-", suffix=".log")
     with os.fdopen(descriptor, "w") as log:
         log.write(redact(traceback.format_exc()))
-    print(f"error: evalkit failed by its own fault; the log is {path}", file=sys.stderr)
+    print(f"error: evalkit failed by its own fault; the log is {path}", file=sys.stderr)  # noqa: T201  the one place that reports
     return 4

@@ -131,7 +131,8 @@ class Collector:
                 running: Running = await stack.enter_async_context(
                     launched(
                         label, endpoint, model=chosen.model if chosen else "", log_dir=self.folder.logs,
-                        revision=chosen.revision if chosen else "main", context=self.checklist.items.context.need_tokens,
+                        revision=chosen.revision if chosen else "main",
+                        context=self.checklist.items.context.need_tokens,
                     )
                 )  # fmt: skip
                 self.keep(running.facts)

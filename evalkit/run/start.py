@@ -166,7 +166,7 @@ def _item(name: str, flag: str) -> ItemId:
 def _say(item: str, text: str) -> None:
     from evalkit.text import one_line
 
-    print(f"{item:9} {one_line(text)}", file=sys.stderr, flush=True)
+    print(f"{item:9} {one_line(text)}", file=sys.stderr, flush=True)  # noqa: T201  progress
 
 
 def _dry_run(setup: Setup, flags: Flags) -> dict[str, Any]:
@@ -183,9 +183,9 @@ def _dry_run(setup: Setup, flags: Flags) -> dict[str, Any]:
         "skipped": {str(item): reason for item, reason in setup.skip.items()},
     }
     if flags.as_json:
-        print(json.dumps(plan, indent=2))
+        sys.stdout.write(json.dumps(plan, indent=2) + "\n")
     else:
         for name, value in plan.items():
             if name != "exit_code":
-                print(f"{name.replace('_', ' ')}: {value}")
+                sys.stdout.write(f"{name.replace('_', ' ')}: {value}\n")
     return plan
