@@ -111,7 +111,7 @@ def against_baseline(checklist: Checklist, facts: Facts, answers: Answers, table
 
 
 def _carrier(shown: dict[str, tuple[str, float]], kind: str, margin: float) -> str | None:
-    """Name of a shipped suite of the same kind (a general suite: of a general kind) that showed this margin or a tighter one."""
+    """Name of a shipped suite of the same kind (a general suite: of a general kind) that showed this margin or less."""
     kinds = (kind, *_GENERAL) if kind in _GENERAL else (kind,)
     return next((shown[k][0] for k in kinds if k in shown and shown[k][1] <= margin), None)
 

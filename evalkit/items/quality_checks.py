@@ -12,7 +12,8 @@ _PAPERS = (
 OWN_TASKS = Check(
     "quality.own-tasks",
     "Your own tasks were used",
-    "Public benchmarks and shipped suites hide what your product does. Only tasks of your own show what a customer would see.",
+    "Public benchmarks and shipped suites hide what your product does. Only tasks of your own show what a customer"
+    " would see.",
     "Write 30 or more cases from your logs as a suite (docs/tasks.md) and name the file under `tasks`.",
 )
 SCORED = Check(
@@ -27,7 +28,8 @@ NON_INFERIORITY = Check(
     "No more than the margin is lost against the baseline",
     "The same cases are answered in both modes. The loss must be shown to lie under the declared margin: "
     "'no significant difference' on a few cases shows nothing.",
-    "Look at the harm list. If the loss is real, try a stricter threshold or a smaller block; if it is undecided, add cases.",
+    "Look at the harm list. If the loss is real, try a stricter threshold or a smaller block; if it is undecided,"
+    " add cases.",
     per_mode=True,
     sources=_PAPERS,
 )
@@ -35,7 +37,8 @@ FLOOR = Check(
     "quality.floor",
     "Enough cases pass in this mode",
     "Parity with a bad baseline is no reason to adopt. The share of passed cases must reach the floor that you set.",
-    "Check prompts, chat template and max_tokens on failing cases; lower `items.quality.floor` only if fewer are enough.",
+    "Check prompts, chat template and max_tokens on failing cases; lower `items.quality.floor` only if fewer are"
+    " enough.",
     per_mode=True,
 )
 BASELINE_VALID = Check(
@@ -48,8 +51,8 @@ BASELINE_VALID = Check(
 EQUIVALENCE = Check(
     "quality.equivalence",
     "Speculation returns the baseline's text",
-    "Speculation is lossless in theory, and in practice only as far as its verification is. Replies are compared with the "
-    "baseline's, and the baseline with itself for the noise floor.",
+    "Speculation is lossless in theory, and in practice only as far as its verification is. Replies are compared with"
+    " the baseline's, and the baseline with itself for the noise floor.",
     "Look at the first divergences; serve with deterministic kernels. If equal text is not needed, raise "
     "`items.quality.match_margin`: the tasks still decide.",
     per_mode=True,
@@ -66,8 +69,8 @@ SAMPLING = Check(
 DEGENERATION = Check(
     "quality.degeneration",
     "Replies do not fall apart",
-    "Loops at the end, doubled words, leaked mask tokens, truncation and broken tool calls are how decoding in parallel "
-    "fails. They are counted against the baseline's.",
+    "Loops at the end, doubled words, leaked mask tokens, truncation and broken tool calls are how decoding in"
+    " parallel fails. They are counted against the baseline's.",
     "Raise the confidence threshold, use the block size that the model was trained with, or add denoising steps.",
     per_mode=True,
 )
@@ -110,12 +113,13 @@ TOOLS = Check(
 STREAM_PARITY = Check(
     "quality.stream-parity",
     "Tool calls survive streaming",
-    "A stream's parser can lose calls or arguments that the unstreamed reply has, above all when a whole call arrives at once.",
+    "A stream's parser can lose calls or arguments that the unstreamed reply has, above all when a whole call arrives"
+    " at once.",
     "Ask without streaming where tools are used, or upgrade the engine's tool parser.",
     per_mode=True,
 )
 
 CHECKS: tuple[Check, ...] = (
-    OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, SAMPLING, DEGENERATION, LENGTH_HONESTY, HARM,
-    CRITICAL, INCUMBENT, TOOLS, STREAM_PARITY,
+    OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, SAMPLING, DEGENERATION, LENGTH_HONESTY,
+    HARM, CRITICAL, INCUMBENT, TOOLS, STREAM_PARITY,
 )  # fmt: skip

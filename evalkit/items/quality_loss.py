@@ -1,4 +1,4 @@
-"""Findings on passed and failed cases: completeness, floors, loss against the baseline, critical cases, the incumbent."""
+"""Findings on passed and failed cases: completeness, floors, loss to the baseline, critical cases, the incumbent."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def scored(data: Table, item: QualityItem) -> Finding:
     failed = missing - errors["never asked"]
     status = Status.ERROR if failed > errors["never asked"] else Status.INCONCLUSIVE
     return checks.SCORED.finding(
-        status, f"{summary}, under the {percent(need)} that a decision needs: {reasons or 'some repeats have no grade'}.",
+        status, f"{summary}, under the {percent(need)} that a decision needs:"
+        f" {reasons or 'some repeats have no grade'}.",
         mode=data.mode, observed=percent(data.scored_share), threshold=percent(need), known_by=SEEN, data=info,
     )  # fmt: skip
 
@@ -91,7 +92,7 @@ def floor(data: Table, item: QualityItem) -> Finding:
 
 
 def baseline_problem(data: Table, item: QualityItem, block_loop: bool) -> Finding | None:
-    """The finding that the baseline is not valid on this suite; None when it is (or has no reply: other findings say so)."""
+    """The finding that the baseline is not valid on this suite; None when it is (no reply: other findings say so)."""
     limit = item.floor.of(data.suite.kind)
     if block_loop:
         summary = f"{data.suite.name}: {data.baseline} declares AR and runs the block loop: its text is no AR text."
@@ -169,7 +170,10 @@ def _too_small(data: Table, margin: float, carried_by: str | None, least: int) -
     """A suite that could not pass its margin even without a loss: floor, severity and the detectable loss decide."""
     interval = data.interval()
     detectable = f"{100 * -interval.low:.0f} points"
-    small = f"{data.clusters} cases are too few for {100 * margin:g} points (at least {least}); a loss of {detectable} or more would have shown"
+    small = (
+        f"{data.clusters} cases are too few for {100 * margin:g} points (at least {least});"
+        f" a loss of {detectable} or more would have shown"
+    )
     hint = f"add {least - data.clusters} or more cases, or a shipped suite of the same kind that carries the margin"
     if data.suite.shipped:
         return Status.INCONCLUSIVE, small, f"run the full shipped suite: at least {least} cases are needed"
@@ -201,7 +205,8 @@ def harm(data: Table) -> Finding:
         )  # fmt: skip
     ids = ", ".join(pair.case_id for pair in lost[:5]) + (" …" if len(lost) > 5 else "")
     return checks.HARM.finding(
-        Status.WARN, f"{data.suite.name}: {len(lost)} cases that {data.baseline} passed were lost ({len(gained)} gained): {ids}.",
+        Status.WARN, f"{data.suite.name}: {len(lost)} cases that {data.baseline} passed were lost"
+        f" ({len(gained)} gained): {ids}.",
         mode=data.mode, observed=str(len(lost)), known_by=SEEN, data=info,
     )  # fmt: skip
 
@@ -252,7 +257,8 @@ def critical(tables: Sequence[Table], mode: str, *, against_itself: bool) -> Fin
             data=info,
         )
     if open_ids or (unpaired and not against_itself):
-        text = f"{len(open_ids or unpaired)} of {count} critical cases could not be compared: {', '.join((open_ids or unpaired)[:5])}."
+        missing = open_ids or unpaired
+        text = f"{len(missing)} of {count} critical cases could not be compared: {', '.join(missing[:5])}."
         remedy = "resume the run: only open cases are sent"
         return make(Status.INCONCLUSIVE, text, mode=mode, known_by=SEEN, remedy=remedy, data=info)
     if failing:
@@ -270,7 +276,10 @@ def incumbent(data: Table, margin: float, *, required: bool) -> Finding:
         "low": _round(interval.low),
         "high": _round(interval.high),
     }
-    figures = f"{data.suite.name}: {points(interval.estimate)} points against the incumbent ({points(interval.low)} to {points(interval.high)}, {len(data.both)} cases)"
+    figures = (
+        f"{data.suite.name}: {points(interval.estimate)} points against the incumbent"
+        f" ({points(interval.low)} to {points(interval.high)}, {len(data.both)} cases)"
+    )
     if not data.both:
         word, status = "NOT COMPARED: no case was scored in both", Status.INCONCLUSIVE
         figures = data.suite.name
@@ -288,7 +297,8 @@ def incumbent(data: Table, margin: float, *, required: bool) -> Finding:
     info["word"] = word
     return checks.INCUMBENT.finding(
         status, f"{figures}: {word}.", mode=data.mode, observed=points(interval.estimate),
-        threshold=f"loss under {100 * margin:g} points" if required else None, known_by=SEEN, counts=required, data=info,
+        threshold=f"loss under {100 * margin:g} points" if required else None, known_by=SEEN, counts=required,
+        data=info,
     )  # fmt: skip
 
 

@@ -203,7 +203,7 @@ def _shown(replies: dict[int, Answer]) -> Answer | None:
 
 
 def needed(data: Table, margin: float) -> int:
-    """About how many cases would decide, if the modes differ as they did here (80% chance). At least what is possible."""
+    """About how many cases would decide, if modes differ as they did here (80% chance). At least what is possible."""
     z = normal_quantile(1 - data.alpha) + normal_quantile(0.8)
     estimate = data.interval().estimate
     loss = -estimate if math.isfinite(estimate) else 0.0

@@ -35,7 +35,10 @@ def equivalence(
     greedy = [row for row in rows if not row[2].temperature]
     if not gates:
         matches = [row[0] for row in greedy]
-        text = f"{sum(matches)} of {len(matches)} replies equal the baseline's; diffusion draws differently, so this is information."
+        text = (
+            f"{sum(matches)} of {len(matches)} replies equal the baseline's;"
+            " diffusion draws differently, so this is information."
+        )
         return make(
             Status.NOT_APPLICABLE, text, mode=mode, counts=False, data={"pairs": len(matches), "equal": sum(matches)}
         )
@@ -136,7 +139,10 @@ def sampling(probe: SamplingProbe | None, base: SamplingProbe | None, mode: str,
             remedy="resume the run to probe sampling",
         )
     info: dict[str, object] = probe.model_dump()
-    text = f"{probe.distinct_at_one} distinct replies in {probe.draws} draws at a temperature above 0, {probe.distinct_at_zero} at 0"
+    text = (
+        f"{probe.distinct_at_one} distinct replies in {probe.draws} draws at a temperature above 0,"
+        f" {probe.distinct_at_zero} at 0"
+    )
     common: dict[str, Any] = {
         "mode": mode,
         "observed": f"{probe.distinct_at_one} of {probe.draws}",
@@ -304,7 +310,10 @@ def tools_available(answers: Answers, suite: SuiteFacts, mode: str) -> Finding |
     intact = sum(one.signals is not None and one.signals.residue == "intact" for one in answered)
     text = f"{suite.name}: {calls} calls in {len(answered)} replies that should hold one"
     if answered and intact and intact >= len(answered) / 2:
-        text = f"{suite.name}: {intact} of {len(answered)} replies hold a whole call as text: the server parses no tool calls"
+        text = (
+            f"{suite.name}: {intact} of {len(answered)} replies hold a whole call as text:"
+            " the server parses no tool calls"
+        )
         return make(Status.ERROR, f"{text}.", mode=mode, known_by=SEEN, data={**info, "intact": intact})
     if len(answered) >= 3 and not calls and all(one.tool_outcome == "text" for one in answered):
         text = (
@@ -322,7 +331,10 @@ def stream_parity(answers: Answers, suite: SuiteFacts, mode: str, margin: float)
         return None
     lost = [c for c in both if whole[c].passed and not streamed[c].passed]
     gained = [c for c in both if streamed[c].passed and not whole[c].passed]
-    text = f"{suite.name}: {len(lost)} of {len(both)} cases pass unstreamed and fail streamed ({len(gained)} the other way)"
+    text = (
+        f"{suite.name}: {len(lost)} of {len(both)} cases pass unstreamed and fail streamed"
+        f" ({len(gained)} the other way)"
+    )
     info: dict[str, object] = {
         "suite": suite.name,
         "pairs": len(both),

@@ -25,7 +25,7 @@ def collected(script):
         async def go():
             client = WireClient()
             try:
-                planned = [one for one in plan(suites, ["diffusion"], baseline="autoregressive")]
+                planned = list(plan(suites, ["diffusion"], baseline="autoregressive"))
                 await run_cases(
                     {"diffusion": Target("diffusion", server.base_url, "m")},
                     planned,

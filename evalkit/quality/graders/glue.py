@@ -99,7 +99,9 @@ GRADERS = (
         name="at_least", family="glue", nested=("of",), params=AtLeast, grade=at_least,
         summary="At least n of these expectations hold.",
         example=Example(
-            "at_least: {n: 2, of: [contains: red, contains: green, contains: blue]}", Reply("red and blue"), Reply("red only")
+            "at_least: {n: 2, of: [contains: red, contains: green, contains: blue]}",
+            Reply("red and blue"),
+            Reply("red only")
         ),
     ),
     Grader(

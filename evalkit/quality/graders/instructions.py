@@ -45,7 +45,7 @@ class Range(Params):
 
 
 class Instructions(Params):
-    """Every constraint given must hold. `loose` also accepts the reply without its first or last line, or without `*`."""
+    """Every constraint given must hold. `loose` also accepts the reply without its first or last line or `*`."""
 
     words: Range | None = None
     sentences: Range | None = None
@@ -214,7 +214,8 @@ GRADERS = (
     Grader(
         name="instructions",
         family="instructions",
-        summary="Constraints on form hold: counts of words, bullets, rows …, keywords, case, quotation marks, initials.",
+        summary="Constraints on form hold: counts of words, bullets, rows …, keywords, case, quotation marks,"
+        " initials.",
         params=Instructions,
         grade=instructions,
         example=Example(
@@ -223,7 +224,7 @@ GRADERS = (
             Reply("- the price, low\n- it ships today"),
         ),
         notes=(
-            "A number asks for exactly that many; `{min: 2, max: 4}` for a range. Keywords are whole words, case ignored.",
+            "A number asks for exactly that many; `{min: 2, max: 4}` for a range. Keywords: whole words, case ignored.",
             "The strict and the loose reading are both kept; `loose: true` lets the loose one decide.",
         ),
     ),

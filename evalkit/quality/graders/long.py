@@ -16,7 +16,7 @@ from evalkit.quality.graders.base import Example, Grader, NoParams, Params, Repl
 
 
 class Sections(Params):
-    """`titles`: lines that begin with these, or `numbered: n`: lines that begin with 1 … n (or `prefix` and the number)."""
+    """`titles`: lines that begin with these, or `numbered: n`: lines that begin with 1 … n (or `prefix` and it)."""
 
     titles: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=500)] | None = None
     numbered: Annotated[int, Field(ge=1, le=5000)] | None = None
@@ -235,18 +235,25 @@ GRADERS = (
             Reply("# Aim\nTo see.\n# Method\nLook.\n# Result\nSeen."),
             Reply("# Aim\nTo see.\n# Result\nSeen."),
         ),
-        notes=("`sections: {numbered: 40}` asks for lines that begin with 1 to 40. Marks such as `#`, `*` and `2.` before a title are skipped.",),
+        notes=(
+            "`sections: {numbered: 40}` asks for lines that begin with 1 to 40.",
+            "Marks such as `#`, `*` and `2.` before a title are skipped.",
+        ),
     ),
     Grader(
         name="no_loop", family="long", short="max_share", params=Loop, grade=no_loop,
         summary="The end of the reply does not repeat one passage over and over (at most 10% of the reply).",
-        example=Example("no_loop", Reply("Rain falls in the north, and the south stays dry until the evening."), Reply(_LOOPED)),
+        example=Example(
+            "no_loop", Reply("Rain falls in the north, and the south stays dry until the evening."), Reply(_LOOPED)
+        ),
         notes=("Human text reaches 1.3% at the 99th percentile, looped output about 50%.",),
     ),
     Grader(
         name="no_duplicates", family="long", short="max_share", params=Duplicates, grade=no_duplicates,
         summary='Hardly any word stands twice in a row ("the the"): a sign of parallel decoding gone wrong.',
-        example=Example("no_duplicates", Reply("The train leaves at noon."), Reply("The the train leaves leaves at noon.")),
+        example=Example(
+            "no_duplicates", Reply("The train leaves at noon."), Reply("The the train leaves leaves at noon.")
+        ),
         notes=("`lines: 30` also forbids lines of 30 or more characters that stand twice.",),
     ),
     Grader(
@@ -263,7 +270,9 @@ GRADERS = (
     Grader(
         name="language", family="long", short="script", params=Language, grade=language,
         summary="The reply stays in one script throughout, window by window.",
-        example=Example("language: en", Reply("The weather is fine today."), Reply("The weather сегодня прекрасная очень")),
+        example=Example(
+            "language: en", Reply("The weather is fine today."), Reply("The weather сегодня прекрасная очень")
+        ),
         notes=("Tells scripts apart, not languages that share one.",),
     ),
     Grader(

@@ -118,7 +118,8 @@ GRADERS = (
         name="items",
         family="sequence",
         short="of",
-        summary="The reply lists these entries and no others: in this order, reversed, sorted, or in any (other) order.",
+        summary="The reply lists these entries and no others: in this order, reversed, sorted, or in any (other)"
+        " order.",
         params=Items,
         grade=items,
         example=Example(

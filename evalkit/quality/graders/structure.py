@@ -183,7 +183,8 @@ GRADERS = (
     Grader(
         name="json_match",
         family="structure",
-        summary="The reply is JSON that contains these values; `any_of`, `optional` and `abs_tol` may stand for a value.",
+        summary="The reply is JSON that contains these values; `any_of`, `optional` and `abs_tol` may stand for a"
+        " value.",
         params=JsonMatch,
         grade=json_match,
         example=Example(

@@ -181,7 +181,8 @@ GRADERS = (
         params=ToolCalls,
         grade=tool_calls,
         example=Example(
-            "tool_calls: [{name: get_weather, args: {city: {any_of: [Oslo, 'Oslo, Norway']}, unit: {any_of: [C], optional: true}}}]",
+            "tool_calls: [{name: get_weather, args: {city: {any_of: [Oslo, 'Oslo, Norway']},"
+            " unit: {any_of: [C], optional: true}}}]",
             _GOOD,
             Reply(calls=((WEATHER, '{"city": "Bergen"}'),), finish="tool_calls"),
         ),
