@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
 
 from evalkit.checklist.schema import Checklist, Waiver
 from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, Finding, Frozen, ItemId, Status, worst
-from evalkit.items import context, hardware, license, modes, quality, serving  # noqa: A004  the item's own name
+from evalkit.items import context, hardware, modes, quality, serving
+from evalkit.items import license as license_item
 from evalkit.modes import INCUMBENT
 from evalkit.run.facts import Facts
 
 Qualified = Literal["pass", "fail", "inconclusive"]
 MAX_WAIVER = timedelta(days=180)
 EXIT_CODES = {"go": 0, "no-go": 1, "inconclusive": 3}
-_DECIDERS = {
-    "license": license.decide,
+_DECIDERS: dict[ItemId, Callable[[Checklist, Facts, datetime], list[Finding]]] = {
+    "license": license_item.decide,
     "modes": modes.decide,
     "hardware": hardware.decide,
     "serving": serving.decide,

@@ -34,11 +34,11 @@ def as_of(facts: Facts) -> datetime:
 
 def render_as(name: str, doc: dict[str, Any]) -> str:
     """The document in one of the formats of `evalkit report --format`."""
-    from evalkit.report import directory, github, html, junit, markdown, terminal
+    from evalkit.report import charts, directory, github, html, junit, markdown, terminal
     from evalkit.report.write import to_json
 
     renderers = {
-        "markdown": markdown.render,
+        "markdown": lambda d: markdown.render(d, charts=tuple(sorted(charts.draw(d)))),
         "json": to_json,
         "html": html.render,
         "junit": junit.render,

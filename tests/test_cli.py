@@ -1,0 +1,107 @@
+"""The command as a user runs it: real processes, exit codes, streams."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+
+from evalkit.findings import ITEM_IDS
+
+
+def evalkit(*args, cwd=None, timeout=100):
+    return subprocess.run([sys.executable, "-m", "evalkit", *map(str, args)], capture_output=True, text=True, cwd=cwd,
+                          timeout=timeout, check=False)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo") / "run"
+    return folder, evalkit("run", "--demo", "--json", "--output-dir", folder)
+
+
+@pytest.mark.slow
+def test_the_demo_prints_one_document_with_the_six_items_in_order(demo):
+    _folder, done = demo
+    document = json.loads(done.stdout)
+    assert [item["id"] for item in document["items"]] == list(ITEM_IDS)
+    assert document["simulated"] is True
+    assert done.returncode == document["exit_code"]
+
+
+@pytest.mark.slow
+def test_the_demo_teaches_that_self_speculation_holds_and_diffusion_breaks_json(demo):
+    document = json.loads(demo[1].stdout)
+    modes = {mode["mode"]: mode["qualified"] for mode in document["modes"]}
+    assert document["verdict"] == "go"
+    assert document["recommended_mode"] == "self-speculation"
+    assert modes["diffusion"] == "fail"
+    variant = next(f for f in document["items"][0]["findings"] if f.get("variant"))
+    assert variant["status"] == "fail"
+
+
+@pytest.mark.slow
+def test_the_demo_report_fits_the_shipped_schema_and_says_simulated_first(demo):
+    from importlib import resources
+
+    folder, _done = demo
+    schema = json.loads(resources.files("evalkit").joinpath("data/report.schema.json").read_text())
+    jsonschema.validate(json.loads((folder / "report.json").read_text()), schema)
+    assert "SIMULATED" in (folder / "report.md").read_text().splitlines()[0]
+
+
+@pytest.mark.slow
+def test_a_stored_run_renders_to_the_same_bytes(demo):
+    folder, _done = demo
+    again = evalkit("report", folder)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == (folder / "report.md").read_text()
+
+
+def test_help_imports_no_engine():
+    code = ("import sys; sys.argv=['evalkit','--help']\nfrom evalkit.__main__ import main\n"
+            "try: main()\nexcept SystemExit: pass\n"
+            "bad={'httpx2','huggingface_hub','yaml','pynvml','asyncio','uvicorn','jsonschema'}&set(sys.modules)\n"
+            "print('LOADED', sorted(bad))")  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "LOADED []" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "the file is empty"),
+        ("[1]", "a checklist is a mapping"),
+        ("modess: {}", 'did you mean "modes"'),
+        ("modes: {autoregresive: {}}", "unknown mode"),
+        ("modes: {ar: {endpoint: localhost}}", "scheme"),
+        ("name: no", "put it in quotes"),
+        ("prompts: [nowhere.jsonl]", "does not exist"),
+    ],
+)
+def test_an_invalid_checklist_is_exit_2_with_one_clear_error(tmp_path, text, says):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    done = evalkit("run", path, "--output-dir", tmp_path / "run")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run" / "journal.jsonl").exists()
+
+
+def test_a_checklist_without_endpoints_is_inconclusive_and_says_what_to_start(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("name: nothing yet\n")
+    done = evalkit("run", path, "--output-dir", tmp_path / "run")
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "INCONCLUSIVE" in done.stdout
+
+
+def test_an_unreachable_server_is_inconclusive(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("modes: {ar: {endpoint: 'http://127.0.0.1:9'}, diffusion: {endpoint: 'http://127.0.0.1:9'}}\n")
+    assert evalkit("run", path, "--output-dir", tmp_path / "run").returncode == 3
