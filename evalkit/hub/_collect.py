@@ -31,11 +31,11 @@ def open_source(model: str, revision: str) -> Source:
     """Raises SourceProblem. A folder or file of that name comes before a Hub id."""
     try:
         path = Path(model).expanduser()
-        if path.is_dir():
+        if model and path.is_dir():  # an empty name is not the current folder
             from evalkit.hub._folder import open_folder
 
             return open_folder(path, model)
-        if path.exists():
+        if model and path.exists():
             from evalkit.hub._snapshot import open_snapshot
 
             return open_snapshot(path, model)
@@ -87,7 +87,7 @@ def collect(
     except SourceProblem as e:
         hint = nearest(model) if e.kind == "missing" else None
         return CandidateFacts(
-            model=shown, role=role, kind="folder" if Path(model).is_dir() else "hub", requested_revision=revision,
+            model=shown, role=role, kind="folder" if model and Path(model).is_dir() else "hub", requested_revision=revision,
             fetched_at=now(), error=redact(e.message), error_kind=e.kind, hint=f"{hint}; {e.hint}" if hint else e.hint,
         )  # fmt: skip
 
