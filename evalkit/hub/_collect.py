@@ -87,8 +87,9 @@ def collect(
     except SourceProblem as e:
         hint = nearest(model) if e.kind == "missing" else None
         return CandidateFacts(
-            model=shown, role=role, kind="folder" if model and Path(model).is_dir() else "hub", requested_revision=revision,
-            fetched_at=now(), error=redact(e.message), error_kind=e.kind, hint=f"{hint}; {e.hint}" if hint else e.hint,
+            model=shown, role=role, kind="folder" if model and Path(model).is_dir() else "hub",
+            requested_revision=revision, fetched_at=now(),
+            error=redact(e.message), error_kind=e.kind, hint=f"{hint}; {e.hint}" if hint else e.hint,
         )  # fmt: skip
 
 
