@@ -80,7 +80,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
             IDENTIFIED.finding(Status.ERROR, summary, remedy=hint),
             *(c.finding(Status.ERROR, "the license was not read", remedy=hint) for c in _asked(checklist.use).values()),
         ]
-    found = _of(checklist.use, candidate, item.readings)
+    found = of_candidate(checklist.use, candidate, item.readings)
     required = item.variants == "required"
     return found + [_variant(checklist.use, v, counts=required) for v in facts.variants]
 
@@ -89,7 +89,9 @@ def _asked(use: Use) -> dict[Facet, Check]:
     return {facet: check for facet, check in USES.items() if getattr(use, facet)}
 
 
-def _of(use: Use, candidate: CandidateFacts, readings: list[Reading]) -> list[Finding]:
+def of_candidate(use: Use, candidate: CandidateFacts, readings: list[Reading] | None = None) -> list[Finding]:
+    """Findings on one model that was read."""
+    readings = readings or []
     license_ = named(candidate)
     hashes = {text.sha256 for text in candidate.license_texts}
     reading = next((r for r in readings if r.text_sha256 in hashes), None)
@@ -191,7 +193,7 @@ def _variant(use: Use, candidate: CandidateFacts, *, counts: bool) -> Finding:
     if candidate.error:
         return VARIANTS.finding(Status.ERROR, candidate.error, variant=candidate.model, counts=counts)
     order = (Status.FAIL, Status.INCONCLUSIVE, Status.ERROR, Status.WARN, Status.PASS)
-    found = [f for f in _of(use, candidate, []) if f.id not in ("license.text-pinned", "license.remote-code")]
+    found = [f for f in of_candidate(use, candidate) if f.id not in ("license.text-pinned", "license.remote-code")]
     worst = min(found, key=lambda f: order.index(f.status))
     return VARIANTS.finding(
         worst.status, f"{candidate.model}: {worst.summary}", variant=candidate.model, counts=counts,
