@@ -20,7 +20,7 @@ demo: venv
 	exit $$status
 
 test: venv
-	$(BIN)/pytest -q -m "not real" -n 2
+	$(BIN)/pytest -q -m "not real" -n 2 --dist loadfile
 
 check: venv
 	$(BIN)/ruff check .
