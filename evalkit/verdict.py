@@ -193,7 +193,7 @@ def counted(findings: list[Finding], mode: str | None = None) -> list[Finding]:
 def _qualify(mode: str, checklist: Checklist, findings: dict[ItemId, list[Finding]]) -> ModeResult:
     """A mode qualifies only when every required item that speaks of it carries it."""
     statuses: list[Status] = []
-    reasons: list[str] = []
+    reasons: list[tuple[bool, str]] = []  # failures before what is open
     for item in ITEM_IDS:
         if not checklist.required(item):
             continue
@@ -205,18 +205,23 @@ def _qualify(mode: str, checklist: Checklist, findings: dict[ItemId, list[Findin
         if not mine and not per_mode:
             continue
         statuses.append(worst([f.status for f in mine]))
-        reasons += [f"{f.id}: {f.summary}" for f in mine if not f.status.carries]
+        reasons += [(f.status is not Status.FAIL, f"{f.id}: {f.summary}") for f in mine if not f.status.carries]
         if not mine:
-            reasons.append(f"{item}: nothing was measured")
+            reasons.append((True, f"{item}: nothing was measured"))
     speaks = any(f.mode == mode and f.status.carries for f in findings["modes"] + findings["serving"])
     if not statuses or (not speaks and all(s.carries for s in statuses)):
         statuses.append(Status.INCONCLUSIVE)
-        reasons.append(f"nothing was shown for {mode}")
+        reasons.append((True, f"nothing was shown for {mode}"))
     if any(s is Status.FAIL for s in statuses):
         qualified: Qualified = "fail"
     else:
         qualified = "pass" if all(s.carries for s in statuses) else "inconclusive"
-    return ModeResult(mode=mode, qualified=qualified, adopted=mode in checklist.adopted, reasons=tuple(reasons))
+    return ModeResult(
+        mode=mode,
+        qualified=qualified,
+        adopted=mode in checklist.adopted,
+        reasons=tuple(text for _, text in sorted(reasons, key=lambda r: r[0])),
+    )
 
 
 def _fastest(modes: list[str], checklist: Checklist, speeds: dict[str | None, object]) -> str | None:
