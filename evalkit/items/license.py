@@ -8,7 +8,7 @@ from typing import Literal
 from evalkit.checklist.schema import Checklist, Reading, Use
 from evalkit.data import LicenseRow
 from evalkit.findings import Check, Finding, KnownBy, Status
-from evalkit.hub.facts import CandidateFacts
+from evalkit.hub.facts import CandidateFacts, TextFile
 from evalkit.items.license_terms import Named, named
 from evalkit.run.facts import Facts
 
@@ -48,6 +48,11 @@ REMOTE = Check(
     "license.remote-code", "No remote code is needed", "Remote code runs with your rights and its own license.",
     "review the named files at the pinned commit before trusting them",
 )  # fmt: skip
+CONSISTENT = Check(
+    "license.consistent", "Card and license file name the same license",
+    "Where they differ, the table's answer for the card's name says nothing about the text that binds you.",
+    "read the file, record it under items.license.readings, and ask the publisher which of the two applies",
+)  # fmt: skip
 STALE = Check(
     "license.reading", "Recorded readings fit the text", "A reading is bound to the text that was read.",
     "read the present text and record its hash",
@@ -56,7 +61,7 @@ VARIANTS = Check(
     "license.variant-use", "Another variant allows the use", "Terms differ between variants of a family.",
     "check the variant's own card before switching to it",
 )  # fmt: skip
-CHECKS = (IDENTIFIED, *USES.values(), PURPOSE, PINNED, GATED, REMOTE, STALE, VARIANTS)
+CHECKS = (IDENTIFIED, *USES.values(), PURPOSE, CONSISTENT, PINNED, GATED, REMOTE, STALE, VARIANTS)
 
 
 def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
@@ -64,7 +69,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     del now
     item = checklist.items.license
     if item.provider_terms is not None:
-        return [_provider(checklist)]
+        return _provider(checklist)
     if checklist.candidate is None:
         return [
             IDENTIFIED.finding(
@@ -95,12 +100,15 @@ def of_candidate(use: Use, candidate: CandidateFacts, readings: list[Reading] | 
     license_ = named(candidate)
     hashes = {text.sha256 for text in candidate.license_texts}
     reading = next((r for r in readings if r.text_sha256 in hashes), None)
+    other = _other_text(license_, candidate)
     found = [_identified(license_, reading)]
     for facet, check in _asked(use).items():
-        status, summary = _allowed(facet, license_, use, reading)
+        status, summary = _allowed(facet, license_, use, reading, contradicted=other is not None)
         found.append(check.finding(status, summary, known_by=KnownBy.DECLARED, observed=license_.name))
     if license_.row is not None:
         found.append(_purpose(license_.row, use))
+    if license_.row is not None and other is not None:
+        found.append(_contradiction(license_.row, other, read=other.sha256 in {r.text_sha256 for r in readings}))
     found.append(_pinned(candidate))
     if candidate.gated in ("auto", "manual"):
         found.append(GATED.finding(Status.WARN, f"access is gated ({candidate.gated})", known_by=KnownBy.OBSERVED))
@@ -124,40 +132,69 @@ def _identified(license_: Named, reading: Reading | None) -> Finding:
     return IDENTIFIED.finding(Status.INCONCLUSIVE, f"{license_.problem}", observed=license_.name)
 
 
-def _allowed(facet: Facet, license_: Named, use: Use, reading: Reading | None) -> tuple[Status, str]:
-    """Whether one use is allowed; a matching reading decides what the table cannot."""
+def _allowed(
+    facet: Facet, license_: Named, use: Use, reading: Reading | None, *, contradicted: bool
+) -> tuple[Status, str]:
+    """Whether one use is allowed. A reading decides what the table cannot; it lifts neither a `no` nor a cap."""
     read = getattr(reading, facet) if reading else None
     row = license_.row
     answer = getattr(row.terms, facet) if row else "unknown"
     if row is not None and answer == "no":
         return Status.FAIL, f"{row.name} does not allow it"
-    if read is not None and reading is not None:
-        word = "allows" if read else "does not allow"
-        return (Status.PASS if read else Status.FAIL), f"{reading.by} read on {reading.date} that the text {word} it"
+    if reading is not None and read is False:
+        return Status.FAIL, f"{reading.by} read on {reading.date} that the text does not allow it"
+    over, unknown = _caps(row, use) if row is not None else (None, None)
+    if over or unknown:
+        return (Status.FAIL, over) if over else (Status.INCONCLUSIVE, str(unknown))
+    if reading is not None and read:
+        return Status.PASS, f"{reading.by} read on {reading.date} that the text allows it"
     if row is None:
         return Status.INCONCLUSIVE, f"unknown: {license_.problem}"
-    over, unknown = _caps(row, use)
-    if over:
-        return Status.FAIL, over
+    if contradicted:
+        return Status.INCONCLUSIVE, f"the card names {row.name}, the license file is another text"
     if answer == "yes" or (answer == "conditional" and not row.terms.conditions.get(facet)):
-        return (Status.INCONCLUSIVE, unknown) if unknown else (Status.PASS, f"{row.name} allows it")
+        return Status.PASS, f"{row.name} allows it"
     why = "; ".join(row.terms.conditions.get(facet, ())) or row.to_read or "the table does not say"
     return Status.INCONCLUSIVE, f"{row.name}: {why}"
 
 
 def _caps(row: LicenseRow, use: Use) -> tuple[str | None, str | None]:
-    """(why the caps forbid the use, why they cannot be checked)."""
-    for cap, value, what in (
+    """(why the caps forbid the use, why they cannot be checked). A cap that is passed comes before one not checked."""
+    caps = (
         (row.terms.user_cap, use.monthly_users, "monthly_users"),
         (row.terms.revenue_cap, use.revenue_usd, "revenue_usd"),
-    ):
-        if cap is None:
-            continue
-        if value is None:
-            return None, f"{row.name} has a limit of {cap:,.0f} ({what}): give use.{what}"
-        if value >= cap:
-            return f"use.{what} {value:,.0f} is not below the license's limit of {cap:,.0f}", None
-    return None, None
+    )
+    over = [
+        f"use.{what} {value:,.0f} is not below the license's limit of {cap:,.0f}"
+        for cap, value, what in caps
+        if cap is not None and value is not None and value >= cap
+    ]
+    unknown = [
+        f"{row.name} has a limit of {cap:,.0f} ({what}): give use.{what}"
+        for cap, value, what in caps
+        if cap is not None and value is None
+    ]
+    return next(iter(over), None), next(iter(unknown), None)
+
+
+def _license_files(candidate: CandidateFacts) -> list[TextFile]:
+    """License texts proper: a NOTICE may speak of other works."""
+    names = ("LICENSE", "LICENCE", "COPYING")
+    return [t for t in candidate.license_texts if t.origin == "given" or t.name.upper().startswith(names)]
+
+
+def _other_text(license_: Named, candidate: CandidateFacts) -> TextFile | None:
+    """A license file that the table recognises as another license than the card names."""
+    if license_.row is None:
+        return None
+    return next((t for t in _license_files(candidate) if t.matches and license_.row.id not in t.matches), None)
+
+
+def _contradiction(row: LicenseRow, other: TextFile, *, read: bool) -> Finding:
+    names = ", ".join(other.matches)
+    summary = f"the card names {row.name}, {other.name} reads as {names}"
+    status = Status.WARN if read else Status.INCONCLUSIVE
+    return CONSISTENT.finding(status, summary, observed=names, threshold=row.id, known_by=KnownBy.OBSERVED)
 
 
 def _purpose(row: LicenseRow, use: Use) -> Finding:
@@ -179,9 +216,7 @@ def _purpose(row: LicenseRow, use: Use) -> Finding:
 
 
 def _pinned(candidate: CandidateFacts) -> Finding:
-    texts = [
-        text for text in candidate.license_texts if text.name.upper().startswith(("LICENSE", "LICENCE", "COPYING"))
-    ]
+    texts = [text for text in _license_files(candidate) if text.origin == "repository"]
     if texts:
         text = texts[0]
         return PINNED.finding(Status.PASS, f"{text.name}, sha256 {text.sha256[:12]}", known_by=KnownBy.OBSERVED)
@@ -201,13 +236,23 @@ def _variant(use: Use, candidate: CandidateFacts, *, counts: bool) -> Finding:
     )  # fmt: skip
 
 
-def _provider(checklist: Checklist) -> Finding:
+def _provider(checklist: Checklist) -> list[Finding]:
+    """A hosted service's terms, as the buyer read them. They speak of commercial use only."""
     terms = checklist.items.license.provider_terms
     assert terms is not None
-    allowed = terms.commercial or not checklist.use.commercial
-    word = "allow" if terms.commercial else "do not allow"
-    return USES["commercial"].finding(
-        Status.PASS if allowed else Status.FAIL,
-        f"the provider's terms {word} commercial use, read by {terms.by} on {terms.date}",
-        known_by=KnownBy.DECLARED, observed=terms.url,
-    )  # fmt: skip
+    found = []
+    for facet, check in _asked(checklist.use).items():
+        if facet == "commercial":
+            status = Status.PASS if terms.commercial else Status.FAIL
+            word = "allow" if terms.commercial else "do not allow"
+            summary = f"the provider's terms {word} it, read by {terms.by} on {terms.date}"
+        else:
+            status, summary = (
+                Status.INCONCLUSIVE,
+                f"the recorded provider's terms do not say whether they allow to {facet}",
+            )
+        found.append(check.finding(status, summary, known_by=KnownBy.DECLARED, observed=terms.url))
+    if not found:
+        summary = f"no commercial use, change or redistribution is asked for; terms read by {terms.by} on {terms.date}"
+        found.append(IDENTIFIED.finding(Status.PASS, summary, known_by=KnownBy.DECLARED, observed=terms.url))
+    return found

@@ -88,3 +88,44 @@ def test_another_variant_is_shown_and_does_not_count():
     variant = next(f for f in found if f.variant)
     assert variant.status is Status.FAIL
     assert not variant.counts
+
+
+def test_a_reading_does_not_lift_a_user_cap():
+    reading = {"text_sha256": HASH, "commercial": True, "by": "legal", "date": NOW.date()}
+    text = TextFile(name="LICENSE", sha256=HASH, size=3)
+    for users, expected in ((1_000_000_000, Status.FAIL), (None, Status.INCONCLUSIVE), (1_000, Status.PASS)):
+        found = decided(card("llama2"), use={"monthly_users": users}, readings=[reading], license_texts=(text,))
+        assert status(found, "commercial-use") is expected
+
+
+def test_a_license_file_that_is_another_text_than_the_card_names_is_never_a_pass():
+    text = TextFile(name="LICENSE", sha256=HASH, size=3, matches=("nvidia-nscl-v1",))
+    found = decided(card("apache-2.0"), license_texts=(text,))
+    assert status(found, "consistent") is Status.INCONCLUSIVE
+    assert status(found, "commercial-use") is Status.INCONCLUSIVE
+
+
+def test_a_reading_of_the_contradicting_text_settles_only_what_it_speaks_of():
+    text = TextFile(name="LICENSE", sha256=HASH, size=3, matches=("mit",))
+    reading = {"text_sha256": HASH, "commercial": True, "by": "legal", "date": NOW.date()}
+    found = decided(card("apache-2.0"), use={"modify": True}, readings=[reading], license_texts=(text,))
+    assert status(found, "consistent") is Status.WARN
+    assert status(found, "commercial-use") is Status.PASS
+    assert status(found, "modify") is Status.INCONCLUSIVE
+
+
+def test_a_notice_about_another_work_is_no_contradiction():
+    text = TextFile(name="NOTICE", sha256=HASH, size=3, matches=("mit",))
+    assert status(decided(card("apache-2.0"), license_texts=(text,)), "commercial-use") is Status.PASS
+
+
+@pytest.mark.parametrize(("allowed", "expected"), [(True, Status.PASS), (False, Status.FAIL)])
+def test_a_providers_terms_speak_of_commercial_use_only(allowed, expected):
+    terms = {"url": "https://example.com/terms", "commercial": allowed, "by": "legal", "date": NOW.date()}
+    checklist = Checklist.model_validate(
+        {"use": {"modify": True, "redistribute": True}, "items": {"license": {"provider_terms": terms}}}
+    )
+    found = decide(checklist, Facts(start=START), NOW)
+    assert status(found, "commercial-use") is expected
+    assert status(found, "modify") is Status.INCONCLUSIVE
+    assert status(found, "redistribute") is Status.INCONCLUSIVE
