@@ -4,7 +4,6 @@ EvalkitError                 a message, perhaps where it happened, perhaps a hin
 ├── UsageError               exit 2: arguments or an input file; nothing was run
 │   └── InputFileError       a checklist, prompts or tasks file, with FILE:LINE
 ├── MeasurementError         something could not be measured; becomes an `error` finding
-│   ├── ServerError          the endpoint misbehaved
 │   ├── HubError             the Hub misbehaved
 │   └── LaunchError          a server that evalkit started did not come up
 ├── RunFolderError           exit 2: a run folder is missing, locked, newer, or damaged
@@ -40,10 +39,6 @@ class InputFileError(UsageError):
 
 class MeasurementError(EvalkitError):
     exit_code = 3
-
-
-class ServerError(MeasurementError):
-    pass
 
 
 class HubError(MeasurementError):

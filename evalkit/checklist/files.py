@@ -10,17 +10,12 @@ from pathlib import Path
 from evalkit.errors import InputFileError
 
 
-def read_text(path: Path, *, max_bytes: int) -> str:
-    """The file's text.
+def read_bytes(path: Path, *, max_bytes: int) -> bytes:
+    """The file's bytes. The size is checked on the open file, so it cannot change in between.
 
     Raises:
-        InputFileError: missing, not a regular file, larger than `max_bytes`, or not UTF-8.
+        InputFileError: missing, not a regular file, or larger than `max_bytes`.
     """
-    return decode(read_bytes(path, max_bytes=max_bytes), path)
-
-
-def read_bytes(path: Path, *, max_bytes: int) -> bytes:
-    """As `read_text`, undecoded. The size is checked on the open file, so it cannot change in between."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:

@@ -15,7 +15,6 @@ from typing import Any
 
 import yaml
 
-from evalkit.checklist.files import read_text
 from evalkit.errors import InputFileError
 from evalkit.text import one_line
 
@@ -40,17 +39,12 @@ class YamlDocument:
     path: Path
 
 
-def load_yaml(path: Path, *, max_bytes: int = MAX_BYTES) -> YamlDocument:
-    """Read one YAML document from a regular file.
+def parse_yaml(text: str, path: Path) -> YamlDocument:
+    """The one YAML document in `text`; `path` is for messages.
 
     Raises:
-        InputFileError: the file cannot be read, is too large, or is no plain YAML; with FILE:LINE.
+        InputFileError: no plain YAML, with FILE:LINE.
     """
-    return parse_yaml(read_text(path, max_bytes=max_bytes), path)
-
-
-def parse_yaml(text: str, path: Path) -> YamlDocument:
-    """As `load_yaml`, for text that was already read; `path` is for messages."""
     loader = yaml.CSafeLoader(text) if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader(text)
     try:
         return YamlDocument(*_Builder(loader, path).document(), path)

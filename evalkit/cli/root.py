@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import typer
 
@@ -53,13 +51,7 @@ def root(
 
 def _register() -> None:
     for name, (module, function) in COMMANDS.items():
-        try:
-            loaded: Callable[..., Any] = getattr(importlib.import_module(f"evalkit.cli.{module}"), function)
-        except ModuleNotFoundError as error:
-            if error.name != f"evalkit.cli.{module}":
-                raise
-            continue
-        app.command(name)(loaded)
+        app.command(name)(getattr(importlib.import_module(f"evalkit.cli.{module}"), function))
 
 
 def main() -> None:

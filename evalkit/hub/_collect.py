@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from evalkit.hub._card import Card, from_fields, read_card
 from evalkit.hub._config import Config, load_json, read_config
 from evalkit.hub._source import CONFIGS, TEXT_CAP, AccessDenied, Source, SourceProblem, is_license_file, wanted
 from evalkit.hub.facts import BaseModelFacts, CandidateFacts, ContextLimits, TextFile
+from evalkit.run.files import make_private, write_atomic
 from evalkit.secrets import redact
 from evalkit.text import one_line
 
@@ -114,12 +114,9 @@ def _keeper(evidence_dir: Path | None, source: Source) -> Keep:
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", source.model).strip("-.")[-80:] or "model"
         tag = hashlib.sha256(f"{source.model}{source.revision}".encode("utf-8", "replace")).hexdigest()[:8]
         folder = evidence_dir / "hub" / f"{slug}-{tag}"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(folder)
         path = folder / re.sub(r"[^A-Za-z0-9._-]+", "-", name)
-        partial = path.with_name(path.name + ".partial")
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "wb") as stream:
-            stream.write(content)
-        partial.replace(path)
+        write_atomic(path, content)
         return path.relative_to(evidence_dir.parent).as_posix()
 
     return keep

@@ -7,7 +7,7 @@ from typing import Literal
 
 from evalkit.checklist.schema import Checklist, Reading, Use
 from evalkit.data import LicenseRow
-from evalkit.findings import Check, Finding, KnownBy, Status
+from evalkit.findings import SEVERITY, Check, Finding, KnownBy, Status
 from evalkit.hub.facts import CandidateFacts, TextFile
 from evalkit.items.license_terms import Named, named
 from evalkit.run.facts import Facts
@@ -227,9 +227,8 @@ def _variant(use: Use, candidate: CandidateFacts, *, counts: bool) -> Finding:
     """One line on another variant: its worst answer."""
     if candidate.error:
         return VARIANTS.finding(Status.ERROR, candidate.error, variant=candidate.model, counts=counts)
-    order = (Status.FAIL, Status.INCONCLUSIVE, Status.ERROR, Status.WARN, Status.PASS)
     found = [f for f in of_candidate(use, candidate) if f.id not in ("license.text-pinned", "license.remote-code")]
-    worst = min(found, key=lambda f: order.index(f.status))
+    worst = min(found, key=lambda f: SEVERITY.index(f.status))
     return VARIANTS.finding(
         worst.status, f"{candidate.model}: {worst.summary}", variant=candidate.model, counts=counts,
         observed=named(candidate).name, known_by=KnownBy.DECLARED,

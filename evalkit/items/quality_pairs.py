@@ -96,12 +96,6 @@ class Table:
     def clusters(self) -> int:
         return len({pair.cluster for pair in self.both})
 
-    @property
-    def simple(self) -> bool:
-        """One verdict a case, each case for itself: counts of pairs say it all."""
-        pairs = self.both
-        return self.clusters == len(pairs) and all(pair.difference in (-1.0, 0.0, 1.0) for pair in pairs)
-
     def counts(self) -> tuple[int, int, int, int]:
         """n11, n10, n01, n00 (first digit the mode) over cases, majority of repeats."""
         cells = [((pair.mode or 0) >= 0.5, (pair.base or 0) >= 0.5) for pair in self.both]

@@ -12,6 +12,7 @@ from evalkit.items.quality_pairs import Answers, Table, needed, table
 from evalkit.items.quality_texts import SIGNS, signs
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
+from evalkit.quality.facts import Answer
 from evalkit.run.facts import Facts
 from evalkit.stats.proportions import min_n_without_discordant, power_noninferiority
 
@@ -101,11 +102,11 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _thirds(replies: Sequence[object]) -> tuple[float, ...]:
+def _thirds(replies: Sequence[Answer]) -> tuple[float, ...]:
     rows = [
         grade.detail["by_third"]
         for one in replies
-        for grade in getattr(one, "grades", ())
+        for grade in one.grades
         if isinstance(grade.detail.get("by_third"), list) and len(grade.detail["by_third"]) == 3
     ]
     return tuple(round(sum(column) / len(rows), 4) for column in zip(*rows, strict=True)) if rows else ()

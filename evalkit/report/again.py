@@ -22,7 +22,7 @@ def document_of(path: Path, *, redact_prompts: bool = False) -> dict[str, Any]:
     source = open_source(path)
     facts, loaded = source.facts(), source.checklist()
     decision = decide(loaded.checklist, facts, as_of(facts))
-    redacted = redact_prompts or bool(getattr(source, "redacted", False))
+    redacted = redact_prompts or source.redacted
     return build(loaded.checklist, facts, decision, redact_prompts=redacted)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from evalkit.report import view
-from evalkit.report.modes_part import optional
 
 RULE = (
     "simulated or INCONCLUSIVE: watch; GO: candidate; NO-GO: rejected for this use; "
@@ -83,5 +82,6 @@ def _measured(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _related() -> list[dict[str, Any]]:
-    load = optional("evalkit.data", "load_related")
-    return [row.model_dump(mode="json", exclude_none=True) for row in load()] if load else []
+    from evalkit.data import load_related
+
+    return [row.model_dump(mode="json", exclude_none=True) for row in load_related()]

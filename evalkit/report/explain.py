@@ -7,7 +7,6 @@ from typing import Any
 
 from evalkit.errors import UsageError
 from evalkit.report.catalogue import checks
-from evalkit.report.modes_part import optional
 
 STATUSES = {
     "pass": "Shown to hold, with evidence.",
@@ -43,8 +42,9 @@ def explain(name: str) -> str:
         return f"## {name}\n\n{STATUSES[name]}\n"
     graders = _graders()
     if name in graders:
-        text: str = optional("evalkit.quality.docs", "grader_markdown")(graders[name])
-        return text
+        from evalkit.quality.docs import grader_markdown
+
+        return grader_markdown(graders[name])
     if name in ERRORS:
         return f"## {name}\n\n{ERRORS[name]}\n"
     near = difflib.get_close_matches(name, [*checks(), *STATUSES, *graders, *ERRORS], n=1)
@@ -53,8 +53,9 @@ def explain(name: str) -> str:
 
 
 def _graders() -> dict[str, Any]:
-    registry = optional("evalkit.quality.graders", "registry")
-    return dict(registry()) if registry else {}
+    from evalkit.quality.graders import registry
+
+    return dict(registry())
 
 
 def finding_markdown(check: Any) -> str:

@@ -69,9 +69,3 @@ def gib(size: int | None) -> str:
 
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def first_sentence(text: str, limit: int = 90) -> str:
-    """A cell-sized part of a summary."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"

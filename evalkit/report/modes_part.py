@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from evalkit.modes import INCUMBENT
@@ -59,28 +58,15 @@ def _entry(label: str, checklist: Checklist, facts: Facts) -> dict[str, Any]:
         "provenance": dict(sorted(endpoint.provenance.items())) if endpoint else {},
     }
     timing = _timing(label, facts, checklist)
-    levels = timing.pop("levels", [])
-    for level in levels:
-        level["distribution"] = _distribution(_samples(facts, label, level.get("concurrency")))
-    return {**identity, **timing, "levels": levels, "speedup": timing.get("speedup")}
+    for level in timing["levels"]:
+        level["distribution"] = _distribution(_samples(facts, label, level["concurrency"]))
+    return {**identity, **timing}
 
 
 def _timing(label: str, facts: Facts, checklist: Checklist) -> dict[str, Any]:
-    summarise = optional("evalkit.timing.summary", "summarise_mode")
-    summary = summarise(label, facts, checklist) if summarise else {}
-    document = summary.model_dump(mode="json") if hasattr(summary, "model_dump") else dict(summary)
-    document["levels"] = [dict(level) for level in document.get("levels") or []]
-    return {key: value for key, value in document.items() if key != "mode"}
+    from evalkit.timing.summary import summarise_mode
 
-
-def optional(module: str, name: str) -> Any:
-    """A function of another room, or None while that room is not there."""
-    try:
-        return getattr(import_module(module), name, None)
-    except ModuleNotFoundError as error:
-        if error.name != module:
-            raise
-        return None
+    return summarise_mode(label, facts, checklist).model_dump(mode="json", exclude={"mode"})
 
 
 def _samples(facts: Facts, label: str, concurrency: int | None) -> list[TimedSample]:

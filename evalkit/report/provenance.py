@@ -5,10 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from evalkit.report.modes_part import optional
-
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
+    from evalkit.data import VendorClaim
     from evalkit.run.facts import Facts
 
 
@@ -124,49 +123,35 @@ def reproduce(facts: Facts) -> str:
 
 def vendor_claims(checklist: Checklist, facts: Facts, modes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What the vendor reports, each claim beside our figure of the same kind where there is one."""
-    load = optional("evalkit.data", "load_vendor_claims")
+    from evalkit.data import load_vendor_claims
+
     model = candidate(checklist, facts)["model"]
-    if load is None or not model:
+    if not model:
         return []
-    return [_claim(row, modes) for row in load() if _about(row, str(model))]
+    return [_claim(row, modes) for row in load_vendor_claims() if _about(row, str(model))]
 
 
-def _about(row: Any, model: str) -> bool:
-    named = _field(row, "variant")
-    names = [named] if named else []
-    short = model.rsplit("/", 1)[-1].lower()
-    return not names or any(short == str(n).rsplit("/", 1)[-1].lower() for n in names)
+def _about(row: VendorClaim, model: str) -> bool:
+    return not row.variant or row.variant.rsplit("/", 1)[-1].lower() == model.rsplit("/", 1)[-1].lower()
 
 
-def _field(row: Any, name: str) -> Any:
-    return row.get(name) if isinstance(row, dict) else getattr(row, name, None)
-
-
-def _claim(row: Any, modes: list[dict[str, Any]]) -> dict[str, Any]:
-    fields = ("claim", "value", "unit", "conditions", "source", "date")
-    document = {name: _field(row, name) for name in fields}
-    if not document["conditions"]:
-        at = _field(row, "concurrency")
-        parts = [
-            _field(row, "hardware"),
-            _field(row, "precision"),
-            f"{at} at once" if at else None,
-            _field(row, "dataset"),
-        ]
-        document["conditions"] = ", ".join(str(part) for part in parts if part) or None
+def _claim(row: VendorClaim, modes: list[dict[str, Any]]) -> dict[str, Any]:
+    document = row.model_dump(include={"claim", "value", "unit", "conditions", "source", "date"})
+    if not row.conditions:
+        at = f"{row.concurrency} at once" if row.concurrency else None
+        parts = (row.hardware, row.precision, at, row.dataset)
+        document["conditions"] = ", ".join(part for part in parts if part) or None
     return {**document, "known_by": "vendor-reported", "measured": _measured(row, modes)}
 
 
-def _measured(row: Any, modes: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _measured(row: VendorClaim, modes: list[dict[str, Any]]) -> dict[str, Any] | None:
     """Our figure in the claim's unit for the claim's mode; None when the run has none of that kind."""
-    unit = str(_field(row, "unit") or "").lower()
-    wanted = _field(row, "mode")
     for entry in modes:
-        if wanted is not None and entry["mode"].partition("@")[0] != wanted:
+        if row.mode is not None and entry["mode"].partition("@")[0] != row.mode:
             continue
-        value = _figure(unit, entry)
+        value = _figure(row.unit.lower(), entry)
         if value is not None:
-            return {"mode": entry["mode"], "value": value, "unit": _field(row, "unit")}
+            return {"mode": entry["mode"], "value": value, "unit": row.unit}
     return None
 
 

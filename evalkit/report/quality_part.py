@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from evalkit.modes import INCUMBENT
-from evalkit.report.modes_part import optional
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -20,11 +19,11 @@ _SEVERITY = {"critical": 0, "normal": 1, "minor": 2}
 
 def quality(checklist: Checklist, facts: Facts, *, redact_prompts: bool) -> dict[str, Any]:
     """`{suites: [...], harms: [...], harms_total}`."""
-    summarise = optional("evalkit.quality.summary", "summarise")
-    rows = summarise(facts, checklist) if summarise else []
+    from evalkit.quality.summary import summarise
+
     pairs = harmed(checklist, facts)
     return {
-        "suites": [_suite(row.model_dump(mode="json")) for row in rows],
+        "suites": [_suite(row.model_dump(mode="json")) for row in summarise(facts, checklist)],
         "harms_total": len(pairs),
         "harms": [_harm(base, answer, redact_prompts=redact_prompts) for base, answer in pairs[:MOST_HARMS]],
     }

@@ -90,9 +90,3 @@ def command_property(text: object, *, limit: int = 300) -> str:
 def xml_text(text: object, *, limit: int = 20_000) -> str:
     """Text that XML 1.0 may hold; the writer still escapes markup."""
     return _XML_ILLEGAL.sub("\ufffd", sanitize(str(text), limit=limit))
-
-
-def csv_cell(text: object, *, limit: int = 2000) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    line = sanitize(str(text), limit=limit)
-    return f"'{line}" if line[:1] in ("=", "+", "-", "@", "\t") else line

@@ -15,6 +15,11 @@ class Source(Protocol):
 
     path: Path
 
+    @property
+    def redacted(self) -> bool:
+        """Whether texts of prompts and replies were left out."""
+        ...
+
     def facts(self) -> Facts: ...
 
     def checklist(self) -> LoadedChecklist: ...

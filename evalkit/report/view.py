@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from evalkit.findings import SEVERITY
 from evalkit.report import fmt
 
 Document = dict[str, Any]
@@ -28,7 +29,6 @@ QUESTIONS = {
     "quality": "Are the answers as good?",
     "context": "Are our prompts short enough?",
 }
-_SEVERITY = ("fail", "error", "inconclusive", "skipped", "warn", "waived", "pass", "not-applicable")
 
 
 class Row(NamedTuple):
@@ -142,7 +142,7 @@ def decisive(entry: dict[str, Any]) -> dict[str, Any] | None:
     same = [f for f in findings if f["status"] == entry["status"]]
     if same:
         return same[0]
-    ordered = sorted(findings, key=lambda f: _SEVERITY.index(f["status"]) if f["status"] in _SEVERITY else 0)
+    ordered = sorted(findings, key=lambda f: SEVERITY.index(f["status"]) if f["status"] in SEVERITY else 0)
     return ordered[0] if ordered else None
 
 

@@ -7,7 +7,6 @@ import platform
 import sys
 import uuid
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import evalkit
@@ -20,7 +19,7 @@ from evalkit.modes import INCUMBENT
 from evalkit.quality import collect as cases
 from evalkit.quality.suite import facts_of
 from evalkit.run.facts import CollectError, Facts, RunEnd, RunStart, SkippedItem
-from evalkit.run.fold import KINDS
+from evalkit.run.fold import KINDS, Fold
 from evalkit.run.folder import RunFolder, plan_hash
 from evalkit.run.journal import Journal
 from evalkit.run.setup import Setup
@@ -43,18 +42,28 @@ class Collector:
         self.checklist = setup.checklist
         self.journal = Journal(folder.journal)
         self.before = folder.facts() if folder.journal.stat().st_size else None
+        self.seen = Fold(self.before)
         self.stopped: str | None = None
 
     def keep(self, fact: Frozen) -> None:
-        self.journal.append(_KIND_OF[type(fact)], fact)
+        kind = _KIND_OF[type(fact)]
+        self.journal.append(kind, fact)
+        self.seen.add(KINDS[kind], fact)
 
     def wanted(self, item: ItemId) -> bool:
         return item not in self.setup.skip and self.checklist.items.of(item).not_applicable is None
 
     def run(self) -> Facts:
         """Collect; the facts of the whole run so far."""
-        if self.before is None:
-            self._start()
+        try:
+            if self.before is None:
+                self._start()
+            self._collect()
+        finally:
+            self.journal.close()
+        return self.folder.facts()
+
+    def _collect(self) -> None:
         try:
             self._candidate()
             clients.run(self._servers())
@@ -62,8 +71,6 @@ class Collector:
             self.keep(RunEnd(finished_at=_now(), interrupted=True, stopped_by="interrupted"))
             raise KeyboardInterrupt from None
         self.keep(RunEnd(finished_at=_now(), stopped_by=self.stopped))
-        self.journal.close()
-        return self.folder.facts()
 
     def _start(self) -> None:
         self.keep(
@@ -97,14 +104,15 @@ class Collector:
             return
         self.say("license", f"reading {chosen.model}")
         evidence = self.folder.evidence
-        base = self.setup.loaded.folder
-        named = base / chosen.model
-        model = str(named) if named.exists() else chosen.model
+        model = self._located(chosen.model)
         self.keep(hub.collect(model, revision=chosen.revision, role="candidate", evidence_dir=evidence))
         for variant in chosen.variants:
-            path = base / variant
-            name = str(path) if path.exists() else variant
-            self.keep(hub.collect(name, role="variant", evidence_dir=evidence))
+            self.keep(hub.collect(self._located(variant), role="variant", evidence_dir=evidence))
+
+    def _located(self, model: str) -> str:
+        """A folder or snapshot beside the checklist; else the Hub id as it is."""
+        beside = self.setup.loaded.folder / model
+        return str(beside) if beside.exists() else model
 
     async def _servers(self) -> None:
         endpoints: dict[str, Endpoint] = dict(self.checklist.modes)
@@ -127,18 +135,13 @@ class Collector:
         self.say("serving", f"starting {label}")
         chosen = self.checklist.candidate
         try:
-            async with AsyncExitStack() as stack:
-                running: Running = await stack.enter_async_context(
-                    launched(
-                        label, endpoint, model=chosen.model if chosen else "", log_dir=self.folder.logs,
-                        revision=chosen.revision if chosen else "main",
-                        context=self.checklist.items.context.need_tokens,
-                    )
-                )  # fmt: skip
+            async with launched(
+                label, endpoint, model=chosen.model if chosen else "", log_dir=self.folder.logs,
+                revision=chosen.revision if chosen else "main", context=self.checklist.items.context.need_tokens,
+            ) as running:  # fmt: skip
                 self.keep(running.facts)
-                await self._sitting(
-                    client, {label: endpoint.model_copy(update={"endpoint": running.base_url})}, running
-                )
+                served = endpoint.model_copy(update={"endpoint": running.base_url})
+                await self._sitting(client, {label: served}, running)
         except LaunchFailed as error:
             self.keep(error.facts)
             self._error("serving", label, error)
@@ -182,7 +185,7 @@ class Collector:
 
         if self.setup.keep_going:
             return True
-        facts = self.folder.facts()
+        facts = self.seen.facts()
         for item in CANDIDATE_ITEMS:
             found = gather(item, self.checklist, facts, datetime.now(UTC))
             failed = [f for f in found if f.counts and f.mode is None and f.status is Status.FAIL]
@@ -194,7 +197,7 @@ class Collector:
     def _hardware(self) -> None:
         from evalkit.gpu.nvml import collect
 
-        facts = self.folder.facts()
+        facts = self.seen.facts()
         declared = self.checklist.items.hardware.declared
         endpoints = {} if self.setup.simulated else {k: v for k, v in facts.endpoints.items() if k != INCUMBENT}
         self.say("hardware", "looking at this machine")
@@ -202,7 +205,7 @@ class Collector:
 
     async def _time(self, client: ChatClient, endpoints: dict[str, Endpoint], targets: dict[str, Target]) -> None:
         item = self.checklist.items.modes
-        facts = self.folder.facts()
+        facts = self.seen.facts()
         if not facts.client_errors:
             self.say("modes", "measuring evalkit's own timing error")
             for fact in await calibrate(client, item.concurrency):
@@ -241,7 +244,7 @@ class Collector:
     async def _quality(self, client: ChatClient, targets: dict[str, Target]) -> None:
         baseline = self.checklist.baseline.quality
         planned = cases.plan(self.setup.suites, list(targets), baseline=baseline)
-        facts = self.folder.facts()
+        facts = self.seen.facts()
         self.say("quality", f"asking {len(planned)} task requests")
         await cases.run_cases(
             targets, planned, client, done={a.key for a in facts.answers}, on_answer=self.keep,
@@ -256,7 +259,7 @@ class Collector:
         from evalkit.items.context_need import need
         from evalkit.serving.context_probe import probe_context
 
-        facts = self.folder.facts()
+        facts = self.seen.facts()
         wanted = need(self.checklist, facts)
         for label, target in targets.items():
             if label == INCUMBENT or label in facts.context_probes:

@@ -52,13 +52,40 @@ KINDS: dict[str, Kind] = {
 }
 
 
+class Fold:
+    """Facts as they are added one by one; `facts()` is what was seen so far."""
+
+    def __init__(self, before: Facts | None = None) -> None:
+        """Continue behind the facts of an earlier sitting."""
+        given = {name: getattr(before, name) for name in before.model_fields_set} if before else {}
+        self._values: dict[str, Any] = {
+            name: list(v) if isinstance(v, tuple) else dict(v) if isinstance(v, dict) else v
+            for name, v in given.items()
+        }
+
+    @property
+    def started(self) -> bool:
+        return "start" in self._values
+
+    def add(self, kind: Kind, fact: Frozen) -> None:
+        if kind.single:
+            self._values[kind.field] = fact
+        elif kind.key:
+            self._values.setdefault(kind.field, {})[getattr(fact, kind.key)] = fact
+        else:
+            self._values.setdefault(kind.field, []).append(fact)
+
+    def facts(self) -> Facts:
+        return Facts.model_validate({n: tuple(v) if isinstance(v, list) else v for n, v in self._values.items()})
+
+
 def fold(records: Iterable[Record], *, where: str) -> Facts:
     """All facts of a journal.
 
     Raises:
         RunFolderError: no start record, or a record of a kind or shape that this evalkit does not know.
     """
-    values: dict[str, Any] = {}
+    seen = Fold()
     for record in records:
         kind = KINDS.get(record.kind)
         if kind is None:
@@ -66,21 +93,12 @@ def fold(records: Iterable[Record], *, where: str) -> Facts:
                 f"record {record.n} has the unknown kind {record.kind!r}", where=where, hint="upgrade evalkit"
             )
         try:
-            _add(values, kind, kind.model.model_validate(record.data))
+            seen.add(kind, kind.model.model_validate(record.data))
         except ValidationError as error:
             detail = error.errors(include_url=False)[0]
             raise RunFolderError(
                 f"record {record.n} ({record.kind}) is not readable: {'.'.join(map(str, detail['loc']))}", where=where
             ) from None
-    if "start" not in values:
+    if not seen.started:
         raise RunFolderError("the run never started", where=where)
-    return Facts.model_validate({name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
-
-
-def _add(values: dict[str, Any], kind: Kind, fact: Frozen) -> None:
-    if kind.single:
-        values[kind.field] = fact
-    elif kind.key:
-        values.setdefault(kind.field, {})[getattr(fact, kind.key)] = fact
-    else:
-        values.setdefault(kind.field, []).append(fact)
+    return seen.facts()

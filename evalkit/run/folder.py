@@ -33,6 +33,11 @@ class RunFolder:
         self.path = path
 
     @property
+    def redacted(self) -> bool:
+        """A run folder holds every text."""
+        return False
+
+    @property
     def journal(self) -> Path:
         return self.path / "journal.jsonl"
 

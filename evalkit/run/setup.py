@@ -10,6 +10,7 @@ from evalkit.checklist.files import resolve
 from evalkit.checklist.loader import shipped_folder
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.findings import ItemId
+from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
 from evalkit.quality.suite import load_suites
 from evalkit.timing.prompts import PromptSet, load_prompts
@@ -71,7 +72,7 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
 def _timed_modes(checklist: Checklist) -> list[str]:
     """The configured modes, the baseline first, and the incumbent last."""
     modes = sorted(checklist.modes, key=lambda mode: mode != checklist.baseline.speed)
-    return [*modes, "incumbent"] if checklist.incumbent else modes
+    return [*modes, INCUMBENT] if checklist.incumbent else modes
 
 
 def merged(loaded: LoadedChecklist, changes: dict[str, Any]) -> LoadedChecklist:

@@ -57,17 +57,18 @@ def load_prompts(paths: Sequence[Path], request: Request) -> PromptSet:
     facts: list[PromptFacts] = []
     seen: dict[str, str] = {}
     for path in paths:
-        found = _load_file(path, request, seen)
+        data = _read(path)
+        found = _parse(data, path, request, seen)
         prompts += found
-        facts.append(_facts(path, found))
+        facts.append(_facts(path, data, found))
     return PromptSet(tuple(prompts), tuple(facts))
 
 
-def _facts(path: Path, prompts: list[Prompt]) -> PromptFacts:
+def _facts(path: Path, data: bytes, prompts: list[Prompt]) -> PromptFacts:
     longest = max(sum(len(str(m.get("content") or "")) for m in p.request.messages) for p in prompts)
     return PromptFacts(
         path=path.name,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=hashlib.sha256(data).hexdigest(),
         count=len(prompts),
         shipped=path.resolve().is_relative_to(shipped_folder("prompts").resolve()),
         longest_chars=longest,
@@ -75,15 +76,20 @@ def _facts(path: Path, prompts: list[Prompt]) -> PromptFacts:
     )
 
 
-def _load_file(path: Path, request: Request, seen: dict[str, str]) -> list[Prompt]:
+def _read(path: Path) -> bytes:
     where = str(path)
     if not path.is_file():
         what = "is no regular file" if path.exists() else "does not exist"
         raise InputFileError(f"the prompt file {what}", where=where, hint="give the path of a .jsonl file")
     if path.stat().st_size > _MAX_FILE_BYTES:
         raise InputFileError("the prompt file is larger than 64 MiB", where=where, hint="split it, or take a sample")
+    return path.read_bytes()
+
+
+def _parse(data: bytes, path: Path, request: Request, seen: dict[str, str]) -> list[Prompt]:
+    where = str(path)
     prompts: list[Prompt] = []
-    for number, raw in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+    for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if not raw.strip():
             continue
         prompt = _Line(f"{where}:{number}").parse(raw, request)
