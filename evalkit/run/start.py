@@ -67,7 +67,7 @@ def run(flags: Flags) -> dict[str, Any]:
 
 
 def _measure(setup: Setup, flags: Flags) -> dict[str, Any]:
-    from evalkit.run.collect import Collector
+    from evalkit.run.collect import collect
 
     path = flags.resume or flags.output_dir or Path("evalkit-runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     if flags.resume:
@@ -85,7 +85,7 @@ def _measure(setup: Setup, flags: Flags) -> dict[str, Any]:
     try:
         interrupted = False
         try:
-            facts = Collector(setup, folder, _say).run()
+            facts = collect(setup, folder, _say)
         except KeyboardInterrupt:
             interrupted, facts = True, folder.facts()
         document = report(setup.loaded, facts, folder, flags)

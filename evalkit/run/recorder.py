@@ -1,0 +1,109 @@
+"""Where the steps of a run put what they see, and read what is known so far."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import evalkit
+from evalkit.checklist.schema import Checklist, Endpoint
+from evalkit.client.types import ChatClient, Target
+from evalkit.errors import EvalkitError
+from evalkit.findings import ITEM_IDS, Frozen, ItemId
+from evalkit.quality.suite import facts_of
+from evalkit.run.facts import CollectError, Facts, RunEnd, RunStart, SkippedItem
+from evalkit.run.fold import KINDS, Fold
+from evalkit.run.folder import RunFolder, plan_hash
+from evalkit.run.journal import Journal
+from evalkit.run.setup import Setup
+from evalkit.serving.launch import Running
+
+Say = Callable[[str, str], None]
+_KIND_OF = {kind.model: name for name, kind in KINDS.items()}
+
+
+class Recorder:
+    """One process's hand on a run folder: appends to the journal what is not in it yet."""
+
+    def __init__(self, setup: Setup, folder: RunFolder, say: Say) -> None:
+        self.setup, self.folder, self.say = setup, folder, say
+        self.journal = Journal(folder.journal)
+        self.before = folder.facts() if folder.journal.stat().st_size else None
+        self.seen = Fold(self.before)
+        #: why the run ended before its plan did
+        self.stopped: str | None = None
+
+    @property
+    def checklist(self) -> Checklist:
+        return self.setup.checklist
+
+    @property
+    def facts(self) -> Facts:
+        """All that is known so far, earlier sittings included."""
+        return self.seen.facts()
+
+    def keep(self, fact: Frozen) -> None:
+        kind = _KIND_OF[type(fact)]
+        self.journal.append(kind, fact)
+        self.seen.add(KINDS[kind], fact)
+
+    @staticmethod
+    def keeps(fact: object) -> bool:
+        """Whether `fact` is of a kind that the journal takes."""
+        return type(fact) in _KIND_OF
+
+    def wanted(self, item: ItemId) -> bool:
+        return item not in self.setup.skip and self.checklist.items.of(item).not_applicable is None
+
+    def error(self, item: ItemId, mode: str | None, error: EvalkitError) -> None:
+        self.keep(CollectError(item=item, mode=mode, summary=str(error), remedy=error.hint))
+
+    def begin(self) -> None:
+        """The first records of a run; nothing when an earlier sitting wrote them."""
+        if self.before is not None:
+            return
+        self.keep(
+            RunStart(
+                run_id=uuid.uuid4().hex[:12],
+                started_at=now(),
+                evalkit_version=evalkit.__version__,
+                plan_sha256=plan_hash(self.folder.plan()),
+                checklist_sha256=self.setup.loaded.sha256,
+                simulated=self.setup.simulated,
+                argv=tuple(sys.argv[1:]),
+                platform=platform.platform(),
+                python=platform.python_version(),
+                seed=self.setup.plan.seed,
+            )
+        )
+        for item in ITEM_IDS:
+            if item in self.setup.skip:
+                self.keep(SkippedItem(item=item, reason=self.setup.skip[item]))
+        for prompts in self.setup.prompts.facts:
+            self.keep(prompts)
+        for suite in self.setup.suites:
+            self.keep(facts_of(suite))
+
+    def end(self, *, interrupted: bool = False) -> None:
+        stopped = "interrupted" if interrupted else self.stopped
+        self.keep(RunEnd(finished_at=now(), interrupted=interrupted, stopped_by=stopped))
+
+
+@dataclass
+class Sitting:
+    """Servers that are up together: by label, how they are configured and where requests go."""
+
+    client: ChatClient
+    endpoints: dict[str, Endpoint]
+    #: set when evalkit started the (only) server of this sitting
+    running: Running | None = None
+    #: those that answered the probe
+    targets: dict[str, Target] = field(default_factory=dict)
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,57 @@
+"""What is known before any server is asked: card, configuration, license sources, the devices of this machine."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from evalkit.findings import CANDIDATE_ITEMS, Status
+from evalkit.modes import INCUMBENT
+from evalkit.run.recorder import Recorder
+
+
+def read_candidate(run: Recorder) -> None:
+    """Card, configuration and license sources of the candidate and its variants."""
+    from evalkit import hub
+
+    chosen = run.checklist.candidate
+    if chosen is None or (run.before and run.before.candidates):
+        return
+    run.say("license", f"reading {chosen.model}")
+    evidence = run.folder.evidence
+    run.keep(
+        hub.collect(_located(run, chosen.model), revision=chosen.revision, role="candidate", evidence_dir=evidence)
+    )
+    for variant in chosen.variants:
+        run.keep(hub.collect(_located(run, variant), role="variant", evidence_dir=evidence))
+
+
+def _located(run: Recorder, model: str) -> str:
+    """A folder or snapshot beside the checklist; else the Hub id as it is."""
+    beside = run.setup.loaded.folder / model
+    return str(beside) if beside.exists() else model
+
+
+def look_at_hardware(run: Recorder) -> None:
+    from evalkit.gpu.nvml import collect
+
+    declared = run.checklist.items.hardware.declared
+    known = run.facts.endpoints
+    endpoints = {} if run.setup.simulated else {label: e for label, e in known.items() if label != INCUMBENT}
+    run.say("hardware", "looking at this machine")
+    run.keep(collect(declared=declared, endpoints=endpoints))
+
+
+def goes_on(run: Recorder) -> bool:
+    """A required candidate item that fails already stops the run before any timed request."""
+    from evalkit.verdict import gather
+
+    if run.setup.keep_going:
+        return True
+    facts = run.facts
+    for item in CANDIDATE_ITEMS:
+        found = gather(item, run.checklist, facts, datetime.now(UTC))
+        failed = [f for f in found if f.counts and f.mode is None and f.status is Status.FAIL]
+        if failed and run.checklist.required(item):
+            run.stopped = f"{failed[0].id} fails already; --keep-going measures all the same"
+            return False
+    return True

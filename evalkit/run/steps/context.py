@@ -1,0 +1,27 @@
+"""Probes the window that each server of a sitting really serves."""
+
+from __future__ import annotations
+
+from evalkit.modes import INCUMBENT
+from evalkit.run.recorder import Recorder, Sitting
+
+
+async def probe_windows(run: Recorder, sitting: Sitting) -> None:
+    """One probe a mode, up to the need; modes probed in an earlier sitting are left out."""
+    from evalkit.items.context_need import need
+    from evalkit.serving.context_probe import probe_context
+
+    facts, item = run.facts, run.checklist.items.context
+    wanted = need(run.checklist, facts)
+    for label, target in sitting.targets.items():
+        if label == INCUMBENT or label in facts.context_probes:
+            continue
+        run.say("context", f"probing the window of {label}")
+        served = facts.endpoints[label].context
+        run.keep(
+            await probe_context(
+                target, need_tokens=wanted.tokens if wanted else None, client=sitting.client, seed=run.setup.plan.seed,
+                need_output_tokens=item.need_output_tokens,
+                server_limit=served.max_model_len or served.context_length,
+            )
+        )  # fmt: skip
