@@ -1,85 +1,89 @@
 """The checklist: what the buyer asks, and the thresholds. Strict: unknown keys and wrong types are errors.
 
-Reference: the contract in docs/checklist.md. Defaults stand here and nowhere else.
+Reference: docs/checklist.md, made from the texts under the keys. Defaults stand here and in `items` and nowhere else.
 """
 
+# ruff: noqa: RUF012  pydantic copies defaults
 from __future__ import annotations
 
-import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from evalkit.findings import ITEM_IDS, ItemId
+from evalkit.checklist.base import EnvName, ModeLabel, Positive, Section, Url
+from evalkit.checklist.items import Items, ModesItem, QualityItem, Reading
+from evalkit.findings import ItemId
 from evalkit.modes import INCUMBENT, Mode, canonical
 
-
-def _url(value: object) -> object:
-    if isinstance(value, str) and not _URL.match(value):
-        raise ValueError(f'"{value[:80]}" is no http(s) address: write it with its scheme, as http://127.0.0.1:30000')
-    if isinstance(value, str) and "@" in value.split("/")[2]:
-        raise ValueError("an address must not carry a user name or password: use api_key_env")
-    return value.rstrip("/") if isinstance(value, str) else value
-
-
-_URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?\Z")
-Url = Annotated[str, BeforeValidator(_url), Field(max_length=2048)]
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
-
-
-def _mode_label(value: object) -> object:
-    return canonical(value) if isinstance(value, str) else value
-
-
-ModeLabel = Annotated[str, BeforeValidator(_mode_label)]
-
-
-def _adopt(value: object) -> object:
-    if value != "any" and not (isinstance(value, list) and value):
-        raise ValueError("write any, or a list of modes such as [diffusion, self-speculation]")
-    return [canonical(label) if isinstance(label, str) else label for label in value] if value != "any" else value
-
-
-class Section(BaseModel):
-    """Base of all parts of a checklist. No `bool` for a number, no number for a text."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+__all__ = [
+    "Baseline",
+    "Candidate",
+    "Checklist",
+    "Endpoint",
+    "Items",
+    "LoadedChecklist",
+    "ModesItem",
+    "QualityItem",
+    "Reading",
+    "Request",
+    "Section",
+    "Use",
+    "Waiver",
+]
 
 
 class Candidate(Section):
+    """The model that may be adopted."""
+
     model: Annotated[str, Field(min_length=1, max_length=512)]
+    """Hub id, a folder with README.md and config.json, or a file of `evalkit snapshot`."""
     revision: str = "main"
+    """Branch, tag or commit. It is resolved to a commit, which the run records."""
     variants: list[str] = []
+    """Other repositories whose license and fit are shown too."""
 
 
 class Use(Section):
     """What the buyer will do with the model."""
 
     purpose: Literal["research", "evaluation", "internal", "product"] = "product"
+    """What it is for. Some licenses allow research or evaluation only."""
     commercial: bool = True
+    """Whether the use is commercial."""
     modify: bool = False
+    """Whether the weights will be changed (fine-tuning, merging)."""
     redistribute: bool = False
+    """Whether the weights will be passed on."""
     revenue_usd: Annotated[float, Field(ge=0)] | None = None
+    """Annual revenue, for licenses that end above a sum."""
     monthly_users: Annotated[int, Field(ge=0)] | None = None
+    """Monthly active users, for licenses that end above a number."""
     field: str | None = None
+    """The field of use in a few words, shown beside a license's restrictions."""
 
 
 class Request(Section):
-    """What production sends with every request."""
+    """What production sends with every request. Prompts and cases may override it."""
 
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Above 0, `serving.sampling-honoured` becomes a requirement."""
     max_tokens: Annotated[int, Field(gt=0)] = 512
+    """Longest reply, in tokens, where a prompt does not say."""
     system: str | None = None
+    """System message of every request."""
     extra_body: dict[str, Any] = {}
+    """Further fields of the request's JSON, sent as they are."""
 
 
 class Baseline(Section):
+    """What the modes are compared with. One name stands for both."""
+
     speed: str = Mode.AUTOREGRESSIVE.value
+    """Mode (or `incumbent`) that a speed-up is measured against."""
     quality: str = Mode.AUTOREGRESSIVE.value
+    """Mode (or `incumbent`) that a loss is measured against."""
 
     @field_validator("speed", "quality")
     @classmethod
@@ -91,228 +95,107 @@ class Endpoint(Section):
     """Where one mode (or the incumbent) is served, or how to start it."""
 
     endpoint: Url | None = None
+    """Address of a server that is up: scheme, host, port, and a prefix before `/v1`."""
     model: str | None = None
+    """Name that the server serves the model under; default: the first that it lists."""
     api_key_env: EnvName | None = None
+    """Name of the environment variable that holds the key. Never the key itself."""
     admin_key_env: EnvName | None = None
+    """Name of the variable with the key for flushing the cache, where the server has one."""
     launch: Annotated[list[str], Field(min_length=1)] | None = None
+    """Command that starts the server, a list of words; `{model}`, `{port}` and `{context}` are filled in."""
     stop: Annotated[list[str], Field(min_length=1)] | None = None
+    """Command that stops it; absent: its process group is asked to end."""
     ready_url: str | None = None
+    """Address that answers 200 once the server is ready; default: its list of models."""
     ready_timeout_s: Positive = 900.0
+    """How long the start may take, in seconds."""
     stats_file: str | None = None
-    #: the admin's word on what the server runs when it cannot say so itself; shown as declared
+    """File with the server's own counts of forward passes, where it writes one."""
     note: str | None = None
+    """The admin's word on what the server runs when it cannot say so itself; shown as declared."""
 
 
 class Incumbent(Endpoint):
+    """The model that the team uses today, behind any OpenAI-style endpoint."""
+
     required: bool = False
+    """Whether a GO needs the comparison with it."""
 
 
 class Budget(Section):
+    """Upper limits of the whole run. What does not fit is not measured, and said."""
+
     minutes: Positive | None = None
+    """Minutes, starts of servers included."""
     requests: Annotated[int, Field(gt=0)] | None = None
+    """Requests, warm-ups included."""
 
 
 class Cost(Section):
+    """Prices, for the cost column of the report."""
+
     usd_per_gpu_hour: Annotated[float, Field(ge=0)] | None = None
-
-
-class NotApplicable(Section):
-    reason: Annotated[str, Field(min_length=3, max_length=500)]
-
-
-class Item(Section):
-    required: bool = True
-    #: declares that the item does not apply, with the reason; shown in the report
-    not_applicable: NotApplicable | None = None
-
-
-class Reading(Section):
-    """A person's reading of a license text, bound to the text's hash."""
-
-    text_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    commercial: bool | None = None
-    modify: bool | None = None
-    redistribute: bool | None = None
-    by: Annotated[str, Field(min_length=1)]
-    date: date
-    note: str = ""
-
-
-class ProviderTerms(Section):
-    """Terms of a hosted service, as the buyer read them: declared evidence."""
-
-    url: str
-    commercial: bool
-    by: str
-    date: date
-    note: str = ""
-
-
-class LicenseItem(Item):
-    readings: list[Reading] = []
-    variants: Literal["shown", "required"] = "shown"
-    provider_terms: ProviderTerms | None = None
-
-
-class SpeedUp(Section):
-    at_least: Positive = 1.0
-
-
-class Latency(Section):
-    """Upper limits in milliseconds, decided at `decide_at`."""
-
-    ttft_p50_ms: Positive | None = None
-    ttft_p95_ms: Positive | None = None
-    ttft_p99_ms: Positive | None = None
-    e2e_p50_ms: Positive | None = None
-    e2e_p95_ms: Positive | None = None
-    e2e_p99_ms: Positive | None = None
-
-
-class ModesItem(Item):
-    adopt: Annotated[Literal["any"] | list[ModeLabel], BeforeValidator(_adopt)] = "any"
-    speedup: SpeedUp = SpeedUp()
-    latency: Latency = Latency()
-    concurrency: Annotated[list[Annotated[int, Field(gt=0, le=1024)]], Field(min_length=1, max_length=12)] = [1]
-    decide_at: Annotated[int, Field(gt=0)] | None = None
-    confidence: Annotated[float, Field(ge=0.8, le=0.999)] = 0.95
-    repeats: Annotated[int, Field(ge=1, le=50)] = 2
-    warmup: Annotated[int, Field(ge=0, le=100)] = 3
-    order: Literal["abba", "random"] = "abba"
-    seed: int = 1
-    goodput: Share | None = None
-    launch_order: list[ModeLabel] | None = None
-
-    @property
-    def level(self) -> int:
-        """The concurrency at which the modes are decided."""
-        return self.decide_at if self.decide_at is not None else self.concurrency[0]
-
-    @model_validator(mode="after")
-    def _measured(self) -> ModesItem:
-        if self.decide_at is not None and self.decide_at not in self.concurrency:
-            raise ValueError(f"decide_at {self.decide_at} is not one of concurrency {self.concurrency}")
-        if len(set(self.concurrency)) != len(self.concurrency):
-            raise ValueError("concurrency lists a level twice")
-        return self
-
-
-class HardwareItem(Item):
-    #: a card's name, "cpu", or the JSON of `evalkit hardware --json`
-    declared: str | dict[str, Any] | None = None
-    precision: Literal["bf16", "fp8", "4bit"] = "bf16"
-    overhead_gib: Annotated[float, Field(ge=0)] = 1.5
-
-
-class Stability(Section):
-    minutes: Positive
-
-
-class ServingItem(Item):
-    require: list[ModeLabel] | None = None
-    allow: list[Literal["release", "pre-release", "fork"]] = ["release"]
-    accept_inferred: bool = False
-    stability: Stability | None = None
-
-
-class Margins(Section):
-    """Largest acceptable loss against the baseline, as a share, by kind of suite."""
-
-    default: Share = 0.03
-    chat: Share | None = None
-    tools: Share | None = 0.02
-    long: Share | None = 0.05
-    structured: Share | None = None
-    custom: Share | None = None
-
-    def of(self, kind: str) -> float:
-        value = getattr(self, kind, None)
-        return float(value) if value is not None else self.default
-
-
-class Floors(Section):
-    """Smallest acceptable share of passed cases, by kind of suite."""
-
-    default: Annotated[float, Field(ge=0, le=1)] = 0.5
-    chat: Annotated[float, Field(ge=0, le=1)] | None = None
-    tools: Annotated[float, Field(ge=0, le=1)] | None = None
-    long: Annotated[float, Field(ge=0, le=1)] | None = None
-    structured: Annotated[float, Field(ge=0, le=1)] | None = None
-    custom: Annotated[float, Field(ge=0, le=1)] | None = None
-
-    def of(self, kind: str) -> float:
-        value = getattr(self, kind, None)
-        return float(value) if value is not None else self.default
-
-
-class QualityItem(Item):
-    margin: Margins = Margins()
-    floor: Floors = Floors()
-    alpha: Annotated[float, Field(gt=0, le=0.2)] = 0.05
-    #: share of cases that must have been scored
-    completeness: Annotated[float, Field(gt=0, le=1)] = 0.98
-    concurrency: Annotated[int, Field(gt=0, le=256)] = 1
-    incumbent_margin: Share | None = None
-    #: largest drop of the exact-match rate against the baseline's own A/A rate (self-speculation)
-    match_margin: Share = 0.05
-    allow_exec: bool = False
-
-
-class RateNeed(Section):
-    need_rpm: Annotated[float, Field(gt=0)] | None = None
-    need_tpm: Annotated[float, Field(gt=0)] | None = None
-
-
-class ContextItem(Item):
-    need_tokens: Annotated[int, Field(gt=0)] | None = None
-    need_output_tokens: Annotated[int, Field(gt=0)] | None = None
-    probe: bool = False
-    limits: RateNeed = RateNeed()
-
-
-class Items(Section):
-    license: LicenseItem = LicenseItem()
-    modes: ModesItem = ModesItem()
-    hardware: HardwareItem = HardwareItem()
-    serving: ServingItem = ServingItem()
-    quality: QualityItem = QualityItem()
-    context: ContextItem = ContextItem()
-
-    def of(self, item: ItemId) -> Item:
-        value: Item = getattr(self, item)
-        return value
+    """What an hour of one GPU costs."""
 
 
 class Waiver(Section):
     """Accepts a finding for a while. Bound to the model and commit of the run."""
 
     finding: Annotated[str, Field(pattern=r"^(license|modes|hardware|serving|quality|context)\.[a-z0-9-]+$")]
+    """Id of the finding."""
     mode: ModeLabel | None = None
+    """The mode that it covers; absent: every mode."""
     case: str | None = None
+    """The one task case that it covers."""
     kind: Literal["accepted-risk", "remediated", "false-positive", "not-relevant"] = "accepted-risk"
+    """Why the finding may stand."""
     reason: Annotated[str, Field(min_length=3, max_length=1000)]
+    """The reason, in a sentence that an auditor understands."""
     owner: Annotated[str, Field(min_length=1, max_length=200)]
+    """The person who answers for it."""
     expires: date
+    """Last day on which it holds, at most 180 days ahead."""
     ticket: str | None = None
+    """Where it is tracked."""
     revision: str | None = None
+    """The commit of the model that it is bound to."""
 
 
 class Checklist(Section):
+    """What the buyer asks. Every key is optional; what is absent has the default shown."""
+
     schema_version: Literal[1] = 1
+    """Version of this format."""
     name: Annotated[str, Field(min_length=1, max_length=200)] = "unnamed checklist"
+    """Title of the report."""
     profile: Literal["decide", "first-look"] = "decide"
+    """`first-look` takes 15 minutes and never ends GO: it says whether a full run is worth it."""
     candidate: Candidate | None = None
+    """The model that may be adopted."""
     use: Use = Use()
+    """What the buyer will do with it."""
     request: Request = Request()
+    """What production sends with every request."""
     baseline: Baseline = Baseline()
+    """What the modes are compared with; one name stands for both of its keys."""
     modes: Annotated[dict[str, Endpoint], Field(max_length=24)] = {}
+    """Where each decoding mode is served, by name: autoregressive, diffusion, self-speculation, speculative, and
+    configurations of them such as `diffusion@t0.9`."""
     incumbent: Incumbent | None = None
+    """The model that the team uses today."""
     prompts: list[str] | None = None
+    """Files of prompts, one JSON object a line; absent: the shipped quick prompts, with a warning."""
     tasks: list[str] | None = None
+    """Task suites; absent: the shipped quick suite, with a warning; `[]`: quality is skipped."""
     budget: Budget = Budget()
+    """Upper limits of the whole run."""
     cost: Cost = Cost()
+    """Prices, for the cost column of the report."""
     items: Items = Items()
+    """The six items: what each asks, and its thresholds."""
     waivers: Annotated[list[Waiver], Field(max_length=200)] = []
+    """Findings that a named person accepts until a date."""
 
     @field_validator("baseline", mode="before")
     @classmethod
@@ -371,6 +254,3 @@ class LoadedChecklist(BaseModel):
                 return self.lines[dotted]
             dotted = dotted.rpartition(".")[0]
         return None
-
-
-assert tuple(Items.model_fields) == ITEM_IDS

@@ -1,0 +1,41 @@
+"""Types that the parts of a checklist share. Strict: unknown keys and wrong types are errors.
+
+The text under each key of a section is its meaning: docs/checklist.md and `evalkit explain KEY` are made from it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from evalkit.modes import canonical
+
+_URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?\Z")
+
+
+def _url(value: object) -> object:
+    if isinstance(value, str) and not _URL.match(value):
+        raise ValueError(f'"{value[:80]}" is no http(s) address: write it with its scheme, as http://127.0.0.1:30000')
+    if isinstance(value, str) and "@" in value.split("/")[2]:
+        raise ValueError("an address must not carry a user name or password: use api_key_env")
+    return value.rstrip("/") if isinstance(value, str) else value
+
+
+def _mode_label(value: object) -> object:
+    return canonical(value) if isinstance(value, str) else value
+
+
+Url = Annotated[str, BeforeValidator(_url), Field(max_length=2048)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+Floor = Annotated[float, Field(ge=0, le=1)]
+EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+ModeLabel = Annotated[str, BeforeValidator(_mode_label)]
+
+
+class Section(BaseModel):
+    """Base of all parts of a checklist. No `bool` for a number, no number for a text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

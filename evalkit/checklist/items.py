@@ -1,0 +1,277 @@
+"""The six items of a checklist: what each asks, and its thresholds."""
+
+# ruff: noqa: RUF012  pydantic copies defaults
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from evalkit.checklist.base import Floor, ModeLabel, Positive, Section, Share
+from evalkit.findings import ITEM_IDS, ItemId
+from evalkit.modes import canonical
+
+
+def _adopt(value: object) -> object:
+    if value != "any" and not (isinstance(value, list) and value):
+        raise ValueError("write any, or a list of modes such as [diffusion, self-speculation]")
+    return [canonical(label) if isinstance(label, str) else label for label in value] if value != "any" else value
+
+
+class NotApplicable(Section):
+    reason: Annotated[str, Field(min_length=3, max_length=500)]
+    """Why the item does not apply. The report shows it."""
+
+
+class Item(Section):
+    required: bool = True
+    """Whether a GO needs the item. One that is not required is shown and never counted."""
+    not_applicable: NotApplicable | None = None
+    """Declares that the item does not apply, with the reason; a GO can stand on it."""
+
+
+class Reading(Section):
+    """A person's reading of a license text, bound to the text's hash."""
+
+    text_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """sha256 of the text that was read, as the report names it. Another text, another reading."""
+    commercial: bool | None = None
+    """Whether the text allows commercial use; absent: the reader does not say."""
+    modify: bool | None = None
+    """Whether the text allows changed weights; absent: the reader does not say."""
+    redistribute: bool | None = None
+    """Whether the text allows passing the weights on; absent: the reader does not say."""
+    by: Annotated[str, Field(min_length=1)]
+    """Who read it."""
+    date: date
+    """When it was read."""
+    note: str = ""
+    """What the reader wants the report to say beside it."""
+
+
+class ProviderTerms(Section):
+    """Terms of a hosted service, as the buyer read them: declared evidence."""
+
+    url: str
+    """Where the terms stand. Shown, never fetched."""
+    commercial: bool
+    """Whether they allow the use that the checklist names."""
+    by: str
+    """Who read them."""
+    date: date
+    """When they were read."""
+    note: str = ""
+    """What the reader wants the report to say beside it."""
+
+
+class LicenseItem(Item):
+    """May we use the weights for what we want to do?"""
+
+    readings: list[Reading] = []
+    """Readings of license texts that the table does not decide."""
+    variants: Literal["shown", "required"] = "shown"
+    """`required`: the licenses of `candidate.variants` count too."""
+    provider_terms: ProviderTerms | None = None
+    """For a hosted service: its terms, as somebody read them."""
+
+
+class SpeedUp(Section):
+    at_least: Positive = 1.0
+    """Smallest acceptable ratio of the baseline's end-to-end time to the mode's. Its interval must lie above."""
+
+
+class Latency(Section):
+    """Upper limits in milliseconds, decided at `decide_at`. Absent: not asked."""
+
+    ttft_p50_ms: Positive | None = None
+    """Median time to first text."""
+    ttft_p95_ms: Positive | None = None
+    """95th percentile of the time to first text; needs 59 prompts."""
+    ttft_p99_ms: Positive | None = None
+    """99th percentile of the time to first text; needs 299 prompts."""
+    e2e_p50_ms: Positive | None = None
+    """Median end-to-end latency."""
+    e2e_p95_ms: Positive | None = None
+    """95th percentile of the end-to-end latency; needs 59 prompts."""
+    e2e_p99_ms: Positive | None = None
+    """99th percentile of the end-to-end latency; needs 299 prompts."""
+
+
+class ModesItem(Item):
+    """How fast is each mode on our prompts, against the baseline?"""
+
+    adopt: Annotated[Literal["any"] | list[ModeLabel], BeforeValidator(_adopt)] = "any"
+    """Modes that may be adopted: `any` is every configured mode but the baseline."""
+    speedup: SpeedUp = SpeedUp()
+    """The speed-up that is asked for."""
+    latency: Latency = Latency()
+    """Limits on latency."""
+    concurrency: Annotated[list[Annotated[int, Field(gt=0, le=1024)]], Field(min_length=1, max_length=12)] = [1]
+    """Requests in flight, one level after the other."""
+    decide_at: Annotated[int, Field(gt=0)] | None = None
+    """The level that decides; default: the first of `concurrency`. The others are information."""
+    confidence: Annotated[float, Field(ge=0.8, le=0.999)] = 0.95
+    """Confidence of the speed-up's two-sided interval."""
+    repeats: Annotated[int, Field(ge=1, le=50)] = 2
+    """How often each prompt is timed in each mode. Two readings of the baseline are the noise floor."""
+    warmup: Annotated[int, Field(ge=0, le=100)] = 3
+    """Untimed requests before the timed ones, a mode."""
+    order: Literal["abba", "random"] = "abba"
+    """How the modes take turns on a prompt: there and back, or drawn."""
+    seed: int = 1
+    """Fixes every draw: the same seed, the same order."""
+    goodput: Share | None = None
+    """Smallest acceptable share of requests that meet every latency limit."""
+    launch_order: list[ModeLabel] | None = None
+    """The order in which servers are started that cannot be up together."""
+
+    @property
+    def level(self) -> int:
+        """The concurrency at which the modes are decided."""
+        return self.decide_at if self.decide_at is not None else self.concurrency[0]
+
+    @model_validator(mode="after")
+    def _measured(self) -> ModesItem:
+        if self.decide_at is not None and self.decide_at not in self.concurrency:
+            raise ValueError(f"decide_at {self.decide_at} is not one of concurrency {self.concurrency}")
+        if len(set(self.concurrency)) != len(self.concurrency):
+            raise ValueError("concurrency lists a level twice")
+        return self
+
+
+class HardwareItem(Item):
+    """Does it fit, and run undisturbed, on the cards we have?"""
+
+    declared: str | dict[str, Any] | None = None
+    """What is behind the endpoint when evalkit does not run on it: a card's name (`2x L4`), `cpu`, or the JSON of
+    `evalkit hardware --json` from there."""
+    precision: Literal["bf16", "fp8", "4bit"] = "bf16"
+    """Precision of the weights that the fit is computed for."""
+    overhead_gib: Annotated[float, Field(ge=0)] = 1.5
+    """Memory beside weights and cache that the fit assumes, in GiB."""
+
+
+class Stability(Section):
+    minutes: Positive
+    """How long each mode is kept under load."""
+
+
+class ServingItem(Item):
+    """Is each server what it should be, and does it stay up?"""
+
+    require: list[ModeLabel] | None = None
+    """Modes whose server must be there and known; default: the configured ones."""
+    allow: list[Literal["release", "pre-release", "fork"]] = ["release"]
+    """Kinds of engine build that may serve. A fork that is allowed is a warning."""
+    accept_inferred: bool = False
+    """Whether a mode that was only inferred from the stream is enough, as a warning."""
+    stability: Stability | None = None
+    """A soak under load; absent: none."""
+
+
+class Margins(Section):
+    """Largest acceptable loss against the baseline, as a share, by kind of suite."""
+
+    default: Share = 0.03
+    """For kinds without a margin of their own."""
+    chat: Share | None = None
+    """For suites of kind chat."""
+    tools: Share | None = 0.02
+    """For suites of kind tools."""
+    long: Share | None = 0.05
+    """For suites of kind long."""
+    structured: Share | None = None
+    """For suites of kind structured."""
+    custom: Share | None = None
+    """For suites of kind custom."""
+
+    def of(self, kind: str) -> float:
+        value = getattr(self, kind, None)
+        return float(value) if value is not None else self.default
+
+
+class Floors(Section):
+    """Smallest acceptable share of passed cases, by kind of suite."""
+
+    default: Floor = 0.5
+    """For kinds without a floor of their own."""
+    chat: Floor | None = None
+    """For suites of kind chat."""
+    tools: Floor | None = None
+    """For suites of kind tools."""
+    long: Floor | None = None
+    """For suites of kind long."""
+    structured: Floor | None = None
+    """For suites of kind structured."""
+    custom: Floor | None = None
+    """For suites of kind custom."""
+
+    def of(self, kind: str) -> float:
+        value = getattr(self, kind, None)
+        return float(value) if value is not None else self.default
+
+
+class QualityItem(Item):
+    """What does the faster mode lose on our tasks?"""
+
+    margin: Margins = Margins()
+    """Largest acceptable loss: the one-sided bound of the paired difference must lie above minus this."""
+    floor: Floors = Floors()
+    """Smallest acceptable share of passed cases; a baseline below it is no baseline."""
+    alpha: Annotated[float, Field(gt=0, le=0.2)] = 0.05
+    """One-sided error of the non-inferiority test."""
+    completeness: Annotated[float, Field(gt=0, le=1)] = 0.98
+    """Share of the cases that must have been scored."""
+    concurrency: Annotated[int, Field(gt=0, le=256)] = 1
+    """Requests in flight while tasks are asked."""
+    incumbent_margin: Share | None = None
+    """Largest acceptable loss against the incumbent; absent: the suite's margin."""
+    match_margin: Share = 0.05
+    """Largest drop of the exact-match rate against the baseline's own two readings (self-speculation)."""
+    allow_exec: bool = False
+    """Whether graders may run code that a model wrote, in a limited process."""
+
+
+class RateNeed(Section):
+    need_rpm: Annotated[float, Field(gt=0)] | None = None
+    """Requests a minute that production sends."""
+    need_tpm: Annotated[float, Field(gt=0)] | None = None
+    """Tokens a minute, prompt and reply together, that production sends."""
+
+
+class ContextItem(Item):
+    """Does the context that is claimed hold at the lengths we use?"""
+
+    need_tokens: Annotated[int, Field(gt=0)] | None = None
+    """Tokens of prompt and reply together; default: the longest prompt and its max_tokens."""
+    need_output_tokens: Annotated[int, Field(gt=0)] | None = None
+    """Tokens of one reply."""
+    probe: bool = False
+    """Whether facts hidden at several depths are asked for at the needed length."""
+    limits: RateNeed = RateNeed()
+    """Rate limits of a hosted service that must not be in the way."""
+
+
+class Items(Section):
+    """The six items, in the order in which they are worked through."""
+
+    license: LicenseItem = LicenseItem()
+    """May we use the weights for what we want to do?"""
+    modes: ModesItem = ModesItem()
+    """How fast is each mode on our prompts, against the baseline?"""
+    hardware: HardwareItem = HardwareItem()
+    """Does it fit, and run undisturbed, on the cards we have?"""
+    serving: ServingItem = ServingItem()
+    """Is each server what it should be, and does it stay up?"""
+    quality: QualityItem = QualityItem()
+    """What does the faster mode lose on our tasks?"""
+    context: ContextItem = ContextItem()
+    """Does the context that is claimed hold at the lengths we use?"""
+
+    def of(self, item: ItemId) -> Item:
+        value: Item = getattr(self, item)
+        return value
+
+
+assert tuple(Items.model_fields) == ITEM_IDS
