@@ -26,6 +26,7 @@ check: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy evalkit
+	$(BIN)/lint-imports --no-cache --no-logo
 
 bench: venv
 	$(BIN)/python benchmarks/clients.py
