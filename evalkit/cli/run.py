@@ -31,6 +31,7 @@ def run_command(  # noqa: PLR0917  typer reads them by name
 
     Exit codes: 0 go, 1 no-go, 2 usage, 3 inconclusive, 4 evalkit's own fault, 130 interrupted.
     """
+    from evalkit.cli.progress import shown
     from evalkit.run.start import Flags, run
 
     flags = Flags(
@@ -39,5 +40,5 @@ def run_command(  # noqa: PLR0917  typer reads them by name
         output_dir=output_dir, resume=resume, as_json=as_json, report_only=report_only, strict=strict,
         keep_going=keep_going, dry_run=dry_run,
     )  # fmt: skip
-    outcome: dict[str, Any] = run(flags)
+    outcome: dict[str, Any] = run(flags, shown)
     raise typer.Exit(int(outcome["exit_code"]))

@@ -9,18 +9,19 @@ from evalkit.checklist.schema import Endpoint
 from evalkit.modes import INCUMBENT
 from evalkit.run.facts import Facts
 from evalkit.run.folder import RunFolder
-from evalkit.run.recorder import Recorder, Say, Sitting
+from evalkit.run.recorder import Recorder, Sitting
 from evalkit.run.setup import Setup
+from evalkit.run.show import Show
 from evalkit.run.steps import candidate, context, launches, quality, serving, timing
 
 
-def collect(setup: Setup, folder: RunFolder, say: Say) -> Facts:
+def collect(setup: Setup, folder: RunFolder, show: Show) -> Facts:
     """The facts of the whole run so far, after this sitting.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what was measured is in the journal.
     """
-    run = Recorder(setup, folder, say)
+    run = Recorder(setup, folder, show)
     try:
         run.begin()
         candidate.read_candidate(run)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import sys
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -20,17 +19,17 @@ from evalkit.run.fold import KINDS, Fold
 from evalkit.run.folder import RunFolder, plan_hash
 from evalkit.run.journal import Journal
 from evalkit.run.setup import Setup
+from evalkit.run.show import Show
 from evalkit.serving.launch import Running
 
-Say = Callable[[str, str], None]
 _KIND_OF = {kind.model: name for name, kind in KINDS.items()}
 
 
 class Recorder:
     """One process's hand on a run folder: appends to the journal what is not in it yet."""
 
-    def __init__(self, setup: Setup, folder: RunFolder, say: Say) -> None:
-        self.setup, self.folder, self.say = setup, folder, say
+    def __init__(self, setup: Setup, folder: RunFolder, show: Show) -> None:
+        self.setup, self.folder, self.show = setup, folder, show
         self.journal = Journal(folder.journal)
         self.before = folder.facts() if folder.journal.stat().st_size else None
         self.seen = Fold(self.before)
@@ -55,6 +54,14 @@ class Recorder:
     def keeps(fact: object) -> bool:
         """Whether `fact` is of a kind that the journal takes."""
         return type(fact) in _KIND_OF
+
+    def say(self, item: ItemId, text: str) -> None:
+        """A step begins: told to the person who waits."""
+        self.show.say(item, text)
+
+    def advance(self, item: ItemId, done: int, planned: int) -> None:
+        """How many requests of the step are done."""
+        self.show.advance(item, done, planned)
 
     def wanted(self, item: ItemId) -> bool:
         return item not in self.setup.skip and self.checklist.items.of(item).not_applicable is None

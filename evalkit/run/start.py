@@ -21,6 +21,7 @@ from evalkit.run.files import make_private
 from evalkit.run.folder import RunFolder
 from evalkit.run.lock import FolderLock
 from evalkit.run.setup import Setup, merged, prepare
+from evalkit.run.show import Shown, plain
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Flags:
     dry_run: bool = False
 
 
-def run(flags: Flags) -> dict[str, Any]:
+def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
     """The report document of the run.
 
     Raises:
@@ -63,10 +64,10 @@ def run(flags: Flags) -> dict[str, Any]:
         setup = replace(prepare(loaded, simulated=flags.demo, skip=skip), keep_going=flags.keep_going)
         if flags.dry_run:
             return _dry_run(setup, flags)
-        return _measure(setup, flags)
+        return _measure(setup, flags, shown)
 
 
-def _measure(setup: Setup, flags: Flags) -> dict[str, Any]:
+def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
     from evalkit.run.collect import collect
 
     path = flags.resume or flags.output_dir or Path("evalkit-runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -85,7 +86,8 @@ def _measure(setup: Setup, flags: Flags) -> dict[str, Any]:
     try:
         interrupted = False
         try:
-            facts = collect(setup, folder, _say)
+            with shown() as show:
+                facts = collect(setup, folder, show)
         except KeyboardInterrupt:
             interrupted, facts = True, folder.facts()
         document = report(setup.loaded, facts, folder, flags)
@@ -161,12 +163,6 @@ def _item(name: str, flag: str) -> ItemId:
     raise UsageError(
         f"{flag} {name}: no such item", hint=suggest(name, list(ITEM_IDS)) or f"one of {', '.join(ITEM_IDS)}"
     )
-
-
-def _say(item: str, text: str) -> None:
-    from evalkit.text import one_line
-
-    print(f"{item:9} {one_line(text)}", file=sys.stderr, flush=True)  # noqa: T201  progress
 
 
 def _dry_run(setup: Setup, flags: Flags) -> dict[str, Any]:

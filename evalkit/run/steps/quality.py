@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 from evalkit.quality import collect as cases
+from evalkit.quality.facts import Answer
 from evalkit.run.recorder import Recorder, Sitting
 
 
@@ -12,8 +15,14 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
     planned = cases.plan(run.setup.suites, list(sitting.targets), baseline=run.checklist.baseline.quality)
     facts = run.facts
     run.say("quality", f"asking {len(planned)} task requests")
+    count = itertools.count(len(facts.answers) + 1)
+
+    def keep(one: Answer) -> None:
+        run.keep(one)
+        run.advance("quality", next(count), len(planned))
+
     await cases.run_cases(
-        sitting.targets, planned, sitting.client, done={a.key for a in facts.answers}, on_answer=run.keep,
+        sitting.targets, planned, sitting.client, done={a.key for a in facts.answers}, on_answer=keep,
         concurrency=item.concurrency, allow_exec=item.allow_exec,
     )  # fmt: skip
     probed = {p.mode for p in facts.sampling}

@@ -6,7 +6,7 @@ from evalkit.run.facts import Facts
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.serving import flush as flushing
 from evalkit.timing.calibrate import calibrate
-from evalkit.timing.execute import Event, Settings, Stopped, run_modes
+from evalkit.timing.execute import Event, Progress, Settings, Stopped, run_modes
 from evalkit.timing.facts import CacheState
 
 
@@ -25,6 +25,8 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
     def event(one: Event) -> None:
         if isinstance(one, Stopped):
             run.stopped = one.reason
+        elif isinstance(one, Progress):
+            run.advance("modes", one.done, one.planned)
         elif run.keeps(one):
             run.keep(one)
 

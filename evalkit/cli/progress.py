@@ -1,0 +1,56 @@
+"""Live progress on a terminal: one row an item, drawn by Rich on stderr; elsewhere one plain line a step."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from evalkit.findings import ITEM_IDS
+from evalkit.run.show import Plain, Show
+from evalkit.text import one_line
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Live:
+    """Six rows in the order of the report; a row starts to turn when its item is at work."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._rows: dict[str, TaskID] = {
+            item: progress.add_task(item, total=None, start=False, note="") for item in ITEM_IDS
+        }
+
+    def say(self, item: str, text: str) -> None:
+        row = self._rows[item]
+        self._progress.start_task(row)
+        self._progress.update(row, note=one_line(text, limit=60), total=None, completed=0)
+        for other in self._rows.values():
+            if other != row and self._progress.tasks[other].started:
+                self._progress.stop_task(other)
+
+    def advance(self, item: str, done: int, planned: int) -> None:
+        self._progress.update(self._rows[item], completed=done, total=planned)
+
+
+@contextmanager
+def shown() -> Iterator[Show]:
+    """The way to tell progress that fits where stderr goes."""
+    if not sys.stderr.isatty():
+        yield Plain()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:9}"),
+        TimeElapsedColumn(),
+        BarColumn(bar_width=16),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield Live(progress)
