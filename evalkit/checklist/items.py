@@ -223,8 +223,8 @@ class QualityItem(Item):
     """One-sided error of the non-inferiority test."""
     completeness: Annotated[float, Field(gt=0, le=1)] = 0.98
     """Share of the cases that must have been scored."""
-    concurrency: Annotated[int, Field(gt=0, le=256)] = 1
-    """Requests in flight while tasks are asked."""
+    concurrency: Annotated[int, Field(gt=0, le=1024)] | None = None
+    """Requests in flight while tasks are asked; default: the level that decides the modes."""
     incumbent_margin: Share | None = None
     """Largest acceptable loss against the incumbent; absent: the suite's margin."""
     match_margin: Share = 0.05

@@ -11,7 +11,7 @@ from evalkit.items import quality_checks, quality_loss, quality_texts
 from evalkit.items.quality_checks import CHECKS
 from evalkit.items.quality_pairs import Answers, Table, table
 from evalkit.modes import INCUMBENT
-from evalkit.quality.facts import SamplingProbe, SuiteFacts
+from evalkit.quality.facts import SuiteFacts
 from evalkit.run.facts import Facts
 
 #: kinds of shipped suites that may carry the margin for a small suite of another kind
@@ -75,8 +75,6 @@ def of_mode(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> 
         findings += against_baseline(checklist, facts, answers, usable)
     critical = quality_loss.critical(tables, mode, against_itself=mode == baseline)
     findings += [critical] if critical else []
-    probes = _probes(facts.sampling)
-    findings.append(quality_texts.sampling(probes.get(mode), probes.get(baseline), mode, checklist.request.temperature))
     return findings + against_incumbent(checklist, facts, answers, mode)
 
 
@@ -131,11 +129,6 @@ def against_incumbent(checklist: Checklist, facts: Facts, answers: Answers, mode
         margin = item.incumbent_margin if item.incumbent_margin is not None else item.margin.of(suite.kind)
         findings.append(quality_loss.incumbent(data, margin, required=required))
     return findings
-
-
-def _probes(probes: Iterable[SamplingProbe]) -> dict[str, SamplingProbe]:
-    """The last probe of each mode."""
-    return {probe.mode: probe for probe in probes}
 
 
 __all__ = ["CHECKS", "decide"]

@@ -58,14 +58,6 @@ EQUIVALENCE = Check(
     per_mode=True,
     sources=("https://github.com/vllm-project/vllm/issues/7627",),
 )
-SAMPLING = Check(
-    "quality.sampling-honoured",
-    "Temperature is honoured",
-    "Some verification steps and diffusion samplers ignore temperature: every draw is the same, whatever is asked.",
-    "Upgrade the engine or its sampler, or decide at temperature 0; an engine that ignores it serves one answer only.",
-    per_mode=True,
-    sources=("https://github.com/sgl-project/sglang/issues/31214",),
-)
 DEGENERATION = Check(
     "quality.degeneration",
     "Replies do not fall apart",
@@ -120,6 +112,6 @@ STREAM_PARITY = Check(
 )
 
 CHECKS: tuple[Check, ...] = (
-    OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, SAMPLING, DEGENERATION, LENGTH_HONESTY,
+    OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, DEGENERATION, LENGTH_HONESTY,
     HARM, CRITICAL, INCUMBENT, TOOLS, STREAM_PARITY,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Findings on the texts themselves: equality, temperature, degeneration, length, tools."""
+"""Findings on the texts themselves: equality, degeneration, length, tools."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evalkit.items import quality_checks as checks
 from evalkit.items.quality_loss import base_data, percent, points
 from evalkit.items.quality_pairs import Answers, Table
 from evalkit.modes import INCUMBENT, Mode, base_mode
-from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Answer, SamplingProbe, SuiteFacts
+from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Answer, SuiteFacts
 from evalkit.stats.distributions import t_quantile
 from evalkit.stats.proportions import min_n_without_discordant, paired_difference
 
@@ -122,42 +122,6 @@ def _parts_at(one: str, other: str) -> int | None:
     if one == other:  # calls differ, or the texts were redacted
         return None
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def sampling(probe: SamplingProbe | None, base: SamplingProbe | None, mode: str, temperature: float) -> Finding:
-    """One answer at every draw, where the baseline draws different ones: temperature is ignored."""
-    make, required = checks.SAMPLING.finding, temperature > 0
-    bad = Status.FAIL if required else Status.WARN
-    unknown = Status.INCONCLUSIVE if required else Status.NOT_APPLICABLE
-    if probe is None or probe.distinct_at_one == 0:
-        if not required:
-            return make(unknown, "production asks for temperature 0, and no draws were made.", mode=mode)
-        return make(
-            unknown,
-            "no draws at a temperature above 0 were answered.",
-            mode=mode,
-            remedy="resume the run to probe sampling",
-        )
-    info: dict[str, object] = probe.model_dump()
-    text = (
-        f"{probe.distinct_at_one} distinct replies in {probe.draws} draws at a temperature above 0,"
-        f" {probe.distinct_at_zero} at 0"
-    )
-    common: dict[str, Any] = {
-        "mode": mode,
-        "observed": f"{probe.distinct_at_one} of {probe.draws}",
-        "known_by": SEEN,
-        "data": info,
-    }
-    if probe.distinct_at_one == 1 and probe.draws > 1:
-        if base is not None and base.mode != mode and base.distinct_at_one == 1:
-            return make(unknown, f"{text}; the baseline draws one reply only too, so the prompt cannot tell.", **common)
-        return make(bad, f"temperature is ignored: {text}.", **common)
-    if base is not None and base.mode != mode and probe.distinct_at_one * 2 < base.distinct_at_one:
-        return make(Status.WARN, f"draws vary less than the baseline's ({base.distinct_at_one}): {text}.", **common)
-    if probe.distinct_at_zero > 1:
-        return make(Status.WARN, f"temperature 0 gives different replies: {text}.", **common)
-    return make(Status.PASS, f"{text}.", **common)
 
 
 SIGNS = ("loops", "doubled words", "special tokens", "cut off", "malformed calls")

@@ -1,4 +1,4 @@
-"""Sends task cases to the servers and stores graded replies. Sampling is probed here too.
+"""Sends task cases to the servers and stores graded replies.
 
 Quality runs after the timing, at the concurrency asked for. A request that hangs meets its deadline, and a suite that
 hangs as such is given up after a few of them, so that the next suite has its turn.
@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, ExchangeError, Target
 from evalkit.quality.case import Case, Suite, request_for, request_sha256
-from evalkit.quality.facts import Answer, SamplingProbe
+from evalkit.quality.facts import Answer
 from evalkit.quality.grading import answer
-from evalkit.timing.facts import TimedSample
 
 #: so many requests of one suite in one mode without a reply, one after the other, end that suite in that mode
 GIVE_UP_AFTER = 3
@@ -160,63 +159,3 @@ async def run_cases(
         for _ in range(max(1, min(concurrency, len(open_cases)))):
             group.create_task(worker())
     return stored
-
-
-def case_id_of(suite: Suite, case: Case) -> str:
-    """What `TimedSample.case_id` holds when a timed prompt is a task case."""
-    return f"{suite.name}|{case.id}"
-
-
-def timed_answers(
-    samples: Iterable[TimedSample], suites: Sequence[Suite], *, concurrency: int, allow_exec: bool = False
-) -> list[Answer]:
-    """Answers from timed replies whose prompt is a task case: the text that was timed is the text that is scored.
-
-    Only samples at `concurrency` count. Put their keys into `done` and nothing is asked twice.
-    """
-    cases = {case_id_of(suite, case): (suite, case) for suite in suites for case in suite.cases}
-    found = []
-    for sample in samples:
-        named = cases.get(sample.case_id or "")
-        if named is None or sample.concurrency != concurrency or sample.fixed_length or sample.salted:
-            continue
-        suite, case = named
-        found.append(answer(sample.mode, suite, case, sample.exchange, repeat=sample.repeat, allow_exec=allow_exec))
-    return found
-
-
-#: many good replies, so that a server that draws at all draws different ones
-SAMPLING_PROMPT = "Invent a name for a small bakery by the sea, and add one sentence about it."
-
-
-async def probe_sampling(
-    mode: str,
-    target: Target,
-    client: ChatClient,
-    *,
-    temperature: float = 1.0,
-    draws: int = 10,
-    prompt: str = SAMPLING_PROMPT,
-    extra_body: dict[str, object] | None = None,
-) -> SamplingProbe:
-    """Distinct replies of `draws` requests at `temperature` (production's, if above 0), and of as many at 0."""
-
-    async def replies(at: float) -> list[Exchange]:
-        request = ChatRequest(
-            messages=({"role": "user", "content": prompt},), max_tokens=48, temperature=at, extra_body=extra_body or {}
-        )
-        found = []
-        for _ in range(draws):
-            found.append(await client.chat(target, request))
-            if [one.ok for one in found[-3:]] == [False, False, False]:
-                break  # a dead server is not asked twenty times
-        return found
-
-    warm, cold = await replies(temperature), await replies(0.0)
-    return SamplingProbe(
-        mode=mode,
-        draws=draws,
-        distinct_at_one=len({one.text for one in warm if one.ok}),
-        distinct_at_zero=len({one.text for one in cold if one.ok}),
-        failed=2 * draws - sum(one.ok for one in (*warm, *cold)),
-    )

@@ -97,10 +97,14 @@ class SuiteFacts(Frozen):
 
 
 class SamplingProbe(Frozen):
-    """Whether a mode honours temperature: distinct replies of n draws at T=1 and at T=0."""
+    """Whether a mode honours temperature: distinct replies of `draws` requests at temperature 1 and at 0."""
 
     mode: str
     draws: int
     distinct_at_one: int
     distinct_at_zero: int
+    #: of the draws at temperature 1
     failed: int = 0
+    #: production's temperature, and distinct replies of `draws` requests at it; None: it is 1, or was not asked
+    temperature: float = 1.0
+    distinct_at_asked: int | None = None

@@ -60,5 +60,7 @@ async def sit(run: Recorder, sitting: Sitting) -> None:
         await timing.time_modes(run, sitting)
     if run.wanted("quality"):
         await quality.ask_tasks(run, sitting)
+    if run.wanted("serving"):
+        await quality.draw(run, sitting)
     if run.wanted("context") and run.checklist.items.context.probe:
         await context.probe_windows(run, sitting)

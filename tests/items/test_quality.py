@@ -12,7 +12,7 @@ from evalkit.checklist.schema import Checklist
 from evalkit.client.types import Exchange, ExchangeError, ToolCall
 from evalkit.findings import Status
 from evalkit.items.quality import CHECKS, decide
-from evalkit.quality.facts import Answer, Grade, SamplingProbe, Signals, SuiteFacts
+from evalkit.quality.facts import Answer, Grade, Signals, SuiteFacts
 from evalkit.quality.summary import summarise
 from evalkit.run.facts import Facts, RunStart
 from evalkit.serving.facts import EndpointFacts
@@ -222,19 +222,6 @@ def test_replies_that_fall_apart_are_named_and_fail(signals, kind, word):
     assert f"20 {word} (baseline 0)" in finding.summary
     healthy = [a.model_copy(update={"signals": signals}) if int(a.case_id) < 20 else a for a in both(of)]
     assert status(run(healthy, of), "degeneration") == [Status.PASS]
-
-
-def test_a_server_that_ignores_temperature_is_named():
-    probes = (
-        SamplingProbe(mode=AR, draws=10, distinct_at_one=9, distinct_at_zero=1),
-        SamplingProbe(mode=DLM, draws=10, distinct_at_one=1, distinct_at_zero=1),
-    )
-    cold, warm = {}, {"request": {"temperature": 0.7}}
-    assert status(run(both(suite()), suite(), sampling=probes, asked=cold), "sampling-honoured") == [Status.WARN]
-    (finding,) = found(run(both(suite()), suite(), sampling=probes, asked=warm), "sampling-honoured")
-    assert finding.status is Status.FAIL
-    assert "ignored" in finding.summary
-    assert status(run(both(suite()), suite(), asked=warm), "sampling-honoured") == [Status.INCONCLUSIVE]
 
 
 def test_a_server_without_a_tool_parser_is_an_error_and_not_a_zero():

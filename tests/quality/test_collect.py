@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from evalkit.checklist.schema import Request
 from evalkit.client.types import Exchange, ExchangeError, Limits, Target
-from evalkit.quality.collect import case_id_of, plan, probe_sampling, run_cases, timed_answers
+from evalkit.quality.collect import plan, run_cases
 from evalkit.quality.grading import answer, regrade
+from evalkit.quality.sampling import probe_sampling
 from evalkit.quality.suite import load_suite
+from evalkit.quality.timed import cases_of, timed_answers
 from evalkit.timing.facts import TimedSample
+from evalkit.timing.prompts import Prompt
 from tests.quality.support import said, suite_file
 
 TEXT = """suite: {name: s, kind: chat}
@@ -156,40 +161,78 @@ def test_stored_replies_are_graded_again_without_a_request(tmp_path):
     assert len(regrade(old, [fewer])) == 2
 
 
-def test_the_timed_text_is_the_scored_text(tmp_path):
+def timed(mode, prompt_id, request, *, repeat=0, **more):
+    return TimedSample(
+        mode=mode, concurrency=more.pop("concurrency", 4), prompt_id=prompt_id, repeat=repeat, position=0,
+        exchange=more.pop("exchange", None) or echo(None, request), **more,
+    )  # fmt: skip
+
+
+def prompts_of(suite):
+    return [Prompt(f"p{i}", case.request) for i, case in enumerate(suite.cases)]
+
+
+def test_the_timed_text_is_the_scored_text_and_nothing_is_asked_twice(tmp_path):
     suite = suite_file(tmp_path, TEXT)
+    prompts = prompts_of(suite)
     samples = [
-        TimedSample(
-            mode="diffusion",
-            concurrency=4,
-            prompt_id=f"p{i}",
-            repeat=0,
-            position=i,
-            case_id=case_id_of(suite, case),
-            exchange=echo(None, case.request),
-        )
-        for i, case in enumerate(suite.cases)
+        timed(mode, p.id, p.request, repeat=r)
+        for p in prompts[:4]
+        for mode in ("autoregressive", "diffusion")
+        for r in (0, 1)
     ]
-    stored = timed_answers(samples, [suite], concurrency=4)
+    planned = plan([suite], ["autoregressive", "diffusion"], baseline="autoregressive")
+    stored = timed_answers(samples, prompts, planned, concurrency=4)
     assert all(one.passed for one in stored)
+    assert len(stored) == 4 * 2 + 4  # the baseline's second reading is the noise floor, a mode's has no use here
     client = Client(echo)
-    run(
-        plan([suite], ["diffusion"], baseline="autoregressive"),
-        client,
-        targets=("diffusion",),
-        done={one.key for one in stored},
-    )
-    assert client.sent == []
-    assert timed_answers(samples, [suite], concurrency=1) == []
+    asked = run(planned, client, done={one.key for one in stored})
+    assert {r.messages[-1]["content"] for r in client.sent} == {"say 4", "say 5"}
+    assert {one.key for one in stored} | {one.key for one in asked} == {one.key for one in planned}
+    assert timed_answers(samples, prompts, planned, concurrency=1) == []
+
+
+@pytest.mark.parametrize(
+    "sample",
+    [
+        {"salted": True},
+        {"fixed_length": True},
+        {"exchange": Exchange(ok=False, error=ExchangeError(kind="timeout", message="late"))},
+    ],
+)
+def test_a_timed_reply_to_another_request_or_none_is_not_scored(tmp_path, sample):
+    suite = suite_file(tmp_path, TEXT)
+    prompts = prompts_of(suite)
+    planned = plan([suite], ["diffusion"], baseline="autoregressive")
+    samples = [timed("diffusion", p.id, p.request, **sample) for p in prompts]
+    assert timed_answers(samples, prompts, planned, concurrency=4) == []
+
+
+def test_only_the_very_same_request_makes_a_prompt_a_case(tmp_path):
+    suite = suite_file(tmp_path, TEXT)
+    longer = [Prompt(p.id, replace(p.request, max_tokens=7)) for p in prompts_of(suite)]
+    assert cases_of(longer, [suite]) == {}
+    twin = replace(suite, name="twin", by_id={})
+    assert [s.name for s, _ in cases_of(prompts_of(suite), [suite, twin])["p0"]] == ["s", "twin"]
 
 
 def test_a_server_that_ignores_temperature_gives_one_reply(tmp_path):
     drawn = iter(range(100))
     honest = Client(lambda t, r: said(str(next(drawn)) if r.temperature else "same"))
-    probe = asyncio.run(probe_sampling("diffusion", target("diffusion"), honest, draws=5))
-    assert (probe.distinct_at_one, probe.distinct_at_zero, probe.failed) == (5, 1, 0)
+    probe = asyncio.run(probe_sampling("diffusion", target("diffusion"), honest, draws=5, temperature=0.7))
+    assert (probe.distinct_at_one, probe.distinct_at_zero, probe.distinct_at_asked, probe.failed) == (5, 1, 5, 0)
+    assert {r.temperature for r in honest.sent} == {0.0, 0.7, 1.0}
     deaf = Client(lambda t, r: said("same"))
     assert asyncio.run(probe_sampling("diffusion", target("diffusion"), deaf, draws=5)).distinct_at_one == 1
+
+
+def test_a_server_that_refuses_temperature_zero_has_still_drawn(tmp_path):
+    drawn = iter(range(100))
+    refused = Exchange(ok=False, error=ExchangeError(kind="http", message="temperature must be 1", status=400))
+    strict = Client(lambda t, r: said(str(next(drawn))) if r.temperature else refused)
+    probe = asyncio.run(probe_sampling("diffusion", target("diffusion"), strict, draws=5))
+    assert (probe.distinct_at_one, probe.distinct_at_zero, probe.failed) == (5, 0, 0)
+    assert len(strict.sent) == 5 + 3
 
 
 def test_repeats_draw_with_seeds_of_their_own(tmp_path):

@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
-import itertools
-
+from evalkit.modes import INCUMBENT
 from evalkit.quality import collect as cases
 from evalkit.quality.facts import Answer
+from evalkit.quality.sampling import probe_sampling
+from evalkit.quality.timed import timed_answers
 from evalkit.run.recorder import Recorder, Sitting
 
 
 async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
-    """The task requests that are not in the journal yet, then whether sampling is honoured."""
+    """The task requests that are not in the journal yet. A timed reply to the very same request is taken as the answer."""
     item = run.checklist.items.quality
+    load = item.concurrency or run.checklist.items.modes.level
     planned = cases.plan(run.setup.suites, list(sitting.targets), baseline=run.checklist.baseline.quality)
     facts = run.facts
-    run.say("quality", f"asking {len(planned)} task requests")
-    count = itertools.count(len(facts.answers) + 1)
+    done = {answer.key for answer in facts.answers}
+    left = [one for one in planned if one.key not in done]
+    timed = timed_answers(
+        facts.timed, run.setup.prompts.prompts, left, concurrency=load, allow_exec=item.allow_exec
+    )  # fmt: skip
+    for answer in timed:
+        run.keep(answer)
+        done.add(answer.key)
+    reused = f"; {len(timed)} more are timed replies" if timed else ""
+    run.say("quality", f"asking {len(left) - len(timed)} task requests{reused}")
+    count = 0
 
-    def keep(one: Answer) -> None:
-        run.keep(one)
-        run.advance("quality", next(count), len(planned))
+    def keep(answer: Answer) -> None:
+        nonlocal count
+        count += 1
+        run.keep(answer)
+        run.advance("quality", count, len(left) - len(timed))
 
     await cases.run_cases(
-        sitting.targets, planned, sitting.client, done={a.key for a in facts.answers}, on_answer=keep,
-        concurrency=item.concurrency, allow_exec=item.allow_exec,
-    )  # fmt: skip
-    probed = {p.mode for p in facts.sampling}
+        sitting.targets, left, sitting.client, done=done, on_answer=keep, concurrency=load, allow_exec=item.allow_exec
+    )
+
+
+async def draw(run: Recorder, sitting: Sitting) -> None:
+    """Whether the servers honour temperature, where production asks for one above 0."""
+    request = run.checklist.request
+    if not request.temperature:
+        return
+    probed = {probe.mode for probe in run.facts.sampling}
     for label, target in sitting.targets.items():
-        if label not in probed and run.checklist.request.temperature > 0:
-            run.keep(await cases.probe_sampling(label, target, sitting.client))
+        if label not in probed and label != INCUMBENT:
+            run.say("serving", f"drawing replies of {label}")
+            run.keep(
+                await probe_sampling(
+                    label, target, sitting.client, temperature=request.temperature, extra_body=request.extra_body
+                )
+            )
