@@ -21,19 +21,19 @@ class Live:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._rows: dict[str, TaskID] = {
-            item: progress.add_task(item, total=None, start=False, note="") for item in ITEM_IDS
+            item: progress.add_task(item, total=None, start=False, note="", count="") for item in ITEM_IDS
         }
 
     def say(self, item: str, text: str) -> None:
         row = self._rows[item]
         self._progress.start_task(row)
-        self._progress.update(row, note=one_line(text, limit=60), total=None, completed=0)
+        self._progress.update(row, note=one_line(text, limit=60), total=None, count="")
         for other in self._rows.values():
             if other != row and self._progress.tasks[other].started:
                 self._progress.stop_task(other)
 
     def advance(self, item: str, done: int, planned: int) -> None:
-        self._progress.update(self._rows[item], completed=done, total=planned)
+        self._progress.update(self._rows[item], completed=done, total=planned, count=f"{done}/{planned}")
 
 
 @contextmanager
@@ -43,13 +43,13 @@ def shown() -> Iterator[Show]:
         yield Plain()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
         TextColumn("{task.description:9}"),
         TimeElapsedColumn(),
         BarColumn(bar_width=16),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[count]:>9}"),
         TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

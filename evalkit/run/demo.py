@@ -22,7 +22,7 @@ def serve(loaded: LoadedChecklist) -> Iterator[LoadedChecklist]:
     with ExitStack() as stack:
         modes = {}
         for label in ("autoregressive", "diffusion", "self-speculation"):
-            script = preset(label, speed=9.0, model=MODEL, **faults.get(label, {}))
+            script = preset(label, speed=12.0, model=MODEL, **faults.get(label, {}))
             modes[label] = {"endpoint": stack.enter_context(ReferenceProcess(script)).base_url}
         candidate = {"model": str(demo_path("trident-8b")), "variants": [str(demo_path("trident-vlm-8b"))]}
         yield merged(loaded, {"modes": modes, "candidate": candidate})
