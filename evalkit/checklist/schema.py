@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from evalkit.checklist.base import EnvName, ModeLabel, Positive, Section, Url
 from evalkit.checklist.items import Items, ModesItem, QualityItem, Reading
+from evalkit.checklist.limits import LimitsSection
 from evalkit.findings import ItemId
 from evalkit.modes import INCUMBENT, Mode, canonical
 
@@ -192,6 +193,8 @@ class Checklist(Section):
     """Upper limits of the whole run."""
     cost: Cost = Cost()
     """Prices, for the cost column of the report."""
+    limits: LimitsSection = LimitsSection()
+    """How long evalkit waits for a server, and how much it reads."""
     items: Items = Items()
     """The six items: what each asks, and its thresholds."""
     waivers: Annotated[list[Waiver], Field(max_length=200)] = []

@@ -16,7 +16,8 @@ from typing import Any
 
 from evalkit.client import sse
 from evalkit.client.reply import BadReplyError, Reply, error_message, parse_json, whole_text
-from evalkit.client.types import ErrorKind, Exchange, ExchangeError, Limits
+from evalkit.client.types import ErrorKind, Exchange, ExchangeError
+from evalkit.limits import Limits
 from evalkit.secrets import redact
 from evalkit.text import one_line
 
@@ -87,7 +88,7 @@ class Recording:
 
 async def to_exchange(recording: Recording) -> Exchange:
     """Reads a recording. Never raises for what the server sent."""
-    reply = Reply()
+    reply = Reply(max_depth=recording.limits.max_depth)
     error: ExchangeError | None = None
     done_us: int | None = None
     try:

@@ -11,6 +11,7 @@ import json
 from typing import Any, TypeGuard
 
 from evalkit.client.types import ErrorKind, ExchangeError, ToolCall
+from evalkit.limits import GENERATION
 from evalkit.secrets import redact
 from evalkit.text import one_line
 
@@ -37,17 +38,31 @@ class BadReplyError(Exception):
         self.error = ExchangeError(kind=kind, message=one_line(redact(message)), status=status)
 
 
-def parse_json(data: bytes | bytearray) -> Any:
+def parse_json(data: bytes | bytearray, *, max_depth: int = GENERATION.max_depth) -> Any:
     """JSON of an untrusted server.
 
     Raises:
         BadReplyError: not UTF-8, not JSON, numbers or nesting beyond reason.
     """
     try:
-        return json.loads(str(data, "utf-8"))
+        value = json.loads(str(data, "utf-8"))
     except (ValueError, RecursionError) as error:
         shown = one_line(redact(bytes(data[:120]).decode("utf-8", "replace")), limit=120)
         raise BadReplyError("protocol", f"not JSON ({type(error).__name__}): {shown!r}") from None
+    if data.count(b"{") + data.count(b"[") > max_depth and _deeper(value, max_depth):
+        raise BadReplyError("protocol", f"JSON nested deeper than {max_depth} levels")
+    return value
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    """Whether lists and objects lie deeper in each other than `limit`; level by level, so that nothing recurses."""
+    level = [value] if isinstance(value, dict | list) else []
+    for _ in range(limit):
+        inner = [v for outer in level for v in (outer.values() if isinstance(outer, dict) else outer)]
+        level = [v for v in inner if isinstance(v, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def error_message(payload: Any) -> tuple[str, int | None] | None:
@@ -99,7 +114,8 @@ class _Call:
 class Reply:
     """Collects the events of one reply. Times are µs and only passed through."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_depth: int = GENERATION.max_depth) -> None:
+        self._max_depth = max_depth
         self.text: list[str] = []
         self.reasoning: list[str] = []
         self.finish_reason: str | None = None
@@ -133,7 +149,7 @@ class Reply:
         Raises:
             BadReplyError: the event is no JSON object, or it is an error.
         """
-        payload = parse_json(data)
+        payload = parse_json(data, max_depth=self._max_depth)
         if not isinstance(payload, dict):
             raise BadReplyError("protocol", f"an event is {type(payload).__name__}, not an object")
         self.events += 1
@@ -155,7 +171,7 @@ class Reply:
 
     def whole(self, data: bytes | bytearray, at_us: int) -> None:
         """Takes in a reply that was not streamed. Raises as `event`."""
-        payload = parse_json(data)
+        payload = parse_json(data, max_depth=self._max_depth)
         if not isinstance(payload, dict):
             raise BadReplyError("protocol", f"the reply is {type(payload).__name__}, not an object")
         self.events += 1

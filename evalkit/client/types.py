@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from evalkit.findings import Frozen
+from evalkit.limits import GENERATION, Limits
 from evalkit.secrets import Secret
 
 Message = dict[str, Any]
@@ -27,19 +28,6 @@ ErrorKind = Literal[
 
 
 @dataclass(frozen=True)
-class Limits:
-    """Deadlines in seconds and caps of one request. One place sets them; the checklist can."""
-
-    connect_s: float = 10.0
-    first_byte_s: float = 120.0
-    idle_s: float = 60.0
-    total_s: float = 600.0
-    max_bytes: int = 64 * 1024 * 1024
-    max_line_bytes: int = 4 * 1024 * 1024
-    max_events: int = 200_000
-
-
-@dataclass(frozen=True)
 class Target:
     """Where requests go. `base_url` has scheme and host, no `/v1`; `model` is the name that the server serves."""
 
@@ -47,7 +35,7 @@ class Target:
     base_url: str
     model: str
     api_key: Secret | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = GENERATION
 
 
 @dataclass(frozen=True)

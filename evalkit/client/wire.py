@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 _MAX_IDLE_S = 2.0
 #: how long the end of the body may lag behind `[DONE]`
 _GRACE_S = 1.0
-_MAX_HEADERS = 256
-_MAX_HEADER_BYTES = 65_536
 
 
 class Connection(asyncio.Protocol):
@@ -107,7 +105,8 @@ class Connection(asyncio.Protocol):
         recording = self._recording
         assert recording is not None
         self._header_bytes += len(name) + len(value)
-        if len(recording.headers) >= _MAX_HEADERS or self._header_bytes > _MAX_HEADER_BYTES:
+        limits = recording.limits
+        if len(recording.headers) >= limits.max_headers or self._header_bytes > limits.max_header_bytes:
             self._fail("protocol", "too many response headers")
             return
         recording.headers[name.decode("latin-1").lower()] = value.decode("latin-1")

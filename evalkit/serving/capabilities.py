@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from evalkit.client.types import ChatClient, ChatRequest, Exchange, Limits, Target
+from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import KnownBy
+from evalkit.limits import CAPABILITY
 from evalkit.serving.declared import IGNORES_TEMPERATURE
 from evalkit.serving.facts import Capability, EndpointFacts, TokenDeltas
 
@@ -25,8 +26,6 @@ _SCHEMA = {
         "schema": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]},
     },
 }
-#: a server that never answers is left after this many seconds
-_LIMITS = Limits(connect_s=5, first_byte_s=30, idle_s=15, total_s=45)
 
 
 def merge(first: tuple[Capability, ...], then: tuple[Capability, ...]) -> tuple[Capability, ...]:
@@ -84,7 +83,7 @@ async def ask(
     client: ChatClient, target: Target, facts: EndpointFacts, *, structured_on_diffusion: bool = False
 ) -> tuple[Capability, ...]:
     """A few short requests. JSON schema goes to a diffusion server only when asked for: it hangs there and stays."""
-    target = Target(target.label, target.base_url, target.model, target.api_key, _LIMITS)
+    target = Target(target.label, target.base_url, target.model, target.api_key, CAPABILITY)
     found = [await _tools(client, target), await _ignore_eos(client, target), await _logprobs(client, target)]
     diffusion = bool(facts.settings.get("dllm_algorithm")) or "diffusion" in (facts.declared_mode, facts.observed_mode)
     if structured_on_diffusion or not diffusion:

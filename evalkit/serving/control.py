@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from evalkit.client import proxy_for
 from evalkit.client.origin import origin_of
+from evalkit.limits import CONTROL, ControlLimits
 from evalkit.secrets import Secret, redact
 from evalkit.text import one_line
 
@@ -34,16 +35,6 @@ HEADERS = (
     "x-ratelimit-limit-tokens",
     "ratelimit-limit",
 )
-
-
-@dataclass(frozen=True)
-class ControlLimits:
-    """Deadlines in seconds and the largest body in bytes."""
-
-    connect_s: float = 5.0
-    idle_s: float = 5.0
-    total_s: float = 10.0
-    max_bytes: int = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -86,7 +77,7 @@ class Control:
 
     def __init__(self, base: str, api_key: Secret | None = None, *, limits: ControlLimits | None = None) -> None:
         self.base = base_url(base)
-        self.limits = limits or ControlLimits()
+        self.limits = limits or CONTROL
         self._key = api_key
         self._client: httpx2.AsyncClient | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from evalkit.checklist.schema import Endpoint
+from evalkit.limits import FLUSH_S
 from evalkit.serving.control import Control, base_url
 from evalkit.serving.facts import EndpointFacts
 from evalkit.serving.keys import resolve_key
@@ -27,7 +28,7 @@ async def flush(label: str, endpoint: Endpoint, facts: EndpointFacts | None = No
     path = "/reset_prefix_cache" if engine == "vllm" else "/flush_cache?timeout=30"
     async with Control(base_url(address)) as control:
         for _ in range(_TRIES):
-            reply = await control.post(path, key=key, total_s=40)
+            reply = await control.post(path, key=key, total_s=FLUSH_S)
             if reply.ok:
                 return CacheState(mode=label, method="flush", detail="the server emptied its cache")
             if reply.status != 400:  # 400: requests are still running

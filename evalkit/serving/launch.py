@@ -18,9 +18,10 @@ from urllib.parse import urlsplit
 
 from evalkit.checklist.schema import Endpoint
 from evalkit.errors import LaunchError
+from evalkit.limits import READINESS
 from evalkit.secrets import redact
 from evalkit.serving import keeper
-from evalkit.serving.control import Control, ControlLimits, base_url
+from evalkit.serving.control import Control, base_url
 from evalkit.serving.facts import LaunchFacts
 from evalkit.serving.keys import resolve_key
 from evalkit.text import one_line, sanitize
@@ -190,8 +191,7 @@ async def _ready(
     loop = asyncio.get_running_loop()
     began = loop.time()
     key = resolve_key(endpoint.api_key_env)
-    limits = ControlLimits(connect_s=2, idle_s=3, total_s=5)
-    async with Control(base, key, limits=limits) as control:
+    async with Control(base, key, limits=READINESS) as control:
         while loop.time() - began < endpoint.ready_timeout_s:
             if process.returncode is not None and not (process.returncode == 0 and endpoint.stop):
                 await asyncio.sleep(0.1)

@@ -12,10 +12,11 @@ from evalkit.checklist.schema import Endpoint
 from evalkit.client.types import ChatClient, Exchange, Target
 from evalkit.errors import UsageError
 from evalkit.findings import KnownBy
+from evalkit.limits import CONTROL, GENERATION, ControlLimits, Limits
 from evalkit.secrets import redact
 from evalkit.serving import capabilities, contradictions, declared, metrics, place, redaction
 from evalkit.serving import observe as observing
-from evalkit.serving.control import Control, ControlLimits, base_url
+from evalkit.serving.control import Control, base_url
 from evalkit.serving.engines import Answers, ask, cards
 from evalkit.serving.facts import EndpointFacts, ServerContext
 from evalkit.serving.keys import resolve_key
@@ -37,7 +38,8 @@ async def probe(
     observe: bool = True,
     ask_capabilities: bool = False,
     now: Callable[[], datetime] = _utc,
-    limits: ControlLimits | None = None,
+    limits: ControlLimits = CONTROL,
+    generation: Limits = GENERATION,
 ) -> EndpointFacts:
     """Probes `endpoint`. Never raises for what a server does; with `client`, streams one prompt to see the mode.
 
@@ -62,15 +64,15 @@ async def probe(
         answers = await ask(control)
         facts = await _describe(label, endpoint, base, answers, when)
         if facts.reachable and observe and client is not None:
-            facts = await _look(facts, target_for(label, endpoint, facts), client, control)
+            facts = await _look(facts, target_for(label, endpoint, facts, generation), client, control)
         if facts.reachable and ask_capabilities and client is not None:
-            target = target_for(label, endpoint, facts)
+            target = target_for(label, endpoint, facts, generation)
             found = await capabilities.ask(client, target, facts)
             facts = facts.model_copy(update={"capabilities": capabilities.merge(facts.capabilities, found)})
     return contradictions.noted(facts)
 
 
-def target_for(label: str, endpoint: Endpoint, facts: EndpointFacts | None) -> Target:
+def target_for(label: str, endpoint: Endpoint, facts: EndpointFacts | None, limits: Limits = GENERATION) -> Target:
     """Where the mode's requests go. The model's name: configured, else the first that the server serves.
 
     Raises:
@@ -85,6 +87,7 @@ def target_for(label: str, endpoint: Endpoint, facts: EndpointFacts | None) -> T
         base_url=base_url(address),
         model=endpoint.model or served,
         api_key=resolve_key(endpoint.api_key_env),
+        limits=limits,
     )
 
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
 
-from evalkit.client.types import ChatClient, ChatRequest, Exchange, Limits, Target
+from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.errors import MeasurementError
+from evalkit.limits import CALIBRATION
 from evalkit.timing.facts import ClientError
 from evalkit.timing.watch import LoadWatch
 
 #: where the package lies, for a process that does not inherit our path
 _ROOT = str(Path(__file__).resolve().parents[2])
-_LIMITS = Limits(connect_s=20, first_byte_s=20, idle_s=20, total_s=60)
 
 
 @dataclass
@@ -82,7 +82,7 @@ async def client_error(
     request = ChatRequest(messages=({"role": "user", "content": "calibrate"},), max_tokens=tokens)
     replies: dict[str, Exchange] = {}
     async with emitter(ttft_ms=ttft_ms, gap_ms=1000 / events_per_s, tokens=tokens, chunk=chunk) as source:
-        target = Target(label="calibration", base_url=source.url, model="emitter", limits=_LIMITS)
+        target = Target(label="calibration", base_url=source.url, model="emitter", limits=CALIBRATION)
 
         async def one(name: str) -> None:
             replies[name] = await client.chat(target, request, request_id=name)

@@ -12,7 +12,10 @@ async def probe_servers(run: Recorder, sitting: Sitting) -> None:
     for label, endpoint in sitting.endpoints.items():
         run.say("serving", f"probing {label}")
         try:
-            facts = await probe(label, endpoint, client=sitting.client)
+            facts = await probe(
+                label, endpoint, client=sitting.client,
+                limits=run.checklist.limits.control(), generation=run.checklist.limits.generation(),
+            )  # fmt: skip
         except UsageError as error:
             run.error("serving", label, error)
             continue
@@ -20,4 +23,4 @@ async def probe_servers(run: Recorder, sitting: Sitting) -> None:
             facts = facts.model_copy(update={"launched": True, "ready_s": sitting.running.facts.ready_s})
         run.keep(facts)
         if facts.reachable:
-            sitting.targets[label] = target_for(label, endpoint, facts)
+            sitting.targets[label] = target_for(label, endpoint, facts, run.checklist.limits.generation())
