@@ -7,7 +7,7 @@ from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts
 from evalkit.quality.facts import Answer, SamplingProbe, SuiteFacts
 from evalkit.serving.context_facts import ContextProbe
-from evalkit.serving.facts import EndpointFacts, LaunchFacts, StabilityFacts
+from evalkit.serving.facts import Counters, EndpointFacts, LaunchFacts, Preflight, StabilityFacts
 from evalkit.timing.facts import CacheState, ClientError, Look, TimedSample, WarmUp
 
 
@@ -76,6 +76,8 @@ class Facts(Frozen):
     sampling: tuple[SamplingProbe, ...] = ()
     context_probes: dict[str, ContextProbe] = {}  # noqa: RUF012
     stability: dict[str, StabilityFacts] = {}  # noqa: RUF012
+    preflights: dict[str, Preflight] = {}  # noqa: RUF012  by mode label, "run" for the whole
+    counters: tuple[Counters, ...] = ()
     errors: tuple[CollectError, ...] = ()
     skipped: tuple[SkippedItem, ...] = ()
 

@@ -15,7 +15,7 @@ from evalkit.quality.facts import Answer, SamplingProbe, SuiteFacts
 from evalkit.run.facts import CollectError, Facts, PromptFacts, RunEnd, RunStart, SkippedItem
 from evalkit.run.journal import Record
 from evalkit.serving.context_facts import ContextProbe
-from evalkit.serving.facts import EndpointFacts, LaunchFacts, StabilityFacts
+from evalkit.serving.facts import Counters, EndpointFacts, LaunchFacts, Preflight, StabilityFacts
 from evalkit.timing.facts import CacheState, ClientError, Look, TimedSample, WarmUp
 
 
@@ -47,6 +47,8 @@ KINDS: dict[str, Kind] = {
     "sampling": Kind(SamplingProbe, "sampling"),
     "context-probe": Kind(ContextProbe, "context_probes", key="mode"),
     "stability": Kind(StabilityFacts, "stability", key="mode"),
+    "preflight": Kind(Preflight, "preflights", key="mode"),
+    "counters": Kind(Counters, "counters"),
     "error": Kind(CollectError, "errors"),
     "skipped": Kind(SkippedItem, "skipped"),
 }

@@ -15,6 +15,8 @@ class TokenDeltas(Frozen):
     completion_tokens: int | None = None
     source: str = "chat"  # chat | generate
     coalesced: bool = False
+    #: from the request's last byte to the end of the reply
+    seconds: float | None = None
 
 
 class Capability(Frozen):
@@ -101,7 +103,42 @@ class StabilityFacts(Frozen):
     right_after: bool | None
     kv_before: float | None = None
     kv_after: float | None = None
+    #: the prefix cache was emptied before both readings, so that what is left is no cache
+    flushed: bool = False
     detail: str = ""
+
+
+class Conflict(Frozen):
+    """What will go wrong. `certain`: requests will fail; otherwise the figures will not mean what was asked."""
+
+    mode: str | None  # None: the whole run
+    what: str
+    remedy: str
+    certain: bool
+
+
+class Preflight(Frozen):
+    """What was known to conflict before the first timed request of a mode (or of the `run`)."""
+
+    mode: str
+    conflicts: tuple[Conflict, ...] = ()
+    #: no timed request was sent for it
+    stopped: bool = False
+
+
+class Counters(Frozen):
+    """A server's own counters before and after one sitting's requests; empty where it has none."""
+
+    mode: str
+    before: dict[str, float] = {}  # noqa: RUF012  pydantic copies defaults
+    after: dict[str, float] = {}  # noqa: RUF012
+
+    def grew(self, name: str) -> float | None:
+        """By how much a counter grew; None when it was not there, or fell because the server was restarted."""
+        if name not in self.after:
+            return None
+        change = self.after[name] - self.before.get(name, 0.0)
+        return change if change >= 0 else None
 
 
 class LaunchFacts(Frozen):
