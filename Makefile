@@ -35,8 +35,7 @@ bench: venv
 
 # Pages written from the code's own metadata.
 docs: venv
-	$(BIN)/python -c 'from pathlib import Path; from evalkit.quality.docs import graders_markdown; \
-	Path("docs/graders.md").write_text(graders_markdown(), encoding="utf-8")'
+	$(BIN)/python -m evalkit.docs
 
 # Exit status 75 of the set-up: this machine cannot have it. That is said loudly, and the tests that need it skip.
 real: venv

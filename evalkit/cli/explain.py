@@ -1,4 +1,4 @@
-"""`evalkit explain`: what a finding, status, grader or error means."""
+"""`evalkit explain`: what a finding, status, grader, error, exit code, key or fact means."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ import typer
 
 
 def explain_command(
-    name: Annotated[str, typer.Argument(metavar="ID", help="A finding, status, grader or error kind.")],
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ID]", help="Finding, status, grader, error, exit code, key of a checklist, variant or claim."
+        ),
+    ] = None,
 ) -> None:
-    """Explain a finding, status or grader, and how to fix it."""
-    from evalkit.report.explain import explain
+    """Explain a finding, status, grader, error or key, and how to fix it. Without ID: list every id."""
+    from evalkit.report.explain import explain, overview
 
-    sys.stdout.write(explain(name))
+    sys.stdout.write(explain(name) if name is not None else overview())

@@ -49,12 +49,12 @@ def root(
     """Go or no-go for diffusion language models, decided on your prompts, hardware and terms."""
 
 
-def _register() -> None:
+def register() -> None:
     for name, (module, function) in COMMANDS.items():
         app.command(name)(getattr(importlib.import_module(f"evalkit.cli.{module}"), function))
 
 
 def main() -> None:
     """Entry point of the `evalkit` command: the one error handler."""
-    _register()
+    register()
     sys.exit(errors.guarded(lambda: app(standalone_mode=False)))

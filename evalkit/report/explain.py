@@ -1,77 +1,176 @@
-"""What a finding, status or grader means: one text for `evalkit explain` and the docs."""
+"""What an id means: one text for `evalkit explain` and the docs."""
 
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, NamedTuple
 
 from evalkit.errors import UsageError
-from evalkit.report.catalogue import checks
+from evalkit.findings import Check
+from evalkit.report import glossary
+from evalkit.report.catalogue import checks, common
+from evalkit.text import one_line
 
-STATUSES = {
-    "pass": "Shown to hold, with evidence.",
-    "warn": "Holds, with a remark worth reading. A GO can stand on it; --strict makes it a failure.",
-    "fail": "Shown not to hold. In a required item it makes a NO-GO.",
-    "inconclusive": "Measured, but the evidence is too thin to tell. The finding says what would settle it.",
-    "error": "Could not be measured: a server, a file or a card was not there or misbehaved.",
-    "skipped": "Not done, because somebody asked so. The reason is in the report; no GO without the item.",
-    "not-applicable": "The checklist declares that it does not apply, with the reason.",
-    "waived": "Accepted by a named person until a date. The status it had before stays in the report.",
+#: kind of a topic -> heading of its list in docs/findings.md, and its texts
+_TABLES = {
+    "status": ("Statuses", glossary.STATUSES),
+    "verdict or profile": ("Verdicts and profiles", glossary.VERDICTS),
+    "exit code": ("Exit codes", glossary.EXIT_CODES),
+    "why a request failed": ("Why a request failed", glossary.REQUEST_ERRORS),
+    "why a server is unusable": ("Why a server is unusable", glossary.SERVER_ERRORS),
+    "why a model's card could not be read": ("Why a model's card could not be read", glossary.HUB_ERRORS),
+    "why the GPU could not be asked": ("Why the GPU could not be asked", glossary.GPU_ERRORS),
+    "error": ("Errors", glossary.ERRORS),
+    "kind of waiver": ("Kinds of waivers", glossary.WAIVERS),
+    "how a fact is known": ("How a fact is known", glossary.KNOWN_BY),
+    "term": ("Terms", glossary.TERMS),
 }
-ERRORS = {
-    "refused": "Nothing listens at the address. Start the server, or correct the endpoint.",
-    "timeout": "A deadline passed: connecting, first byte, silence, or the whole reply.",
-    "http": "The server answered with another status than 200; the message quotes it.",
-    "protocol": "The reply was not HTTP, not an event stream, not JSON, or too large.",
-    "stream-error": "The server sent an error inside the stream.",
-    "aborted": "The server stopped the request itself (finish_reason abort).",
-    "incomplete": "The stream ended without saying why.",
-    "empty": "The stream ended without a single event.",
-}
+
+
+class Topic(NamedTuple):
+    """One thing that can be explained. A name can have several: `timeout` of a request and of a server."""
+
+    kind: str
+    name: str
+    text: str
 
 
 def explain(name: str) -> str:
-    """Markdown for a finding, status, grader or error kind.
+    """Markdown for everything that is called `name`; letter case is folded.
 
     Raises:
-        UsageError: no such id; the hint names the nearest.
+        UsageError: nothing is called so; the hint names the nearest.
     """
-    if name in checks():
-        return finding_markdown(checks()[name])
-    if name in STATUSES:
-        return f"## {name}\n\n{STATUSES[name]}\n"
-    graders = _graders()
-    if name in graders:
-        from evalkit.quality.docs import grader_markdown
-
-        return grader_markdown(graders[name])
-    if name in ERRORS:
-        return f"## {name}\n\n{ERRORS[name]}\n"
-    near = difflib.get_close_matches(name, [*checks(), *STATUSES, *graders, *ERRORS], n=1)
-    hint = f"did you mean {near[0]!r}?" if near else "findings read item.what, for example license.commercial-use"
-    raise UsageError(f"nothing is called {name[:80]!r}", hint=hint)
+    found = topics().get(_fold(name))
+    if found:
+        return "\n".join(topic.text for topic in found)
+    near = suggestions(name)
+    hint = f"did you mean {' or '.join(near)}?" if near else "evalkit explain lists every id"
+    raise UsageError(f"nothing is called {one_line(name, limit=80)!r}", hint=hint)
 
 
-def _graders() -> dict[str, Any]:
+def suggestions(name: str) -> list[str]:
+    """Up to three ids that look like `name`, or that end in it."""
+    wanted = _fold(name)
+    tails = [key for key in topics() if wanted and key.rpartition(".")[2] == wanted]
+    near = difflib.get_close_matches(wanted, list(topics()), n=3, cutoff=0.6)
+    return [topics()[key][0].name for key in dict.fromkeys([*tails[:1], *near])][:3]
+
+
+def overview() -> str:
+    """Every id, by kind."""
+    kinds: dict[str, list[str]] = {}
+    for found in topics().values():
+        for topic in found:
+            kinds.setdefault(topic.kind, []).append(topic.name)
+    return "\n".join(f"{kind}\n" + "".join(f"  {name}\n" for name in names) for kind, names in kinds.items())
+
+
+@cache
+def topics() -> dict[str, list[Topic]]:
+    """All topics by folded name, in the order of their kinds."""
+    found: dict[str, list[Topic]] = {}
+    for topic in _all():
+        found.setdefault(_fold(topic.name), []).append(topic)
+    return found
+
+
+def _fold(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _all() -> Iterator[Topic]:
+    for check in (*checks().values(), *common().values()):
+        yield Topic("finding", check.id, finding_markdown(check))
+    for kind, (_, table) in _TABLES.items():
+        for name, text in table.items():
+            yield Topic(kind, name, f"## {name} ({kind})\n\n{text}\n")
+    yield from _graders()
+    yield from _keys()
+    yield from _facts()
+
+
+def _graders() -> Iterator[Topic]:
+    from evalkit.quality.docs import grader_markdown
     from evalkit.quality.graders import registry
 
-    return dict(registry())
+    for name, grader in registry().items():
+        yield Topic("grader", name, grader_markdown(grader))
 
 
-def finding_markdown(check: Any) -> str:
+def _keys() -> Iterator[Topic]:
+    from evalkit.checklist.keys import keys
+
+    for key in keys():
+        text = f"## {key.path} (key of a checklist)\n\n{key.meaning}\n\nTakes: {key.kind}. Default: {key.default}.\n"
+        yield Topic("key of a checklist", key.path, text)
+
+
+def _facts() -> Iterator[Topic]:
+    from evalkit.data import load_licenses, load_variants, load_vendor_claims
+
+    for row in load_licenses():
+        yield Topic("license", row.id, _license(row))
+    for variant in load_variants():
+        yield Topic("variant", variant.id, _variant(variant))
+    for claim in load_vendor_claims():
+        yield Topic("vendor claim", claim.id, _claim(claim))
+
+
+def finding_markdown(check: Check) -> str:
     """One finding: what it tests, why, what to do."""
     per = "Decided for each decoding mode." if check.per_mode else "Decided once for the candidate."
     sources = "".join(f"\n- {source}" for source in check.sources)
     tail = f"\nSources:\n{sources}\n" if sources else ""
-    return f"## {check.id}\n\n**{check.title}** {per}\n\nWhy: {check.why}\n\nWhat to do: {check.remedy}\n{tail}"
+    title = check.title.rstrip(".")
+    return f"## {check.id}\n\n**{title}.** {per}\n\nWhy: {check.why}\n\nWhat to do: {check.remedy}\n{tail}"
+
+
+def _license(row: Any) -> str:
+    terms = ", ".join(f"{facet} {getattr(row.terms, facet)}" for facet in ("commercial", "modify", "redistribute"))
+    parts = [f"## {row.id} (license)\n\n{row.name}: {terms}. A table's reading, no legal advice."]
+    parts += [f"Purpose: {row.terms.purpose}."] if row.terms.purpose != "unknown" else []
+    parts += [f"Duty: {duty}" for duty in row.obligations]
+    parts += [f"To read: {row.to_read}"] if row.to_read else []
+    return "\n\n".join([*parts, *row.notes, _source(row)]) + "\n"
+
+
+def _variant(row: Any) -> str:
+    figures = {
+        "parameters": row.params, "configured context": row.config_context, "trained on": row.trained,
+        "block size": row.block_size, "commit seen": row.revision_seen,
+    }  # fmt: skip
+    known = "; ".join(f"{name} {value:,}" if isinstance(value, int) else f"{name} {value}"
+                      for name, value in figures.items() if value is not None)  # fmt: skip
+    parts = [f"## {row.id} (variant)\n\n{row.kind}, license {row.license}. {known}."]
+    return "\n\n".join([*parts, *row.notes, _source(row)]) + "\n"
+
+
+def _claim(row: Any) -> str:
+    about = ", ".join(
+        str(part) for part in (row.variant, row.mode, row.hardware, row.precision, row.dataset) if part is not None
+    )
+    parts = [
+        f"## {row.id} (vendor claim)\n\n{row.claim}: {row.value:g} {row.unit} ({about or 'no further conditions'})."
+    ]
+    parts += [f"Conditions: {row.conditions}."] if row.conditions else []
+    parts.append("Vendor-reported: shown beside a measurement, never counted as evidence.")
+    return "\n\n".join([*parts, _source(row)]) + "\n"
+
+
+def _source(row: Any) -> str:
+    return f"Source: {row.source}, {row.date} ({row.how_read})."
 
 
 def findings_markdown() -> str:
-    """docs/findings.md: every finding, status and error kind. Generated; a test compares it."""
+    """docs/findings.md: every finding, and every word that a finding or a failure can be explained with."""
     parts = ["# Findings\n\nGenerated from the checks themselves; `evalkit explain ID` prints the same.\n"]
     parts += [finding_markdown(check) for check in checks().values()]
-    parts.append("# Statuses\n")
-    parts += [f"## {name}\n\n{text}\n" for name, text in STATUSES.items()]
-    parts.append("# Why a request failed\n")
-    parts += [f"## {name}\n\n{text}\n" for name, text in ERRORS.items()]
-    return "\n".join(parts)
+    parts.append("# Findings that every item can have\n")
+    parts += [f"- `ITEM.{check.id.partition('.')[2]}`: {check.why}" for check in list(common().values())[:3]]
+    for heading, table in _TABLES.values():
+        parts.append(f"\n# {heading}\n")
+        parts += [f"- `{name}`: {text}" for name, text in table.items()]
+    return "\n".join(parts) + "\n"

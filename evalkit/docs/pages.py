@@ -1,0 +1,20 @@
+"""The generated pages by file name."""
+
+from __future__ import annotations
+
+from evalkit.docs.checklist import checklist_markdown
+from evalkit.docs.commands import commands_markdown
+from evalkit.docs.report_json import report_json_markdown
+from evalkit.quality.docs import graders_markdown
+from evalkit.report.explain import findings_markdown
+
+
+def pages() -> dict[str, str]:
+    """Whole texts, the same for the same code."""
+    return {
+        "checklist.md": checklist_markdown(),
+        "commands.md": commands_markdown(),
+        "findings.md": findings_markdown(),
+        "graders.md": graders_markdown(),
+        "report-json.md": report_json_markdown(),
+    }

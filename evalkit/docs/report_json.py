@@ -1,0 +1,74 @@
+"""docs/report-json.md: every field of report.json, from the shipped JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+from evalkit.docs.table import cell, table
+
+_INTRO = """# report.json
+
+Generated from the JSON Schema that is shipped as `evalkit/data/report.schema.json`. `evalkit run --json` prints this
+document, `evalkit report RUN --format json` writes it again from a stored run.
+
+Compatibility: within `schema_version` 1 fields are only added. Read the fields that you know and ignore the rest. Times
+are milliseconds and shares lie between 0 and 1 unless a name or a row says otherwise. Figures have six significant
+digits; what is not known is null.
+"""
+
+
+def report_schema() -> dict[str, Any]:
+    """The shipped JSON Schema."""
+    found: dict[str, Any] = json.loads(resources.files("evalkit").joinpath("data/report.schema.json").read_text())
+    return found
+
+
+def report_json_markdown() -> str:
+    """The page: the fields at the top, nested objects, then the shapes that are used more than once."""
+    schema = report_schema()
+    parts = [_INTRO, "## Top level\n", _fields(schema), *_nested("", schema)]
+    for name, shape in schema["$defs"].items():
+        chosen = _object(shape)
+        parts += [f"## {name}\n", _fields(chosen), *_nested(f"{name}.", chosen)]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _nested(prefix: str, shape: dict[str, Any]) -> list[str]:
+    parts = []
+    for name, inner in shape.get("properties", {}).items():
+        chosen = _object(inner.get("items", inner))
+        if chosen.get("properties"):
+            parts += [f"### {prefix}{name}\n", _fields(chosen), *_nested(f"{prefix}{name}.", chosen)]
+    return parts
+
+
+def _object(shape: dict[str, Any]) -> dict[str, Any]:
+    """The object among the alternatives of a shape."""
+    return next((one for one in shape.get("anyOf", ()) if one.get("properties")), shape)
+
+
+def _fields(shape: dict[str, Any]) -> str:
+    required = shape.get("required", ())
+    rows = [
+        (f"`{name}`", _kind(inner), "yes" if name in required else "", cell(inner["description"]))
+        for name, inner in shape.get("properties", {}).items()
+    ]
+    return table(("field", "is", "always there", "meaning"), rows)
+
+
+def _kind(shape: dict[str, Any]) -> str:
+    if "$ref" in shape:
+        name = shape["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name})"
+    if "const" in shape:
+        return f"`{json.dumps(shape['const'])}`"
+    if "enum" in shape:
+        return " or ".join(f"`{json.dumps(value)}`" for value in shape["enum"])
+    if "anyOf" in shape:
+        return " or ".join(dict.fromkeys(_kind(one) for one in shape["anyOf"]))
+    kinds = shape.get("type", "anything")
+    if kinds == "array" and "items" in shape:
+        return f"array of {_kind(shape['items'])}"
+    return " or ".join([kinds] if isinstance(kinds, str) else kinds)

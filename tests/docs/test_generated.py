@@ -1,0 +1,67 @@
+"""Pages that are written from metadata are up to date, and the metadata leaves nothing unsaid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from evalkit.checklist.keys import keys
+from evalkit.checklist.schema import Checklist
+from evalkit.docs.__main__ import main
+from evalkit.docs.commands import commands
+from evalkit.docs.pages import pages
+from evalkit.docs.report_json import report_schema
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_a_generated_page_is_what_the_code_says_now(name):
+    assert (ROOT / "docs" / name).read_bytes() == pages()[name].encode(), "run `make docs`"
+
+
+def test_a_stale_page_is_named_and_writing_mends_it(tmp_path, capsys):
+    assert main(["--check", str(tmp_path)]) == 1
+    assert "commands.md" in capsys.readouterr().err
+    assert main([str(tmp_path)]) == 0
+    assert main(["--check", str(tmp_path)]) == 0
+
+
+def test_every_key_of_a_checklist_says_what_it_means():
+    assert [key.path for key in keys() if not key.meaning] == []
+
+
+def test_the_keys_are_those_of_the_schema_with_their_defaults():
+    by_path = {key.path: key for key in keys()}
+    assert by_path["items.quality.margin.tools"].default == "`0.02`"
+    assert by_path["candidate.model"].default == "required"
+    assert by_path["modes.NAME.endpoint"].kind == "http(s) address"
+    assert by_path["items.modes.adopt"].kind == "`any` or list of texts"
+    assert {path for path in by_path if "." not in path} == set(Checklist.model_fields)
+
+
+def test_every_argument_and_option_has_a_help_text():
+    silent = [
+        (name, parameter.name)
+        for name, command in commands().items()
+        for parameter in command.params
+        if parameter.name != "help" and not parameter.help
+    ]
+    assert silent == []
+    assert [name for name, command in commands().items() if not command.help] == []
+
+
+def _silent(shape, path=""):
+    for name, inner in shape.get("properties", {}).items():
+        if "description" not in inner:
+            yield f"{path}.{name}"
+        for one in (inner, inner.get("items", {}), *inner.get("anyOf", ())):
+            yield from _silent(one, f"{path}.{name}")
+    for name, inner in shape.get("$defs", {}).items():
+        for one in (inner, *inner.get("anyOf", ())):
+            yield from _silent(one, name)
+
+
+def test_every_field_of_the_reports_schema_says_what_it_means():
+    assert list(_silent(report_schema())) == []
