@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from evalkit.checklist.base import Floor, ModeLabel, Positive, Section, Share
+from evalkit.checklist.base import EnvName, Floor, ModeLabel, Positive, Section, Share, Url
 from evalkit.findings import ITEM_IDS, ItemId
 from evalkit.modes import canonical
 
@@ -212,6 +212,17 @@ class Floors(Section):
         return float(value) if value is not None else self.default
 
 
+class Judge(Section):
+    """A model that answers `rubric` and `prefer` of task cases. What it says is shown and never decides."""
+
+    endpoint: Url
+    """Address of an OpenAI-style server."""
+    model: Annotated[str, Field(min_length=1)]
+    """Name that the server serves the judge under."""
+    api_key_env: EnvName | None = None
+    """Name of the environment variable that holds the key. Never the key itself."""
+
+
 class QualityItem(Item):
     """What does the faster mode lose on our tasks?"""
 
@@ -231,6 +242,8 @@ class QualityItem(Item):
     """Largest drop of the exact-match rate against the baseline's own two readings (self-speculation)."""
     allow_exec: bool = False
     """Whether graders may run code that a model wrote, in a limited process."""
+    judge: Judge | None = None
+    """The model that judges; absent: `rubric` and `prefer` are not asked."""
 
 
 class RateNeed(Section):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, Status
-from evalkit.items import quality_checks, quality_loss, quality_texts
+from evalkit.items import quality_checks, quality_judge, quality_loss, quality_texts
 from evalkit.items.quality_checks import CHECKS
 from evalkit.items.quality_pairs import Answers, Table, table
 from evalkit.modes import INCUMBENT
@@ -75,6 +75,8 @@ def of_mode(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> 
         findings += against_baseline(checklist, facts, answers, usable)
     critical = quality_loss.critical(tables, mode, against_itself=mode == baseline)
     findings += [critical] if critical else []
+    judged = quality_judge.judge(checklist, facts, mode)
+    findings += [judged] if judged else []
     return findings + against_incumbent(checklist, facts, answers, mode)
 
 

@@ -110,8 +110,17 @@ STREAM_PARITY = Check(
     "Ask without streaming where tools are used, or upgrade the engine's tool parser.",
     per_mode=True,
 )
+JUDGE = Check(
+    "quality.judge",
+    "What a judge says of the replies",
+    "Some qualities no rule can grade. Another model's opinion is information: it can be wrong, and the text under test"
+    " can talk to it. It never decides.",
+    "Read the cases yourself where the judge differs from the graders. Verdicts that flip with the order, or are"
+    " missing, say that this judge cannot tell.",
+    per_mode=True,
+)
 
 CHECKS: tuple[Check, ...] = (
     OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, DEGENERATION, LENGTH_HONESTY,
-    HARM, CRITICAL, INCUMBENT, TOOLS, STREAM_PARITY,
+    HARM, CRITICAL, INCUMBENT, TOOLS, STREAM_PARITY, JUDGE,
 )  # fmt: skip

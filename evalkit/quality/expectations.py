@@ -99,6 +99,12 @@ def _nested(raw: Any, at: str) -> dict[str, Any]:
     if at.count(".") > 24:
         raise Problem(at, "expectations nested too deeply")
     built = tuple(expectation(item, f"{inside}.{index}") for index, item in enumerate(items))
+    for index, one in enumerate(built):
+        if one.grader in NEVER_ALONE:
+            raise Problem(
+                f"{inside}.{index}", f"{one.grader} gives information and cannot stand inside another grader",
+                "write it as its own entry of expect",
+            )  # fmt: skip
     return {**raw, "of": built}
 
 

@@ -108,3 +108,40 @@ class SamplingProbe(Frozen):
     #: production's temperature, and distinct replies of `draws` requests at it; None: it is 1, or was not asked
     temperature: float = 1.0
     distinct_at_asked: int | None = None
+
+
+class Judgement(Frozen):
+    """What a judge said of one reply: yes-or-no answers, or a preference in both orders. Information, never a gate."""
+
+    mode: str
+    suite: str
+    case_id: str
+    grader: Literal["rubric", "prefer"]
+    #: place of the grader in the case's `expect`
+    index: int
+    judge: str
+    #: of the system message and the questions, so that figures of different judges are not mixed
+    prompt_sha256: str
+    #: of the reply that was judged
+    reply_sha256: str
+    #: rubric: one a question
+    answers: tuple[bool, ...] = ()
+    #: prefer: what was said with the mode's reply first, and with it second
+    orders: tuple[Literal["mode", "baseline", "tie"], ...] = ()
+    #: why there is no verdict; never the judge's words, which may quote a text under test
+    unscored: str | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.mode}|{self.suite}|{self.case_id}|{self.index}"
+
+    @property
+    def preference(self) -> Literal["mode", "baseline", "tie"] | None:
+        """A verdict that flips with the order is a tie."""
+        if len(self.orders) != 2:
+            return None
+        return self.orders[0] if self.orders[0] == self.orders[1] else "tie"
+
+    @property
+    def flipped(self) -> bool:
+        return len(self.orders) == 2 and set(self.orders) == {"mode", "baseline"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from evalkit.findings import Frozen, ItemId
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts
-from evalkit.quality.facts import Answer, SamplingProbe, SuiteFacts
+from evalkit.quality.facts import Answer, Judgement, SamplingProbe, SuiteFacts
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import Counters, EndpointFacts, LaunchFacts, Preflight, StabilityFacts
 from evalkit.timing.facts import CacheState, ClientError, Look, TimedSample, WarmUp
@@ -74,6 +74,7 @@ class Facts(Frozen):
     telemetry: tuple[TelemetrySample, ...] = ()
     answers: tuple[Answer, ...] = ()
     sampling: tuple[SamplingProbe, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
     context_probes: dict[str, ContextProbe] = {}  # noqa: RUF012
     stability: dict[str, StabilityFacts] = {}  # noqa: RUF012
     preflights: dict[str, Preflight] = {}  # noqa: RUF012  by mode label, "run" for the whole

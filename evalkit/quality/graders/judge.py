@@ -1,4 +1,7 @@
-"""Graders that ask another model. Off unless a judge is given, and never what decides a case."""
+"""Graders that ask another model. Off unless a judge is configured, and never what decides a case.
+
+The judge is asked once all replies are there (`evalkit.quality.judging`), because `prefer` needs the baseline's.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade
 
-OFF = "no judge was given"
+OFF = "information: the judge, where one is configured, is asked apart"
 
 
 class Rubric(Params):
@@ -36,19 +39,26 @@ def prefer(reply: Exchange, case: Case, params: Prefer) -> Grade:
     return grade("prefer", None, OFF, counts=False, criterion=params.criterion)
 
 
-_NOTE = "Information only: a case needs another grader beside it. Judge model and prompt hash are recorded."
+_NOTE = (
+    "Information only: a case needs another grader beside it. Configure `items: {quality: {judge: {endpoint, model,"
+    " api_key_env}}}`; judge model and prompt hash are recorded."
+)
+_GUARD = (
+    "The text under test is quoted between marks that it cannot know, and a control question catches a judge that was"
+    " talked round. What is no exact verdict stays unscored."
+)
 
 GRADERS = (
     Grader(
         name="rubric", family="judge", short="questions", params=Rubric, grade=rubric,
         summary="A judge answers yes-or-no questions about the reply.",
         example=Example("rubric: ['Is the tone friendly?']", Reply("Gladly!"), Reply("No.")),
-        notes=(_NOTE,),
+        notes=(_NOTE, _GUARD),
     ),
     Grader(
         name="prefer", family="judge", short="criterion", params=Prefer, grade=prefer,
         summary="A judge compares the reply with the baseline's, in both orders.",
         example=Example("prefer: 'clearer for a new customer'", Reply("Press the red button."), Reply("Button.")),
-        notes=(_NOTE,),
+        notes=(_NOTE, _GUARD),
     ),
 )  # fmt: skip

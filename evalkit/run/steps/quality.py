@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from evalkit import client as clients
+from evalkit.checklist.schema import Endpoint
+from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.quality import collect as cases
 from evalkit.quality.facts import Answer
+from evalkit.quality.judging import judge, open_questions
 from evalkit.quality.sampling import probe_sampling
 from evalkit.quality.timed import timed_answers
 from evalkit.run.recorder import Recorder, Sitting
+from evalkit.serving.probe import target_for
 
 
 async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
-    """The task requests that are not in the journal yet. A timed reply to the very same request is taken as the answer."""
+    """The task requests that are not in the journal yet. A timed reply to the very same request is its answer."""
     item = run.checklist.items.quality
     load = item.concurrency or run.checklist.items.modes.level
     planned = cases.plan(run.setup.suites, list(sitting.targets), baseline=run.checklist.baseline.quality)
@@ -37,6 +42,34 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
     await cases.run_cases(
         sitting.targets, left, sitting.client, done=done, on_answer=keep, concurrency=load, allow_exec=item.allow_exec
     )
+    await _judge(run)
+
+
+async def _judge(run: Recorder) -> None:
+    """Replies that no judge has seen yet, where a judge is configured and some case asks for one."""
+    configured, facts = run.checklist.items.quality.judge, run.facts
+    if configured is None:
+        return
+    questions = list(
+        open_questions(
+            facts.answers, run.setup.suites, baseline=run.checklist.baseline.quality,
+            done={one.key for one in facts.judgements},
+        )
+    )  # fmt: skip
+    if not questions:
+        return
+    endpoint = Endpoint(endpoint=configured.endpoint, model=configured.model, api_key_env=configured.api_key_env)
+    try:
+        target = target_for("judge", endpoint, None)
+    except UsageError as error:
+        run.error("quality", None, error)
+        return
+    run.say("quality", f"asking the judge {configured.model} {len(questions)} questions")
+    client = clients.open_client([configured.endpoint])
+    try:
+        await judge(questions, target, client, run.keep)
+    finally:
+        await client.aclose()
 
 
 async def draw(run: Recorder, sitting: Sitting) -> None:
