@@ -14,7 +14,6 @@ from evalkit.hub.facts import ModelFile
 from evalkit.secrets import Secret, redact
 from evalkit.text import one_line
 
-_TIMEOUT_S = 10.0
 _DEFAULT = "https://huggingface.co"
 _SHA = re.compile(r"[0-9a-f]{40}\Z")
 
@@ -23,6 +22,13 @@ def endpoint() -> str:
     from huggingface_hub import constants
 
     return str(constants.ENDPOINT).rstrip("/")
+
+
+def timeout_s() -> float:
+    """Patience with one answer, in seconds: `HF_HUB_ETAG_TIMEOUT`, 10 unless set."""
+    from huggingface_hub import constants
+
+    return float(constants.HF_HUB_ETAG_TIMEOUT)
 
 
 def token_for(url: str, notes: list[str]) -> str | bool | None:
@@ -71,7 +77,7 @@ class HubReader:
                 if not self._small(name):
                     return None
                 cached = hf_hub_download(
-                    self.model, name, revision=self.revision, token=self.token, etag_timeout=_TIMEOUT_S
+                    self.model, name, revision=self.revision, token=self.token, etag_timeout=timeout_s()
                 )
             path = Path(cached)
             if path.stat().st_size > TEXT_CAP:
@@ -88,12 +94,13 @@ class HubReader:
             raise problem from e
 
     def _small(self, name: str) -> bool:
+        """Asks for the headers first: an error is told at once and exactly, where a download retries and blurs it."""
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
         size = self.sizes.get(name)
-        if size is None:
+        if size is None or size <= TEXT_CAP:
             url = hf_hub_url(self.model, name, revision=self.revision)
-            size = get_hf_file_metadata(url, token=self.token, timeout=_TIMEOUT_S).size
+            size = get_hf_file_metadata(url, token=self.token, timeout=timeout_s()).size
         if size is not None and size > TEXT_CAP:
             self.notes.append(f"{one_line(name)} has {size:,} bytes: not read")
             return False
@@ -111,14 +118,15 @@ def open_hub(model: str, revision: str) -> Source:
         return _from_cache(model, revision, "HF_HUB_OFFLINE is set", "offline", notes)
     token = token_for(endpoint(), notes)
     try:
-        info = HfApi(token=token).model_info(model, revision=revision, files_metadata=True, timeout=_TIMEOUT_S)
+        info = HfApi(token=token).model_info(model, revision=revision, files_metadata=True, timeout=timeout_s())
         return _from_info(model, info, token, notes)
     except Exception as e:
         problem = classify(e, token)
         if problem.kind == "network" and _SHA.match(revision):
             return _from_cache(model, revision, problem.message, "network", notes)
-        if problem.kind == "network" and (seen := _cached_commit(model, revision)):
-            problem.hint += f"; commit {seen[:12]} is in the cache: set HF_HUB_OFFLINE=1 to use it"
+        if problem.kind == "network" and (seen := _cached_commits(model, revision)):
+            held = ", ".join(commit[:12] for commit in seen)
+            problem.hint += f"; commit {held} is in the cache: set HF_HUB_OFFLINE=1 to use it"
         raise problem from e
 
 
@@ -151,29 +159,46 @@ def _from_info(model: str, info: Any, token: str | bool | None, notes: list[str]
     return Source(name, "hub", info.sha, files, reader, gated=gated, asked=asked, api_card=fields, notes=notes)
 
 
-def _cached_commit(model: str, revision: str) -> str | None:
+def _snapshots(model: str) -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"models--{model.replace('/', '--')}" / "snapshots"
+
+
+def _cached_commits(model: str, revision: str) -> list[str]:
+    """The commit that the cache knows `revision` by; for `main`, else every commit that it holds a card of.
+
+    Files that were fetched by commit leave no word on the branch that led to it.
+    """
     from huggingface_hub import try_to_load_from_cache
 
     for name in ("README.md", "config.json"):
         path = try_to_load_from_cache(model, name, revision=revision)
         if isinstance(path, str):
-            parts = Path(path).parts
-            return parts[parts.index("snapshots") + 1] if "snapshots" in parts else None
-    return None
+            return [Path(path).relative_to(_snapshots(model)).parts[0]]
+    if revision != "main":
+        return []
+    held = _snapshots(model).glob("*/*")
+    return sorted({p.parent.name for p in held if p.name in ("README.md", "config.json") and _SHA.match(p.parent.name)})
 
 
 def _from_cache(model: str, revision: str, why: str, kind: ErrorKind, notes: list[str]) -> Source:
-    from huggingface_hub import constants
-
-    commit = _cached_commit(model, revision)
-    if commit is None:
+    commits = _cached_commits(model, revision)
+    if not commits:
         hint = (
             "unset HF_HUB_OFFLINE, or give a snapshot file"
             if kind == "offline"
             else "check the network and HF_ENDPOINT"
         )
         raise SourceProblem(kind, f"{why}, and the model is not in the cache", hint)
-    folder = Path(constants.HF_HUB_CACHE) / f"models--{model.replace('/', '--')}" / "snapshots" / commit
+    if len(commits) > 1:
+        shown = ", ".join(commits[:5])
+        raise SourceProblem(
+            kind, f"{why}, and the cache does not say which commit {one_line(revision, limit=60)} is",
+            f"name one of the commits that it holds as the revision: {shown}",
+        )  # fmt: skip
+    commit = commits[0]
+    folder = _snapshots(model) / commit
     files = tuple(
         ModelFile(name=one_line(p.relative_to(folder).as_posix(), limit=400), size=p.stat().st_size)
         for p in sorted(folder.rglob("*"))[:FILES_CAP]

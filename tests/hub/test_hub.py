@@ -1,0 +1,270 @@
+"""The Hub's edge against a Hub on loopback: the right finding for each thing that a Hub does."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.hub_client import collect_all
+from tests.support.hub_server import DEFAULT_SHA, HubServer, Repo
+
+pytestmark = pytest.mark.slow
+
+CARD = (
+    b"---\nlicense: other\nlicense_name: nvidia-nemotron-open-model-license\npipeline_tag: text-generation\n---\n# M\n"
+)
+CONFIG = {
+    "model_type": "tri", "architectures": ["TriModel"], "num_hidden_layers": 2, "hidden_size": 64,
+    "num_attention_heads": 4, "vocab_size": 512, "max_position_embeddings": 4096,
+    "auto_map": {"AutoModel": "modeling_tri.TriModel", "AutoConfig": "configuration_tri.TriConfig"},
+}  # fmt: skip
+GATED_CARD = {"license": "other", "license_name": "nscl-v1"}
+
+
+def plain(**more: Any) -> Repo:
+    files = {"README.md": CARD, "config.json": json.dumps(CONFIG).encode()}
+    return Repo(files={**files, **more.pop("files", {})}, listed={"model.safetensors": 16_979_120_000}, **more)
+
+
+def trap(marker: str) -> bytes:
+    """A module that leaves a file and ends the process when anything runs or imports it."""
+    return f"open({marker!r}, 'w').close()\nraise SystemExit('remote code was run')\n".encode()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    """One Hub with one repository for each case."""
+    marker = str(tmp_path_factory.mktemp("trap") / "ran")
+    traps = {name: trap(marker) for name in ("modeling_tri.py", "configuration_tri.py", "setup.py", "conftest.py")}
+    faults = ("429", "500", "503", "401", "403", "404", "html", "no-json-object", "no-commit", "hang-up", "silence",
+              "disabled", "bad-token")  # fmt: skip
+    repos = {
+        "acme/plain": plain(),
+        "acme/trapped": plain(files={**traps, "LICENSE": b"terms", "model.pt": b"\x80\x04cos\nsystem\n"}),
+        "acme/gated-closed": plain(gated="manual", card=GATED_CARD),
+        "acme/old-name": Repo(renamed_to="acme/plain"),
+        "acme/private": plain(private=True),
+        "acme/crowded": plain(
+            sha="7" * 40, files={"LICENSE": b"MIT License"},
+            card={},
+        ),
+        "acme/absent-file": Repo(files={"config.json": json.dumps(CONFIG).encode()}, listed={"README.md": 100}),
+        "acme/huge-card": Repo(files={"README.md": b"---\nlicense: mit\n---\n" + b"x" * (5 << 20)}),
+        "acme/no-sizes": Repo(files={"README.md": CARD}, listed={"model.safetensors": None}),
+        **{f"broken/{fault}": plain(fault=fault) for fault in faults},
+    }  # fmt: skip
+    repos["acme/crowded"].listed |= {f"shards/part-{i:06}.safetensors": 1000 for i in range(100_000)}
+    with HubServer(repos) as server:
+        server.marker = marker
+        yield server
+
+
+@pytest.fixture(scope="module")
+def asked(hub, tmp_path_factory):
+    """Everything that needs no environment of its own, asked in one process: (facts by model, modules)."""
+    home = tmp_path_factory.mktemp("home")
+    models = [m for m in hub.repos if m != "broken/silence"]
+    models += [
+        "acme/missing",
+        "nvidia/Nemotron-Labs-Diffusion-8B-Instruct",
+        "acme/plain@v9",
+        f"acme/plain@{DEFAULT_SHA}",
+    ]
+    return collect_all(hub.endpoint, home, models, evidence=home / "run" / "evidence")
+
+
+def test_a_public_model_is_read_at_the_commit_behind_the_branch(asked):
+    facts = asked[0]["acme/plain"]
+    assert facts["error"] is None
+    assert (facts["revision"], facts["requested_revision"], facts["gated"]) == (DEFAULT_SHA, "main", "no")
+    assert facts["card"]["license_name"] == "nvidia-nemotron-open-model-license"
+    assert facts["config"]["hidden_size"] == 64
+    assert {"name": "model.safetensors", "size": 16_979_120_000, "sha256": None} in facts["files"]
+    assert all(len(text["sha256"]) == 64 and text["path"] for text in facts["texts"])
+
+
+def test_a_full_commit_is_asked_for_as_it_is(asked):
+    assert asked[0][f"acme/plain@{DEFAULT_SHA}"]["revision"] == DEFAULT_SHA
+
+
+ERRORS = [
+    ("acme/missing", "missing", "look the same"),
+    ("acme/private", "missing", "look the same"),
+    ("acme/plain@v9", "revision", "candidate.revision"),
+    ("broken/429", "rate-limit", "wait 77 s"),
+    ("broken/500", "server", "try again later"),
+    ("broken/503", "server", "try again later"),
+    ("broken/401", "auth", "HF_TOKEN"),
+    ("broken/bad-token", "auth", "HF_TOKEN"),
+    ("broken/403", "auth", "HF_TOKEN"),
+    ("broken/404", "missing", "HF_ENDPOINT"),
+    ("broken/disabled", "disabled", "another model"),
+    ("broken/html", "server", "HF_ENDPOINT"),
+    ("broken/no-json-object", "server", "HF_ENDPOINT"),
+    ("broken/no-commit", "server", "HF_ENDPOINT"),
+    ("broken/hang-up", "network", "HF_ENDPOINT"),
+]
+
+
+@pytest.mark.parametrize(("model", "kind", "hint"), ERRORS)
+def test_each_answer_of_a_hub_has_its_own_error_and_a_way_on(asked, model, kind, hint):
+    facts = asked[0][model]
+    assert facts["error_kind"] == kind, facts["error"]
+    assert hint in facts["hint"]
+    assert facts["card"] is None
+    assert "Traceback" not in facts["error"]
+
+
+def test_a_wrong_id_is_answered_with_the_real_one(asked):
+    facts = asked[0]["nvidia/Nemotron-Labs-Diffusion-8B-Instruct"]
+    assert facts["error_kind"] == "missing"
+    assert "the id is nvidia/Nemotron-Labs-Diffusion-8B;" in facts["hint"]
+
+
+def test_a_gated_repository_without_access_is_told_from_a_missing_one_and_its_public_fields_are_kept(asked):
+    facts = asked[0]["acme/gated-closed"]
+    assert facts["error"] is None
+    assert (facts["gated"], facts["access_denied"]) == ("manual", True)
+    assert facts["card"]["license_name"] == "nscl-v1"
+    assert facts["texts"] == []
+    assert any("gated" in note for note in facts["notes"])
+
+
+def test_a_renamed_model_is_read_under_its_new_name(asked):
+    facts = asked[0]["acme/old-name"]
+    assert (facts["model"], facts["asked"]) == ("acme/plain", "acme/old-name")
+    assert any("renamed" in note for note in facts["notes"])
+
+
+def test_a_list_of_a_hundred_thousand_files_is_cut_and_the_few_that_are_read_are_kept(asked):
+    facts = asked[0]["acme/crowded"]
+    assert facts["error"] is None
+    assert len(facts["files"]) == 20_000
+    assert [t["name"] for t in facts["license_texts"]] == ["LICENSE"]
+    assert facts["card"]["license_name"]
+    assert any("100,004 files" in note for note in facts["notes"])
+
+
+def test_a_listed_file_that_is_absent_is_noted_and_the_rest_is_read(asked):
+    facts = asked[0]["acme/absent-file"]
+    assert facts["error"] is None
+    assert facts["config"]["hidden_size"] == 64
+    assert any("README.md is listed but absent" in note for note in facts["notes"])
+
+
+def test_a_card_of_five_megabytes_is_refused_and_not_loaded(asked, hub):
+    facts = asked[0]["acme/huge-card"]
+    assert facts["card"] is None
+    assert any("not read" in note for note in facts["notes"])
+    assert not any(s.method == "GET" and s.path.startswith("/acme/huge-card/resolve") for s in hub.seen)
+
+
+def test_remote_code_is_named_and_never_fetched_imported_or_run(asked, hub):
+    facts, modules = asked
+    assert set(facts["acme/trapped"]["remote_code"]) == {"modeling_tri.py", "configuration_tri.py"}
+    assert hub.files_asked_for("acme/trapped") == {"README.md", "config.json", "LICENSE"}
+    assert not Path(hub.marker).exists()
+    assert not {m for m in modules if "modeling_tri" in m or m.split(".")[0] in ("transformers", "torch", "pickle5")}
+
+
+def test_no_request_carried_a_token_that_nobody_gave(hub, asked):
+    assert hub.seen
+    assert all(s.authorization is None for s in hub.seen)
+
+
+def test_a_token_is_sent_to_the_hub_that_the_user_named_and_to_no_other_origin(tmp_path):
+    """The Hub answers a file with a redirect to another origin, which gets the request without the token."""
+    with HubServer({"acme/moved": plain()}) as other, HubServer() as hub:
+        hub.repos["acme/moved"] = plain(redirect_files_to=other.endpoint)
+        facts, _ = collect_all(hub.endpoint, tmp_path, ["acme/moved"], HF_TOKEN="hf_sentinelsentinel")
+    assert facts["acme/moved"]["card"]["license_name"]
+    assert {s.authorization for s in hub.seen} == {"Bearer hf_sentinelsentinel"}
+    assert other.seen
+    assert {s.authorization for s in other.seen} == {None}
+    assert "hf_sentinel" not in json.dumps(facts)
+
+
+def test_a_token_that_is_stored_for_the_real_hub_is_not_sent_to_a_mirror(tmp_path):
+    (tmp_path / "token").write_text("hf_storedstoredstored")
+    with HubServer({"acme/plain": plain()}) as hub:
+        facts, _ = collect_all(hub.endpoint, tmp_path, ["acme/plain"])
+    assert facts["acme/plain"]["error"] is None
+    assert {s.authorization for s in hub.seen} == {None}
+
+
+def test_a_token_opens_gated_and_private_models(tmp_path):
+    with HubServer({"acme/gated": plain(gated="auto"), "acme/private": plain(private=True)}) as hub:
+        facts, _ = collect_all(hub.endpoint, tmp_path, list(hub.repos), HF_TOKEN="hf_sentinelsentinel")
+    assert [f["error"] for f in facts.values()] == [None, None]
+    assert (facts["acme/gated"]["gated"], facts["acme/gated"]["access_denied"]) == ("auto", False)
+
+
+def test_offline_the_cache_answers_and_what_is_not_in_it_is_not_called_missing(tmp_path):
+    with HubServer({"acme/plain": plain()}) as hub:
+        online, _ = collect_all(hub.endpoint, tmp_path, ["acme/plain"])
+        before = len(hub.seen)
+        asked = ["acme/plain", f"acme/plain@{DEFAULT_SHA}", "acme/other", "acme/plain@v9"]
+        offline, _ = collect_all(hub.endpoint, tmp_path, asked, HF_HUB_OFFLINE="1")
+        assert len(hub.seen) == before
+    for name in asked[:2]:
+        facts = offline[name]
+        assert facts["error"] is None
+        assert facts["revision"] == DEFAULT_SHA
+        assert [t["sha256"] for t in facts["texts"]] == [t["sha256"] for t in online["acme/plain"]["texts"]]
+        assert facts["gated"] is None
+        assert any("read from the cache" in note for note in facts["notes"])
+    for name in asked[2:]:
+        assert offline[name]["error_kind"] == "offline"
+        assert "not in the cache" in offline[name]["error"]
+        assert "HF_HUB_OFFLINE" in offline[name]["hint"]
+
+
+def test_offline_two_commits_in_the_cache_are_not_guessed_between(tmp_path):
+    with HubServer({"acme/plain": plain()}) as hub:
+        collect_all(hub.endpoint, tmp_path, ["acme/plain"])
+        hub.repos["acme/plain"] = plain(sha="6" * 40)
+        collect_all(hub.endpoint, tmp_path, ["acme/plain"])
+    offline, _ = collect_all(hub.endpoint, tmp_path, ["acme/plain", f"acme/plain@{'6' * 40}"], HF_HUB_OFFLINE="1")
+    assert offline["acme/plain"]["error_kind"] == "offline"
+    assert "5" * 12 in offline["acme/plain"]["hint"]
+    assert offline[f"acme/plain@{'6' * 40}"]["error"] is None
+
+
+def dead_endpoint() -> str:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def test_a_network_that_is_down_is_an_error_and_never_a_missing_model_or_file(tmp_path):
+    facts, _ = collect_all(dead_endpoint(), tmp_path, ["acme/plain"])
+    assert facts["acme/plain"]["error_kind"] == "network"
+    assert "network" in facts["acme/plain"]["hint"]
+
+
+def test_a_network_that_goes_down_later_names_the_commit_that_is_in_the_cache(tmp_path):
+    with HubServer({"acme/plain": plain()}) as hub:
+        collect_all(hub.endpoint, tmp_path, ["acme/plain"])
+    asked = ["acme/plain", f"acme/plain@{DEFAULT_SHA}"]
+    facts, _ = collect_all(dead_endpoint(), tmp_path, asked)
+    assert facts["acme/plain"]["error_kind"] == "network"
+    assert f"commit {DEFAULT_SHA[:12]} is in the cache" in facts["acme/plain"]["hint"]
+    assert facts[asked[1]]["error"] is None
+
+
+def test_a_hub_that_says_nothing_is_given_up(tmp_path):
+    with HubServer({"broken/silence": plain(fault="silence")}) as hub:
+        facts, _ = collect_all(hub.endpoint, tmp_path, ["broken/silence"])
+    assert facts["broken/silence"]["error_kind"] == "network"
+
+
+def test_a_hub_that_fails_between_the_list_and_the_files_is_an_error_and_not_a_missing_file(tmp_path):
+    with HubServer({"acme/flaky": plain()}) as hub:
+        hub.repos["acme/flaky"].files_fault = "500"
+        facts, _ = collect_all(hub.endpoint, tmp_path, ["acme/flaky"])
+    assert facts["acme/flaky"]["error_kind"] == "server"
+    assert facts["acme/flaky"]["card"] is None
