@@ -58,7 +58,7 @@ def length(reply: Exchange, case: Case, params: Length) -> Grade:
     got = measured(reply, params.unit)
     if got is None:
         return grade("length", None, "the server did not count the tokens")
-    detail: dict[str, Any] = {"achieved": got, "asked": params.target}
+    detail: dict[str, Any] = {"achieved": got, "asked": params.target, "unit": params.unit}
     score = length_score(params.target, got) if params.target else None
     if params.min is not None and got < params.min:
         return grade("length", False, f"{got} {params.unit}, at least {params.min} asked", score=score, **detail)
