@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from evalkit.findings import Finding
-from evalkit.report import modes_part, provenance, quality_part
+from evalkit.report import modes_part, provenance, quality_part, shapes, vendor
 from evalkit.report.limits import not_shown
 from evalkit.secrets import redact
 
@@ -67,15 +67,17 @@ def build(
         "modes": modes,
         "incumbent": incumbent,
         "quality": quality_part.quality(checklist, facts, redact_prompts=redact_prompts),
+        "lengths": quality_part.lengths(checklist, facts),
         "context_probes": [_probe(facts.context_probes[name]) for name in sorted(facts.context_probes)],
         "timelines": modes_part.timelines(checklist, facts, redact_prompts=redact_prompts),
-        "vendor_claims": provenance.vendor_claims(checklist, facts, modes),
+        "vendor_claims": vendor.vendor_claims(provenance.candidate(checklist, facts)["model"], facts, modes),
         "gpus": provenance.gpus(facts),
         "waivers": [_jsonable(waiver) for waiver in decision.waivers],
         "not_shown": not_shown(checklist, facts, decision),
         "provenance": provenance.provenance(checklist, facts),
         "reproduce": provenance.reproduce(facts),
     }
+    document["frontier"] = [point._asdict() for point in shapes.frontier(document)]
     clean: dict[str, Any] = scrub(document)
     return clean
 

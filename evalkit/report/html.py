@@ -9,7 +9,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from evalkit.report import fmt, view
+from evalkit.report import fmt, shapes, tables, view
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -71,10 +71,12 @@ def render(doc: dict[str, Any]) -> str:
         .render(
             doc=doc,
             view=view,
+            tables=tables,
+            shapes=shapes,
             fmt=fmt,
             policy=f"{_POLICY}; script-src 'sha256-{digest}'",
             script=Markup(_SCRIPT),  # noqa: S704  a constant of this module
-            charts=[(charts.TITLES[n], _data_uri(svg)) for n, svg in sorted(drawn.items())],
+            charts={n: (charts.TITLES[n], _data_uri(svg)) for n, svg in drawn.items()},
             diff=diff,
             timelines=[_placed(t) for t in doc["timelines"]],
             tags=sorted({tag for harm in doc["quality"]["harms"] for tag in harm["tags"]}),

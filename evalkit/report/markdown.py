@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from evalkit.report import fmt, quote, view
+from evalkit.report import fmt, quote, shapes, tables, view
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -39,7 +39,10 @@ def _environment() -> Environment:
 
 
 def render(doc: dict[str, Any], *, charts: tuple[str, ...] = ()) -> str:
-    """The Markdown of `doc`; `charts` names the SVG files that lie in charts/ beside it."""
+    """The Markdown of `doc`; `charts` names the SVG files that lie in charts/ beside it.
+
+    Without such files (a step summary reaches none) Mermaid draws what it can.
+    """
     from evalkit.report.charts import TITLES
 
     text = (
@@ -49,8 +52,11 @@ def render(doc: dict[str, Any], *, charts: tuple[str, ...] = ()) -> str:
             doc=doc,
             view=view,
             fmt=fmt,
-            charts=[(name, TITLES.get(name, name)) for name in charts],
+            tables=tables,
+            shapes=shapes,
+            charts={name: TITLES[name] for name in charts},
             bars=_bars(doc),
+            curves=_curves(doc),
         )
     )
     return _tidy(text)
@@ -72,6 +78,20 @@ def _bars(doc: dict[str, Any]) -> list[tuple[str, float]]:
         if row.get("concurrency") == level and isinstance(middle, (int, float)):
             found.append((entry["mode"], float(middle)))
     return found[:12]
+
+
+def _curves(doc: dict[str, Any]) -> list[tuple[str, list[tuple[int, float]]]]:
+    """(mode, [(requests at once, speed-up)]) for a Mermaid chart a mode, of modes timed at several loads."""
+    found = []
+    for entry in doc["modes"]:
+        points = sorted(
+            (lv["concurrency"], float(lv["speedup"]["ratio"]))
+            for lv in entry["levels"]
+            if (lv.get("speedup") or {}).get("ratio") is not None
+        )
+        if len(points) > 1:
+            found.append((entry["mode"], points[:12]))
+    return found[:3]
 
 
 def _tidy(text: str) -> str:

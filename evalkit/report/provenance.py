@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
-    from evalkit.data import VendorClaim
+    from evalkit.quality.facts import SuiteFacts
     from evalkit.run.facts import Facts
 
 
@@ -82,13 +84,10 @@ def provenance(checklist: Checklist, facts: Facts) -> dict[str, Any]:
             "system_prompt": checklist.request.system is not None,
             "extra_body": sorted(checklist.request.extra_body),
         },
-        "prompts": [p.model_dump(mode="json") for p in facts.prompts],
-        "suites": [
-            s.model_dump(
-                mode="json", include={"name", "kind", "path", "sha256", "version", "cases", "shipped", "repeats"}
-            )
-            for s in facts.suites
+        "prompts": [
+            {**p.model_dump(mode="json"), "path": shown_path(p.path, checklist.prompts)} for p in facts.prompts
         ],
+        "suites": [_suite(s, checklist) for s in facts.suites],
         "servers": [
             {
                 "mode": label,
@@ -113,56 +112,24 @@ def provenance(checklist: Checklist, facts: Facts) -> dict[str, Any]:
     }
 
 
+def _suite(suite: SuiteFacts, checklist: Checklist) -> dict[str, Any]:
+    kept = {"name", "kind", "sha256", "version", "cases", "shipped", "repeats"}
+    return {**suite.model_dump(mode="json", include=kept), "path": shown_path(suite.path, checklist.tasks)}
+
+
+def shown_path(path: str, written: list[str] | None) -> str:
+    """A file as the checklist writes it, relative to the checklist's folder; the bare name of any other file."""
+    parts = PurePath(path).parts
+    for text in written or ():
+        own = PurePath(os.path.normpath(text))
+        if not own.is_absolute() and ".." not in own.parts and parts[-len(own.parts) :] == own.parts:
+            return own.as_posix()
+    return PurePath(path).name
+
+
 def reproduce(facts: Facts) -> str:
     """One command that makes the run again; secrets are in the environment and not here."""
     argv = list(facts.start.argv)
     if not argv:
         return "evalkit run"
     return shlex.join(["evalkit", *argv[1:]] if argv[0].endswith(("evalkit", "__main__.py")) else ["evalkit", *argv])
-
-
-def vendor_claims(checklist: Checklist, facts: Facts, modes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the vendor reports, each claim beside our figure of the same kind where there is one."""
-    from evalkit.data import load_vendor_claims
-
-    model = candidate(checklist, facts)["model"]
-    if not model:
-        return []
-    return [_claim(row, modes) for row in load_vendor_claims() if _about(row, str(model))]
-
-
-def _about(row: VendorClaim, model: str) -> bool:
-    return not row.variant or row.variant.rsplit("/", 1)[-1].lower() == model.rsplit("/", 1)[-1].lower()
-
-
-def _claim(row: VendorClaim, modes: list[dict[str, Any]]) -> dict[str, Any]:
-    document = row.model_dump(include={"claim", "value", "unit", "conditions", "source", "date"})
-    if not row.conditions:
-        at = f"{row.concurrency} at once" if row.concurrency else None
-        parts = (row.hardware, row.precision, at, row.dataset)
-        document["conditions"] = ", ".join(part for part in parts if part) or None
-    return {**document, "known_by": "vendor-reported", "measured": _measured(row, modes)}
-
-
-def _measured(row: VendorClaim, modes: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """Our figure in the claim's unit for the claim's mode; None when the run has none of that kind."""
-    for entry in modes:
-        if row.mode is not None and entry["mode"].partition("@")[0] != row.mode:
-            continue
-        value = _figure(row.unit.lower(), entry)
-        if value is not None:
-            return {"mode": entry["mode"], "value": value, "unit": row.unit}
-    return None
-
-
-def _figure(unit: str, entry: dict[str, Any]) -> float | None:
-    level = next(iter(entry["levels"]), None)
-    if level is None:
-        return None
-    if "forward" in unit:
-        tpf = level.get("tokens_per_forward")
-        return tpf.get("value") if isinstance(tpf, dict) else None
-    if unit in ("tokens/s", "tok/s", "tokens per second"):
-        rate = (level.get("output_tokens_per_second") or {}).get("request")
-        return float(rate) if isinstance(rate, (int, float)) else None
-    return None

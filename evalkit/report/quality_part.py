@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from evalkit.modes import INCUMBENT
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
 #: harmed cases shown with their texts; the rest are counted
 MOST_HARMS = 60
+UNITS = ("words", "chars", "lines", "tokens")
 _TEXT = 4000
 _SEVERITY = {"critical": 0, "normal": 1, "minor": 2}
 
@@ -27,6 +29,24 @@ def quality(checklist: Checklist, facts: Facts, *, redact_prompts: bool) -> dict
         "harms_total": len(pairs),
         "harms": [_harm(base, answer, redact_prompts=redact_prompts) for base, answer in pairs[:MOST_HARMS]],
     }
+
+
+def lengths(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
+    """Length achieved against length asked, by mode and asked length, from what the `length` grader measured."""
+    found: dict[tuple[str, int, str], list[int]] = {}
+    for answer in facts.answers:
+        for grade in answer.grades if answer.exchange.ok else ():
+            asked, got = grade.detail.get("asked"), grade.detail.get("achieved")
+            if grade.grader == "length" and isinstance(asked, int) and isinstance(got, int) and asked > 0:
+                unit = grade.detail.get("unit")
+                found.setdefault((answer.mode, asked, unit if unit in UNITS else ""), []).append(got)
+    order = {label: i for i, label in enumerate(checklist.modes)}
+    rows = sorted(found.items(), key=lambda row: (row[0][2], row[0][1], order.get(row[0][0], len(order)), row[0][0]))
+    return [
+        {"mode": mode, "asked": asked, "unit": unit or None, "n": len(got), "median": float(median(got)),
+         "low": min(got), "high": max(got)}
+        for (mode, asked, unit), got in rows
+    ]  # fmt: skip
 
 
 def _suite(row: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +97,7 @@ def _harm(base: Answer, answer: Answer, *, redact_prompts: bool) -> dict[str, An
     }
     if not redact_prompts:
         document |= {
-            "reason": "; ".join(g.reason for g in failed if g.reason)[:500],
+            "reason": "; ".join(dict.fromkeys(g.reason for g in failed if g.reason))[:500],
             "prompt": answer.prompt_preview[:_TEXT],
             "baseline_text": reply_text(base),
             "mode_text": reply_text(answer),

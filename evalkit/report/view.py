@@ -31,6 +31,19 @@ QUESTIONS = {
 }
 
 
+#: waivers named above the verdict's reasons; all of them are listed below the checklist
+_MOST_WAIVERS = 3
+#: the finding that carries an item's figure, shown when nothing failed
+_HEADLINES = {
+    "license": "license.commercial-use",
+    "modes": "modes.speedup",
+    "hardware": "hardware.fits",
+    "serving": "serving.mode",
+    "quality": "quality.non-inferiority",
+    "context": "context.window",
+}
+
+
 class Row(NamedTuple):
     """One row of a table: plain cells."""
 
@@ -79,7 +92,9 @@ def mode(doc: Document, label: str | None) -> dict[str, Any] | None:
 
 def notices(doc: Document) -> list[str]:
     """What a reader must know before the verdict."""
-    lines = []
+    lines = [f"Waiver: {line}" for line in waiver_rows(doc)[:_MOST_WAIVERS]]
+    if len(doc["waivers"]) > _MOST_WAIVERS:
+        lines.append(f"{len(doc['waivers']) - _MOST_WAIVERS} more waivers are listed below.")
     if doc.get("report_only"):
         lines.append("Report only: the exit code of this run says nothing (--report-only).")
     if doc.get("interrupted"):
@@ -92,14 +107,15 @@ def notices(doc: Document) -> list[str]:
 
 
 def why(doc: Document) -> list[tuple[str, str]]:
-    """Three lines: may we, which mode, why; the last always speaks of the incumbent."""
+    """May we, which mode, why; the last line always speaks of the incumbent."""
     license_item = item(doc, "license")
     may = {"pass": "Yes", "warn": "Yes, with care", "waived": "Yes, by waiver", "not-applicable": "Not asked"}
     answer = "No" if license_item["status"] == "fail" else may.get(license_item["status"], "Not known")
     return [
         ("May we use it?", f"{answer}. {_sentence(license_item.get('summary', ''))}"),
         ("Which mode?", _which(doc)),
-        ("Why?", _because(doc)),
+        ("Why?", " ".join(_sentence(r) for r in doc["reasons"][:3]) or "No reason was recorded."),
+        ("Against the model used today?", _sentence(versus(doc))),
     ]
 
 
@@ -124,11 +140,6 @@ def _which(doc: Document) -> str:
     if open_modes:
         return f"None yet: still open for {', '.join(open_modes)}."
     return f"None: {', '.join(adopted)} did not qualify."
-
-
-def _because(doc: Document) -> str:
-    reasons = " ".join(_sentence(r) for r in doc["reasons"][:3])
-    return f"{reasons} Against the model used today: {_sentence(versus(doc))}".strip()
 
 
 def versus(doc: Document) -> str:
@@ -158,20 +169,38 @@ class ChecklistRow(NamedTuple):
 
 
 def checklist(doc: Document) -> list[ChecklistRow]:
+    """The six rows: what failed or is open where something did, else the figure that the item stands on."""
     rows = []
     for entry in doc["items"]:
-        finding = decisive(entry) or {}
+        found = headline(doc, entry) if entry["status"] in ("pass", "warn") else None
+        finding = found or decisive(entry) or {}
+        summary = entry["summary"]
+        if found and entry["status"] == "warn" and found["summary"] not in summary:
+            summary = f"{_sentence(found['summary'])} Remark: {summary}"
+        elif found:
+            summary = found["summary"]
         rows.append(
             ChecklistRow(
                 id=entry["id"],
                 status=entry["status"],
                 required=entry["required"],
-                summary=entry["summary"],
+                summary=summary,
                 observed=finding.get("observed") or fmt.NOTHING,
                 threshold=finding.get("threshold") or fmt.NOTHING,
             )
         )
     return rows
+
+
+def headline(doc: Document, entry: dict[str, Any]) -> dict[str, Any] | None:
+    """The finding that carries the figure of an item, of the recommended mode; of several suites the worst."""
+    best = doc.get("recommended_mode")
+    found = [
+        f
+        for f in entry["findings"]
+        if f["id"] == _HEADLINES.get(entry["id"]) and f.get("mode") in (None, best) and f["status"] in ("pass", "warn")
+    ]
+    return min(found, key=lambda f: (f.get("data") or {}).get("low") or 0.0) if found else None
 
 
 def levels(doc: Document) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -282,39 +311,16 @@ def _share(passed: float | None, scored: int | None, share: float | None) -> str
     return fmt.share(share)
 
 
-def vendor_table(doc: Document) -> tuple[tuple[str, ...], list[Row]]:
-    head = ("Vendor says", "Vendor's figure", "Under", "Measured here", "Source")
-    rows = []
-    for row in doc["vendor_claims"]:
-        measured = row.get("measured")
-        here = "not measured"
-        if isinstance(measured, dict) and measured.get("value") is not None:
-            here = f"{fmt.number(measured['value'])} {measured.get('unit') or ''} ({measured.get('mode')})"
-        value = row.get("value")
-        figure = fmt.number(value) if isinstance(value, (int, float)) else str(value or "")
-        rows.append(
-            Row(
-                (
-                    str(row.get("claim") or ""),
-                    f"{figure} {row.get('unit') or ''}".strip() or fmt.NOTHING,
-                    str(row.get("conditions") or fmt.NOTHING),
-                    here,
-                    str(row.get("source") or fmt.NOTHING),
-                )
-            )
-        )
-    return head, rows
-
-
 def waiver_rows(doc: Document) -> list[str]:
     """One sentence a waiver: what it covers, what the status was, who owns it, until when."""
     lines = []
     for w in doc["waivers"]:
-        where = f" ({w['mode']})" if w.get("mode") else ""
+        where = "".join(f", {w[key]}" for key in ("mode", "case") if w.get(key))
         was = f", was {w['original_status']}" if w.get("original_status") else ""
+        ticket = f"; ticket {w['ticket']}" if w.get("ticket") else ""
         lines.append(
             f"{w['finding']}{where}: {w.get('state', 'used')}{was}; {w['reason']}; owner {w['owner']}; "
-            f"valid through {w['expires']}."
+            f"valid through {w['expires']}{ticket}."
         )
     return lines
 

@@ -1,0 +1,120 @@
+"""Further tables of the report: how evenly a mode gains, length asked and achieved, what the vendor says.
+
+Plain text from the document; each renderer quotes it its own way. At most seven columns, units in the head.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from evalkit.report import fmt, view
+from evalkit.report.view import Document, Row
+
+Table = tuple[tuple[str, ...], list[Row]]
+
+
+def spread_table(doc: Document) -> Table:
+    """How evenly the speed-up falls: a mean can hide prompts that became slower."""
+    head = ("Mode", "At once", "Pairs, n", "Prompts slower", "Slowest tenth, times as fast", "By tag, times as fast")
+    rows = []
+    for entry, level in view.levels(doc):
+        speed = level.get("speedup")
+        if not speed or speed.get("slower_share") is None:
+            continue
+        tags = ", ".join(f"{tag} {fmt.ratio(value)}" for tag, value in sorted((speed.get("by_tag") or {}).items()))
+        rows.append(
+            Row(
+                (
+                    entry["mode"],
+                    str(level["concurrency"]),
+                    str(speed.get("pairs", fmt.NOTHING)),
+                    fmt.share(speed["slower_share"]),
+                    fmt.ratio(speed.get("worst_decile")),
+                    tags or fmt.NOTHING,
+                )
+            )
+        )
+    return head, rows
+
+
+def length_table(doc: Document) -> Table:
+    """Length of replies against the length that the task asked for."""
+    head = (
+        "Mode",
+        "Asked",
+        "Unit",
+        "Replies, n",
+        "Achieved, median",
+        "Achieved, smallest to largest",
+        "Share of asked",
+    )
+    rows = [
+        Row(
+            (
+                r["mode"],
+                fmt.number(r["asked"]),
+                r.get("unit") or fmt.NOTHING,
+                str(r["n"]),
+                fmt.number(r["median"]),
+                f"{fmt.number(r['low'])} to {fmt.number(r['high'])}",
+                fmt.share(r["median"] / r["asked"]),
+            )
+        )
+        for r in doc.get("lengths") or []
+    ]
+    return head, rows
+
+
+def probe_table(doc: Document) -> Table:
+    """The live context probe: each length that was sent."""
+    head = ("Mode", "Tokens sent", "Tokens counted by the server", "Answered", "Planted facts back", "Stopped by")
+    rows = []
+    for probe in doc.get("context_probes") or []:
+        for step in probe["steps"]:
+            back = list((step.get("recalled") or {}).values())
+            rows.append(
+                Row(
+                    (
+                        probe["mode"],
+                        fmt.number(step["asked_tokens"]),
+                        fmt.number(step.get("counted_tokens")),
+                        "yes" if step["ok"] else f"no: {step.get('error') or 'no reason given'}",
+                        f"{sum(back)} of {len(back)}" if back else fmt.NOTHING,
+                        step.get("finish_reason") or fmt.NOTHING,
+                    )
+                )
+            )
+    return head, rows
+
+
+def vendor_table(doc: Document) -> Table:
+    """Claims of a kind that this run measured, each beside our figure, with what differs."""
+    head = ("Vendor says", "Vendor's figure", "Under", "Measured here", "What differs", "Source")
+    return head, [_vendor_row(row) for row in doc["vendor_claims"] if _speaks_of_speed(row)]
+
+
+def vendor_rest(doc: Document) -> int:
+    """How many further claims report.json lists: accuracy on public benchmarks, which no run of evalkit measures."""
+    return sum(not _speaks_of_speed(row) for row in doc["vendor_claims"])
+
+
+def _speaks_of_speed(row: dict[str, Any]) -> bool:
+    return not str(row.get("unit") or "").startswith("percent")
+
+
+def _vendor_row(row: dict[str, Any]) -> Row:
+    measured, value = row.get("measured"), row.get("value")
+    here = "not measured"
+    if isinstance(measured, dict) and measured.get("value") is not None:
+        here = f"{fmt.number(measured['value'])} {measured.get('unit') or ''} ({measured.get('mode')})"
+    figure = fmt.number(value) if isinstance(value, (int, float)) else str(value or "")
+    return Row(
+        (
+            str(row.get("claim") or ""),
+            f"{figure} {row.get('unit') or ''}".strip() or fmt.NOTHING,
+            str(row.get("conditions") or fmt.NOTHING),
+            here,
+            "; ".join(row.get("differs") or ()) or fmt.NOTHING,
+            " ".join(str(part) for part in (row.get("source"), row.get("date")) if part) or fmt.NOTHING,
+        )
+    )
