@@ -2,43 +2,98 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from evalkit.run.setup import Setup
 
 
 def validate_command(
     checklist: Annotated[str, typer.Argument(help="A checklist file, or the name of a shipped one.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, also when it is invalid.")] = False,
 ) -> None:
     """Check a checklist, its files, and whether its sample sizes can decide the margins. No network.
 
+    Says what effect can be detected, and what the run costs in requests, tokens and minutes.
     Exit codes: 0 valid and able to decide, 2 invalid, 3 valid but some margin cannot be decided.
     """
     import json
 
-    from evalkit.checklist.loader import find_checklist, load_checklist
-    from evalkit.run.setup import prepare
-    from evalkit.stats.proportions import min_n_without_discordant
-    from evalkit.stats.ratio import MIN_PAIRS
+    from evalkit.errors import UsageError
+    from evalkit.report.sizing import sizing
+    from evalkit.secrets import redact
+    from evalkit.text import sanitize
 
-    path: Path = find_checklist(checklist)
-    setup = prepare(load_checklist(path))
-    quality = setup.checklist.items.quality
-    problems = []
-    if len(setup.prompts.prompts) < MIN_PAIRS:
-        problems.append(f"{len(setup.prompts.prompts)} prompts: a speed-up needs at least {MIN_PAIRS}")
-    for suite in setup.suites:
-        margin = quality.margin.of(suite.kind)
-        need = min_n_without_discordant(margin, quality.alpha)
-        if len(suite.cases) < need:
-            problems.append(f"suite {suite.name}: {len(suite.cases)} cases; a margin of {margin:.0%} needs {need}")
-    if as_json:
-        document = {"checklist": str(path), "valid": True, "able_to_decide": not problems, "problems": problems}
-        typer.echo(json.dumps(document, indent=2))
-    else:
-        typer.echo(f"{path}: valid")
-        for problem in problems:
-            typer.echo(f"cannot decide: {problem}")
-    raise typer.Exit(3 if problems else 0)
+    try:
+        path, setup = _loaded(checklist)
+    except UsageError as error:
+        if not as_json:
+            raise
+        said = {"error": redact(sanitize(str(error))), "hint": redact(sanitize(error.hint)) if error.hint else None}
+        sys.stdout.write(json.dumps({"checklist": checklist, "valid": False, **said}, indent=2) + "\n")
+        raise typer.Exit(error.exit_code) from None
+    document = {"checklist": str(path), "valid": True, **sizing(setup, datetime.now(UTC).date())}
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n" if as_json else _text(document))
+    raise typer.Exit(0 if document["able_to_decide"] else 3)
+
+
+def _loaded(given: str) -> tuple[Path, Setup]:
+    from evalkit.checklist.files import resolve
+    from evalkit.checklist.loader import find_checklist, load_checklist
+    from evalkit.errors import InputFileError
+    from evalkit.run.setup import prepare
+
+    path = find_checklist(given)
+    loaded = load_checklist(path)
+    candidate = loaded.checklist.candidate
+    named = [candidate.model, *candidate.variants] if candidate else []
+    for model in named:
+        local = model.startswith((".", "/", "~")) or model.endswith(".json")
+        if local and not resolve(loaded.folder, model).exists():
+            line = loaded.line("candidate.model")
+            raise InputFileError(
+                f"{model}: no such folder or snapshot", where=f"{path}:{line}" if line else str(path),
+                hint="a Hub id reads owner/name; evalkit snapshot MODEL -o FILE makes a snapshot",
+            )  # fmt: skip
+    return path, prepare(loaded)
+
+
+def _power(suites: list[dict[str, Any]]) -> list[str]:
+    """The table of chances: how likely an equally good mode is shown to be no worse than the margin."""
+    if not suites:
+        return []
+    shares = list(suites[0]["power"])
+    head = "".join(f"{float(share):>8.0%}" for share in shares)
+    lines = [
+        "quality  chance to show the margin, by share of cases that differ without a loss:",
+        f"{'suite':>33} cases least margin{head}",
+    ]
+    for suite in suites:
+        chances = "".join(f"{suite['power'][share]:>8.0%}" for share in shares)
+        name = suite["suite"] if len(suite["suite"]) <= 32 else f"{suite['suite'][:31]}…"
+        lines.append(f"{name:>33}{suite['clusters']:>6}{suite['least']:>6}{suite['margin']:>7.1%}{chances}")
+    return lines
+
+
+def _text(document: dict[str, Any]) -> str:
+    cost = document["cost"]
+    lines = [f"{document['checklist']}: valid", ""]
+    if document["speedup"]:
+        lines.append(f"speed    {document['speedup']['text']}")
+    lines += [f"target   {target['text']}" for target in document["targets"]]
+    lines += _power(document["suites"])
+    usd = "" if cost["usd"] is None else f", {cost['usd']:g} USD"
+    lines += [
+        f"cost     at most {cost['timed_requests']:,} timed and {cost['task_requests']:,} task requests,",
+        f"         {cost['output_tokens']:,} output tokens, "
+        f"{cost['minutes']:,} minutes at {cost['tokens_per_second']:g} tokens/s a stream{usd}",
+    ]
+    lines += [f"note     {note}" for note in document["notes"]]
+    lines += ["", *(f"cannot decide: {problem}" for problem in document["problems"])]
+    lines.append("able to decide" if document["able_to_decide"] else "a run would not decide everything that is asked")
+    return "\n".join(lines) + "\n"
