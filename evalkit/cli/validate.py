@@ -90,8 +90,10 @@ def _text(document: dict[str, Any]) -> str:
     usd = "" if cost["usd"] is None else f", {cost['usd']:g} USD"
     lines += [
         f"cost     at most {cost['timed_requests']:,} timed and {cost['task_requests']:,} task requests,",
-        f"         {cost['output_tokens']:,} output tokens, "
-        f"{cost['minutes']:,} minutes at {cost['tokens_per_second']:g} tokens/s a stream{usd}",
+        (
+            f"         {cost['output_tokens']:,} output tokens, "
+            f"{cost['minutes']:,} minutes at {cost['tokens_per_second']:g} tokens/s a stream{usd}"
+        ),
     ]
     lines += [f"note     {note}" for note in document["notes"]]
     lines += ["", *(f"cannot decide: {problem}" for problem in document["problems"])]
