@@ -10,12 +10,6 @@ from evalkit.stats.ratio import launch_variance
 from evalkit.timing.facts import TimedSample
 
 
-def answered(sample: TimedSample) -> bool:
-    """A reply that carries something and has a time: the rest is counted as failed."""
-    reply = sample.exchange
-    return bool(reply.ok and reply.e2e_us and (reply.text or reply.reasoning or reply.tool_calls))
-
-
 class Readings:
     """Samples with natural length of one run, by mode and concurrency."""
 
@@ -29,7 +23,7 @@ class Readings:
         return self._samples.get((mode, level), [])
 
     def good(self, mode: str, level: int) -> list[TimedSample]:
-        return [s for s in self.all(mode, level) if answered(s)]
+        return [s for s in self.all(mode, level) if s.answered]
 
     def levels(self, mode: str) -> list[int]:
         return [level for name, level in self._samples if name == mode]
@@ -67,7 +61,7 @@ class Readings:
         return {s.launch for s in self.all(mode, level)}
 
     def failed(self, mode: str, level: int) -> int:
-        return sum(not answered(s) for s in self.all(mode, level))
+        return sum(not s.answered for s in self.all(mode, level))
 
     def first_values(self, mode: str, level: int, metric: str) -> list[float]:
         """One value a prompt in ms, its first reading; infinity for a request that failed: it met no target."""
@@ -82,22 +76,39 @@ class Readings:
         theirs = [s.exchange.written_at or "" for s in self.all(other, level)]
         return bool(mine and theirs) and min(mine) < max(theirs) and min(theirs) < max(mine)
 
-    def launch_spread(self, modes: Iterable[str], level: int) -> tuple[float, float]:
-        """Variance of the log ratio from launches of both modes, and its degrees of freedom. (0, 0): none to see."""
-        total, freedom = 0.0, 0.0
-        for mode in modes:
-            by_launch: dict[int, list[float]] = {}
-            for s in self.good(mode, level):
-                by_launch.setdefault(s.launch, []).append(math.log(s.exchange.e2e_us or 1))
-            spread, df = launch_variance(by_launch)
-            total, freedom = total + spread, freedom + df
-        return total, freedom
+    def launch_spread(self, pair: tuple[str, str], level: int) -> tuple[float, float]:
+        """Variance of the pair's mean log ratio from the spread between starts, and its degrees of freedom.
+
+        The spread is pooled over all modes that were started more than once, on prompts answered in each start of the
+        mode. (0, 0): none to see.
+        """
+        spreads: list[tuple[float, int]] = []
+        starts: dict[str, int] = {}
+        for mode, at in self._samples:
+            if at == level:
+                by_launch = self._by_launch(mode, level)
+                starts[mode] = len(by_launch)
+                if len(by_launch) >= 2:
+                    spreads.append(launch_variance(by_launch))
+        freedom = sum(df for _, df in spreads)
+        if not freedom or min(starts.get(mode, 0) for mode in pair) < 2:
+            return 0.0, 0.0
+        pooled = sum(spread * df for spread, df in spreads) / freedom
+        return pooled * sum(1 / starts[mode] for mode in pair), freedom
+
+    def _by_launch(self, mode: str, level: int) -> list[list[float]]:
+        """Log times of a mode's starts, of the prompts that were answered in each of them."""
+        found: dict[int, dict[str, list[float]]] = {}
+        for s in self.good(mode, level):
+            found.setdefault(s.launch, {}).setdefault(s.prompt_id, []).append(math.log(s.exchange.e2e_us or 1))
+        common = set.intersection(*(set(prompts) for prompts in found.values())) if found else set()
+        return [[fmean(prompts[p]) for p in sorted(common)] for prompts in found.values()] if common else []
 
 
 def value_ms(sample: TimedSample, metric: str) -> float:
     """TTFT or E2E in ms; infinity when the request failed or never showed text."""
     us = sample.exchange.first_chunk_us if metric == "ttft" else sample.exchange.e2e_us
-    return us / 1000 if answered(sample) and us is not None else math.inf
+    return us / 1000 if sample.answered and us is not None else math.inf
 
 
 def geometric(values: Mapping[str, float]) -> float | None:

@@ -8,7 +8,7 @@ from evalkit.hub.facts import CandidateFacts
 from evalkit.quality.facts import Answer, Judgement, SamplingProbe, SuiteFacts
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import Counters, EndpointFacts, LaunchFacts, Preflight, StabilityFacts
-from evalkit.timing.facts import CacheState, ClientError, Look, TimedSample, WarmUp
+from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, TimedSample, WarmUp
 
 
 class PromptFacts(Frozen):
@@ -39,6 +39,8 @@ class RunEnd(Frozen):
     finished_at: str
     interrupted: bool = False
     stopped_by: str | None = None  # budget, failed candidate item, …
+    #: of all sittings together
+    seconds: float = 0.0
 
 
 class CollectError(Frozen):
@@ -71,6 +73,7 @@ class Facts(Frozen):
     caches: dict[str, CacheState] = {}  # noqa: RUF012
     timed: tuple[TimedSample, ...] = ()
     looks: tuple[Look, ...] = ()
+    pilot: Pilot | None = None
     telemetry: tuple[TelemetrySample, ...] = ()
     answers: tuple[Answer, ...] = ()
     sampling: tuple[SamplingProbe, ...] = ()

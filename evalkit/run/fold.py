@@ -16,7 +16,7 @@ from evalkit.run.facts import CollectError, Facts, PromptFacts, RunEnd, RunStart
 from evalkit.run.journal import Record
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import Counters, EndpointFacts, LaunchFacts, Preflight, StabilityFacts
-from evalkit.timing.facts import CacheState, ClientError, Look, TimedSample, WarmUp
+from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, TimedSample, WarmUp
 
 
 class Kind(NamedTuple):
@@ -42,6 +42,7 @@ KINDS: dict[str, Kind] = {
     "cache": Kind(CacheState, "caches", key="mode"),
     "timed": Kind(TimedSample, "timed"),
     "look": Kind(Look, "looks"),
+    "pilot": Kind(Pilot, "pilot", single=True),
     "telemetry": Kind(TelemetrySample, "telemetry"),
     "answer": Kind(Answer, "answers"),
     "sampling": Kind(SamplingProbe, "sampling"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ class Recorder:
         self.seen = Fold(self.before)
         #: why the run ended before its plan did
         self.stopped: str | None = None
+        self._began = time.monotonic()
 
     @property
     def checklist(self) -> Checklist:
@@ -69,6 +71,18 @@ class Recorder:
     def error(self, item: ItemId, mode: str | None, error: EvalkitError) -> None:
         self.keep(CollectError(item=item, mode=mode, summary=str(error), remedy=error.hint))
 
+    @property
+    def spent_s(self) -> float:
+        """Seconds of this run, earlier sittings included."""
+        earlier = self.before.end.seconds if self.before and self.before.end else 0.0
+        return earlier + time.monotonic() - self._began
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds until the budget is used up; None without one."""
+        minutes = self.setup.minutes
+        return None if minutes is None else max(0.0, minutes * 60 - self.spent_s)
+
     def begin(self) -> None:
         """The first records of a run; nothing when an earlier sitting wrote them."""
         if self.before is not None:
@@ -97,7 +111,8 @@ class Recorder:
 
     def end(self, *, interrupted: bool = False) -> None:
         stopped = "interrupted" if interrupted else self.stopped
-        self.keep(RunEnd(finished_at=now(), interrupted=interrupted, stopped_by=stopped))
+        seconds = round(self.spent_s, 1)
+        self.keep(RunEnd(finished_at=now(), interrupted=interrupted, stopped_by=stopped, seconds=seconds))
 
 
 @dataclass
@@ -108,6 +123,9 @@ class Sitting:
     endpoints: dict[str, Endpoint]
     #: set when evalkit started the (only) server of this sitting
     running: Running | None = None
+    #: which of the mode's starts it is, and whether the last: the one in which all but timing is done
+    launch: int = 0
+    last: bool = True
     #: those that answered the probe
     targets: dict[str, Target] = field(default_factory=dict)
 

@@ -16,6 +16,8 @@ from evalkit.quality.suite import load_suites
 from evalkit.timing.prompts import PromptSet, load_prompts
 from evalkit.timing.schedule import Plan, make_plan
 
+FIRST_LOOK_MINUTES = 15.0
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -28,10 +30,17 @@ class Setup:
     simulated: bool = False
     skip: dict[ItemId, str] = field(default_factory=dict)
     keep_going: bool = False
+    #: timed prompts that are task cases as well, word for word: prompt id -> case id
+    scored: dict[str, str] = field(default_factory=dict)
 
     @property
     def checklist(self) -> Checklist:
         return self.loaded.checklist
+
+    @property
+    def minutes(self) -> float | None:
+        """The budget of the whole run, server starts included."""
+        return _minutes(self.checklist)
 
     def document(self) -> dict[str, Any]:
         """The frozen plan: what resume must find unchanged."""
@@ -41,6 +50,7 @@ class Setup:
             "suites": {suite.name: suite.sha256 for suite in self.suites},
             "modes": list(self.plan.modes),
             "requests": [request.key for request in self.plan.requests],
+            "starts": [list(start) for start in self.plan.starts],
             "seed": self.plan.seed,
             "skip": {str(item): reason for item, reason in sorted(self.skip.items())},
             "simulated": self.simulated,
@@ -63,10 +73,26 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     skipped = dict(skip or {})
     if tasks == []:
         skipped.setdefault("quality", "the checklist has no tasks (tasks: [])")
-    together = all(e.endpoint and not e.launch for e in checklist.modes.values())
     modes = _timed_modes(checklist)
-    plan = make_plan(prompts.prompts, modes, checklist.baseline.speed, checklist.items.modes, together=together)
-    return Setup(loaded, prompts, suites, plan, simulated, skipped)
+    endpoints = {**checklist.modes, INCUMBENT: checklist.incumbent}
+    launched = [mode for mode in modes if (e := endpoints[mode]) is not None and e.launch]
+    plan = make_plan(
+        prompts.prompts, modes, checklist.baseline.speed, checklist.items.modes, launched=launched,
+        minutes=_minutes(checklist),
+    )  # fmt: skip
+    return Setup(loaded, prompts, suites, plan, simulated, skipped, scored=_scored(prompts, suites))
+
+
+def _scored(prompts: PromptSet, suites: list[Suite]) -> dict[str, str]:
+    """Timed prompts whose request is that of a task case: the text that is timed is the text that is scored."""
+    from evalkit.quality.timed import case_id_of, cases_of
+
+    return {name: case_id_of(*named[0]) for name, named in cases_of(prompts.prompts, suites).items()}
+
+
+def _minutes(checklist: Checklist) -> float | None:
+    first_look = FIRST_LOOK_MINUTES if checklist.profile == "first-look" else None
+    return checklist.budget.minutes or first_look
 
 
 def _timed_modes(checklist: Checklist) -> list[str]:

@@ -11,15 +11,16 @@ from itertools import groupby
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import Frozen
-from evalkit.stats.ratio import MIN_PAIRS, estimate, log_ratios
-from evalkit.stats.sequential import confidence_of, obrien_fleming
-from evalkit.timing.facts import CacheState, Look, TimedSample, WarmUp
+from evalkit.timing.facts import CacheState, Look, Pilot, TimedSample, WarmUp
+from evalkit.timing.looks import Question, look
+from evalkit.timing.pilot import PILOT_PROMPTS
 from evalkit.timing.prompts import Prompt, PromptSet
 from evalkit.timing.schedule import Plan, Planned
 from evalkit.timing.watch import LoadWatch
 
-#: consecutive requests without a connection after which a mode is left alone
+#: requests in a row without any reply after which a mode is left alone
 _DOWN_AFTER = 5
+_SILENT = ("refused", "timeout")
 _LEVEL_WITHIN = 0.15
 _EXTRA_ROUNDS = 5
 
@@ -40,7 +41,7 @@ class Progress(Frozen):
     concurrency: int
 
 
-Event = WarmUp | CacheState | Look | Stopped | Progress
+Event = WarmUp | CacheState | Look | Pilot | Stopped | Progress
 Flush = Callable[[str], Awaitable[bool]]
 
 
@@ -49,18 +50,25 @@ class Settings:
     """What a run of timed requests is allowed, and how it keeps caches equal.
 
     `flush` empties the prefix cache of a mode's server and says whether it did; without it, `salt` puts a text in front
-    that differs by prompt and repeat and is the same for all modes. `at_least` set: the preset looks may stop early.
+    that differs by prompt and repeat and is the same for all modes, except before prompts that are scored (`cases`).
     """
 
     minutes: float | None = None
     requests: int | None = None
     flush: Flush | None = None
     salt: bool = False
-    at_least: float | None = None
-    confidence: float = 0.95
-    launches: Mapping[str, int] = field(default_factory=dict)
-    #: stop early only when nothing else (percentile targets) needs the whole sample
-    early_stop: bool = True
+    #: prompt id -> id of the task case that is the same request
+    cases: Mapping[str, str] = field(default_factory=dict)
+    #: which start of the (only) server this is
+    launch: int = 0
+    #: how many prompts are timed, in the plan's order; None: all
+    prompts: int | None = None
+    #: set: timing at `decide_at` ends early once the answer is clear at a preset look
+    question: Question | None = None
+    #: called when a mode comes under load, and with None when it no longer is
+    on_load: Callable[[str | None, int], None] = lambda _mode, _level: None
+    #: makes a pilot's record from the times of the first prompts; None: no pilot, or it is known already
+    pilot: Callable[[Mapping[str, Mapping[str, Sequence[float]]]], Pilot] | None = None
 
 
 async def run_modes(
@@ -71,15 +79,18 @@ async def run_modes(
     *,
     done: frozenset[str] = frozenset(),
     known: Sequence[TimedSample] = (),
+    looks: Sequence[Look] = (),
     on_sample: Callable[[TimedSample], None],
     on_event: Callable[[Event], None] = lambda _: None,
     settings: Settings = Settings(),
 ) -> None:
-    """Times what `plan` asks of `targets` and is not in `done`; `known` are the samples behind `done`, for the looks.
+    """Times what `plan` asks of `targets` and is not in `done`; `known` and `looks` are what earlier sittings saw.
 
     Cancelling it closes the connections in use; samples already handed to `on_sample` stay.
     """
-    await _Execution(targets, prompts, plan, client, done, known, on_sample, on_event, settings).run()
+    execution = _Execution(targets, prompts, plan, client, done, on_sample, on_event, settings)
+    execution.recall(known, looks)
+    await execution.run()
 
 
 class _Execution:
@@ -90,30 +101,38 @@ class _Execution:
         plan: Plan,
         client: ChatClient,
         done: frozenset[str],
-        known: Sequence[TimedSample],
         on_sample: Callable[[TimedSample], None],
         on_event: Callable[[Event], None],
         settings: Settings,
     ) -> None:
         self.targets, self.plan, self.client, self.settings = targets, plan, client, settings
         self.prompts = {prompt.id: prompt for prompt in prompts.prompts}
-        self.todo = [p for p in plan.requests if p.mode in targets and p.key not in done]
+        self.todo = planned_here(plan, list(targets), done=done, launch=settings.launch, prompts=settings.prompts)
         self.on_sample, self.on_event = on_sample, on_event
         self.sent = 0
         self.deadline = None if settings.minutes is None else time.monotonic() + settings.minutes * 60
-        self.refused: dict[str, int] = {}
+        self.silent: dict[str, int] = {}
         self.looked: set[int] = set()
+        self.settled = False
+        self.piloted = settings.pilot is None
         #: prompt -> mode -> ms of each repeat at the deciding level
         self.times: dict[str, dict[str, list[float]]] = {}
+
+    def recall(self, known: Sequence[TimedSample], looks: Sequence[Look]) -> None:
         for sample in known:
             self.remember(sample)
+        self.looked.update(one.prompts for one in looks)
+        self.settled = any(one.stopped for one in looks)
 
     async def run(self) -> None:
         for level, planned in groupby(self.todo, key=lambda p: p.concurrency):
             requests = list(planned)
+            deciding = level == self.plan.decide_at
+            if deciding and self.settled:
+                continue
             for mode in dict.fromkeys(p.mode for p in requests):
                 await self.warm_up(mode, level)
-            measured: set[str] | None = None if level == self.plan.decide_at else set(self.times) or None
+            measured: set[str] | None = None if deciding else set(self.times) or None
             for batch in _batches(requests):
                 reason = self.budget_reason()
                 if reason:
@@ -122,7 +141,7 @@ class _Execution:
                 wanted = [p for p in batch if measured is None or p.prompt_id in measured]
                 if wanted and not self.down(batch[0].mode):
                     await self.batch(wanted, level)
-                if level == self.plan.decide_at and self.look():
+                if deciding and self.look():
                     break
 
     async def batch(self, batch: Sequence[Planned], level: int) -> None:
@@ -131,11 +150,15 @@ class _Execution:
         salted = await self.clear_cache(mode)
         queue = iter(batch)
         samples: list[tuple[Planned, Exchange]] = []
-        async with LoadWatch() as watch:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(level, len(batch))):
-                    group.create_task(self.worker(queue, samples, salted=salted))
-            lag, cpu = watch.lag_p99_ms(), watch.cpu_share()
+        self.settings.on_load(mode, level)
+        try:
+            async with LoadWatch() as watch:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(level, len(batch))):
+                        group.create_task(self.worker(queue, samples, salted=salted))
+                lag, cpu = watch.lag_p99_ms(), watch.cpu_share()
+        finally:
+            self.settings.on_load(None, level)
         for planned, exchange in samples:
             sample = self.sample(planned, exchange, salted=salted).model_copy(
                 update={"loop_lag_p99_ms": lag, "cpu_share": cpu}
@@ -150,11 +173,11 @@ class _Execution:
                 return
             self.sent += 1
             request = self.prompts[planned.prompt_id].request
-            if salted:
+            if salted and planned.prompt_id not in self.settings.cases:
                 request = _salted(request, f"{planned.prompt_id}|{planned.repeat}|{self.plan.seed}")
             exchange = await self.client.chat(self.targets[planned.mode], request, request_id=_request_id(planned))
             samples.append((planned, exchange))
-            self.count_refusals(planned.mode, exchange)
+            self.count_silence(planned.mode, exchange)
 
     def sample(self, planned: Planned, exchange: Exchange, *, salted: bool) -> TimedSample:
         prompt = self.prompts[planned.prompt_id]
@@ -164,19 +187,20 @@ class _Execution:
             prompt_id=planned.prompt_id,
             repeat=planned.repeat,
             position=planned.position,
-            launch=self.settings.launches.get(planned.mode, 0),
+            launch=planned.launch,
             cluster=prompt.cluster,
             tags=prompt.tags,
             fixed_length=planned.fixed_length,
-            salted=salted,
+            salted=salted and planned.prompt_id not in self.settings.cases,
+            case_id=self.settings.cases.get(planned.prompt_id),
             exchange=exchange,
         )
 
     def remember(self, sample: TimedSample) -> None:
-        if sample.concurrency != self.plan.decide_at or sample.fixed_length or not sample.exchange.e2e_us:
+        if sample.concurrency != self.plan.decide_at or sample.fixed_length or not sample.answered:
             return
         modes = self.times.setdefault(sample.prompt_id, {})
-        modes.setdefault(sample.mode, []).append(sample.exchange.e2e_us / 1000)
+        modes.setdefault(sample.mode, []).append((sample.exchange.e2e_us or 0) / 1000)
 
     # -- stopping ----------------------------------------------------------------------------------------------------
 
@@ -187,42 +211,36 @@ class _Execution:
             return "budget: requests used up"
         return None
 
-    def count_refusals(self, mode: str, exchange: Exchange) -> None:
-        gone = exchange.error is not None and exchange.error.kind == "refused"
-        self.refused[mode] = self.refused.get(mode, 0) + 1 if gone else 0
-        if self.refused[mode] == _DOWN_AFTER:
+    def count_silence(self, mode: str, exchange: Exchange) -> None:
+        gone = exchange.error is not None and exchange.error.kind in _SILENT
+        self.silent[mode] = self.silent.get(mode, 0) + 1 if gone else 0
+        if self.silent[mode] == _DOWN_AFTER:
             message = exchange.error.message if exchange.error else ""
-            self.on_event(Stopped(reason=f"the endpoint is gone: {message}", mode=mode))
+            self.on_event(Stopped(reason=f"{mode} no longer answers: {message}", mode=mode))
 
     def down(self, mode: str) -> bool:
-        return self.refused.get(mode, 0) >= _DOWN_AFTER
+        return self.silent.get(mode, 0) >= _DOWN_AFTER
 
     def look(self) -> bool:
         """Looks at the evidence when a preset number of prompts is complete; whether it suffices."""
-        settings, plan = self.settings, self.plan
-        if settings.at_least is None or len(plan.looks) < 2 or not plan.together:
+        settings = self.settings
+        if not self.piloted and settings.pilot is not None and len(self.complete()) >= PILOT_PROMPTS:
+            self.piloted = True
+            self.on_event(settings.pilot({p: self.times[p] for p in self.complete()}))
+        if settings.question is None:
             return False
-        whole = [p for p, modes in self.times.items() if all(len(modes.get(m, ())) >= plan.repeats for m in plan.modes)]
-        due = [n for n in plan.looks if n <= len(whole) and n not in self.looked]
-        if not due:
+        clusters = {p: self.prompts[p].cluster for p in self.times if p in self.prompts}
+        found = look(settings.question, self.times, self.looked, clusters)
+        if found is None:
             return False
-        size = due[-1]
-        self.looked.update(due)
-        bounds = obrien_fleming(tuple(n / plan.looks[-1] for n in plan.looks), 1 - settings.confidence)
-        boundary = bounds[plan.looks.index(size)]
-        settled = all(self.settled(m, whole, boundary) for m in plan.modes if m != plan.baseline)
-        stop = settled and settings.early_stop and size < plan.looks[-1]
-        reason = "the speed-up of every mode is decided" if stop else ""
-        self.on_event(Look(prompts=len(whole), boundary=boundary, stopped=stop, reason=reason))
-        return stop
+        self.looked.add(found.prompts)
+        self.settled = found.stopped
+        self.on_event(found)
+        return found.stopped
 
-    def settled(self, mode: str, whole: Sequence[str], boundary: float) -> bool:
-        at_least = self.settings.at_least or 1.0
-        base = {p: self.times[p][self.plan.baseline] for p in whole}
-        logs = log_ratios(base, {p: self.times[p][mode] for p in whole})
-        clusters = {p: self.prompts[p].cluster for p in whole}
-        found = estimate(logs, clusters=clusters, confidence=confidence_of(boundary), seed=self.plan.seed)
-        return found is not None and found.pairs >= MIN_PAIRS and (found.low >= at_least or found.high < at_least)
+    def complete(self) -> list[str]:
+        whole = self.plan.repeats
+        return [p for p, modes in self.times.items() if all(len(modes.get(m, ())) >= whole for m in self.plan.modes)]
 
     # -- before the clock --------------------------------------------------------------------------------------------
 
@@ -257,6 +275,31 @@ class _Execution:
                 last_e2e_ms=tuple(round(m, 3) for m in medians[-3:]),
             )
         )
+
+
+def planned_here(
+    plan: Plan, modes: Sequence[str], *, done: frozenset[str], launch: int = 0, prompts: int | None = None
+) -> list[Planned]:
+    """The requests of `plan` that belong to servers of `modes` in their start `launch`, less those in `done`."""
+    order = dict.fromkeys(p.prompt_id for p in plan.requests)
+    chosen = set(list(order)[:prompts])
+    here = (p for p in plan.requests if p.mode in modes and p.launch == launch and p.prompt_id in chosen)
+    return [p for p in here if p.key not in done]
+
+
+async def read_twice(
+    target: Target, prompts: Sequence[Prompt], client: ChatClient
+) -> tuple[dict[str, list[float]], list[int]]:
+    """E2E in ms of two readings of each prompt, and the output tokens of all: a pilot, no part of the sample."""
+    times: dict[str, list[float]] = {}
+    tokens: list[int] = []
+    for turn in range(2):
+        for prompt in prompts:
+            reply = await client.chat(target, _salted(prompt.request, f"pilot {prompt.id} {turn}"))
+            if reply.e2e_us:
+                times.setdefault(prompt.id, []).append(reply.e2e_us / 1000)
+                tokens.append(reply.completion_tokens or 0)
+    return {name: each for name, each in times.items() if len(each) == 2}, tokens
 
 
 def _level(medians: Sequence[float]) -> bool:

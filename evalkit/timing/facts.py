@@ -31,6 +31,12 @@ class TimedSample(Frozen):
         """Stable identity under a frozen plan: what resume skips."""
         return f"{self.mode}|{self.concurrency}|{self.prompt_id}|{self.repeat}|{int(self.fixed_length)}"
 
+    @property
+    def answered(self) -> bool:
+        """A reply that carries something and has a time: every other one is counted as failed."""
+        reply = self.exchange
+        return bool(reply.ok and reply.e2e_us and (reply.text or reply.reasoning or reply.tool_calls))
+
 
 class ClientError(Frozen):
     """The client's own error at a load, measured against the reference server's emission log, in ms."""
@@ -63,8 +69,30 @@ class CacheState(Frozen):
     detail: str = ""
 
 
+class Pilot(Frozen):
+    """What a few prompts showed before the sample was fixed, and what the sample then costs and can show."""
+
+    #: the mode that was read; of modes that are up together the one with the widest spread of ratios
+    mode: str
+    #: prompts of the pilot itself, and requests sent for it beyond the plan's own
+    read: int
+    extra_requests: int = 0
+    e2e_ms: float
+    output_tokens: float | None = None
+    #: spread of the log ratio of one prompt that the plan reckons with
+    sd: float
+    #: prompts that will be timed in every mode; fixed from here on
+    prompts: int
+    #: smallest true ratio over the threshold that they show with 80% chance
+    detects: float
+    requests: int
+    tokens: int | None = None
+    minutes: float
+    note: str = ""
+
+
 class Look(Frozen):
-    """A preset look at the evidence, for early stopping."""
+    """A preset look at the evidence, for early stopping. `prompts`: the size that it was preset for."""
 
     prompts: int
     boundary: float

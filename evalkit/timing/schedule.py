@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 from evalkit.checklist.schema import ModesItem
@@ -13,7 +15,11 @@ from evalkit.stats.sequential import look_sizes
 from evalkit.timing.prompts import Prompt
 
 #: tokens per second of one stream when nothing is known yet
-_GUESSED_RATE = 40.0
+GUESSED_RATE = 40.0
+#: seconds of one server start when nothing is known yet: weights, kernels and graph capture of an 8B model
+GUESSED_START_S = 180.0
+#: starting each server twice may take so much of the budget
+_STARTS_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,8 @@ class Planned:
     position: int
     group: int
     fixed_length: bool = False
+    #: which start of the mode's server it belongs to; 0 for one that was up already
+    launch: int = 0
 
     @property
     def key(self) -> str:
@@ -49,10 +57,19 @@ class Plan:
     order: Literal["abba", "random"]
     seed: int
     requests: tuple[Planned, ...]
-    #: the modes are reachable at the same time, so they are interleaved
-    together: bool = True
     #: numbers of complete prompts at `decide_at` at which the evidence is looked at
     looks: tuple[int, ...] = ()
+    #: servers to start one after the other: mode and which of its starts it is
+    starts: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def together(self) -> bool:
+        """All modes are reachable at the same time, so they are interleaved."""
+        return not self.starts
+
+    def last_start(self, mode: str) -> int:
+        """The number of the mode's last start: quality and context are looked at there."""
+        return max((launch for label, launch in self.starts if label == mode), default=0)
 
     def at(self, concurrency: int) -> tuple[Planned, ...]:
         return tuple(p for p in self.requests if p.concurrency == concurrency)
@@ -63,60 +80,93 @@ class Plan:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a plan will cost. `seconds` rests on `tokens_per_second` a stream."""
+    """What a plan costs at most: answers usually end before max_tokens."""
 
     requests: int
     output_tokens: int
     seconds: float
-    tokens_per_second: float
-    notes: tuple[str, ...] = field(default=())
+    starts: int
 
 
 def make_plan(
-    prompts: Sequence[Prompt], modes: Sequence[str], baseline: str, item: ModesItem, *, together: bool = True
+    prompts: Sequence[Prompt],
+    modes: Sequence[str],
+    baseline: str,
+    item: ModesItem,
+    *,
+    launched: Sequence[str] = (),
+    minutes: float | None = None,
 ) -> Plan:
     """The timed requests of all modes.
 
-    Together: a group of prompts (one at concurrency 1, else four times the concurrency, so that only one mode is under
-    load at a time) goes to every mode in turn, A B … B A under `abba`, a drawn order under `random`; prompts in drawn
-    order, the same at each concurrency. Not together: the same order of prompts within each mode in turn.
+    Modes that are up together: a group of prompts (one at concurrency 1, else four times the concurrency, so that only
+    one mode is under load at a time) goes to every mode in turn, A B … B A under `abba`, a drawn order under `random`;
+    prompts in drawn order, the same at each concurrency. Modes in `launched` follow, one start after the other, each
+    with its share of the repeats; `minutes` is the budget that the starts must fit in.
     """
     rng = random.Random(item.seed)
     order = [prompt.id for prompt in prompts]
     rng.shuffle(order)
     levels = (item.level, *(level for level in item.concurrency if level != item.level))
+    starts = _starts(launched, item, minutes)
+    repeats = max(item.repeats, *Counter(mode for mode, _ in starts).values(), 1)
+    live = [mode for mode in modes if mode not in launched]
     requests: list[Planned] = []
-    for level in levels:
-        slots = (
-            _interleaved(order, modes, item, level, rng)
-            if together
-            else _in_turn(order, item.launch_order or modes, item.repeats)
-        )
-        for mode, prompt, repeat, group in slots:
+    for level in levels if live else ():
+        for mode, prompt, repeat, group in _interleaved(order, live, item, level, rng, repeats):
             requests.append(Planned(mode, level, prompt, repeat, len(requests), group))
+    number = Counter(mode for mode, _ in starts)
+    for mode, launch in starts:
+        for level, repeat in product(levels, range(launch, repeats, number[mode])):
+            requests += [
+                Planned(mode, level, prompt, repeat, len(requests) + place, place // _group(level), launch=launch)
+                for place, prompt in enumerate(order)
+            ]
     return Plan(
         modes=tuple(modes),
         baseline=baseline,
         concurrency=levels,
         decide_at=item.level,
-        repeats=item.repeats,
+        repeats=repeats,
         warmup=item.warmup,
         order=item.order,
         seed=item.seed,
         requests=tuple(requests),
-        together=together,
-        looks=look_sizes(len(order)) if together else (len(order),),
+        looks=(len(order),) if starts else look_sizes(len(order)),
+        starts=starts,
     )
+
+
+def _starts(launched: Sequence[str], item: ModesItem, minutes: float | None) -> tuple[tuple[str, int], ...]:
+    """A B C C B A when starting each twice fits into the budget, else A B C; `launch_order` where it is given."""
+    if item.launch_order is not None:
+        given = [mode for mode in item.launch_order if mode in launched]
+        order = [*given, *(mode for mode in launched if mode not in given)]
+    elif minutes is not None and 2 * len(launched) * GUESSED_START_S > _STARTS_SHARE * minutes * 60:
+        order = list(launched)
+    else:
+        order = [*launched, *reversed(launched)]
+    seen: Counter[str] = Counter()
+    starts = []
+    for mode in order:
+        starts.append((mode, seen[mode]))
+        seen[mode] += 1
+    return tuple(starts)
+
+
+def _group(level: int) -> int:
+    """Prompts that one mode answers in a row before the next mode has its turn, or the cache is emptied."""
+    return 1 if level == 1 else 4 * level
 
 
 _Slot = tuple[str, str, int, int]
 
 
-def _interleaved(
-    order: Sequence[str], modes: Sequence[str], item: ModesItem, level: int, rng: random.Random
+def _interleaved(  # noqa: PLR0917  called once, right above
+    order: Sequence[str], modes: Sequence[str], item: ModesItem, level: int, rng: random.Random, repeats: int
 ) -> list[_Slot]:
     slots: list[_Slot] = []
-    size, kind = (1 if level == 1 else 4 * level), item.order
+    size, kind = _group(level), item.order
     for place, start in enumerate(range(0, len(order), size)):
         block = order[start : start + size]
         forward = list(modes)
@@ -125,7 +175,7 @@ def _interleaved(
         elif len(modes) > 1:
             turn = place % len(modes)
             forward = forward[turn:] + forward[:turn]
-        for repeat in range(item.repeats):
+        for repeat in range(repeats):
             lane = forward if repeat % 2 == 0 else forward[::-1]
             if kind == "random" and repeat:
                 rng.shuffle(forward)
@@ -134,32 +184,17 @@ def _interleaved(
     return slots
 
 
-def _in_turn(order: Sequence[str], modes: Sequence[str], repeats: int) -> list[_Slot]:
-    return [
-        (mode, prompt, repeat, place)
-        for mode in dict.fromkeys(modes)
-        for repeat in range(repeats)
-        for place, prompt in enumerate(order)
-    ]
-
-
-def launch_order(modes: Sequence[str]) -> tuple[str, ...]:
-    """The order of starts when starts are affordable: A B C C B A."""
-    return (*modes, *reversed(modes))
-
-
 def estimate(
-    plan: Plan, prompts: Sequence[Prompt], *, tokens_per_second: float = _GUESSED_RATE, start_s: float = 0.0
+    plan: Plan, prompts: Sequence[Prompt], *, tokens_per_second: float = GUESSED_RATE, start_s: float = GUESSED_START_S
 ) -> Estimate:
-    """Requests, tokens (at most) and seconds of a plan, warm-ups and `start_s` per server start included."""
+    """Requests, tokens (at most) and seconds of a plan: warm-ups and `start_s` for each server start included."""
     limits = {prompt.id: prompt.request.max_tokens for prompt in prompts}
     typical = max(limits.values(), default=0)
-    warm = plan.warmup * len(plan.modes)
-    tokens = sum(limits[p.prompt_id] for p in plan.requests) + sum(warm * max(1, c) * typical for c in plan.concurrency)
-    requests = len(plan.requests) + sum(warm * max(1, c) for c in plan.concurrency)
-    seconds = start_s
+    rounds = plan.warmup * (len(plan.starts) + len(set(plan.modes) - {mode for mode, _ in plan.starts}))
+    tokens = sum(limits[p.prompt_id] for p in plan.requests) + sum(rounds * c * typical for c in plan.concurrency)
+    requests = len(plan.requests) + sum(rounds * c for c in plan.concurrency)
+    seconds = start_s * len(plan.starts)
     for level in plan.concurrency:
         planned = sum(limits[p.prompt_id] for p in plan.at(level))
-        seconds += (planned / level + warm * typical) / tokens_per_second
-    notes = ("tokens are counted at max_tokens; answers usually end earlier",)
-    return Estimate(requests, tokens, math.ceil(seconds), tokens_per_second, notes)
+        seconds += (planned / level + rounds * typical) / tokens_per_second
+    return Estimate(requests, tokens, math.ceil(seconds), len(plan.starts))

@@ -18,9 +18,11 @@ from evalkit.errors import InputFileError
 from evalkit.findings import Status
 from evalkit.items import modes as item
 from evalkit.run.facts import Facts, PromptFacts, RunStart
+from evalkit.stats.sequential import look_sizes
 from evalkit.timing import execute
 from evalkit.timing.calibrate import client_error
 from evalkit.timing.facts import ClientError, Look, TimedSample
+from evalkit.timing.looks import Question
 from evalkit.timing.prompts import load_prompts
 from evalkit.timing.schedule import estimate, make_plan
 from evalkit.timing.summary import summarise_mode
@@ -206,7 +208,8 @@ def test_a_flushed_cache_needs_no_salt(tmp_path):
 
 
 def test_a_clear_difference_stops_early_with_its_look_recorded(tmp_path):
-    settings = execute.Settings(at_least=1.0)
+    question = Question(AR, (DLM,), 1.0, sizes=look_sizes(80))
+    settings = execute.Settings(question=question)
     samples, events, plan, _ = execute_on(
         tmp_path, [script(0.004), script(0.001)], count=80, settings=settings, item=ModesItem(warmup=0, repeats=1)
     )

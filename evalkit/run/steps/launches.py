@@ -7,32 +7,81 @@ from collections.abc import Awaitable, Callable
 from evalkit.checklist.schema import Endpoint
 from evalkit.client.types import ChatClient
 from evalkit.errors import LaunchError
+from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Sitting
+from evalkit.run.steps import candidate
+from evalkit.run.steps.timing import open_requests
 from evalkit.serving.launch import LaunchFailed, launched
 
 Work = Callable[[Recorder, Sitting], Awaitable[None]]
 
 
 async def launch_each(run: Recorder, client: ChatClient, endpoints: dict[str, Endpoint], work: Work) -> None:
-    """One mode's server started, its work done, and stopped, for each of `endpoints` with a `launch`."""
-    for label, endpoint in endpoints.items():
-        if endpoint.launch is not None:
-            await _launch(run, client, label, endpoint, work)
+    """The starts of the plan in order: each server started, its work done, and stopped.
+
+    A start whose work is in the journal already is left out; a server that did not come up is not tried again.
+    """
+    failed: set[str] = set()
+    for label, launch in run.setup.plan.starts:
+        endpoint = endpoints.get(label)
+        if endpoint is None or label in failed or not _needed(run, label, launch):
+            continue
+        if not candidate.goes_on(run):
+            return
+        if run.left_s is not None and run.left_s <= 0:
+            run.stopped = f"budget: minutes used up before start {launch + 1} of {label}"
+            return
+        if not await _launch(run, client, label, launch, endpoint, work):
+            failed.add(label)
 
 
-async def _launch(run: Recorder, client: ChatClient, label: str, endpoint: Endpoint, work: Work) -> None:
-    run.say("serving", f"starting {label}")
+def _needed(run: Recorder, label: str, launch: int) -> bool:
+    """Whether something is left to do in this start: timed requests, or in the last one tasks, window and soak."""
+    if run.wanted("modes") and open_requests(run, [label], launch):
+        return True
+    if launch < run.setup.plan.last_start(label):
+        return False
+    facts, checklist = run.facts, run.checklist
+    if label not in facts.endpoints:
+        return True
+    if run.wanted("quality") and _open_cases(run, label):
+        return True
+    if label == INCUMBENT:
+        return False
+    if run.wanted("context") and checklist.items.context.probe and label not in facts.context_probes:
+        return True
+    return bool(run.wanted("serving") and checklist.items.serving.stability and label not in facts.stability)
+
+
+def _open_cases(run: Recorder, label: str) -> bool:
+    from evalkit.quality.collect import plan
+
+    done = {answer.key for answer in run.facts.answers}
+    planned = plan(run.setup.suites, [label], baseline=run.checklist.baseline.quality)
+    return any(one.key not in done for one in planned)
+
+
+async def _launch(  # noqa: PLR0917  called once, right above
+    run: Recorder, client: ChatClient, label: str, launch: int, endpoint: Endpoint, work: Work
+) -> bool:
+    """Whether the server came up."""
+    last = run.setup.plan.last_start(label)
+    run.say("serving", f"starting {label}" + (f" ({launch + 1} of {last + 1})" if last else ""))
     chosen = run.checklist.candidate
     try:
         async with launched(
             label, endpoint, model=chosen.model if chosen else "", log_dir=run.folder.logs,
             revision=chosen.revision if chosen else "main", context=run.checklist.items.context.need_tokens,
+            launch=launch,
         ) as running:  # fmt: skip
             run.keep(running.facts)
             served = endpoint.model_copy(update={"endpoint": running.base_url})
-            await work(run, Sitting(client, {label: served}, running))
+            await work(run, Sitting(client, {label: served}, running, launch=launch, last=launch == last))
     except LaunchFailed as error:
         run.keep(error.facts)
         run.error("serving", label, error)
+        return False
     except LaunchError as error:
         run.error("serving", label, error)
+        return False
+    return True

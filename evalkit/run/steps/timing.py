@@ -2,44 +2,134 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from evalkit.run.facts import Facts
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.serving import flush as flushing
 from evalkit.timing.calibrate import calibrate
-from evalkit.timing.execute import Event, Progress, Settings, Stopped, run_modes
-from evalkit.timing.facts import CacheState
+from evalkit.timing.execute import Event, Flush, Progress, Settings, Stopped, planned_here, read_twice, run_modes
+from evalkit.timing.facts import CacheState, Pilot
+from evalkit.timing.looks import Question
+from evalkit.timing.pilot import PILOT_PROMPTS, Means, interleaved, of_baseline, words
+from evalkit.timing.schedule import GUESSED_START_S, Planned
+
+#: of what is left of the budget, timing may take so much while tasks are still to be asked
+_SHARE = 2 / 3
+
+
+def open_requests(run: Recorder, modes: Sequence[str], launch: int = 0) -> list[Planned]:
+    """The timed requests of these servers, in this start, that are not in the journal."""
+    facts = run.facts
+    prompts = facts.pilot.prompts if facts.pilot else None
+    done = frozenset(s.key for s in facts.timed)
+    left = planned_here(run.setup.plan, modes, done=done, launch=launch, prompts=prompts)
+    if any(one.stopped for one in facts.looks):
+        left = [p for p in left if p.concurrency != run.setup.plan.decide_at]
+    return left
 
 
 async def time_modes(run: Recorder, sitting: Sitting) -> None:
     """The timed requests of the plan that belong to these servers and are not in the journal yet."""
-    item, facts = run.checklist.items.modes, run.facts
-    if not facts.client_errors:
+    if not open_requests(run, list(sitting.targets), sitting.launch):
+        return
+    item = run.checklist.items.modes
+    if not run.facts.client_errors:
         run.say("modes", "measuring evalkit's own timing error")
         for fact in await calibrate(sitting.client, item.concurrency):
             run.keep(fact)
-    flushable = await _flush(run, sitting, facts)
+    flushable = await _flush(run, sitting, run.facts)
 
     async def flush(mode: str) -> bool:
-        return (await flushing.flush(mode, sitting.endpoints[mode], facts.endpoints.get(mode))).method == "flush"
+        known = run.facts.endpoints.get(mode)
+        return (await flushing.flush(mode, sitting.endpoints[mode], known)).method == "flush"
 
-    def event(one: Event) -> None:
-        if isinstance(one, Stopped):
-            run.stopped = one.reason
-        elif isinstance(one, Progress):
-            run.advance("modes", one.done, one.planned)
-        elif run.keeps(one):
-            run.keep(one)
-
-    run.say("modes", f"timing {', '.join(sitting.targets)}")
+    if sitting.running is not None and run.facts.pilot is None:
+        await _pilot(run, sitting)
+    facts, plan = run.facts, run.setup.plan
+    if facts.pilot and sitting.running is not None:
+        run.say("modes", f"timing {', '.join(sitting.targets)}: {words(facts.pilot)}")
+    else:
+        run.say("modes", f"timing {', '.join(sitting.targets)}")
     await run_modes(
-        sitting.targets, run.setup.prompts, run.setup.plan, sitting.client,
-        done=frozenset(s.key for s in facts.timed), known=facts.timed, on_sample=run.keep, on_event=event,
-        settings=Settings(
-            minutes=run.checklist.budget.minutes, requests=run.checklist.budget.requests,
-            flush=flush if flushable else None, salt=not flushable,
-            at_least=item.speedup.at_least, confidence=item.confidence, early_stop=False,
-        ),
+        sitting.targets, run.setup.prompts, plan, sitting.client,
+        done=frozenset(s.key for s in facts.timed), known=facts.timed, looks=facts.looks,
+        on_sample=run.keep, on_event=lambda event: _event(run, event),
+        settings=_settings(run, sitting, flush if flushable else None),
     )  # fmt: skip
+
+
+def _settings(run: Recorder, sitting: Sitting, flush: Flush | None) -> Settings:
+    facts, plan, item = run.facts, run.setup.plan, run.checklist.items.modes
+    seconds, requests = _means(run, facts)
+
+    def pilot(times: Mapping[str, Mapping[str, Sequence[float]]]) -> Pilot:
+        return interleaved(plan, times, len(run.setup.prompts.prompts), confidence=item.confidence)
+
+    return Settings(
+        minutes=None if seconds is None else seconds / 60,
+        requests=requests,
+        flush=flush,
+        salt=flush is None,
+        cases=run.setup.scored,
+        launch=sitting.launch,
+        prompts=facts.pilot.prompts if facts.pilot else None,
+        question=question(run),
+        pilot=pilot if plan.together and facts.pilot is None else None,
+    )
+
+
+def question(run: Recorder) -> Question | None:
+    """What may end timing early. None where something else needs every prompt, or the modes are not up together."""
+    checklist, plan = run.checklist, run.setup.plan
+    item = checklist.items.modes
+    modes = tuple(mode for mode in checklist.modes if mode != plan.baseline)
+    needs_all = item.goodput is not None or any(v is not None for v in item.latency.model_dump().values())
+    if needs_all or run.setup.scored or not plan.together or len(plan.looks) < 2 or not modes:
+        return None
+    return Question(
+        baseline=plan.baseline, modes=modes, at_least=item.speedup.at_least, sizes=plan.looks, repeats=plan.repeats,
+        confidence=item.confidence, claims=max(1, len(checklist.adopted)), seed=plan.seed,
+    )  # fmt: skip
+
+
+def _means(run: Recorder, facts: Facts) -> tuple[float | None, int | None]:
+    """Seconds and requests that timing may use here: tasks get their share of the minutes."""
+    asks = run.wanted("quality") and bool(run.setup.suites)
+    seconds = None if run.left_s is None else run.left_s * (_SHARE if asks else 1.0)
+    most = run.checklist.budget.requests
+    used = len(facts.timed) + len(facts.answers) + sum(w.requests for w in facts.warmups)
+    return seconds, None if most is None else max(0, most - used - (facts.pilot.extra_requests if facts.pilot else 0))
+
+
+async def _pilot(run: Recorder, sitting: Sitting) -> None:
+    """Two readings of ten prompts in the first server that evalkit started: they fix the sample for all of them."""
+    (mode, target), *_ = sitting.targets.items()
+    plan, prompts = run.setup.plan, run.setup.prompts
+    run.say("modes", f"pilot: {PILOT_PROMPTS} prompts twice on {mode}")
+    order = list(dict.fromkeys(p.prompt_id for p in plan.requests))[:PILOT_PROMPTS]
+    chosen = [next(p for p in prompts.prompts if p.id == name) for name in order]
+    times, tokens = await read_twice(target, chosen, sitting.client)
+    seconds, requests = _means(run, run.facts)
+    if seconds is not None:
+        ready = sitting.running.facts.ready_s if sitting.running else None
+        seconds = max(0.0, seconds - (len(plan.starts) - 1) * (ready or GUESSED_START_S))
+    fixed = of_baseline(
+        plan, mode, times, tokens, len(prompts.prompts), confidence=run.checklist.items.modes.confidence,
+        means=Means(seconds, requests),
+    )  # fmt: skip
+    run.keep(fixed)
+
+
+def _event(run: Recorder, event: Event) -> None:
+    if isinstance(event, Stopped):
+        run.stopped = event.reason
+    elif isinstance(event, Progress):
+        run.advance("modes", event.done, event.planned)
+    elif run.keeps(event):
+        run.keep(event)
+    if isinstance(event, Pilot):
+        run.say("modes", f"after {event.read} prompts: {words(event)}")
 
 
 async def _flush(run: Recorder, sitting: Sitting, facts: Facts) -> bool:
