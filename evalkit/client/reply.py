@@ -182,6 +182,9 @@ class Reply:
         if choice is None:
             raise BadReplyError("protocol", "the reply has no choices")
         self._message(choice.get("message"), at_us)
+        if isinstance(probabilities := choice.get("logprobs"), dict):
+            content = probabilities.get("content")
+            self.server["logprob_tokens"] = len(content) if isinstance(content, list) else 0
         self.first_visible_us = None  # a reply that arrives whole has no first text
         self._finish(choice)
 

@@ -7,7 +7,11 @@ from datetime import datetime
 from evalkit.checklist.schema import Checklist, Endpoint
 from evalkit.findings import Check, Finding, KnownBy, Status
 from evalkit.items import serving_checks as checks
+from evalkit.items.serving_capabilities import named, parallel, sampling, streaming, tools
+from evalkit.items.serving_counters import corroborated
+from evalkit.items.serving_mode import block_loop, decodes, preflight, provenance
 from evalkit.items.serving_sameness import distinct, same_model, same_settings
+from evalkit.items.serving_stability import stability
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.run.facts import Facts
 from evalkit.serving.facts import EndpointFacts, LaunchFacts
@@ -15,7 +19,6 @@ from evalkit.serving.support import recipe_for, rows_for
 
 CHECKS: tuple[Check, ...] = checks.CHECKS
 
-_RUNS = (Mode.SELF_SPECULATION.value, Mode.SPECULATIVE.value)
 _BY_KIND = {
     "refused": "Start the server, or correct host and port; `evalkit probe URL` tells when it answers.",
     "timeout": "The server accepts connections but does not answer: read its log, then restart it.",
@@ -36,6 +39,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     first = _first(checklist, facts)
     for label, endpoint in checklist.modes.items():
         found += _mode(checklist, facts, label, endpoint, first)
+    found += preflight(facts, None)
     found += distinct(checklist, facts)
     found += _incumbent(checklist, facts)
     found += _required(checklist, found)
@@ -60,19 +64,17 @@ def _mode(
     if served is None or not served.reachable:
         return found
     found += [
-        _decodes(checklist, label, served),
-        *_block_loop(label, served),
-        _provenance(checklist, label, served),
+        *preflight(facts, label),
+        decodes(checklist, label, served),
+        *block_loop(label, served),
+        *corroborated(facts, label, served),
+        provenance(checklist, label, served),
+        same_model(facts, served, label, first),
     ]
-    found.append(same_model(facts, served, label, first))
     settings = same_settings(served, label, first)
     found += [settings] if settings else []
-    found += [
-        _parallel(checklist, label, served),
-        _streaming(label, served),
-        _sampling(checklist, facts, label, served),
-    ]
-    return [*found, *_tools(facts, label, served), *_stability(checklist, facts, label)]
+    found += [parallel(checklist, label, served), streaming(label, served), sampling(checklist, facts, label, served)]
+    return [*found, *tools(facts, label, served), *named(label, served), *stability(checklist, facts, label)]
 
 
 def _model(checklist: Checklist) -> str:
@@ -159,191 +161,6 @@ def _reachable(checklist: Checklist, label: str, endpoint: Endpoint, served: End
     engine = " ".join(filter(None, (served.engine or "an unknown engine", served.engine_version)))
     text = f"{label}: {served.endpoint} answers ({engine})."
     return check.finding(Status.PASS, text, mode=label, observed=engine, known_by=KnownBy.OBSERVED)
-
-
-def _decodes(checklist: Checklist, label: str, served: EndpointFacts) -> Finding:
-    """The table "evidence of the mode": what the label wants, what is declared, what was seen."""
-    want, said, seen = base_mode(label).value, served.declared_mode, served.observed_mode
-    told = f"declared {said or 'unknown'} ({served.declared_why})"
-    why = f"{told}, observed {seen or 'not'} ({served.observed_why or 'not tried'})"
-    observed = f"declared {said or 'unknown'}, observed {seen or 'not seen'}"
-
-    def finding(status: Status, text: str, known: KnownBy | None, remedy: str | None = None) -> Finding:
-        return checks.MODE.finding(
-            status,
-            f"{label}: {text}: {why}.",
-            mode=label,
-            observed=observed,
-            threshold=want,
-            known_by=known,
-            remedy=remedy,
-        )
-
-    if said is None:
-        return _inferred(checklist, want, seen, finding)
-    if said != want:
-        if {said, want} == set(_RUNS):
-            return finding(Status.FAIL, f"this is {said}, another method", KnownBy.DECLARED, f"Label the mode {said}.")
-        return finding(Status.FAIL, f"the server declares {said}", KnownBy.DECLARED)
-    if served.block_loop:
-        return finding(Status.WARN, "autoregressive by name, run as a block loop", KnownBy.DECLARED)
-    if seen is None:
-        return finding(Status.PASS, "as declared; the stream could not show it", KnownBy.DECLARED)
-    if _alike(seen, said):
-        return finding(Status.PASS, "as declared, and seen in the stream", KnownBy.OBSERVED)
-    status = Status.FAIL if want == Mode.AUTOREGRESSIVE.value else Status.INCONCLUSIVE
-    cause = next((w.summary for w in served.warnings if w.id == checks.MODE.id), None)
-    return finding(status, "the stream contradicts the declaration", KnownBy.OBSERVED, cause)
-
-
-def _alike(seen: str, want: str) -> bool:
-    return seen == want or (seen in _RUNS and want in _RUNS)
-
-
-def _inferred(checklist: Checklist, want: str, seen: str | None, finding) -> Finding:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    if seen is None:
-        remedy = "Ask the server directly instead of through a gateway, so that /server_info or /metrics can be read."
-        result: Finding = finding(Status.INCONCLUSIVE, "the mode is neither declared nor seen", None, remedy)
-    elif not _alike(seen, want):
-        status = Status.FAIL if want == Mode.AUTOREGRESSIVE.value else Status.INCONCLUSIVE
-        result = finding(status, "not declared, and the stream looks otherwise", KnownBy.OBSERVED)
-    elif checklist.items.serving.accept_inferred:
-        result = finding(Status.WARN, "inferred from the stream alone, as accepted", KnownBy.INFERRED)
-    else:
-        remedy = "Let evalkit reach /server_info (or vLLM's /metrics), or set items.serving.accept_inferred: true."
-        result = finding(Status.INCONCLUSIVE, "only inferred from the stream", KnownBy.INFERRED, remedy)
-    return result
-
-
-def _block_loop(label: str, served: EndpointFacts) -> list[Finding]:
-    if not served.block_loop:
-        return []
-    text = f"{label}: AR by name, a block loop by {served.declared_why}: for speed only, no quality baseline."
-    known = KnownBy.OBSERVED if served.observed_mode == Mode.DIFFUSION.value else KnownBy.DECLARED
-    return [checks.BLOCK_LOOP.finding(Status.WARN, text, mode=label, observed=served.observed_why, known_by=known)]
-
-
-def _provenance(checklist: Checklist, label: str, served: EndpointFacts) -> Finding:
-    allow = checklist.items.serving.allow
-    kind = served.release
-    engine = " ".join(filter(None, (served.engine or "an unknown engine", served.engine_version)))
-    more = "".join(f", {name} {value}" for name, value in served.provenance.items())
-    text = f"{label}: {engine} is of kind {kind}{more}."
-    if kind == "unknown":
-        status = Status.INCONCLUSIVE
-        remedy = (
-            "Let the server's version be read (/server_info, /version), or state it in modes.NAME.note and waive this."
-        )
-    else:
-        allowed = kind in allow
-        status = (Status.PASS if kind == "release" else Status.WARN) if allowed else Status.FAIL
-        remedy = None
-    return checks.PROVENANCE.finding(
-        status,
-        text,
-        mode=label,
-        observed=kind,
-        threshold=", ".join(allow),
-        known_by=KnownBy.DECLARED,
-        remedy=remedy,
-        data={"provenance": dict(served.provenance)},
-    )
-
-
-def _parallel(checklist: Checklist, label: str, served: EndpointFacts) -> Finding:
-    check, item = checks.PARALLEL, checklist.items.modes
-    told = served.capability("max_running_requests")
-    if told is None or not isinstance(told.value, int):
-        return check.finding(
-            Status.WARN if item.level > 1 else Status.PASS,
-            f"{label}: no limit of running requests is told; {item.level} at a time are decided.",
-            mode=label,
-            threshold=str(item.level),
-        )
-    limit, most = int(told.value), max(item.concurrency)
-    status = Status.INCONCLUSIVE if limit < item.level else Status.WARN if limit < most else Status.PASS
-    detail = f" ({told.detail})" if told.detail else ""
-    text = f"{label}: the server runs {limit} requests at a time{detail}; {item.level} decides, {most} is the highest."
-    return check.finding(
-        status, text, mode=label, observed=str(limit), threshold=str(item.level), known_by=told.known_by
-    )
-
-
-def _streaming(label: str, served: EndpointFacts) -> Finding:
-    check = checks.STREAMING
-    usage, streams = served.capability("continuous_usage"), served.capability("streaming")
-    if usage is None or streams is None:
-        why = served.observed_why or "no stream was tried"
-        return check.finding(Status.INCONCLUSIVE, f"{label}: streaming was not seen: {why}.", mode=label)
-    known = KnownBy.OBSERVED
-    if usage.value:
-        return check.finding(
-            Status.PASS, f"{label}: each event carries the count of tokens so far.", mode=label, known_by=known
-        )
-    if streams.value:
-        text = f"{label}: it streams ({streams.detail}), without counts on the events."
-        return check.finding(Status.WARN, text, mode=label, known_by=known)
-    return check.finding(Status.WARN, f"{label}: the reply came in one piece.", mode=label, known_by=known)
-
-
-def _sampling(checklist: Checklist, facts: Facts, label: str, served: EndpointFacts) -> Finding:
-    check, asked = checks.SAMPLING, checklist.request.temperature
-    matters = asked > 0
-    told = served.capability("temperature")
-    draws = next((probe for probe in reversed(facts.sampling) if probe.mode == label), None)
-    if draws is not None and draws.draws - draws.failed >= 2:
-        honoured = draws.distinct_at_one > 1
-        one, zero = draws.distinct_at_one, draws.distinct_at_zero
-        text = f"{label}: {one} different replies of {draws.draws} at temperature 1, {zero} at 0."
-        status = Status.PASS if honoured else (Status.FAIL if matters else Status.WARN)
-        return check.finding(status, text, mode=label, known_by=KnownBy.OBSERVED, counts=matters)
-    if told is not None and told.value is False:
-        status = Status.FAIL if matters else Status.WARN
-        text = f"{label}: temperature is not honoured: {told.detail}; {asked:g} is asked."
-        return check.finding(status, text, mode=label, known_by=told.known_by, counts=matters)
-    if not matters:
-        return check.finding(
-            Status.NOT_APPLICABLE, f"{label}: temperature 0 is asked, nothing is sampled.", mode=label, counts=False
-        )
-    remedy = "Run again without a budget that cuts the sampling probe (10 short requests a mode)."
-    return check.finding(Status.INCONCLUSIVE, f"{label}: sampling was not probed.", mode=label, remedy=remedy)
-
-
-def _tools(facts: Facts, label: str, served: EndpointFacts) -> list[Finding]:
-    if not any(suite.kind == "tools" for suite in facts.suites):
-        return []
-    told = served.capability("tool_calls")
-    check = checks.TOOLS
-    if told is None or told.value is None:
-        text = f"{label}: whether tool calls are parsed is not told; the suite's own replies show it."
-        return [check.finding(Status.WARN, text, mode=label)]
-    status = Status.PASS if told.value else Status.ERROR
-    text = f"{label}: tool calls are {'parsed' if told.value else 'not parsed'} ({told.detail})."
-    return [check.finding(status, text, mode=label, known_by=told.known_by)]
-
-
-def _stability(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
-    asked = checklist.items.serving.stability
-    if asked is None:
-        return []
-    check, soak = checks.STABILITY, facts.stability.get(label)
-    if soak is None:
-        remedy = "Run again with --resume and enough budget for the soak."
-        return [check.finding(Status.INCONCLUSIVE, f"{label}: the soak was not run.", mode=label, remedy=remedy)]
-    leak = None if soak.kv_before is None or soak.kv_after is None else soak.kv_after - soak.kv_before
-    text = (
-        f"{label}: {soak.requests} requests in {soak.minutes:g} min, {soak.failed} failed, "
-        f"{soak.disconnects} disconnects, "
-        f"{soak.idle_s:g} s idle, answer after it {'right' if soak.right_after else 'not right'}"
-    )
-    text += "" if leak is None else f", KV use {leak * 100:+.1f} points"
-    if soak.requests == 0 or soak.right_after is None:
-        status = Status.INCONCLUSIVE
-    elif soak.failed or not soak.right_after or (leak is not None and leak > 0.02):
-        status = Status.FAIL
-    else:
-        status = Status.WARN if leak is None or leak > 0.005 or soak.minutes < asked.minutes * 0.9 else Status.PASS
-    return [check.finding(status, f"{text}.", mode=label, known_by=KnownBy.OBSERVED, data=soak.model_dump())]
 
 
 def _incumbent(checklist: Checklist, facts: Facts) -> list[Finding]:

@@ -95,6 +95,59 @@ STREAMING = Check(
     "Use a server that honours stream_options.continuous_usage_stats, without a proxy that rewrites streams.",
     per_mode=True,
 )
+PREFLIGHT = Check(
+    "serving.preflight",
+    "Nothing that is about to be asked is known to fail",
+    "A run that takes an hour should not end in what was known after a minute: what the server told is held against "
+    "what the checklist asks, before the first timed request.",
+    "Change what the conflict names and run again, or measure all the same with --keep-going.",
+    per_mode=True,
+)
+CORROBORATED = Check(
+    "serving.corroborated",
+    "The server's own counters agree with the mode",
+    "Counters read before and after the run count what the server did, where the stream shows only what arrived: "
+    "verify calls of a drafter, denoising steps, scheduler rounds.",
+    "Start SGLang with --enable-metrics, and let evalkit reach /metrics; where counters contradict the mode, compare "
+    "the start flags with the label.",
+    per_mode=True,
+)
+FORWARDS = Check(
+    "serving.forward-passes",
+    "The server's statistics file shows the drafter at work",
+    "The fork writes forward passes and tokens of every reply to the file that `stats_file` names. A drafter that "
+    "silently did not load shows there as fewer tokens a forward, and nowhere else.",
+    "Look at lora_path and lora_mode in the algorithm's YAML, and at the server's log where it loads the adapter.",
+    per_mode=True,
+)
+IGNORE_EOS = Check(
+    "serving.ignore-eos",
+    "The server generates to a given length when asked",
+    "Replies of equal length separate the speed of decoding from how much a mode says.",
+    "Fixed lengths are a SGLang and vLLM extension (ignore_eos); without it, compare times per token.",
+    per_mode=True,
+)
+JSON_SCHEMA = Check(
+    "serving.json-schema",
+    "The server holds replies to a JSON schema",
+    "Block diffusion of SGLang applies no grammar: a schema is ignored, or the request never ends.",
+    "Ask for JSON in the prompt and grade it with a structured suite, or serve that traffic in another mode.",
+    per_mode=True,
+)
+LOGPROBS = Check(
+    "serving.logprobs",
+    "The server gives log probabilities",
+    "Diffusion decoding has no left-to-right probability of a token; SGLang answers with an empty list.",
+    "Do not build on logprobs in this mode.",
+    per_mode=True,
+)
+ENFORCED = Check(
+    "serving.context-enforced",
+    "A request beyond the context limit is refused",
+    "A server that takes more than it can hold cuts silently, and the reply answers another prompt.",
+    "Start it without --allow-auto-truncate, or check lengths before sending.",
+    per_mode=True,
+)
 STABILITY = Check(
     "serving.stability",
     "The server survives load, disconnects and idling",
@@ -133,6 +186,13 @@ CHECKS: tuple[Check, ...] = (
     TOOLS,
     SAMPLING,
     STREAMING,
+    PREFLIGHT,
+    CORROBORATED,
+    FORWARDS,
+    IGNORE_EOS,
+    JSON_SCHEMA,
+    LOGPROBS,
+    ENFORCED,
     STABILITY,
     REQUIRED,
     SUPPORT,

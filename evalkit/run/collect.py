@@ -12,7 +12,7 @@ from evalkit.run.folder import RunFolder
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.run.setup import Setup
 from evalkit.run.show import Show
-from evalkit.run.steps import candidate, context, launches, quality, serving, timing
+from evalkit.run.steps import candidate, context, launches, quality, serving, stability, timing
 
 
 def collect(setup: Setup, folder: RunFolder, show: Show) -> Facts:
@@ -54,13 +54,22 @@ async def sit(run: Recorder, sitting: Sitting) -> None:
     """All work of the servers that are up together."""
     await serving.probe_servers(run, sitting)
     candidate.look_at_hardware(run)
-    if not sitting.targets or not candidate.goes_on(run):
-        return
+    serving.check(run, sitting)
+    if sitting.targets and candidate.goes_on(run):
+        async with serving.counted(run, sitting):
+            await _measure(run, sitting)
+
+
+async def _measure(run: Recorder, sitting: Sitting) -> None:
     if run.wanted("modes"):
         await timing.time_modes(run, sitting)
+    if not sitting.last:
+        return
     if run.wanted("quality"):
         await quality.ask_tasks(run, sitting)
     if run.wanted("serving"):
         await quality.draw(run, sitting)
     if run.wanted("context") and run.checklist.items.context.probe:
         await context.probe_windows(run, sitting)
+    if run.wanted("serving"):
+        await stability.soak_servers(run, sitting)

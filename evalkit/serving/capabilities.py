@@ -28,6 +28,10 @@ _SCHEMA = {
 }
 
 
+#: engines that refuse what does not fit; others run on, and do not stop when the client leaves
+_REFUSES = ("sglang", "vllm")
+
+
 def merge(first: tuple[Capability, ...], then: tuple[Capability, ...]) -> tuple[Capability, ...]:
     """By name; a later one replaces an earlier one unless it could not tell."""
     named = {c.name: c for c in first}
@@ -79,15 +83,15 @@ def observed(exchange: Exchange, deltas: TokenDeltas | None) -> tuple[Capability
     )
 
 
-async def ask(
-    client: ChatClient, target: Target, facts: EndpointFacts, *, structured_on_diffusion: bool = False
-) -> tuple[Capability, ...]:
-    """A few short requests. JSON schema goes to a diffusion server only when asked for: it hangs there and stays."""
+async def ask(client: ChatClient, target: Target, facts: EndpointFacts) -> tuple[Capability, ...]:
+    """A few short requests. No JSON schema goes to a diffusion server of SGLang: it never answers, and stays."""
     target = Target(target.label, target.base_url, target.model, target.api_key, CAPABILITY)
     found = [await _tools(client, target), await _ignore_eos(client, target), await _logprobs(client, target)]
-    diffusion = bool(facts.settings.get("dllm_algorithm")) or "diffusion" in (facts.declared_mode, facts.observed_mode)
-    if structured_on_diffusion or not diffusion:
+    if not facts.settings.get("dllm_algorithm") and "diffusion" not in (facts.declared_mode, facts.observed_mode):
         found.append(await _json_schema(client, target))
+    limit = facts.context.max_model_len
+    if facts.engine in _REFUSES and limit:
+        found.append(await _over_limit(client, target, limit))
     return tuple(found)
 
 
@@ -125,7 +129,21 @@ async def _logprobs(client: ChatClient, target: Target) -> Capability:
     exchange = await client.chat(target, _request("Say ok.", max_tokens=4, extra_body={"logprobs": True}))
     if not exchange.ok:
         return _refused("logprobs", exchange)
-    return Capability(name="logprobs", value=None, known_by=KnownBy.OBSERVED, detail="accepted; values were not read")
+    told = exchange.server.get("logprob_tokens")
+    detail = "the field is ignored" if told is None else f"{told} of {exchange.completion_tokens} tokens have one"
+    return Capability(name="logprobs", value=bool(told), known_by=KnownBy.OBSERVED, detail=detail)
+
+
+async def _over_limit(client: ChatClient, target: Target, limit: int) -> Capability:
+    """A short prompt with a reply longer than the window: a server that keeps its limit refuses it at once."""
+    exchange = await client.chat(target, _request("Say ok.", max_tokens=limit + 1))
+    if exchange.ok:
+        detail = f"max_tokens {limit + 1} was taken although the window is {limit}"
+        return Capability(name="context_enforced", value=False, known_by=KnownBy.OBSERVED, detail=detail)
+    refused = exchange.status in (400, 413, 422)
+    message = exchange.error.message[:200] if exchange.error else ""
+    value = True if refused else None
+    return Capability(name="context_enforced", value=value, known_by=KnownBy.OBSERVED, detail=message)
 
 
 async def _json_schema(client: ChatClient, target: Target) -> Capability:

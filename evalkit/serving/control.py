@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -60,6 +62,14 @@ class Reply:
         return self.error is None
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once: reading the authorities takes 25 ms, which a cache flush between timed requests must not."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
+
+
 def base_url(endpoint: str) -> str:
     """Scheme, host and prefix of an endpoint, without `/v1` or a full route behind it.
 
@@ -89,6 +99,7 @@ class Control:
             trust_env=False,  # no .netrc; a proxy is taken only as `proxy_for` decides
             follow_redirects=False,
             proxy=proxy_for(self.base),
+            verify=_certificates(),
             timeout=httpx2.Timeout(limits.idle_s, connect=limits.connect_s),
         )
         return self

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
+
+#: scheduler rounds of SGLang: autoregressive decoding counts under decode, the diffusion loop under prefill
+PASSES = "sglang:cuda_graph_passes_total"
+DECODE_PASSES, PREFILL_PASSES = f"{PASSES}{{decode}}", f"{PASSES}{{prefill}}"
+_KIND = re.compile(r'mode="(decode|prefill)_')
 
 #: Label sets differ between versions: match by name, sum over labels.
 WANTED = (
     "sglang:generation_tokens_total",
+    "sglang:num_requests_total",
+    "sglang:num_aborted_requests_total",
     "sglang:spec_verify_calls_total",
-    "sglang:cuda_graph_passes_total",
+    PASSES,
     "sglang:spec_accept_length",
     "sglang:token_usage",
     "sglang:num_used_tokens",
     "sglang:context_len",
     "vllm:generation_tokens_total",
+    "vllm:request_success_total",
     "vllm:kv_cache_usage_perc",
     "process_start_time_seconds",
 )
@@ -32,6 +41,9 @@ def counters(page: str) -> dict[str, float]:
         name = line.partition("{")[0].partition(" ")[0]
         if name not in WANTED and not (name.startswith(PREFIXES) and not name.endswith(("_bucket", "_created"))):
             continue
+        kind = _KIND.search(line) if name == PASSES else None
+        if kind:
+            name = f"{PASSES}{{{kind.group(1)}}}"
         value = _number(line.rpartition("}")[2] if "}" in line else line.partition(" ")[2])
         if value is not None and len(name) < 100 and len(found) < 100:
             found[name] = found.get(name, 0.0) + value

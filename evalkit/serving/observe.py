@@ -161,5 +161,6 @@ def _seen(exchange: Exchange, stream_interval: int | None) -> tuple[TokenDeltas 
         prompt_tokens=exchange.prompt_tokens,
         completion_tokens=exchange.completion_tokens,
         coalesced=seen.coalesced,
+        seconds=exchange.e2e_us / 1e6 if exchange.e2e_us else None,
     )
     return kept, seen, exchange

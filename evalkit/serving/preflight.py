@@ -6,54 +6,92 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evalkit.checklist.schema import Checklist
-from evalkit.serving.facts import EndpointFacts
+from evalkit.serving.facts import Conflict, EndpointFacts
 
 
 @dataclass(frozen=True)
-class Conflict:
-    """`certain`: the requests will fail; otherwise the figures will not mean what was asked."""
+class Work:
+    """What the run is about to ask. Tokens are of prompt and reply together; `least` is the generous estimate."""
 
-    mode: str
-    what: str
-    remedy: str
-    certain: bool
+    tokens: int | None = None
+    least: int | None = None
+    tools: bool = False
+    requests: int = 0
+    #: of the whole run, at most: replies as long as they may get
+    seconds: float = 0.0
 
 
-def preflight(
-    checklist: Checklist, endpoints: Mapping[str, EndpointFacts], *, need_tokens: int | None = None, tools: bool = False
-) -> list[Conflict]:
-    """What the checklist asks against what the servers told. `need_tokens`: longest prompt plus output."""
-    found: list[Conflict] = []
+def preflight(checklist: Checklist, endpoints: Mapping[str, EndpointFacts], work: Work) -> list[Conflict]:
+    """What the checklist asks against what the servers of `endpoints` told."""
+    found = _budget(checklist, work)
     for label in checklist.modes:
         served = endpoints.get(label)
         if served is not None and served.reachable:
-            found += _of(checklist, label, served, need_tokens, tools)
+            found += _of(checklist, label, served, work)
     return found
 
 
-def _of(checklist: Checklist, label: str, served: EndpointFacts, need: int | None, tools: bool) -> list[Conflict]:
-    found: list[Conflict] = []
-    context, item = served.context, checklist.items.modes
-    told = [n for n in (context.max_model_len, context.max_total_num_tokens, context.max_req_input_len) if n]
-    limit = min(told, default=None)
-    need = max(filter(None, (need, checklist.items.context.need_tokens)), default=None)
-    if limit is not None and need is not None and need > limit:
-        what = f"{need} tokens are needed, the server takes {limit}"
-        found.append(Conflict(label, what, "start it with a larger --context-length and KV pool", certain=True))
+def _budget(checklist: Checklist, work: Work) -> list[Conflict]:
+    found, budget = [], checklist.budget
+    if budget.minutes is not None and work.seconds > budget.minutes * 60:
+        what = (
+            f"the plan takes up to {work.seconds / 60:.0f} min at the speed that was seen so far, "
+            f"the budget is {budget.minutes:g} min"
+        )
+        remedy = "fewer prompts, repeats or levels of concurrency, a lower max_tokens, or a larger budget.minutes"
+        found.append(Conflict(mode=None, what=what, remedy=remedy, certain=False))
+    if budget.requests is not None and work.requests > budget.requests:
+        what = f"{work.requests} timed requests are planned, the budget is {budget.requests}"
+        remedy = "fewer prompts, repeats or levels of concurrency, or a larger budget.requests"
+        found.append(Conflict(mode=None, what=what, remedy=remedy, certain=False))
+    return found
+
+
+def _of(checklist: Checklist, label: str, served: EndpointFacts, work: Work) -> list[Conflict]:
+    found = _window(label, served, work)
+
+    def add(what: str, remedy: str, *, certain: bool) -> None:
+        found.append(Conflict(mode=label, what=what, remedy=remedy, certain=certain))
+
+    level = checklist.items.modes.level
     parallel = served.capability("max_running_requests")
-    if parallel and isinstance(parallel.value, int) and parallel.value < item.level:
-        what = f"{item.level} requests at a time are decided, the server runs {parallel.value}"
-        found.append(Conflict(label, what, f"start it with --max-running-requests {item.level}", certain=False))
+    if parallel and isinstance(parallel.value, int) and parallel.value < level:
+        what = f"{level} requests at a time are decided, the server runs {parallel.value}: a queue would be timed"
+        add(what, f"start it with --max-running-requests {level}", certain=False)
     calls = served.capability("tool_calls")
-    if tools and calls and calls.value is False:
-        what = "a tools suite is asked, the server does not parse tool calls"
-        found.append(Conflict(label, what, "start it with --tool-call-parser", certain=True))
+    if work.tools and calls and calls.value is False:
+        add(f"a tools suite is asked, tool calls are not parsed: {calls.detail}", _parser(served), certain=True)
     asked = checklist.modes[label].model
     if asked and served.served_models and asked not in served.served_models:
         what = f"the model {asked} is not among those served: {', '.join(served.served_models[:5])}"
-        found.append(Conflict(label, what, "correct modes.*.model", certain=served.engine != "sglang"))
+        # SGLang answers to any name
+        add(what, f"correct modes.{label}.model", certain=served.engine == "vllm")
     temperature = checklist.request.temperature
     if served.engine == "vllm" and served.declared_mode == "diffusion" and temperature != 1.0:
         what = f"vLLM's diffusion takes temperature 1.0 only, {temperature:g} is asked"
-        found.append(Conflict(label, what, "set request.temperature: 1.0 for all modes", certain=True))
+        add(what, "set request.temperature: 1.0 for all modes", certain=True)
     return found
+
+
+def _window(label: str, served: EndpointFacts, work: Work) -> list[Conflict]:
+    limit = window(served)
+    if limit is None or not work.tokens or not work.least or work.tokens <= limit:
+        return []
+    certain = work.least > limit
+    what = (
+        f"{'' if certain else 'perhaps '}{work.tokens} tokens are needed (prompt and reply), the server takes {limit}"
+    )
+    remedy = "start it with a larger --context-length and KV pool, or ask for shorter replies (max_tokens)"
+    return [Conflict(mode=label, what=what, remedy=remedy, certain=certain)]
+
+
+def window(served: EndpointFacts) -> int | None:
+    """Tokens of prompt and reply that the server takes: the smallest limit that it told."""
+    context = served.context
+    return min((n for n in (context.max_model_len, context.max_total_num_tokens) if n), default=None)
+
+
+def _parser(served: EndpointFacts) -> str:
+    if served.engine == "vllm":
+        return "start it with --enable-auto-tool-choice --tool-call-parser NAME, or leave the tools suite out"
+    return "start it with --tool-call-parser NAME, or leave the tools suite out"

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
-from evalkit.serving import metrics
+from evalkit.limits import GIVE_UP_AFTER
+from evalkit.secrets import redact
+from evalkit.serving import counters
 from evalkit.serving.control import Control
 from evalkit.serving.facts import StabilityFacts
+from evalkit.text import one_line
 
 DISCONNECTS = 20
 IDLE_S = 60.0
-_CHECK = ChatRequest(messages=({"role": "user", "content": "What is the capital of France? One word."},), max_tokens=32)
+#: a client that leaves stays this long, in turn: before the first token, and while tokens come
+_STAYS_S = (0.05, 0.2, 0.4)
+#: a reply that is to be left must last longer than that
+_LONG = 1024
+#: the same question before and after, so alike that what differs is the order of additions
+_ALIKE = 0.5
+_QUESTION = "What is the capital of France? Answer with one word."
+_CHECK = ChatRequest(messages=({"role": "user", "content": _QUESTION},), max_tokens=32)
+
+Flush = Callable[[], Awaitable[bool]]
 
 
-def _answered(exchange: Exchange) -> bool:
-    return exchange.ok and bool(exchange.text.strip())
+@dataclass
+class _Load:
+    """What the load did so far. `silent`: requests without a reply, one after the other."""
+
+    requests: int = 0
+    failed: int = 0
+    silent: int = 0
+    why: list[str] = field(default_factory=list)
+
+    def add(self, exchange: Exchange) -> None:
+        self.requests += 1
+        self.failed += not exchange.ok
+        self.silent = 0 if exchange.ok else self.silent + 1
+        if exchange.error and len(self.why) < 3:
+            self.why.append(exchange.error.message)
 
 
 async def soak(
@@ -27,59 +54,71 @@ async def soak(
     concurrency: int,
     minutes: float,
     disconnects: int = DISCONNECTS,
-    idle_s: float = IDLE_S,
-    right: Callable[[Exchange], bool] = _answered,
+    idle_s: float | None = None,
+    flush: Flush | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> StabilityFacts:
     """Runs `requests` round and round at `concurrency` for `minutes`. Never raises for what the server does.
 
-    `right` judges the answer after the idle time; it may compare it with a reply from before the load.
+    `flush` empties the prefix cache and says whether it did: only then does a grown KV use mean a leak. The load ends
+    early when the server no longer answers.
     """
-    loop = asyncio.get_running_loop()
-    began, counts = loop.time(), [0, 0]
+    loop, load = asyncio.get_running_loop(), _Load()
+    idle_s = IDLE_S if idle_s is None else idle_s
     async with Control(target.base_url, target.api_key) as control:
-        before = await _kv(control)
+        first = await client.chat(target, _CHECK)
+        flushed = await flush() if flush else False
+        before = await counters.kv_use(control)
+        began = loop.time()
+        gone = max(GIVE_UP_AFTER, 2) * concurrency
 
-        async def worker(first: int) -> None:
-            number = first
-            while loop.time() - began < minutes * 60:
+        async def worker(number: int) -> None:
+            while loop.time() - began < minutes * 60 and load.silent < gone:
                 exchange = await client.chat(target, requests[number % len(requests)])
-                counts[0] += 1
-                counts[1] += not exchange.ok
+                load.add(exchange)
                 number += concurrency
                 if not exchange.ok:
                     await sleep(0.5)  # a dead server is not hammered
 
         await asyncio.gather(*(worker(n) for n in range(concurrency)))
         lasted = (loop.time() - began) / 60
-        for number in range(disconnects):
-            await _leave(client, target, requests[number % len(requests)])
+        left = [await _leave(client, target, requests[n % len(requests)], n) for n in range(disconnects)]
         await sleep(idle_s)
         last = await client.chat(target, _CHECK)
-        after = await _kv(control)
-    detail = last.error.message if last.error else last.text[:100]
+        flushed = flushed and flush is not None and await flush()
+        after = await counters.kv_use(control)
     return StabilityFacts(
         mode=target.label,
         minutes=round(lasted, 2),
-        requests=counts[0],
-        failed=counts[1],
-        disconnects=disconnects,
+        requests=load.requests,
+        failed=load.failed,
+        disconnects=sum(left),
         idle_s=idle_s,
-        right_after=right(last),
+        right_after=right(first, last),
         kv_before=before,
         kv_after=after,
-        detail=detail,
+        flushed=flushed,
+        detail=redact(one_line("; ".join(load.why) or (last.error.message if last.error else last.text), limit=200)),
     )
 
 
-async def _kv(control: Control) -> float | None:
-    page = await control.get_text("/metrics")
-    return metrics.kv_use(metrics.counters(page.text)) if page.ok else None
+def right(first: Exchange, last: Exchange) -> bool | None:
+    """Whether the answer after the idle time is as good as the one before the load; None: there was none before."""
+    if not (first.ok and first.text.strip()):
+        return None
+    if not (last.ok and last.text.strip()):
+        return False
+    before, after = (one_line(e.text, limit=400).casefold() for e in (first, last))
+    if "paris" in before:
+        return "paris" in after
+    return difflib.SequenceMatcher(None, before, after).ratio() >= _ALIKE
 
 
-async def _leave(client: ChatClient, target: Target, request: ChatRequest) -> None:
-    """Asks, and hangs up while the server works: cancelling closes the connection."""
+async def _leave(client: ChatClient, target: Target, request: ChatRequest, number: int) -> bool:
+    """Asks, and hangs up while the server works; False when the reply was there before."""
+    longer = replace(request, max_tokens=max(request.max_tokens, _LONG))
     try:
-        await asyncio.wait_for(client.chat(target, request), 0.2)
+        await asyncio.wait_for(client.chat(target, longer), _STAYS_S[number % len(_STAYS_S)])
     except TimeoutError:
-        pass
+        return True
+    return False

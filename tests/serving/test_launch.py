@@ -41,9 +41,13 @@ SERVER = textwrap.dedent(
 )
 
 
+OURS = "LAUNCH_TEST_FOLDER"
+
+
 @pytest.fixture(autouse=True)
-def _short_grace(monkeypatch):
+def _short_grace(monkeypatch, tmp_path):
     monkeypatch.setattr(launch, "_GRACE_S", 0.5)
+    monkeypatch.setenv(OURS, str(tmp_path))  # other tests launch servers on this machine too
 
 
 def argv(tmp_path, *flags):
@@ -53,11 +57,13 @@ def argv(tmp_path, *flags):
 
 
 def left() -> list[int]:
-    """Processes that carry any launch's mark."""
+    """Processes that carry the mark of a launch of this test."""
     found = []
     for process in psutil.process_iter():
         try:
-            if keeper.MARK in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+            told = process.environ()
+            ours = keeper.MARK in told and told.get(OURS) == os.environ[OURS]
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process.pid)
         except psutil.Error:
             continue

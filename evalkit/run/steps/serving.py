@@ -1,20 +1,28 @@
-"""Asks the servers of a sitting what they are."""
+"""Asks the servers of a sitting what they are, and whether they can do what is about to be asked."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from evalkit.errors import UsageError
+from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Sitting
+from evalkit.serving import counters
+from evalkit.serving.facts import Conflict, Counters, EndpointFacts, Preflight
+from evalkit.serving.preflight import Work, preflight
 from evalkit.serving.probe import probe, target_for
 
 
 async def probe_servers(run: Recorder, sitting: Sitting) -> None:
     """What each server is; those that answer become the sitting's targets."""
+    limits = run.checklist.limits
     for label, endpoint in sitting.endpoints.items():
         run.say("serving", f"probing {label}")
         try:
             facts = await probe(
-                label, endpoint, client=sitting.client,
-                limits=run.checklist.limits.control(), generation=run.checklist.limits.generation(),
+                label, endpoint, client=sitting.client, ask_capabilities=run.wanted("serving"),
+                limits=limits.control(), generation=limits.generation(),
             )  # fmt: skip
         except UsageError as error:
             run.error("serving", label, error)
@@ -23,4 +31,69 @@ async def probe_servers(run: Recorder, sitting: Sitting) -> None:
             facts = facts.model_copy(update={"launched": True, "ready_s": sitting.running.facts.ready_s})
         run.keep(facts)
         if facts.reachable:
-            sitting.targets[label] = target_for(label, endpoint, facts, run.checklist.limits.generation())
+            sitting.targets[label] = target_for(label, endpoint, facts, limits.generation())
+
+
+def check(run: Recorder, sitting: Sitting) -> None:
+    """Names every conflict before a timed request; modes whose requests would surely fail leave the sitting.
+
+    Without the baseline there is nothing to compare: then nothing is measured. `--keep-going` measures all the same.
+    """
+    known = {label: run.facts.endpoints[label] for label in sitting.targets}
+    found = preflight(run.checklist, known, _work(run, known))
+    for conflict in found:
+        where = f"{conflict.mode}: " if conflict.mode else ""
+        run.say(
+            "serving", f"{'conflict' if conflict.certain else 'warning'}: {where}{conflict.what}; {conflict.remedy}"
+        )
+    for label in ("run", *known):
+        if label == INCUMBENT:
+            continue
+        mine = tuple(c for c in found if (c.mode or "run") == label)
+        stopped = any(c.certain for c in mine) and not run.setup.keep_going
+        run.keep(Preflight(mode=label, conflicts=mine, stopped=stopped))
+        if stopped:
+            sitting.targets.pop(label, None)
+    _without_baseline(run, sitting, known, found)
+
+
+def _without_baseline(run: Recorder, sitting: Sitting, known: dict[str, EndpointFacts], found: list[Conflict]) -> None:
+    baseline = run.checklist.baseline.speed
+    if baseline in known and baseline not in sitting.targets:
+        what = next(c.what for c in found if c.mode == baseline and c.certain)
+        run.stopped = f"the baseline {baseline} cannot be measured: {what}; --keep-going measures all the same"
+        sitting.targets.clear()
+
+
+def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:
+    """What is about to be asked, at the speed that the probes saw."""
+    from evalkit.items.context_need import need
+    from evalkit.timing.schedule import estimate
+
+    checklist = run.checklist
+    context = checklist.items.context.model_copy(update={"need_tokens": None})
+    sent = checklist.model_copy(update={"items": checklist.items.model_copy(update={"context": context})})
+    longest = need(sent, run.facts)
+    seen = [s.deltas for s in known.values() if s.deltas and s.deltas.seconds and s.deltas.completion_tokens]
+    per_token = [d.seconds / d.completion_tokens for d in seen if d.seconds and d.completion_tokens]
+    rate = {"tokens_per_second": len(per_token) / sum(per_token)} if per_token else {}
+    cost = estimate(run.setup.plan, run.setup.prompts.prompts, **rate)
+    soak = checklist.items.serving.stability
+    starts = sum(launch.ready_s or 0.0 for launch in run.facts.launches)
+    return Work(
+        tokens=longest.tokens if longest else None,
+        least=longest.least if longest else None,
+        tools=run.wanted("quality") and any(suite.kind == "tools" for suite in run.setup.suites),
+        requests=cost.requests,
+        seconds=cost.seconds + starts + (len(checklist.modes) * (soak.minutes * 60 + 60) if soak else 0.0),
+    )
+
+
+@asynccontextmanager
+async def counted(run: Recorder, sitting: Sitting) -> AsyncIterator[None]:
+    """The servers' own counters before and after the work of the block: what they say that they did."""
+    labels = [label for label in sitting.targets if run.facts.endpoints[label].counters_before]
+    before = {label: await counters.read(sitting.targets[label]) for label in labels}
+    yield
+    for label in labels:
+        run.keep(Counters(mode=label, before=before[label], after=await counters.read(sitting.targets[label])))

@@ -1,0 +1,106 @@
+"""Serving: what the server's own counters say that it did, against the mode it declares."""
+
+from __future__ import annotations
+
+from evalkit.findings import Finding, KnownBy, Status
+from evalkit.items import serving_checks as checks
+from evalkit.modes import Mode
+from evalkit.run.facts import Facts
+from evalkit.serving.facts import EndpointFacts
+from evalkit.serving.metrics import DECODE_PASSES, PREFILL_PASSES
+
+_TOKENS = ("sglang:generation_tokens_total", "vllm:generation_tokens_total")
+_VERIFY = ("sglang:spec_verify_calls_total", "vllm:spec_decode_num_drafts_total")
+_STEPS = ("vllm:diffusion_num_denoising_steps_total",)
+_COMMITTED = ("vllm:diffusion_num_committed_tokens_total",)
+#: fewer tokens say nothing
+_ENOUGH = 50
+#: at most this many tokens a pass mean that nothing is gained
+_ONE = 1.05
+_SPECULATIVE = (Mode.SPECULATIVE.value, Mode.SELF_SPECULATION.value)
+
+_Judged = tuple[Status, str]
+
+
+def corroborated(facts: Facts, label: str, served: EndpointFacts) -> list[Finding]:
+    """One finding where counters were read during this mode's work; no finding where nothing was measured."""
+    check, mine = checks.CORROBORATED, [c for c in facts.counters if c.mode == label]
+    if not mine:
+        return []
+
+    def grew(*names: str) -> float | None:
+        told = [change for c in mine for name in names if (change := c.grew(name)) is not None]
+        return sum(told) if told else None
+
+    tokens = grew(*_TOKENS)
+    if tokens is None or tokens < _ENOUGH:
+        text = f"{label}: its counters say too little: {tokens or 0:.0f} tokens while evalkit measured."
+        return [check.finding(Status.INCONCLUSIVE, text, mode=label, known_by=KnownBy.OBSERVED, counts=False)]
+    verify, steps = grew(*_VERIFY), grew(*_STEPS)
+    rounds = (grew(DECODE_PASSES) or 0.0, grew(PREFILL_PASSES) or 0.0)
+    status, said = _judged(served, tokens, verify, (steps, grew(*_COMMITTED)), rounds)
+    received = _received(facts, label)
+    if status is Status.PASS and tokens < 0.9 * received:
+        status = Status.WARN
+        said += f", fewer than the {received} that its replies carried: other processes answer too"
+    text = f"{label}: {tokens:.0f} tokens counted, {said}."
+    data: dict[str, object] = {
+        "tokens": tokens, "verify_calls": verify, "denoising_steps": steps,
+        "decode_rounds": rounds[0], "prefill_rounds": rounds[1],
+    }  # fmt: skip
+    return [check.finding(status, text, mode=label, known_by=KnownBy.OBSERVED, data=data)]
+
+
+def _judged(
+    served: EndpointFacts,
+    tokens: float,
+    verify: float | None,
+    steps: tuple[float | None, float | None],
+    rounds: tuple[float, float],
+) -> _Judged:
+    mode = served.declared_mode or served.observed_mode
+    if mode in _SPECULATIVE and not served.settings.get("dllm_algorithm"):
+        return _drafting(tokens, verify)
+    if mode == Mode.AUTOREGRESSIVE.value:
+        return _autoregressive(served, verify, steps[0], rounds)
+    if steps[0]:
+        each = (steps[1] if steps[1] is not None else tokens) / steps[0]
+        gained = each > _ONE
+        said = f"{each:.2f} a denoising step" + ("" if gained else ": a forward brings one token, as without diffusion")
+        return (Status.PASS if gained else Status.INCONCLUSIVE), said
+    if sum(rounds):
+        if rounds[0] > rounds[1] and rounds[0] > 0.5 * tokens:
+            return Status.INCONCLUSIVE, f"{rounds[0]:.0f} decoding rounds: counted as autoregressive decoding"
+        return Status.PASS, f"{sum(rounds):.0f} scheduler rounds, the prompts' included"
+    return Status.PASS, "no counter speaks against the mode"
+
+
+def _drafting(tokens: float, verify: float | None) -> _Judged:
+    if verify is None:
+        return Status.PASS, "verify calls are not counted by this version"
+    if verify == 0:
+        return Status.INCONCLUSIVE, "no verify call: the drafter never ran"
+    each = tokens / verify
+    if each <= _ONE:
+        return Status.INCONCLUSIVE, f"{each:.2f} a verify call: no draft is accepted"
+    return Status.PASS, f"{verify:.0f} verify calls: {each:.2f} tokens each"
+
+
+def _autoregressive(
+    served: EndpointFacts, verify: float | None, steps: float | None, rounds: tuple[float, float]
+) -> _Judged:
+    if verify:
+        return Status.FAIL, f"{verify:.0f} verify calls: a drafter is at work"
+    if steps:
+        return Status.FAIL, f"{steps:.0f} denoising steps: this is diffusion"
+    if sum(rounds) and not rounds[0]:
+        said = f"{rounds[1]:.0f} rounds of the block loop and none of plain decoding"
+        return (Status.WARN if served.block_loop else Status.FAIL), said
+    return Status.PASS, "no verify call and no denoising step"
+
+
+def _received(facts: Facts, label: str) -> int:
+    """Tokens of the replies that the journal holds; warm-ups and probes come on top."""
+    timed = {s.exchange.written_at: s.exchange.completion_tokens or 0 for s in facts.timed if s.mode == label}
+    asked = {a.exchange.written_at: a.exchange.completion_tokens or 0 for a in facts.answers if a.mode == label}
+    return sum({**timed, **asked}.values())
