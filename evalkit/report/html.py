@@ -35,15 +35,31 @@ var filter = document.getElementById('tag');
 if (filter) {
   filter.parentElement.hidden = false;
   filter.addEventListener('change', function () {
-    document.querySelectorAll('[data-tags]').forEach(function (node) {
+    var shown = 0, cases = document.querySelectorAll('[data-tags]');
+    cases.forEach(function (node) {
       node.hidden = filter.value !== '' && JSON.parse(node.dataset.tags).indexOf(filter.value) < 0;
+      if (!node.hidden && node.classList.contains('harm')) { shown += 1; }
     });
+    document.getElementById('shown').textContent = shown + ' shown';
   });
 }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _DIFF_LIMIT = 2000
+#: timelines with more chunks carry no figures: they would overlap
+_MOST_COUNTS = 24
+_SECTIONS = (
+    ("checklist", "Checklist"),
+    ("speed", "Speed"),
+    ("timelines", "Timelines"),
+    ("quality-table", "Quality"),
+    ("harm", "Harm list"),
+    ("details", "Details"),
+    ("limits", "Not shown"),
+    ("provenance", "Provenance"),
+    ("reproduce", "Reproduce"),
+)
 
 
 @cache
@@ -79,7 +95,8 @@ def render(doc: dict[str, Any]) -> str:
             charts={n: (charts.TITLES[n], _data_uri(svg)) for n, svg in drawn.items()},
             diff=diff,
             timelines=[_placed(t) for t in doc["timelines"]],
-            tags=sorted({tag for harm in doc["quality"]["harms"] for tag in harm["tags"]}),
+            tags=sorted({t for h in doc["quality"]["harms"] for t in (h["suite"], h["mode"], *h["tags"])}),
+            sections=[(ident, name) for ident, name in _SECTIONS if ident != "timelines" or doc["timelines"]],
         )
     )
 
@@ -101,13 +118,17 @@ def diff(before: str, after: str) -> list[tuple[str, str, str]]:
 
 
 def _placed(timeline: dict[str, Any]) -> dict[str, Any]:
-    """Chunks as positions on a line of 600 units; the radius grows with the tokens of the chunk."""
+    """Chunks as marks on a line of 600 units: a dot a token, a bar a run, its height growing with the tokens."""
     longest = max((m["e2e_ms"] or 0 for m in timeline["modes"]), default=0) or 1
-    rows = []
-    for entry in timeline["modes"]:
-        dots = [
-            (round(600 * at / longest, 1), round(1.5 + min(tokens or 1, 32) ** 0.5, 1))
-            for at, tokens in entry["chunks"]
-        ]
-        rows.append({**entry, "dots": dots})
-    return {**timeline, "modes": rows, "longest": longest}
+    modes = [{**entry, "marks": _marks(entry["chunks"], longest)} for entry in timeline["modes"]]
+    return {**timeline, "modes": modes, "longest": longest}
+
+
+def _marks(chunks: list[list[float | None]], longest: float) -> list[dict[str, Any]]:
+    counted = len(chunks) <= _MOST_COUNTS
+    marks = []
+    for at, tokens in chunks:
+        many = tokens is not None and tokens > 1
+        height = round(min(22.0, 5 + 3 * float(tokens or 0) ** 0.5), 1) if many else 0
+        marks.append({"x": round(600 * (at or 0) / longest, 1), "height": height, "count": tokens if counted else None})
+    return marks

@@ -108,6 +108,7 @@ def timelines(checklist: Checklist, facts: Facts, *, redact_prompts: bool) -> li
         {
             "prompt_id": f"prompt {n}" if redact_prompts else prompt,
             "concurrency": level,
+            "tags": sorted({tag for s in by_prompt[prompt].values() for tag in s.tags}),
             "modes": [
                 _timeline(by_prompt[prompt][label])
                 for label in sorted(by_prompt[prompt], key=lambda m: (order.get(m, len(order)), m))

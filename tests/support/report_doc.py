@@ -204,6 +204,7 @@ def document(**changes: Any) -> dict[str, Any]:
             {
                 "prompt_id": "paris",
                 "concurrency": 1,
+                "tags": ["json"],
                 "modes": [
                     {
                         "mode": m,
