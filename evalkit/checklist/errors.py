@@ -46,7 +46,8 @@ def suggest(wrong: str, known: list[str]) -> str | None:
 
 def _loc(error: Any) -> str:
     """The dotted path in the file: parts that pydantic adds for unions and functions are dropped."""
-    return ".".join(str(part) for part in error["loc"] if not _synthetic(part))
+    named = [str(part) for part in error["loc"] if not _synthetic(part)]
+    return ".".join([*named, error["ctx"]["key"]] if error["type"] == "key" else named)
 
 
 def _synthetic(part: object) -> bool:

@@ -20,12 +20,12 @@ def read_bytes(path: Path, *, max_bytes: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
         raise _unreadable(path, error) from None
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(descriptor)
+        what = "is a folder, not a file" if stat.S_ISDIR(kind) else "is not a regular file"
+        raise InputFileError(what, where=str(path))
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
-        if stat.S_ISDIR(status.st_mode):
-            raise InputFileError("is a folder, not a file", where=str(path))
-        if not stat.S_ISREG(status.st_mode):
-            raise InputFileError("is not a regular file", where=str(path))
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise InputFileError(

@@ -12,6 +12,7 @@ from evalkit.checklist.files import decode, read_bytes, sha256_of
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.checklist.yaml import MAX_BYTES, parse_yaml
 from evalkit.errors import InputFileError
+from evalkit.modes import ALIASES
 
 DEFAULT = "nemotron-labs-diffusion-8b"
 
@@ -57,14 +58,25 @@ def load_checklist(path: Path) -> LoadedChecklist:
         raise InputFileError("the file is empty", where=str(path), hint="evalkit init writes a checklist to start from")
     if not isinstance(document.data, dict):
         raise InputFileError("a checklist is a mapping of keys to values", where=f"{path}:1")
+    lines = _with_standard_names(document.lines)
     try:
         checklist = Checklist.model_validate(document.data)
     except ValidationError as error:
-        raise input_error(error, path, document.lines, schema=Checklist) from None
+        raise input_error(error, path, lines, schema=Checklist) from None
     return LoadedChecklist(
         checklist=checklist,
         path=path,
         folder=path.resolve().parent,
         sha256=sha256_of(data),
-        lines=document.lines,
+        lines=lines,
     )
+
+
+def _with_standard_names(lines: dict[str, int]) -> dict[str, int]:
+    """Lines also under a mode's standard spelling: an error in `modes.ar` is told of as in `modes.autoregressive`."""
+    more = dict(lines)
+    for dotted, line in lines.items():
+        parts = dotted.split(".")
+        if parts[0] == "modes" and len(parts) > 1 and parts[1] in ALIASES:
+            more.setdefault(".".join(["modes", ALIASES[parts[1]].value, *parts[2:]]), line)
+    return more

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from evalkit.checklist.base import EnvName, ModeLabel, Positive, Section, Url
 from evalkit.checklist.items import Items, ModesItem, QualityItem, Reading
@@ -212,9 +213,12 @@ class Checklist(Section):
             return value
         named: dict[str, object] = {}
         for label, endpoint in value.items():
-            name = canonical(label) if isinstance(label, str) else label
+            try:
+                name = canonical(label) if isinstance(label, str) else label
+            except ValueError as error:
+                raise _at(label, str(error)) from None
             if name in named:
-                raise ValueError(f"mode {name!r} is configured twice")
+                raise _at(label, f"mode {name!r} is configured twice")
             named[name] = endpoint
         return named
 
@@ -236,6 +240,11 @@ class Checklist(Section):
 
     def required(self, item: ItemId) -> bool:
         return self.items.of(item).required
+
+
+def _at(key: str, message: str) -> PydanticCustomError:
+    """An error about one key of the mapping that is being validated, so that its line can be told."""
+    return PydanticCustomError("key", "{message}", {"message": message, "key": key})
 
 
 class LoadedChecklist(BaseModel):

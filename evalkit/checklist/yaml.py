@@ -139,7 +139,7 @@ class _Builder:
             key = str(event.value)
             if getattr(event, "anchor", None):
                 raise self.error("anchors and aliases are not allowed", event)
-            if key == "<<" and event.style is None:
+            if key == "<<" and event.style not in ("'", '"'):
                 raise self.error("merge keys are not allowed", event, "write the values out where they are used")
             if key in result:
                 raise self.error(f"key {one_line(key, limit=80)!r} appears twice", event, "keep one of them")
