@@ -25,11 +25,31 @@ def check_schema(schema: Any) -> None:
     Raises:
         BadSchema: not a schema, a remote reference, a reference to nothing or to itself, `patternProperties`.
     """
+    if not isinstance(schema, dict):
+        raise BadSchema("a JSON schema is a mapping")
+    try:
+        text = json.dumps(schema, sort_keys=True)
+    except RecursionError:
+        raise BadSchema("nested too deeply") from None
+    problem = _problem(text)
+    if problem is not None:
+        raise BadSchema(problem)
+
+
+@lru_cache(maxsize=512)
+def _problem(text: str) -> str | None:
+    """What is wrong with a schema; the same tools stand in hundreds of cases."""
+    try:
+        _check(json.loads(text))
+    except BadSchema as error:
+        return str(error)
+    return None
+
+
+def _check(schema: dict[str, Any]) -> None:
     import jsonschema
     import regex
 
-    if not isinstance(schema, dict):
-        raise BadSchema("a JSON schema is a mapping")
     for nodes, node in enumerate(_walk(schema), 1):
         if nodes > MAX_SCHEMA_NODES:
             raise BadSchema(f"more than {MAX_SCHEMA_NODES} nodes")

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from evalkit.checklist.errors import input_error
 from evalkit.checklist.files import decode, read_bytes, resolve
-from evalkit.checklist.loader import shipped_folder
+from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
 from evalkit.checklist.yaml import parse_yaml
 from evalkit.client.types import ChatRequest, Message
@@ -115,7 +115,7 @@ def load_suite(path: Path, defaults: Request) -> Suite:
         sha256=digest.hexdigest(),
         cases=tuple(cases),
         version=head.version,
-        shipped=path.resolve().is_relative_to(shipped_folder("prompts").resolve()),
+        shipped=is_shipped(path, digest.hexdigest()),
         tags=tuple(head.tags),
     )
 

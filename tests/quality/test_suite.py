@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ import pytest
 
 from evalkit.checklist.schema import Request
 from evalkit.errors import InputFileError
+from evalkit.quality.grading import grade_exchange
 from evalkit.quality.suite import load_suite, load_suites
 from evalkit.quality.summary import power
-from tests.quality.support import suite_file
+from tests.quality.support import said, suite_file
 
 ROOT = Path(__file__).parents[2]
 HEAD = "suite: {name: s, kind: chat}\ncases:\n"
@@ -122,15 +124,88 @@ def test_an_image_beside_the_suite_is_sent_as_data(tmp_path):
 SHIPPED = sorted(ROOT.glob("prompts/**/*.yaml"))
 
 
-def test_shipped_suites_load_with_distinct_prompts_and_can_decide_their_margins():
-    suites = load_suites(SHIPPED, Request())
+@pytest.fixture(scope="module")
+def shipped():
+    return load_suites(SHIPPED, Request())
+
+
+def test_shipped_suites_load_with_distinct_prompts_and_can_decide_their_margins(shipped):
     margins = {"tools": 0.02, "long": 0.05}
-    assert len(suites) >= 9
-    for suite in suites:
+    assert len(shipped) >= 9
+    for suite in shipped:
         assert suite.shipped
         assert len({case.prompt_text for case in suite.cases}) == len(suite.cases)
         margin = 0.10 if suite.name.startswith("demo") else margins.get(suite.kind, 0.03)
-        assert power(suite, margin).can_decide, suite.name
+        told = power(suite, margin)
+        assert told.can_decide, suite.name
+        if suite.name.startswith(("demo", "quick")):
+            assert len(suite.cases) <= 90  # a first look stays small
+        else:
+            assert told.power["0.02"] >= 0.85, told.text
+
+
+def test_every_category_of_the_shipped_tool_suite_has_cases_enough_to_look_at(shipped):
+    (suite,) = [one for one in shipped if one.name == "tool-calls"]
+    wanted = [
+        [call for one in c.expect if one.grader == "tool_calls" for call in one.params.calls] for c in suite.cases
+    ]
+    counts = {
+        "none wanted": sum("no_tool_call" in c.uses for c in suite.cases),
+        "one tool offered": sum(len(c.tools) == 1 for c in suite.cases),
+        "several offered": sum(len(c.tools) > 2 for c in suite.cases),
+        "parallel, one function": sum(len(w) > 1 and len({call.name for call in w}) == 1 for w in wanted),
+        "parallel, several functions": sum(len({call.name for call in w}) > 1 for w in wanted),
+        "nested": sum(
+            any(isinstance(v, dict | list) for call in w for v in (call.args or {}).values()) for w in wanted
+        ),
+        "optional": sum("optional" in str(call.args) for w in wanted for call in w),
+    }
+    assert min(counts.values()) >= 25, counts
+
+
+def _right(case):
+    """The one right reply to a case, made from what it expects; None where many are right."""
+    calls, text = [], None
+    for one in case.expect:
+        params = one.params
+        if one.grader == "tool_calls":
+            calls = [(call.name, json.dumps(_value(call.args))) for call in params.calls]
+        elif one.grader == "json_match":
+            text = json.dumps(params.value)
+        elif one.grader == "items":
+            order = {"reversed": params.of[::-1], "sorted": sorted(params.of), "different": params.of[::-1]}
+            text = ", ".join(order.get(params.order, params.of))
+        elif one.grader == "equals":
+            text = params.any[0]
+        elif one.grader == "number":
+            text = str(params.value)
+        elif one.grader == "regex":
+            text = re.sub(r"\\([()])\{(\d+)\}", lambda m: m.group(1) * int(m.group(2)), params.pattern)
+    return said(text or "", *calls) if calls or text is not None else None
+
+
+def _value(rule):
+    if isinstance(rule, dict) and set(rule) & {"any_of", "any", "equals"}:
+        return rule["any_of"][0] if "any_of" in rule else rule.get("equals", "x")
+    return (
+        {k: _value(v) for k, v in rule.items() if v != {"any": True, "optional": True}}
+        if isinstance(rule, dict)
+        else rule
+    )
+
+
+def test_every_shipped_case_with_one_right_answer_accepts_it_and_nothing_else(shipped):
+    graded = 0
+    for suite in shipped:
+        for case in suite.cases:
+            right = _right(case)
+            if right is None:
+                continue
+            graded += 1
+            assert grade_exchange(case, right).passed is True, (suite.name, case.id, grade_exchange(case, right).grades)
+            wrong = said("I cannot do that.") if right.tool_calls else said(f"{right.text}9")
+            assert grade_exchange(case, wrong).passed is False, (suite.name, case.id)
+    assert graded > 900
 
 
 def test_shipped_suites_are_what_the_script_writes(tmp_path):
