@@ -11,6 +11,7 @@ from evalkit.modes import INCUMBENT
 from evalkit.stats.percentiles import needed
 from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
 from evalkit.stats.ratio import MIN_PAIRS
+from evalkit.timing.schedule import GUESSED_START_S
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -132,6 +133,8 @@ def _cost(setup: Setup) -> dict[str, Any]:
         "task_requests": len(tasks),
         "output_tokens": timed.output_tokens + task_tokens,
         "minutes": math.ceil(seconds / 60),
+        "starts": [mode for mode, _ in setup.plan.starts],
+        "start_minutes": round(timed.starts * GUESSED_START_S / 60, 1),
         "tokens_per_second": _RATE,
         "usd": _usd(checklist, seconds),
     }
@@ -150,14 +153,19 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
         yield "the shipped quick prompts are timed: yours may gain less or more"
     if checklist.tasks is None:
         yield "the shipped quick suite is scored: it says nothing about your own tasks"
-    minutes, requests = checklist.budget.minutes, checklist.budget.requests
+    minutes, requests = setup.minutes, checklist.budget.requests
     if minutes is not None and cost["minutes"] > minutes:
         yield f"the plan takes up to {cost['minutes']} minutes, the budget is {minutes:g}: it may end before it decides"
     total = cost["timed_requests"] + cost["task_requests"]
     if requests is not None and total > requests:
         yield f"{total} requests are planned, the budget is {requests}: the run may end before it decides"
-    if any(endpoint.launch for endpoint in checklist.modes.values()):
-        yield "the starts of the servers are not in the minutes"
+    if cost["starts"]:
+        yield (
+            f"{len(cost['starts'])} server starts ({', '.join(cost['starts'])}), "
+            f"about {cost['start_minutes']:g} of the minutes: a start is reckoned at {GUESSED_START_S / 60:g}"
+        )
+    if cost["starts"] and len(set(cost["starts"])) == len(cost["starts"]):
+        yield "one launch: each server is started once, so how much starts differ stays unknown"
     for item, reason in sorted(setup.skip.items()):
         yield f"{item} is left out: {reason}"
 

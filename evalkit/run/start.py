@@ -166,22 +166,30 @@ def _item(name: str, flag: str) -> ItemId:
 
 
 def _dry_run(setup: Setup, flags: Flags) -> dict[str, Any]:
-    from evalkit.timing.schedule import estimate
+    """What the run would do and cost; nothing is sent."""
+    from evalkit.report.sizing import sizing
 
-    cost = estimate(setup.plan, setup.prompts.prompts)
+    sized = sizing(setup, datetime.now(UTC).date())
     plan = {
         "exit_code": 0,
         "modes": list(setup.plan.modes),
-        "timed_requests": cost.requests,
+        "prompts": sized["prompts"],
         "task_cases": sum(len(suite.cases) for suite in setup.suites),
-        "output_tokens": cost.output_tokens,
-        "minutes": round(cost.seconds / 60, 1),
+        **sized["cost"],
+        "budget_minutes": setup.minutes,
+        "detectable": sized["speedup"]["detectable"] if sized["speedup"] else None,
+        "looks": list(setup.plan.looks),
         "skipped": {str(item): reason for item, reason in setup.skip.items()},
+        "notes": sized["notes"],
+        "cannot_decide": sized["problems"],
     }
     if flags.as_json:
         sys.stdout.write(json.dumps(plan, indent=2) + "\n")
-    else:
-        for name, value in plan.items():
-            if name != "exit_code":
-                sys.stdout.write(f"{name.replace('_', ' ')}: {value}\n")
+        return plan
+    for name, value in plan.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+        if name not in ("exit_code", "notes", "cannot_decide"):
+            sys.stdout.write(f"{name.replace('_', ' ')}: {'none' if shown in (None, '') else shown}\n")
+    for note in [*sized["notes"], *(f"cannot decide: {text}" for text in sized["problems"])]:
+        sys.stdout.write(f"note: {note}\n")
     return plan
