@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from evalkit import client as clients
 from evalkit.checklist.schema import Endpoint
 from evalkit.errors import UsageError
@@ -39,9 +41,13 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
         run.keep(answer)
         run.advance("quality", count, len(left) - len(timed))
 
+    deadline = None if run.left_s is None else asyncio.get_running_loop().time() + run.left_s
     await cases.run_cases(
-        sitting.targets, left, sitting.client, done=done, on_answer=keep, concurrency=load, allow_exec=item.allow_exec
-    )
+        sitting.targets, left, sitting.client, done=done, on_answer=keep, concurrency=load, allow_exec=item.allow_exec,
+        deadline=deadline,
+    )  # fmt: skip
+    if run.left_s == 0 and count < len(left) - len(timed):
+        run.stopped = "budget: minutes used up"
     await _judge(run)
 
 
