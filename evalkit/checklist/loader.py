@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -21,6 +22,18 @@ def shipped_folder(name: str) -> Path:
     """The installed folder `checklists` or `prompts`; the repository's own when run from a checkout."""
     installed = Path(str(resources.files("evalkit"))) / "shipped" / name
     return installed if installed.is_dir() else Path(str(resources.files("evalkit"))).parent / name
+
+
+@cache
+def _shipped_hashes() -> frozenset[str]:
+    example = resources.files("evalkit").joinpath("scaffold/example-tasks.yaml").read_bytes()
+    files = [path for path in shipped_folder("prompts").rglob("*") if path.suffix in (".jsonl", ".yaml")]
+    return frozenset(sha256_of(data) for data in (example, *(path.read_bytes() for path in files)))
+
+
+def is_shipped(path: Path, sha256: str) -> bool:
+    """Whether prompts or a suite came with evalkit: the file itself, or a copy of it under another name."""
+    return path.resolve().is_relative_to(shipped_folder("prompts").resolve()) or sha256 in _shipped_hashes()
 
 
 def shipped_names() -> list[str]:

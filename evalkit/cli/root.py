@@ -22,6 +22,7 @@ app = typer.Typer(
 #: command -> (module, function), in the order of the help page
 COMMANDS = {
     "run": ("run", "run_command"),
+    "init": ("init", "init_command"),
     "validate": ("validate", "validate_command"),
     "probe": ("probe", "probe_command"),
     "license": ("license", "license_command"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from evalkit.checklist.loader import shipped_folder
+from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
 from evalkit.client.types import ChatRequest, Message
 from evalkit.errors import InputFileError
@@ -66,11 +66,12 @@ def load_prompts(paths: Sequence[Path], request: Request) -> PromptSet:
 
 def _facts(path: Path, data: bytes, prompts: list[Prompt]) -> PromptFacts:
     longest = max(sum(len(str(m.get("content") or "")) for m in p.request.messages) for p in prompts)
+    digest = hashlib.sha256(data).hexdigest()
     return PromptFacts(
         path=path.name,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=digest,
         count=len(prompts),
-        shipped=path.resolve().is_relative_to(shipped_folder("prompts").resolve()),
+        shipped=is_shipped(path, digest),
         longest_chars=longest,
         max_tokens=max(p.request.max_tokens for p in prompts),
     )

@@ -1,0 +1,1 @@
+"""A first checklist with prompts and tasks, written from what is found on this machine."""
