@@ -17,6 +17,8 @@ class Work:
     least: int | None = None
     tools: bool = False
     requests: int = 0
+    #: the budget, where there is one
+    minutes: float | None = None
     #: of the whole run, at most: replies as long as they may get
     seconds: float = 0.0
 
@@ -33,10 +35,10 @@ def preflight(checklist: Checklist, endpoints: Mapping[str, EndpointFacts], work
 
 def _budget(checklist: Checklist, work: Work) -> list[Conflict]:
     found, budget = [], checklist.budget
-    if budget.minutes is not None and work.seconds > budget.minutes * 60:
+    if work.minutes is not None and work.seconds > work.minutes * 60:
         what = (
             f"the plan takes up to {work.seconds / 60:.0f} min at the speed that was seen so far, "
-            f"the budget is {budget.minutes:g} min"
+            f"the budget is {work.minutes:g} min"
         )
         remedy = "fewer prompts, repeats or levels of concurrency, a lower max_tokens, or a larger budget.minutes"
         found.append(Conflict(mode=None, what=what, remedy=remedy, certain=False))

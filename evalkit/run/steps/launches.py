@@ -33,6 +33,16 @@ async def launch_each(run: Recorder, client: ChatClient, endpoints: dict[str, En
             return
         if not await _launch(run, client, label, launch, endpoint, work):
             failed.add(label)
+        if _conflicts(run, label):
+            failed.add(label)
+            if label == run.checklist.baseline.speed:
+                return  # nothing to compare with
+
+
+def _conflicts(run: Recorder, label: str) -> bool:
+    """Whether its requests would surely fail, so that a second start brings nothing."""
+    seen = run.facts.preflights.get(label)
+    return seen is not None and seen.stopped
 
 
 def _needed(run: Recorder, label: str, launch: int) -> bool:

@@ -9,9 +9,10 @@ from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.serving import counters
-from evalkit.serving.facts import Conflict, Counters, EndpointFacts, Preflight
+from evalkit.serving.facts import Counters, EndpointFacts, Preflight
 from evalkit.serving.preflight import Work, preflight
 from evalkit.serving.probe import probe, target_for
+from evalkit.serving.stability import IDLE_S
 
 
 async def probe_servers(run: Recorder, sitting: Sitting) -> None:
@@ -54,13 +55,14 @@ def check(run: Recorder, sitting: Sitting) -> None:
         run.keep(Preflight(mode=label, conflicts=mine, stopped=stopped))
         if stopped:
             sitting.targets.pop(label, None)
-    _without_baseline(run, sitting, known, found)
+    _without_baseline(run, sitting)
 
 
-def _without_baseline(run: Recorder, sitting: Sitting, known: dict[str, EndpointFacts], found: list[Conflict]) -> None:
+def _without_baseline(run: Recorder, sitting: Sitting) -> None:
     baseline = run.checklist.baseline.speed
-    if baseline in known and baseline not in sitting.targets:
-        what = next(c.what for c in found if c.mode == baseline and c.certain)
+    seen = run.facts.preflights.get(baseline)
+    if seen and seen.stopped:
+        what = next(c.what for c in seen.conflicts if c.certain)
         run.stopped = f"the baseline {baseline} cannot be measured: {what}; --keep-going measures all the same"
         sitting.targets.clear()
 
@@ -77,15 +79,18 @@ def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:
     seen = [s.deltas for s in known.values() if s.deltas and s.deltas.seconds and s.deltas.completion_tokens]
     per_token = [d.seconds / d.completion_tokens for d in seen if d.seconds and d.completion_tokens]
     rate = {"tokens_per_second": len(per_token) / sum(per_token)} if per_token else {}
+    ready = [launch.ready_s for launch in run.facts.launches if launch.ready_s]
+    if ready:
+        rate["start_s"] = max(ready)
     cost = estimate(run.setup.plan, run.setup.prompts.prompts, **rate)
     soak = checklist.items.serving.stability
-    starts = sum(launch.ready_s or 0.0 for launch in run.facts.launches)
     return Work(
         tokens=longest.tokens if longest else None,
         least=longest.least if longest else None,
         tools=run.wanted("quality") and any(suite.kind == "tools" for suite in run.setup.suites),
         requests=cost.requests,
-        seconds=cost.seconds + starts + (len(checklist.modes) * (soak.minutes * 60 + 60) if soak else 0.0),
+        minutes=run.setup.minutes,
+        seconds=cost.seconds + (len(checklist.modes) * (soak.minutes * 60 + IDLE_S) if soak else 0.0),
     )
 
 

@@ -18,7 +18,10 @@ async def soak_servers(run: Recorder, sitting: Sitting) -> None:
     for label, target in sitting.targets.items():
         if label == INCUMBENT or label in facts.stability:
             continue
-        level = run.checklist.items.modes.level
+        level, left = run.checklist.items.modes.level, run.left_s
+        if left is not None and left < asked.minutes * 60 + IDLE_S:
+            run.stopped = f"budget: {left / 60:.1f} minutes are left, too few for the soak of {label}"
+            return
         run.say(
             "serving",
             f"{label}: {asked.minutes:g} min of load at {level}, {DISCONNECTS} disconnects, {IDLE_S:g} s of silence",
