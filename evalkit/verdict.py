@@ -85,8 +85,8 @@ def gather(item: ItemId, checklist: Checklist, facts: Facts, now: datetime) -> l
         return [Finding(id=f"{item}.not-applicable", item=item, status=Status.NOT_APPLICABLE, summary=reason)]
     for skipped in facts.skipped:
         if skipped.item == item:
-            summary = f"skipped: {skipped.reason}"
-            remedy = f"run again without --skip {item}"
+            summary = skipped.reason
+            remedy = f"run again with {item} for a whole verdict"
             return [Finding(id=f"{item}.skipped", item=item, status=Status.SKIPPED, summary=summary, remedy=remedy)]
     found = _DECIDERS[item](checklist, facts, now)
     found += [

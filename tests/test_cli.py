@@ -92,6 +92,44 @@ def test_an_invalid_checklist_is_exit_2_with_one_clear_error(tmp_path, text, say
     assert not (tmp_path / "run" / "journal.jsonl").exists()
 
 
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("", "prompts.jsonl: the prompt file holds no prompt"),
+        ('{"id": "a", "prompt": "x"}\nhello\n', "prompts.jsonl:2"),
+        ('{"id": "a"}\n', "prompts.jsonl:1"),
+        ('{"id": "a", "prompt": "x"}\n{"id": "a", "prompt": "y"}\n', "prompts.jsonl:2"),
+        ('{"id": "a", "prompt": "x", "max_token": 3}\n', "unknown key 'max_token'"),
+    ],
+)
+def test_prompts_that_are_none_are_exit_2_with_their_line(tmp_path, lines, says):
+    (tmp_path / "prompts.jsonl").write_text(lines)
+    (tmp_path / "c.yaml").write_text("prompts: [prompts.jsonl]\n")
+    done = evalkit("run", tmp_path / "c.yaml", "--output-dir", tmp_path / "run")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--mode", "turbo=http://127.0.0.1:1"], "unknown mode"),
+        (["--mode", "diffusion=127.0.0.1:1"], "NAME=URL"),
+        (["--only", "licence"], 'did you mean "license"'),
+        (["--skip", "quality"], "ITEM=REASON"),
+        (["nemotron-labs-difusion-8b"], 'did you mean "nemotron-labs-diffusion-8b"'),
+        (["--resume", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_wrong_flag_is_exit_2_and_says_what_to_write(tmp_path, arguments, says):
+    done = evalkit("run", *arguments, "--output-dir", tmp_path / "run")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_checklist_without_endpoints_is_inconclusive_and_says_what_to_start(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("name: nothing yet\n")
@@ -99,6 +137,13 @@ def test_a_checklist_without_endpoints_is_inconclusive_and_says_what_to_start(tm
     assert done.returncode == 3, done.stderr
     assert "Traceback" not in done.stderr
     assert "INCONCLUSIVE" in done.stdout
+    assert "Next" in done.stdout
+
+
+def test_a_shipped_checklist_without_a_server_names_the_command_that_starts_one(tmp_path):
+    done = evalkit("run", "nemotron-labs-diffusion-8b", "--only", "serving", "--output-dir", tmp_path / "run")
+    assert done.returncode == 3, done.stderr
+    assert "launch_server" in (tmp_path / "run" / "report.md").read_text()
 
 
 def test_an_unreachable_server_is_inconclusive(tmp_path):

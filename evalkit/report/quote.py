@@ -15,6 +15,9 @@ _PUNCTUATION = re.compile(r"([\\`*_\[\]<>~!&])")
 _ACTIVE = re.compile(r"@|#\w|://|www\.|`|\$|\bGH-\d|::|\{\{|\{%", re.IGNORECASE)
 _LEADING = re.compile(r"^(?:[-+](?=\s|$)|[-=+](?=[-=+\s]*$)|[#>:]|\d+[.)](?=\s|$))")
 _XML_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SPAN = re.compile(r"((?<!`)`[^`\s](?:[^`]*[^`\s])?`(?!`))")
+#: brackets and stops around a word stay outside its code span
+_AROUND = re.compile(r"(\(?)(.*?)([.,;:)]*)", re.DOTALL)
 #: Mermaid labels: everything else is dropped
 _MERMAID = re.compile(r"[^A-Za-z0-9 .,@%/()+-]")
 #: looks like a pipe, ends no table cell; entities do not work inside code spans
@@ -37,8 +40,7 @@ def code(text: object, *, limit: int = 200, table: bool = False) -> str:
 def prose(text: object, *, limit: int = 600, table: bool = False) -> str:
     """A sentence for a Markdown paragraph, list or (with `table`) table cell; one line, nothing in it is active."""
     line = one_line(str(text), limit=limit)
-    words = [_word(word, table=table) for word in line.split(" ")]
-    joined = " ".join(words)
+    joined = "".join(_part(part, table=table) for part in _SPAN.split(line))
     lead = _LEADING.match(joined)
     if lead:
         cut = lead.end() - 1
@@ -46,9 +48,17 @@ def prose(text: object, *, limit: int = 600, table: bool = False) -> str:
     return joined or "–"
 
 
+def _part(part: str, *, table: bool) -> str:
+    """A span between single backticks stays one, so that a command can be copied as it is."""
+    if _SPAN.fullmatch(part):
+        return code(part[1:-1], limit=len(part), table=table)
+    return " ".join(_word(word, table=table) for word in part.split(" "))
+
+
 def _word(word: str, *, table: bool) -> str:
     if _ACTIVE.search(word):
-        return code(word, limit=max(len(word), 1), table=table)
+        left, inner, right = _AROUND.fullmatch(word).groups()  # type: ignore[union-attr]  matches every word
+        return f"{left}{code(inner, limit=len(inner), table=table)}{right}" if inner else code(word, table=table)
     escaped = _PUNCTUATION.sub(r"\\\1", word)
     return escaped.replace("|", "&#124;")
 
