@@ -86,19 +86,19 @@ def _start(checklist: Checklist, label: str, port: int = 30000) -> str:
     model = _model(checklist)
     recipe = recipe_for(model, base_mode(label).value)
     if recipe is None:
-        return f"Start a server that decodes in this mode, then: evalkit run --mode {label}=http://HOST:PORT"
+        return f"Start a server that decodes in this mode, then: `evalkit run --mode {label}=http://HOST:PORT`"
     note = f" ({recipe.note})" if recipe.note else ""
     command = recipe.command(model=model, port=port)
-    return f"Start {recipe.title}{note}:\n  {command}\nthen: evalkit run --mode {label}=http://127.0.0.1:{port}"
+    return f"Start {recipe.title}{note}:\n  `{command}`\nthen: `evalkit run --mode {label}=http://127.0.0.1:{port}`"
 
 
 def _nothing_configured(checklist: Checklist) -> list[Finding]:
     """The first thing a new user sees: what to start, and how."""
     remedy = (
         f"{_start(checklist, Mode.AUTOREGRESSIVE.value, 30000)}\n"
-        "and the same for the mode that you want to adopt, on another port: --mode diffusion=http://127.0.0.1:30001\n"
+        "and the same for the mode that you want to adopt, on another port: `--mode diffusion=http://127.0.0.1:30001`\n"
         "(one GPU: give modes.NAME.launch in the checklist, and evalkit starts them one after the other; "
-        "no GPU: evalkit run --demo shows a whole run)"
+        "no GPU: `evalkit run --demo` shows a whole run)"
     )
     nothing = checks.REACHABLE.finding(Status.ERROR, "No mode is configured, so no server was asked.", remedy=remedy)
     modes = (Mode.AUTOREGRESSIVE.value, Mode.DIFFUSION.value, Mode.SELF_SPECULATION.value)
