@@ -94,7 +94,7 @@ def _speedup(mode: str, claim: speed.Claim | None) -> Finding:
     if found is None:
         text = f"{claim.reason} ({claim.baseline} and {mode} at {claim.concurrency} streams)."
         return make(Status.INCONCLUSIVE, text, mode=mode, threshold=threshold, remedy=speed.settle(claim))
-    shown = f"{found.ratio:.2f}x ({found.confidence:.1%} interval {found.low:.2f} to {found.high:.2f})"
+    shown = f"{found.ratio:.2f}x ({found.confidence * 100:g}% interval {found.low:.2f} to {found.high:.2f})"
     words = {
         Status.PASS: f"end to end {shown} as fast as {claim.baseline} on {found.pairs} prompts",
         Status.FAIL: f"end to end {shown} as fast as {claim.baseline}: below the {claim.at_least:g}x asked for",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from evalkit.checklist.schema import Checklist
@@ -17,7 +17,9 @@ from evalkit.stats.sequential import confidence_of
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What the pairs say of one mode at one concurrency. `confidence` is the one asked for, before Holm and looks."""
+    """What the pairs say of one mode at one concurrency. The estimate's confidence is the one asked for: over all
+    preset looks together, and before Holm.
+    """
 
     mode: str
     baseline: str
@@ -60,7 +62,9 @@ def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, 
     item = checklist.items.modes
     level, confidence = item.level, confidence_at(checklist, facts)
     modes = [mode for mode in checklist.modes if mode != checklist.baseline.speed]
-    found = {mode: measure(readings, checklist, mode, level, confidence) for mode in modes}
+    found = {
+        mode: _of_look(facts, item.confidence, measure(readings, checklist, mode, level, confidence)) for mode in modes
+    }
     target = item.speedup.at_least
     decided = {mode: _decide(checklist, readings, mode, found[mode]) for mode in modes}
     family = [m for m in checklist.adopted if decided.get(m) and decided[m].status is Status.PASS]
@@ -77,6 +81,15 @@ def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, 
                 reason = f"not shown once Holm counts {len(contenders)} claims"
                 decided[mode] = _with_plan(checklist, readings, mode, found[mode], Status.INCONCLUSIVE, reason)
     return decided
+
+
+def _of_look(facts: Facts, wanted: float, found: RatioEstimate | None) -> RatioEstimate | None:
+    """An interval at the bound of a preset look holds with the confidence asked for, over all looks together."""
+    if found is None or not facts.looks:
+        return found
+    size = facts.looks[-1].prompts
+    method = f"{found.method}, at the O'Brien-Fleming bound of the look at {size} prompts"
+    return replace(found, confidence=wanted, method=method)
 
 
 def _decide(checklist: Checklist, readings: Readings, mode: str, found: RatioEstimate | None) -> Claim:
