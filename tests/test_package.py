@@ -1,0 +1,62 @@
+"""What a user installs: the size of it, and that checklists, prompts and data come along."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+LIMIT_MB = 100
+
+
+def closure(name):
+    """Distributions that an installation without extras brings, by name."""
+    found: dict[str, metadata.Distribution] = {}
+    queue = [name]
+    while queue:
+        current = canonicalize_name(queue.pop())
+        if current in found:
+            continue
+        found[current] = metadata.distribution(current)
+        for text in found[current].requires or []:
+            requirement = Requirement(text)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                queue.append(requirement.name)
+    return found
+
+
+def test_the_base_installation_stays_small():
+    sizes = {}
+    for name, distribution in closure("dlm-evalkit").items():
+        paths = (distribution.locate_file(file) for file in distribution.files or [])
+        sizes[name] = sum(Path(str(p)).stat().st_size for p in paths if Path(str(p)).is_file()) / 1e6
+    total = sum(sizes.values())
+    print(f"{total:.0f} MB: " + ", ".join(f"{n} {s:.1f}" for n, s in sorted(sizes.items(), key=lambda i: -i[1])[:8]))
+    assert {"typer", "httpx2", "pydantic-core"} <= set(sizes)
+    assert total < LIMIT_MB
+
+
+@pytest.mark.slow
+def test_the_wheel_brings_checklists_prompts_and_data_and_no_tests(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(tmp_path), str(ROOT)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    names = zipfile.ZipFile(next(tmp_path.glob("dlm_evalkit-*.whl"))).namelist()
+    for part in (
+        "evalkit/shipped/checklists/nemotron-labs-diffusion-8b.yaml",
+        "evalkit/shipped/checklists/demo.yaml",
+        "evalkit/shipped/prompts/quick.jsonl",
+        "evalkit/data/report.schema.json",
+        "evalkit/py.typed",
+    ):
+        assert part in names
+    assert not [name for name in names if name.startswith(("tests/", "docs/"))]
