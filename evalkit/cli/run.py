@@ -18,6 +18,9 @@ def run_command(  # noqa: PLR0917  typer reads them by name
     prompts: Annotated[list[Path] | None, typer.Option("--prompts", help="Prompts file (repeat).")] = None,
     tasks: Annotated[list[Path] | None, typer.Option("--tasks", help="Task suite (repeat).")] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only this item (repeat).")] = None,
+    only_mode: Annotated[
+        list[str] | None, typer.Option("--only-mode", help="Only this mode in this sitting (repeat); see --resume.")
+    ] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", help="ITEM=REASON (repeat).")] = None,
     output_dir: Annotated[Path | None, typer.Option("--output-dir", help="The run folder itself.")] = None,
     resume: Annotated[Path | None, typer.Option("--resume", help="Continue this run folder.")] = None,
@@ -37,7 +40,8 @@ def run_command(  # noqa: PLR0917  typer reads them by name
     flags = Flags(
         checklist=checklist, demo=demo, model=model, revision=revision, modes=tuple(mode or ()), incumbent=incumbent,
         prompts=tuple(prompts or ()), tasks=tuple(tasks or ()), only=tuple(only or ()), skip=tuple(skip or ()),
-        output_dir=output_dir, resume=resume, as_json=as_json, report_only=report_only, strict=strict,
+        only_mode=tuple(only_mode or ()), output_dir=output_dir, resume=resume, as_json=as_json,
+        report_only=report_only, strict=strict,
         keep_going=keep_going, dry_run=dry_run,
     )  # fmt: skip
     outcome: dict[str, Any] = run(flags, shown)

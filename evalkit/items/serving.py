@@ -126,8 +126,18 @@ def _support(checklist: Checklist, label: str, *, shown_only: bool = False) -> l
     return [finding]
 
 
+def _its_turn(checklist: Checklist, label: str, endpoint: Endpoint) -> str:
+    again = f"evalkit run CHECKLIST --only-mode {label} --resume RUN-FOLDER"
+    others = [name for name, other in checklist.modes.items() if name != label and other.endpoint == endpoint.endpoint]
+    if endpoint.launch is None and others:
+        return f"Restart the server at {endpoint.endpoint} in this mode, then: {again}"
+    return f"Go on with the run: {again}"
+
+
 def _launches(facts: Facts, label: str) -> list[Finding]:
-    return [_launch(label, launch) for launch in facts.launches if launch.mode == label]
+    """Each start as it went last: one that failed in an earlier sitting may have come up since."""
+    latest = {launch.launch: launch for launch in facts.launches if launch.mode == label}
+    return [_launch(label, launch) for launch in latest.values()]
 
 
 def _launch(label: str, launch: LaunchFacts) -> Finding:
@@ -151,7 +161,7 @@ def _reachable(checklist: Checklist, label: str, endpoint: Endpoint, served: End
         return check.finding(Status.ERROR, text, mode=label, remedy=_start(checklist, label))
     if served is None:
         text = f"{label}: its server was not probed."
-        return check.finding(Status.ERROR, text, mode=label, remedy="Run again with --resume; see errors of this mode.")
+        return check.finding(Status.ERROR, text, mode=label, remedy=_its_turn(checklist, label, endpoint))
     if not served.reachable:
         text = f"{label}: {served.endpoint} cannot be used: {served.error or 'no answer'}."
         remedy = _BY_KIND.get(served.error_kind or "", check.remedy)

@@ -12,7 +12,7 @@ from evalkit.run.folder import RunFolder
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.run.setup import Setup
 from evalkit.run.show import Show
-from evalkit.run.steps import candidate, context, launches, quality, serving, stability, timing
+from evalkit.run.steps import candidate, context, launches, quality, restarts, serving, stability, timing
 
 
 def collect(setup: Setup, folder: RunFolder, show: Show) -> Facts:
@@ -36,15 +36,20 @@ def collect(setup: Setup, folder: RunFolder, show: Show) -> Facts:
 
 
 async def _servers(run: Recorder) -> None:
-    """First the servers that are up already, together; then those that evalkit starts, one after the other."""
+    """First the servers that are up together; then modes that share an address; then those that evalkit starts."""
     endpoints: dict[str, Endpoint] = dict(run.checklist.modes)
     if run.checklist.incumbent:
         endpoints[INCUMBENT] = run.checklist.incumbent
+    endpoints = {label: e for label, e in endpoints.items() if run.setup.takes(label) or e.launch is None}
     live = {label: e for label, e in endpoints.items() if e.launch is None}
+    together, shared = restarts.by_address(live)
+    alone = {label: e for label, e in together.items() if run.setup.takes(label)}
     client = clients.open_client([e.endpoint for e in endpoints.values() if e.endpoint])
     try:
-        if live or not endpoints:
-            await sit(run, Sitting(client, live))
+        if alone or not endpoints:
+            await sit(run, Sitting(client, alone))
+        for group in shared:
+            await restarts.in_turn(run, client, group, sit)
         await launches.launch_each(run, client, endpoints, sit)
     finally:
         await client.aclose()

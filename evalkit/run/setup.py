@@ -30,12 +30,18 @@ class Setup:
     simulated: bool = False
     skip: dict[ItemId, str] = field(default_factory=dict)
     keep_going: bool = False
+    #: the only modes of this sitting; empty: all. No part of the plan, which is that of the whole run.
+    only_modes: frozenset[str] = frozenset()
     #: timed prompts that are task cases as well, word for word: prompt id -> case id
     scored: dict[str, str] = field(default_factory=dict)
 
     @property
     def checklist(self) -> Checklist:
         return self.loaded.checklist
+
+    def takes(self, label: str) -> bool:
+        """Whether the mode (or the incumbent) has its turn in this sitting."""
+        return not self.only_modes or label in self.only_modes
 
     @property
     def minutes(self) -> float | None:

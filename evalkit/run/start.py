@@ -15,7 +15,7 @@ from evalkit.checklist.loader import find_checklist, load_checklist
 from evalkit.checklist.schema import LoadedChecklist
 from evalkit.errors import Interrupted, UsageError
 from evalkit.findings import ITEM_IDS, ItemId
-from evalkit.modes import canonical
+from evalkit.modes import INCUMBENT, canonical
 from evalkit.run.facts import Facts
 from evalkit.run.files import make_private
 from evalkit.run.folder import RunFolder
@@ -35,6 +35,7 @@ class Flags:
     prompts: tuple[Path, ...] = ()
     tasks: tuple[Path, ...] = ()
     only: tuple[str, ...] = ()
+    only_mode: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     output_dir: Path | None = None
     resume: Path | None = None
@@ -61,7 +62,10 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
             from evalkit.run.demo import serve
 
             loaded = stack.enter_context(serve(loaded))
-        setup = replace(prepare(loaded, simulated=flags.demo, skip=skip), keep_going=flags.keep_going)
+        setup = replace(
+            prepare(loaded, simulated=flags.demo, skip=skip), keep_going=flags.keep_going,
+            only_modes=_only_modes(flags, loaded),
+        )  # fmt: skip
         if flags.dry_run:
             return _dry_run(setup, flags)
         return _measure(setup, flags, shown)
@@ -141,6 +145,20 @@ def _mode(text: str) -> tuple[str, dict[str, str]]:
         return canonical(name), {"endpoint": url}
     except ValueError as error:
         raise UsageError(f"--mode {text}: {error}") from None
+
+
+def _only_modes(flags: Flags, loaded: LoadedChecklist) -> frozenset[str]:
+    known = [*loaded.checklist.modes, *([INCUMBENT] if loaded.checklist.incumbent else [])]
+    chosen = []
+    for text in flags.only_mode:
+        try:
+            label = text if text == INCUMBENT else canonical(text)
+        except ValueError as error:
+            raise UsageError(f"--only-mode {text}: {error}") from None
+        if label not in known:
+            raise UsageError(f"--only-mode {text}: not configured", hint=f"one of {', '.join(known) or 'no modes'}")
+        chosen.append(label)
+    return frozenset(chosen)
 
 
 def _skipped(flags: Flags) -> dict[ItemId, str]:

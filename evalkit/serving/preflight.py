@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evalkit.checklist.schema import Checklist
+from evalkit.modes import base_mode
 from evalkit.serving.facts import Conflict, EndpointFacts
 
 
@@ -55,6 +56,10 @@ def _of(checklist: Checklist, label: str, served: EndpointFacts, work: Work) -> 
     def add(what: str, remedy: str, *, certain: bool) -> None:
         found.append(Conflict(mode=label, what=what, remedy=remedy, certain=certain))
 
+    want = base_mode(label).value
+    if served.declared_mode is not None and served.declared_mode != want:
+        what = f"the server declares {served.declared_mode}, the label says {want}"
+        add(what, "start it in the mode of its label, or correct the label", certain=True)
     level = checklist.items.modes.level
     parallel = served.capability("max_running_requests")
     if parallel and isinstance(parallel.value, int) and parallel.value < level:

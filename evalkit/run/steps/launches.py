@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable
 
 from evalkit.checklist.schema import Endpoint
 from evalkit.client.types import ChatClient
-from evalkit.errors import LaunchError
+from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.run.steps import candidate
 from evalkit.run.steps.timing import open_requests
+from evalkit.serving.facts import LaunchFacts
 from evalkit.serving.launch import LaunchFailed, launched
 
 Work = Callable[[Recorder, Sitting], Awaitable[None]]
@@ -88,10 +89,10 @@ async def _launch(  # noqa: PLR0917  called once, right above
             served = endpoint.model_copy(update={"endpoint": running.base_url})
             await work(run, Sitting(client, {label: served}, running, launch=launch, last=launch == last))
     except LaunchFailed as error:
+        run.say("serving", str(error))
         run.keep(error.facts)
-        run.error("serving", label, error)
         return False
-    except LaunchError as error:
-        run.error("serving", label, error)
+    except UsageError as error:  # a key that is not set
+        run.keep(LaunchFacts(mode=label, launch=launch, argv=(), error=str(error)))
         return False
     return True

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from evalkit.checklist.schema import Endpoint
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Sitting
+from evalkit.secrets import redact
 from evalkit.serving import counters
 from evalkit.serving.facts import Counters, EndpointFacts, Preflight
 from evalkit.serving.preflight import Work, preflight
@@ -26,13 +28,20 @@ async def probe_servers(run: Recorder, sitting: Sitting) -> None:
                 limits=limits.control(), generation=limits.generation(),
             )  # fmt: skip
         except UsageError as error:
-            run.error("serving", label, error)
-            continue
+            facts = _unusable(label, endpoint, error)
         if sitting.running is not None:
             facts = facts.model_copy(update={"launched": True, "ready_s": sitting.running.facts.ready_s})
         run.keep(facts)
         if facts.reachable:
             sitting.targets[label] = target_for(label, endpoint, facts, limits.generation())
+
+
+def _unusable(label: str, endpoint: Endpoint, error: UsageError) -> EndpointFacts:
+    """A key that is not set is a fact of this sitting: the next one may have it."""
+    why = f"{error}; {error.hint}" if error.hint else str(error)
+    return EndpointFacts(
+        label=label, endpoint=redact(endpoint.endpoint or ""), reachable=False, error=why, error_kind="auth"
+    )
 
 
 def check(run: Recorder, sitting: Sitting) -> None:

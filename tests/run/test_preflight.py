@@ -1,0 +1,63 @@
+"""What is known to fail is said before the first timed request, all of it at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from evalkit.reference import ReferenceProcess, Script
+from tests.run.sittings import FAST, evalkit, finding, findings, write
+
+AR, DIFF = "autoregressive", "diffusion"
+
+
+def timed(folder) -> set[str]:
+    import json
+
+    lines = (folder / "journal.jsonl").read_text().splitlines()
+    return {r["data"]["mode"] for line in lines if (r := json.loads(line))["kind"] == "timed"}
+
+
+@pytest.mark.slow
+def test_every_conflict_is_named_at_once_and_the_mode_is_not_timed(tmp_path):
+    short = Script(mode=DIFF, context_length=64, max_running_requests=1, **FAST)
+    with ReferenceProcess(Script(**FAST)) as one, ReferenceProcess(short) as other:
+        modes = {AR: {"endpoint": one.base_url}, DIFF: {"endpoint": other.base_url}}
+        asked = {"request": {"max_tokens": 100}, "items": {"modes": {"concurrency": [2], "repeats": 1, "warmup": 1}}}
+        report, said = evalkit(write(tmp_path, modes, **asked), "--output-dir", tmp_path / "run")
+    found = finding(report, "serving.preflight", DIFF)
+    assert found["status"] == "error"
+    assert "the server takes 64" in found["summary"]
+    assert "the server runs 1" in found["summary"]
+    assert "--context-length" in found["remedy"]
+    assert "the server takes 64" in said
+    assert finding(report, "serving.preflight", AR)["status"] == "pass"
+    assert timed(tmp_path / "run") == {AR}
+    assert report["verdict"] != "go"
+
+
+@pytest.mark.slow
+def test_without_its_baseline_nothing_is_timed(tmp_path):
+    with ReferenceProcess(Script(mode=DIFF, **FAST)) as one, ReferenceProcess(Script(mode=DIFF, **FAST)) as other:
+        modes = {AR: {"endpoint": one.base_url}, DIFF: {"endpoint": other.base_url}}
+        report, _ = evalkit(write(tmp_path, modes), "--output-dir", tmp_path / "run")
+    assert "declares diffusion" in finding(report, "serving.preflight", AR)["summary"]
+    assert timed(tmp_path / "run") == set()
+    assert report["verdict"] != "go"
+
+
+@pytest.mark.slow
+def test_a_plan_that_cannot_fit_its_budget_says_so_and_counters_corroborate_what_was_done(tmp_path):
+    with ReferenceProcess(Script(**FAST)) as one, ReferenceProcess(Script(mode=DIFF, **FAST)) as other:
+        modes = {AR: {"endpoint": one.base_url}, DIFF: {"endpoint": other.base_url}}
+        asked = {"budget": {"requests": 20}, "items": {"modes": {"repeats": 2, "warmup": 1}}}
+        report, said = evalkit(write(tmp_path, modes, **asked), "--output-dir", tmp_path / "run")
+    whole = [f for f in findings(report, "serving.preflight") if f.get("mode") is None]
+    assert [f["status"] for f in whole] == ["warn"]
+    assert "the budget is 20" in whole[0]["summary"]
+    assert "the budget is 20" in said
+    for mode in (AR, DIFF):
+        counted = finding(report, "serving.corroborated", mode)
+        assert counted["status"] == "pass", counted
+        assert counted["known_by"] == "observed"
+    assert finding(report, "serving.context-enforced", AR)["status"] == "pass"
+    assert finding(report, "serving.logprobs", DIFF)["status"] == "warn"
