@@ -30,6 +30,7 @@ COMMANDS = {
     "report": ("report", "report_command"),
     "compare": ("compare", "compare_command"),
     "gate": ("gate", "gate_command"),
+    "doctor": ("doctor", "doctor_command"),
     "explain": ("explain", "explain_command"),
     "pack": ("pack", "pack_command"),
     "snapshot": ("snapshot", "snapshot_command"),

@@ -1,0 +1,189 @@
+"""What this machine brings for a run: versions, access, GPU, limits, and the error of evalkit's own clock."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import shutil
+import tempfile
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+import evalkit
+from evalkit.timing.facts import ClientError
+
+#: what a run needs of the packages that come with evalkit
+PACKAGES = (
+    "typer", "rich", "httpx2", "httptools", "huggingface-hub", "nvidia-ml-py", "pydantic", "pyyaml", "jinja2",
+    "license-expression", "jsonschema", "regex", "psutil", "pygal", "starlette", "uvicorn", "uvloop",
+)  # fmt: skip
+_OPTIONAL = ("uvloop",)
+#: of the end-to-end time: a larger error of our own could pass for an effect
+MOST_ERROR = 0.05
+_FILES, _FREE_BYTES = 1024, 200 * 2**20
+
+
+class Problem(NamedTuple):
+    """What is missing, and what to do."""
+
+    id: str
+    summary: str
+    hint: str
+
+
+def examine(folder: Path, concurrency: Sequence[int]) -> dict[str, Any]:
+    """The document of `evalkit doctor`. Takes about two seconds a concurrency."""
+    document: dict[str, Any] = {
+        "evalkit": evalkit.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": packages(),
+        "hub": _hub(),
+        "gpu": _gpu(),
+        "cpu": _cpu(),
+        "folder": _folder(folder),
+        "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "network": network(),
+        "timing": _timing(concurrency),
+    }
+    return {**document, "missing": [problem._asdict() for problem in missing(document, concurrency)]}
+
+
+def packages() -> dict[str, str | None]:
+    """Installed versions; None where a package is not there."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _hub() -> dict[str, Any]:
+    from evalkit.hub.settings import hub_settings
+
+    return hub_settings().model_dump()
+
+
+def _gpu() -> dict[str, Any]:
+    from evalkit.gpu.nvml import collect
+
+    facts = collect(declared=None, endpoints={}, local=True)
+    gpus = [{"name": gpu.name, "memory_total_bytes": gpu.memory_total_bytes} for gpu in facts.gpus]
+    return {
+        "gpus": gpus, "driver": facts.driver, "cuda": facts.cuda,
+        "problem": None if gpus else facts.nvml_error, "problem_kind": None if gpus else facts.nvml_error_kind,
+    }  # fmt: skip
+
+
+def _cpu() -> dict[str, Any]:
+    from evalkit.gpu.host import read_host
+
+    host = read_host()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "name": host.cpu, "cores": host.cores, "usable": usable, "load_1m": round(os.getloadavg()[0], 2),
+        "memory_bytes": host.memory_bytes,
+    }  # fmt: skip
+
+
+def _folder(folder: Path) -> dict[str, Any]:
+    """Whether a run folder can be made there: a file is written and removed in the nearest folder that exists."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    problem = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".evalkit-") as file:
+            file.write(b"x")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        problem = error.strerror or str(error)
+    try:
+        free = shutil.disk_usage(place).free
+    except OSError:
+        free = None
+    return {"path": str(folder), "writable": problem is None, "problem": problem, "free_bytes": free}
+
+
+def network() -> dict[str, Any]:
+    """Proxies of the environment, without user and password, and the transport that requests would take."""
+    from evalkit.client import proxy_for
+
+    proxies = {scheme: _place(url) for scheme, url in sorted(getproxies().items()) if scheme != "no"}
+    urls = {"loopback": "http://127.0.0.1", "http": "http://endpoint.invalid", "https": "https://endpoint.invalid"}
+    return {
+        "proxies": proxies,
+        "no_proxy": getproxies().get("no"),
+        "transport": {name: "proxy" if proxy_for(url) else "wire" for name, url in urls.items()},
+    }
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url if "://" in url else f"http://{url}")
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}"
+
+
+def _timing(concurrency: Sequence[int]) -> list[dict[str, Any]]:
+    from evalkit.client import run
+    from evalkit.errors import MeasurementError
+
+    try:
+        return [error.model_dump() for error in run(_calibrate(concurrency))]
+    except MeasurementError as error:
+        return [{"streams": streams, "error": error.message} for streams in concurrency]
+
+
+async def _calibrate(concurrency: Sequence[int]) -> list[ClientError]:
+    from evalkit.client import open_client
+    from evalkit.timing.calibrate import calibrate
+
+    client = open_client()
+    try:
+        return await calibrate(client, concurrency)
+    finally:
+        await client.aclose()
+
+
+def missing(document: dict[str, Any], concurrency: Sequence[int]) -> list[Problem]:
+    """What a full run would lack here, from the rest of the document alone."""
+    found = []
+    absent = [name for name, version in document["packages"].items() if version is None and name not in _OPTIONAL]
+    if absent:
+        found.append(Problem("packages", f"not installed: {', '.join(absent)}", "install dlm-evalkit again"))
+    gpu = document["gpu"]
+    if not gpu["gpus"]:
+        why = gpu["problem"] or "none is visible"
+        found.append(Problem("gpu", f"no GPU here: {why}", "run on the server, or declare items.hardware.declared"))
+    folder = document["folder"]
+    if not folder["writable"]:
+        text = f"{folder['path']} cannot be written: {folder['problem']}"
+        found.append(Problem("folder", text, "name another with --output-dir"))
+    elif folder["free_bytes"] is not None and folder["free_bytes"] < _FREE_BYTES:
+        text = f"{folder['path']} has {folder['free_bytes'] / 2**20:.0f} MiB left"
+        found.append(Problem("folder", text, "make room: a run folder takes up to some hundred MiB"))
+    if 0 <= document["open_files"] < max(_FILES, 2 * max(concurrency, default=0)):
+        found.append(Problem("open-files", f"ulimit -n is {document['open_files']}", f"ulimit -n {_FILES}"))
+    for row in document["timing"]:
+        found += _clock(row)
+    return found
+
+
+def _clock(row: dict[str, Any]) -> list[Problem]:
+    streams = row["streams"]
+    if "error" in row:
+        return [Problem("timing", f"the clock could not be checked at {streams} streams: {row['error']}", "see above")]
+    share = max(row["e2e_error_share"], row["itl_error_share"])
+    if share <= MOST_ERROR:
+        return []
+    text = f"evalkit's own error at {streams} streams is {share:.1%} of what it times"
+    return [Problem("timing", text, "stop other work on this machine, or measure from a quieter one")]

@@ -1,0 +1,87 @@
+"""`evalkit doctor`: one document about this machine, without a secret, and exit 3 when something is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from evalkit import doctor
+from tests.cli.command import evalkit
+
+HERE = {
+    "packages": {"typer": "1", "uvloop": None},
+    "gpu": {"gpus": [{"name": "H100", "memory_total_bytes": 1}], "problem": None},
+    "folder": {"path": "runs", "writable": True, "problem": None, "free_bytes": 2**40},
+    "open_files": 4096,
+    "timing": [{"streams": 1, "e2e_error_share": 0.001, "itl_error_share": 0.001}],
+}
+
+
+def test_a_machine_that_has_it_all_misses_nothing():
+    assert doctor.missing(HERE, [1]) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "what", "says"),
+    [
+        ({"packages": {"typer": None}}, "packages", "typer"),
+        ({"gpu": {"gpus": [], "problem": "no driver"}}, "gpu", "no driver"),
+        ({"folder": {**HERE["folder"], "writable": False, "problem": "Read-only file system"}}, "folder", "Read-only"),
+        ({"folder": {**HERE["folder"], "free_bytes": 2**20}}, "folder", "1 MiB left"),
+        ({"open_files": 256}, "open-files", "ulimit -n is 256"),
+        (
+            {"timing": [{"streams": 16, "e2e_error_share": 0.2, "itl_error_share": 0.0}]},
+            "timing",
+            "16 streams is 20.0%",
+        ),
+        ({"timing": [{"streams": 4, "error": "did not start"}]}, "timing", "did not start"),
+    ],
+)
+def test_what_is_missing_is_named_with_a_way_forward(changed, what, says):
+    (problem,) = doctor.missing({**HERE, **changed}, [1])
+    assert problem.id == what
+    assert says in problem.summary
+    assert problem.hint
+
+
+def test_an_unlimited_number_of_files_is_enough():
+    assert doctor.missing({**HERE, "open_files": -1}, [1024]) == []
+
+
+@pytest.mark.slow
+def test_the_document_is_one_and_holds_no_secret(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_canarycanarycanary")
+    monkeypatch.setenv("HTTPS_PROXY", "http://jd:canary-password@proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    done = evalkit(capsys, "doctor", "--json", "--output-dir", tmp_path / "runs", "--concurrency", 2)
+    document = json.loads(done.out)
+    assert "canary" not in done.out + done.err
+    assert document["hub"]["token"] is True
+    assert document["network"]["proxies"]["https"] == "http://proxy.example:3128"
+    assert document["network"]["transport"] == {"loopback": "wire", "http": "wire", "https": "proxy"}
+    assert done.code == (3 if document["missing"] else 0)
+    (row,) = document["timing"]
+    assert row["streams"] == 2
+    assert row["events"] > 0
+    assert document["folder"]["writable"] is True
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_text_fits_80_columns(capsys, tmp_path):
+    done = evalkit(capsys, "doctor", "--output-dir", tmp_path, "--concurrency", 1)
+    assert [line for line in done.out.splitlines() if len(line) > 80] == []
+    assert "TTFT error" in done.out
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root writes everywhere")
+def test_a_folder_without_write_access_is_told(tmp_path):
+    tmp_path.chmod(0o500)
+    assert doctor._folder(tmp_path / "runs")["writable"] is False
+
+
+def test_a_folder_below_a_file_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert doctor._folder(tmp_path / "file" / "runs")["writable"] is False
