@@ -49,7 +49,7 @@ def _text(document: dict[str, Any]) -> str:
         ("proxies", f"{proxies}; an https endpoint is reached by {net['transport']['https']}"),
     ]  # fmt: skip
     lines = [_row(label, text) for label, text in rows]
-    lines += ["timing    streams  TTFT error  E2E error  of E2E   lag p99   (own error, loopback)"]
+    lines += ["timing    streams  TTFT error  E2E error  of E2E   lag p99  (own error)"]
     for row in document["timing"]:
         if "error" not in row:
             times = f"{row['streams']:>17}{row['ttft_error_ms']:>9.2f} ms{row['e2e_error_ms']:>8.2f} ms"
