@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from datetime import UTC, datetime
 
@@ -16,7 +15,6 @@ from evalkit.quality.facts import Answer, Grade, Signals, SuiteFacts
 from evalkit.quality.summary import summarise
 from evalkit.run.facts import Facts, RunStart
 from evalkit.serving.facts import EndpointFacts
-from evalkit.stats.proportions import paired_difference
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 START = RunStart(
@@ -303,19 +301,3 @@ def test_a_thousand_cases_in_three_modes_are_decided_in_seconds():
     before = time.process_time()
     run(answers, of)
     assert time.process_time() - before < 10
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("margin", "discordant", "n"), [(0.1, 0.2, 60), (0.05, 0.1, 200), (0.03, 0.05, 400), (0.05, 0.2, 100)]
-)
-def test_a_mode_at_the_margin_is_let_through_at_most_six_times_in_a_hundred(margin, discordant, n):
-    rng = random.Random(5)
-    up = (discordant - margin) / 2
-    trials, passed = 4000, 0
-    for _ in range(trials):
-        draws = [rng.random() for _ in range(n)]
-        n10 = sum(x < up for x in draws)
-        n01 = sum(up <= x < discordant for x in draws)
-        passed += paired_difference(n - n10 - n01, n10, n01, 0).low > -margin
-    assert passed / trials <= 0.06

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
-import yaml
 
 from evalkit.checklist.loader import load_checklist
 from evalkit.findings import Status
@@ -33,7 +33,7 @@ def structured(n=130):
         {
             "id": f"record-{i}",
             "prompt": f"Give the record of Town{i} as JSON.",
-            "expect": ["json", {"json_match": {"city": "Nowhere" if False else f"Town{i}"}}],
+            "expect": ["json", {"json_match": {"city": f"Town{i}", "country": "Nowhere"}}],
         }
         for i in range(n)
     ]
@@ -69,15 +69,15 @@ def chat(n=400):
     ]
 
 
-def decided(folder, suites, *, temperature=0.0, seed=0, **faults):
+def decided(folder, suites, *, temperature=0.0, judge=None, **faults):
     """The decision on a baseline without faults and a diffusion mode with `faults`; speed is left out."""
     paths = []
     for kind, cases in suites:
         paths.append(folder / f"{kind}.yaml")
-        paths[-1].write_text(yaml.safe_dump({"suite": {"name": kind, "kind": kind}, "cases": cases}))
+        paths[-1].write_text(json.dumps({"suite": {"name": kind, "kind": kind}, "cases": cases}))
     with (
         ReferenceServer(Script(**FAST)) as ar,
-        ReferenceServer(Script(mode="diffusion", seed=seed, **FAST, **faults)) as dlm,
+        ReferenceServer(Script(mode="diffusion", **FAST, **faults)) as dlm,
     ):
         checklist = {
             "request": {"temperature": temperature},
@@ -85,14 +85,14 @@ def decided(folder, suites, *, temperature=0.0, seed=0, **faults):
             "tasks": [path.name for path in paths],
             "items": {
                 **{item: {"required": False} for item in ("license", "modes", "hardware", "context")},
-                "quality": {"concurrency": 8},
+                "quality": {"concurrency": 8, "judge": judge and {"endpoint": judge, "model": "judge-1"}},
                 "serving": {"allow": ["release", "pre-release", "fork"]},
             },
         }
         path = folder / "checklist.yaml"
-        path.write_text(yaml.safe_dump(checklist))
+        path.write_text(json.dumps(checklist))
         loaded = load_checklist(path)
-        setup = prepare(loaded, skip={item: "not looked at" for item in ("license", "modes", "hardware", "context")})
+        setup = prepare(loaded, skip=dict.fromkeys(("license", "modes", "hardware", "context"), "not looked at"))
         run = folder / "run"
         run.mkdir()
         facts = collect(setup, RunFolder.create(run, loaded, setup.document()), Plain())
@@ -151,7 +151,8 @@ def test_ignored_temperature_is_named_and_no_go(tmp_path):
     (fault,) = findings(decision, "serving.sampling-honoured")
     assert fault.status is Status.FAIL
     assert findings(decision, "serving.sampling-honoured", AR)[0].status is Status.PASS
-    assert {(p.mode, p.distinct_at_asked) for p in facts.sampling} == {(AR, 10), (DLM, 1)}
+    asked = {probe.mode: probe.distinct_at_asked for probe in facts.sampling}
+    assert asked[DLM] == 1 < asked[AR]
     assert decision.verdict == "no-go"
 
 
@@ -181,24 +182,10 @@ def test_a_judge_beside_it_is_asked_over_sockets_and_changes_no_verdict(tmp_path
         case["expect"].append({"prefer": "clearer"})
     told = Answers()
     told.add_rule(lambda question: Reply('{"better": "B"}', "exact"))
-    with ReferenceServer(Script(**FAST), answers=told) as judge:
-        (tmp_path / "judge").mkdir()
-        decision, facts = judged_run(tmp_path / "judge", [(kind, cases)], judge.base_url)
+    with ReferenceServer(Script(**FAST), answers=told) as server:
+        decision, facts = decided(tmp_path, [(kind, cases)], judge=server.base_url)
     assert len(facts.judgements) == 4
     (said,) = findings(decision, "quality.judge")
     assert not said.counts
     assert "4 verdicts flipped" in said.summary
     assert decision.verdict == "go"
-
-
-def judged_run(folder, suites, url):
-    original = yaml.safe_dump
-
-    def with_judge(data):
-        if "items" in data:
-            data["items"]["quality"]["judge"] = {"endpoint": url, "model": "judge-1"}
-        return original(data)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(yaml, "safe_dump", with_judge)
-        return decided(folder, suites)
