@@ -1,0 +1,119 @@
+"""One server, restarted by hand for each mode on the same address: several sittings of one run."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+
+import pytest
+
+from evalkit.reference import ReferenceProcess, Script
+from evalkit.run.steps.restarts import continued
+from evalkit.serving.launch import free_port
+from tests.run.sittings import FAST, command, evalkit, finding, findings, write
+
+AR, DIFF = "autoregressive", "diffusion"
+
+
+def server(mode: str, port: int) -> ReferenceProcess:
+    return ReferenceProcess(Script(mode=mode, **FAST), port=port)
+
+
+def checklist(tmp_path):
+    port = free_port()
+    return port, write(tmp_path, {label: {"endpoint": f"http://127.0.0.1:{port}"} for label in (AR, DIFF)})
+
+
+def engines(report) -> dict[str, str | None]:
+    return {mode["mode"]: mode["declared_mode"] for mode in report["modes"]}
+
+
+@pytest.mark.slow
+def test_modes_on_one_address_are_collected_in_two_sittings_under_one_plan(tmp_path):
+    port, path = checklist(tmp_path)
+    folder = tmp_path / "run"
+    with server(AR, port):
+        first, _ = evalkit(path, "--only-mode", AR, "--output-dir", folder)
+    waiting = finding(first, "serving.reachable", DIFF)
+    assert waiting["status"] == "error"
+    assert "--only-mode diffusion --resume" in waiting["remedy"]
+    with server(DIFF, port):
+        second, _ = evalkit(path, "--only-mode", DIFF, "--resume", folder)
+    assert engines(second) == {AR: AR, DIFF: DIFF}
+    assert not findings(second, "serving.distinct-processes")
+    assert all(finding(second, "serving.mode", mode)["status"] == "pass" for mode in (AR, DIFF))
+    speedup = next(m["speedup"] for m in second["modes"] if m["mode"] == DIFF)
+    assert speedup["pairs"] == 8
+
+
+@pytest.mark.slow
+def test_the_same_process_under_the_next_label_is_not_timed_twice(tmp_path):
+    port, path = checklist(tmp_path)
+    folder = tmp_path / "run"
+    with server(AR, port):
+        evalkit(path, "--only-mode", AR, "--output-dir", folder)
+        report, said = evalkit(path, "--only-mode", DIFF, "--resume", folder)
+    assert finding(report, "serving.preflight", DIFF)["status"] == "error"
+    assert finding(report, "serving.mode", DIFF)["status"] == "fail"
+    assert "declares autoregressive" in said
+
+
+@pytest.mark.slow
+def test_without_a_terminal_the_run_measures_what_is_up_and_names_the_command_that_goes_on(tmp_path):
+    port, path = checklist(tmp_path)
+    folder = tmp_path / "run"
+    with server(DIFF, port):
+        report, said = evalkit(path, "--output-dir", folder)
+    assert f"--only-mode autoregressive --resume {folder}" in said
+    assert engines(report)[DIFF] == DIFF
+    assert finding(report, "serving.reachable", AR)["status"] == "error"
+    assert report["verdict"] == "inconclusive"
+    with server(AR, port):
+        report, _ = evalkit(path, "--resume", folder)
+    assert engines(report) == {AR: AR, DIFF: DIFF}
+
+
+@pytest.mark.slow
+def test_at_a_terminal_the_run_waits_until_the_server_shows_the_next_mode(tmp_path):
+    port, path = checklist(tmp_path)
+    controller, terminal = pty.openpty()
+    first = server(AR, port).start()
+    second = server(DIFF, port)
+    process = subprocess.Popen(
+        command(path, "--output-dir", tmp_path / "run"),
+        stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        said = []
+        for line in process.stderr:
+            said.append(line)
+            if "restart the server" in line:
+                first.stop()
+                second.start()
+                break
+        assert said, "the run said nothing"
+        assert "in mode diffusion" in said[-1]
+        out, _ = process.communicate(timeout=90)
+    finally:
+        process.kill()
+        first.stop()
+        second.stop()
+        os.close(controller)
+        os.close(terminal)
+    assert engines(json.loads(out)) == {AR: AR, DIFF: DIFF}
+
+
+def test_the_command_that_goes_on_keeps_the_users_words_and_changes_only_the_sitting():
+    words = ["run", "my list.yaml", "--output-dir", "old", "--only-mode=diffusion", "--strict"]
+    assert continued(words, AR, "runs/1") == (
+        "evalkit run 'my list.yaml' --strict --only-mode autoregressive --resume runs/1"
+    )
+
+
+def test_a_mode_that_is_not_configured_is_a_usage_error(tmp_path):
+    path = write(tmp_path, {AR: {"endpoint": "http://127.0.0.1:1"}})
+    done = subprocess.run(command(path, "--only-mode", "diffusion"), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "not configured" in done.stderr
