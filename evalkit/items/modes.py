@@ -11,6 +11,7 @@ from evalkit.items import modes_speed as speed
 from evalkit.items.modes_checks import CHECKS
 from evalkit.items.modes_latency import goodput, latency
 from evalkit.items.modes_pairs import Readings
+from evalkit.items.modes_power import energy
 from evalkit.items.modes_validity import validity
 from evalkit.run.facts import Facts
 from evalkit.stats.ratio import RatioEstimate
@@ -132,10 +133,11 @@ def _information(checklist: Checklist, facts: Facts, readings: Readings, mode: s
     crossing = _levels(checklist, readings, mode)
     if crossing:
         found.append(crossing)
-    cost = _cost(checklist, facts, readings, mode)
-    if cost:
-        found.append(cost)
-    return found
+    others = (
+        _cost(checklist, facts, readings, mode),
+        energy(facts, readings, mode, checklist.items.modes.level, checklist.baseline.speed),
+    )
+    return [*found, *(one for one in others if one is not None)]
 
 
 def _levels(checklist: Checklist, readings: Readings, mode: str) -> Finding | None:

@@ -102,6 +102,13 @@ THROTTLED = Check(
     "improve cooling or lower the power limit for all modes alike, and time again",
     per_mode=True,
 )
+ENERGY = Check(
+    "modes.energy",
+    "Energy per output token",
+    "A mode that draws more power for a shorter time can cost more energy per token.",
+    "run evalkit on the machine of the GPUs: the devices are read there, and nowhere else",
+    per_mode=True,
+)
 COST = Check(
     "modes.cost",
     "What requests and correct answers cost",
@@ -128,5 +135,5 @@ LATENCY = {
 
 CHECKS: tuple[Check, ...] = (
     OWN_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, NOISE_FLOOR, ORDER_TREND,
-    LENGTH, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, COST,
+    LENGTH, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, COST,
 )  # fmt: skip

@@ -9,6 +9,7 @@ from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import modes_checks as check
 from evalkit.items.modes_pairs import Readings, geometric
+from evalkit.items.modes_power import throttled
 from evalkit.items.modes_speed import Claim, measure
 from evalkit.run.facts import Facts
 from evalkit.stats.proportions import wilson
@@ -19,9 +20,7 @@ from evalkit.stats.trend import trend
 _FAILURE_SLACK = 0.01
 _LENGTH_RANGE = (0.8, 1.25)
 _CACHED_SLACK = 0.1
-_THROTTLED_SHARE = 0.05
 _BUSY = 0.95
-_HARMFUL = ("thermal", "power", "hw", "brake", "slowdown")
 
 
 def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, claim: Claim | None) -> list[Finding]:
@@ -29,7 +28,7 @@ def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, 
     found = [
         _failures(checklist, readings, mode),
         _client_error(checklist, facts, readings, mode),
-        _throttled(checklist, facts, mode),
+        throttled(facts, mode, checklist.items.modes.level),
     ]
     if mode != checklist.baseline.speed:
         found += [
@@ -199,17 +198,3 @@ def _launches(checklist: Checklist, readings: Readings, mode: str) -> Finding:
         return make(Status.PASS, f"{starts} starts each: their spread is in the interval.", mode=mode)
     text = f"one launch: {mode} and {baseline} were timed one after the other, and starts differ by an unknown amount."
     return make(Status.WARN, text, mode=mode)
-
-
-def _throttled(checklist: Checklist, facts: Facts, mode: str) -> Finding:
-    level = checklist.items.modes.level
-    samples = [t for t in facts.telemetry if t.mode == mode and t.concurrency == level]
-    make = check.THROTTLED.finding
-    if not samples:
-        return make(Status.NOT_APPLICABLE, "no GPU was watched during timing.", mode=mode, counts=False)
-    hot = [t for t in samples if any(word in r.lower() for r in t.throttle_reasons for word in _HARMFUL)]
-    share = len(hot) / len(samples)
-    reasons = ", ".join(sorted({r for t in hot for r in t.throttle_reasons})) or "none"
-    status = Status.WARN if share > _THROTTLED_SHARE else Status.PASS
-    text = f"throttled in {share:.0%} of {len(samples)} readings ({reasons})."
-    return make(status, text, mode=mode, known_by=KnownBy.OBSERVED, data={"share": share})

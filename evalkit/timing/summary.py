@@ -10,6 +10,7 @@ from statistics import fmean
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Frozen
 from evalkit.items.modes_pairs import Readings, geometric, value_ms
+from evalkit.items.modes_power import power
 from evalkit.items.modes_speed import Claim, claims, measure
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.run.facts import Facts
@@ -84,6 +85,8 @@ class Level(Frozen):
     tokens_per_forward_reason: str = ""
     output_length_ratio: float | None = None
     output_tokens: float | None = None
+    #: joules for 1,000 output tokens, all devices of the endpoint together; None where none was watched
+    energy_j_per_1000_tokens: float | None = None
 
 
 class ModeSummary(Frozen):
@@ -101,7 +104,7 @@ def summarise_mode(mode: str, facts: Facts, checklist: Checklist) -> ModeSummary
     item = checklist.items.modes
     decided = claims(checklist, facts, readings).get(mode)
     order = sorted(set(readings.levels(mode)), key=lambda level: (level != item.level, level))
-    levels = tuple(_level(mode, level, readings, checklist, decided) for level in order)
+    levels = tuple(_level(mode, level, readings, checklist, decided, facts) for level in order)
     losing = [x.concurrency for x in levels if x.speedup is not None and x.speedup.ratio <= 1]
     return ModeSummary(
         mode=mode,
@@ -111,11 +114,14 @@ def summarise_mode(mode: str, facts: Facts, checklist: Checklist) -> ModeSummary
     )
 
 
-def _level(mode: str, level: int, readings: Readings, checklist: Checklist, decided: Claim | None) -> Level:
+def _level(  # noqa: PLR0917  called once, right above
+    mode: str, level: int, readings: Readings, checklist: Checklist, decided: Claim | None, facts: Facts
+) -> Level:
     good = readings.good(mode, level)
     baseline = checklist.baseline.speed
     forward, reason = _per_forward(mode, good)
     tokens = [s.exchange.completion_tokens for s in good if s.exchange.completion_tokens]
+    drawn = power(facts, readings, mode, level)
     return Level(
         concurrency=level,
         requests=len(readings.all(mode, level)),
@@ -133,6 +139,7 @@ def _level(mode: str, level: int, readings: Readings, checklist: Checklist, deci
         tokens_per_forward_reason=reason,
         output_length_ratio=geometric(log_ratios(readings.tokens(mode, level), readings.tokens(baseline, level))),
         output_tokens=fmean(tokens) if tokens else None,
+        energy_j_per_1000_tokens=drawn.joules if drawn else None,
     )
 
 

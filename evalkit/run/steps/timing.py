@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from evalkit.run.facts import Facts
 from evalkit.run.recorder import Recorder, Sitting
@@ -12,6 +13,7 @@ from evalkit.timing.execute import Event, Flush, Progress, Settings, Stopped, pl
 from evalkit.timing.facts import CacheState, Pilot
 from evalkit.timing.looks import Question
 from evalkit.timing.pilot import PILOT_PROMPTS, Means, interleaved, of_baseline, words
+from evalkit.timing.power import watched
 from evalkit.timing.schedule import GUESSED_START_S, Planned
 
 #: of what is left of the budget, timing may take so much while tasks are still to be asked
@@ -51,12 +53,17 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
         run.say("modes", f"timing {', '.join(sitting.targets)}: {words(facts.pilot)}")
     else:
         run.say("modes", f"timing {', '.join(sitting.targets)}")
-    await run_modes(
-        sitting.targets, run.setup.prompts, plan, sitting.client,
-        done=frozenset(s.key for s in facts.timed), known=facts.timed, looks=facts.looks,
-        on_sample=run.keep, on_event=lambda event: _event(run, event),
-        settings=_settings(run, sitting, flush if flushable else None),
-    )  # fmt: skip
+    with watched(facts.hardware) as devices:
+        try:
+            await run_modes(
+                sitting.targets, run.setup.prompts, plan, sitting.client,
+                done=frozenset(s.key for s in facts.timed), known=facts.timed, looks=facts.looks,
+                on_sample=run.keep, on_event=lambda event: _event(run, event),
+                settings=replace(_settings(run, sitting, flush if flushable else None), on_load=devices.on_load),
+            )  # fmt: skip
+        finally:
+            for reading in devices.samples:
+                run.keep(reading)
 
 
 def _settings(run: Recorder, sitting: Sitting, flush: Flush | None) -> Settings:
