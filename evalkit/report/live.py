@@ -153,7 +153,7 @@ def _facts(before: EndpointFacts, live: EndpointFacts) -> Iterator[tuple[str, ob
                  "observed_mode", "block_size", "block_loop"):  # fmt: skip
         yield name.replace("_", " "), getattr(before, name) or None, getattr(live, name) or None
     kinds = [None if e.release == "unknown" else e.release for e in (before, live)]
-    yield "kind of build", *kinds
+    yield "kind of build", kinds[0], kinds[1]
     if before.model_path is None and live.model_path is None:
         yield "model", before.model, live.model
     yield "context", before.context.max_model_len, live.context.max_model_len
