@@ -46,6 +46,8 @@ class Reading(Section):
     """Who read it."""
     date: date
     """When it was read."""
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
+    """Commit of the model that was read; when given, the reading goes stale with the next commit."""
     note: str = ""
     """What the reader wants the report to say beside it."""
 
@@ -70,6 +72,8 @@ class LicenseItem(Item):
 
     readings: list[Reading] = []
     """Readings of license texts that the table does not decide."""
+    text: str | None = None
+    """File with the candidate's license text, for a repository that holds none. It is kept as evidence with its hash."""
     variants: Literal["shown", "required"] = "shown"
     """`required`: the licenses of `candidate.variants` count too."""
     provider_terms: ProviderTerms | None = None

@@ -17,10 +17,12 @@ def collect(
     role: Literal["candidate", "variant"] = "candidate",
     evidence_dir: Path | None = None,
     license_text: Path | None = None,
+    fetch_license: bool = False,
 ) -> CandidateFacts:
     """Facts about a Hub id, a local folder or a snapshot file. Remote code is never imported.
 
     Never raises for what the Hub, a folder or a snapshot does: `error`, `error_kind` and `hint` say it.
+    `fetch_license` opts in to fetching the card's license_link, from public https addresses only.
     Texts that were read are stored under `evidence_dir`; their `path` is relative to its parent.
 
     Raises:
@@ -28,10 +30,15 @@ def collect(
     """
     from evalkit.hub._collect import collect as run
 
-    return run(model, revision=revision, role=role, evidence_dir=evidence_dir, license_text=license_text)
+    return run(
+        model, revision=revision, role=role, evidence_dir=evidence_dir, license_text=license_text,
+        fetch_license=fetch_license,
+    )  # fmt: skip
 
 
-def write_snapshot(model: str, output: Path, *, revision: str = "main", license_text: Path | None = None) -> str:
+def write_snapshot(
+    model: str, output: Path, *, revision: str = "main", license_text: Path | None = None, fetch_license: bool = False
+) -> str:
     """Write what `collect` reads of `model` into one JSON file. Returns the revision.
 
     Raises:
@@ -40,4 +47,4 @@ def write_snapshot(model: str, output: Path, *, revision: str = "main", license_
     """
     from evalkit.hub._snapshot import write
 
-    return write(model, output, revision=revision, license_text=license_text)
+    return write(model, output, revision=revision, license_text=license_text, fetch_license=fetch_license)

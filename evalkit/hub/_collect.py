@@ -5,22 +5,34 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from evalkit.checklist.files import read_bytes
 from evalkit.errors import InputFileError
+from evalkit.hub._bases import follow
 from evalkit.hub._card import Card, from_fields, read_card
 from evalkit.hub._config import Config, load_json, read_config
-from evalkit.hub._source import CONFIGS, TEXT_CAP, AccessDenied, Source, SourceProblem, is_license_file, wanted
-from evalkit.hub.facts import BaseModelFacts, CandidateFacts, ContextLimits, TextFile
+from evalkit.hub._source import (
+    CONFIGS,
+    EXTRA_NAMES,
+    ID,
+    TEXT_CAP,
+    AccessDenied,
+    ExtraText,
+    Keep,
+    Source,
+    SourceProblem,
+    digest,
+    is_license_file,
+    wanted,
+)
+from evalkit.hub._spdx import with_spdx
+from evalkit.hub.facts import CandidateFacts, ContextLimits, TextFile
 from evalkit.run.files import make_private, write_atomic
 from evalkit.secrets import redact
 from evalkit.text import one_line
-
-_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?\Z")
-_BASES = 4
 
 
 def now() -> str:
@@ -41,7 +53,7 @@ def open_source(model: str, revision: str) -> Source:
             return open_snapshot(path, model)
     except (OSError, ValueError, RuntimeError):
         pass  # no path of this machine: an id, or nothing
-    if not _ID.match(model) or ".." in model or "--" in model or model.endswith(".json"):
+    if not ID.match(model) or ".." in model or "--" in model or model.endswith(".json"):
         raise SourceProblem(
             "invalid",
             "no such folder or snapshot file, and no id of the Hub (OWNER/NAME)",
@@ -78,12 +90,13 @@ def collect(
     role: Literal["candidate", "variant"],
     evidence_dir: Path | None,
     license_text: Path | None,
+    fetch_license: bool,
 ) -> CandidateFacts:
     given = read_given(license_text) if license_text is not None else None
     shown = one_line(redact(model), limit=512)
     try:
         source = open_source(model, revision)
-        return _facts(source, revision, role, _keeper(evidence_dir, source), given)
+        return _facts(source, revision, role, _keeper(evidence_dir, source), given, fetch=fetch_license)
     except SourceProblem as e:
         hint = nearest(model) if e.kind == "missing" else None
         return CandidateFacts(
@@ -93,18 +106,33 @@ def collect(
         )  # fmt: skip
 
 
-def read_given(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(TEXT_CAP + 1)
-    except OSError as e:
-        raise InputFileError(f"the license text cannot be read: {e.strerror}", where=str(path)) from e
-    if len(content) > TEXT_CAP or not content.strip():
-        raise InputFileError("the license text is empty or larger than 4 MiB", where=str(path))
-    return content
+def read_given(path: Path) -> ExtraText:
+    """A license text that the user has.
+
+    Raises:
+        InputFileError: it cannot be read, is empty or too large.
+    """
+    content = read_bytes(path, max_bytes=TEXT_CAP)
+    if not content.strip():
+        raise InputFileError("the license text is empty", where=str(path))
+    return ExtraText("license-text", content, "given", now())
 
 
-Keep = Callable[[str, bytes], str | None]
+def extra_texts(source: Source, card: Card, given: ExtraText | None, *, fetch: bool) -> tuple[ExtraText, ...]:
+    """Texts that the source keeps, the one given, and, when asked for, the page behind the card's license_link."""
+    texts = [*source.extra, *([given] if given else [])]
+    link = card.license.license_link
+    if fetch and link is None:
+        source.notes.append("the card has no license_link: nothing was fetched")
+    elif fetch and link is not None:
+        from evalkit.hub._link import LinkProblem, fetch_text
+
+        try:
+            page = fetch_text(link)
+            texts.append(ExtraText("license-link", page.content, "link", now(), page.url))
+        except LinkProblem as e:
+            source.notes.append(f"the card's license_link was not fetched: {e}")
+    return tuple(texts)
 
 
 def _keeper(evidence_dir: Path | None, source: Source) -> Keep:
@@ -123,16 +151,21 @@ def _keeper(evidence_dir: Path | None, source: Source) -> Keep:
 
 
 def _facts(
-    source: Source, revision: str, role: Literal["candidate", "variant"], keep: Keep, given: bytes | None
+    source: Source,
+    revision: str,
+    role: Literal["candidate", "variant"],
+    keep: Keep,
+    given: ExtraText | None,
+    *,
+    fetch: bool,
 ) -> CandidateFacts:
     raw, denied = _read(source)
     texts = [_text(name, content, keep) for name, content in raw.items()]
     licenses = [t for t in texts if is_license_file(t.name)]
-    if given is not None:
-        licenses.append(_text("license-text", given, keep).model_copy(update={"origin": "given"}))
     notes = source.notes
     readme = raw.get("README.md")
-    card = _card(readme, source, notes)
+    card = card_of(readme, source)
+    licenses += [_extra(extra, keep) for extra in extra_texts(source, card, given, fetch=fetch)]
     config = read_config(*(load_json(raw.get(n), n, notes) for n in CONFIGS))
     if "config.json" not in raw:
         notes.append("config.json is absent or was not read")
@@ -146,9 +179,9 @@ def _facts(
         fetched_at=source.fetched_at or now(),
         gated=source.gated,
         access_denied=denied,
-        card=card.license if readme is not None or source.api_card else None,
+        card=with_spdx(card.license) if readme is not None or source.api_card else None,
         base_model=card.base_model,
-        bases=_bases(source, card),
+        bases=follow(source.model, card.base_model, keep) if source.bases is None else source.bases,
         library_name=card.library_name,
         pipeline_tag=card.pipeline_tag,
         tags=card.tags,
@@ -177,24 +210,30 @@ def _read(source: Source) -> tuple[dict[str, bytes], bool]:
     return raw, False
 
 
-def _card(readme: bytes | None, source: Source, notes: list[str]) -> Card:
+def card_of(readme: bytes | None, source: Source) -> Card:
+    """The card as read; for a gated repository its public fields."""
     if readme is not None:
         return read_card(readme.decode("utf-8", "replace"))
     if source.api_card:
-        notes.append("README.md was not read: the card's fields come from the Hub's API")
+        source.notes.append("README.md was not read: the card's fields come from the Hub's API")
         return from_fields(source.api_card)
-    notes.append("README.md is absent or was not read")
+    source.notes.append("README.md is absent or was not read")
     return Card()
 
 
 def _text(name: str, content: bytes, keep: Keep) -> TextFile:
     return TextFile(
         name=one_line(name, limit=200),
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=digest(content),
         size=len(content),
         path=keep(name, content),
-        matches=_matches(content) if is_license_file(name) or name == "license-text" else (),
+        matches=_matches(content) if is_license_file(name) or name in EXTRA_NAMES else (),
     )
+
+
+def _extra(extra: ExtraText, keep: Keep) -> TextFile:
+    where = {"origin": extra.origin, "url": extra.url, "taken_at": extra.taken_at}
+    return _text(extra.name, extra.content, keep).model_copy(update=where)
 
 
 def _matches(content: bytes) -> tuple[str, ...]:
@@ -219,37 +258,3 @@ def _trained(config: Config, card: Card, model: str) -> ContextLimits:
             "trained_known_by": KnownBy.VENDOR_REPORTED,
         }
     return config.context.model_copy(update=update)
-
-
-def _bases(source: Source, card: Card) -> tuple[BaseModelFacts, ...]:
-    """Cards of the base models, upward; only a Hub model's chain is followed, and never in a circle."""
-    if source.kind != "hub":
-        return ()
-    seen = {source.model.casefold()}
-    queue = list(card.base_model)
-    bases: list[BaseModelFacts] = []
-    while queue and len(bases) < _BASES:
-        name = queue.pop(0)
-        if name.casefold() in seen:
-            continue
-        seen.add(name.casefold())
-        fact, further = _base(name)
-        bases.append(fact)
-        queue += further
-    return tuple(bases)
-
-
-def _base(name: str) -> tuple[BaseModelFacts, list[str]]:
-    if not _ID.match(name):
-        return BaseModelFacts(model=name, error="no id of the Hub"), []
-    try:
-        from evalkit.hub._hub import open_hub
-
-        base = open_hub(name, "main")
-        content = base.reader.read("README.md") if any(f.name == "README.md" for f in base.files) else None
-        card = _card(content, base, [])
-        return BaseModelFacts(model=base.model, revision=base.revision, card=card.license), list(card.base_model)
-    except SourceProblem as e:
-        return BaseModelFacts(model=name, error=redact(e.message)), []
-    except AccessDenied:
-        return BaseModelFacts(model=name, error="gated"), []

@@ -12,11 +12,21 @@ from pydantic import Field, ValidationError
 
 from evalkit.errors import HubError, InputFileError
 from evalkit.findings import Frozen
-from evalkit.hub._source import FILES_CAP, AccessDenied, Source, SourceProblem, wanted
-from evalkit.hub.facts import ModelFile
+from evalkit.hub._source import FILES_CAP, AccessDenied, ExtraText, Source, SourceProblem, wanted
+from evalkit.hub.facts import BaseModelFacts, ModelFile
 from evalkit.text import one_line
 
 CAP = 64 * 1024 * 1024
+
+
+class Extra(Frozen):
+    """A license text from elsewhere than the repository."""
+
+    name: Literal["license-text", "license-link"]
+    text: str
+    origin: Literal["given", "link"]
+    taken_at: str
+    url: str | None = None
 
 
 class Snapshot(Frozen):
@@ -30,6 +40,9 @@ class Snapshot(Frozen):
     fetched_at: str | None = None
     files: Annotated[tuple[ModelFile, ...], Field(max_length=FILES_CAP)] = ()
     texts: Annotated[dict[str, str], Field(max_length=32)] = {}  # noqa: RUF012  pydantic copies defaults
+    extra: Annotated[tuple[Extra, ...], Field(max_length=8)] = ()
+    #: cards of the base models, upward; null where they were not followed
+    bases: Annotated[tuple[BaseModelFacts, ...], Field(max_length=8)] | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -63,7 +76,10 @@ def open_snapshot(path: Path, asked: str) -> Source:
     return Source(
         one_line(snapshot.model), "snapshot", f"sha256:{hashlib.sha256(raw).hexdigest()}", files,
         SnapshotReader(snapshot.texts), gated=_gate(snapshot.gated), asked=asked,
-        fetched_at=snapshot.fetched_at, notes=notes,
+        fetched_at=snapshot.fetched_at, notes=notes, bases=snapshot.bases,
+        extra=tuple(
+            ExtraText(e.name, e.text.encode("utf-8", "replace"), e.origin, e.taken_at, e.url) for e in snapshot.extra
+        ),
     )  # fmt: skip
 
 
@@ -71,9 +87,11 @@ def _gate(value: str | None) -> str | None:
     return value if value in ("no", "auto", "manual") else None
 
 
-def write(model: str, output: Path, *, revision: str, license_text: Path | None) -> str:
-    from evalkit.hub._collect import now, open_source, read_given
+def write(model: str, output: Path, *, revision: str, license_text: Path | None, fetch_license: bool) -> str:
+    from evalkit.hub._bases import follow
+    from evalkit.hub._collect import card_of, extra_texts, now, open_source, read_given
 
+    given = read_given(license_text) if license_text is not None else None
     try:
         source = open_source(model, revision)
         texts = {}
@@ -87,12 +105,19 @@ def write(model: str, output: Path, *, revision: str, license_text: Path | None)
         raise HubError(
             "the repository is gated", where=one_line(model), hint="request access, then set HF_TOKEN"
         ) from e
-    if license_text is not None:
-        texts["LICENSE"] = read_given(license_text).decode("utf-8", "replace")
+    card = card_of(texts["README.md"].encode() if "README.md" in texts else None, source)
+    bases = (
+        follow(source.model, card.base_model, lambda _name, _content: None) if source.bases is None else source.bases
+    )
+    extra = tuple(
+        Extra(name=e.name, text=e.content.decode("utf-8", "replace"), origin=e.origin, taken_at=e.taken_at, url=e.url)
+        for e in extra_texts(source, card, given, fetch=fetch_license)
+    )
     name = Path(model).resolve().name if source.kind == "folder" else source.model
     snapshot = Snapshot(
         evalkit_snapshot=1, model=name, revision=source.revision, requested_revision=revision, gated=source.gated,
-        fetched_at=source.fetched_at or now(), files=source.files, texts=texts, notes=tuple(source.notes),
+        fetched_at=source.fetched_at or now(), files=source.files, texts=texts, extra=extra, bases=bases,
+        notes=tuple(source.notes),
     )  # fmt: skip
     try:
         handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from evalkit.hub.facts import ModelFile
+from evalkit.hub.facts import BaseModelFacts, ModelFile
 
 #: largest text that is read, in bytes
 TEXT_CAP = 4 * 1024 * 1024
 #: largest number of files that is kept in a list
 FILES_CAP = 20_000
 
+#: an id of the Hub
+ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9][\w.-]{0,95})?\Z")
+
+#: keeps a text as evidence under a name; gives its path relative to the run folder, or None where nothing is kept
+Keep = Callable[[str, bytes], str | None]
+
 ErrorKind = Literal[
     "gated", "missing", "revision", "offline", "network", "auth", "rate-limit", "server", "invalid", "disabled"
 ]
 
 _LICENSE_FILE = re.compile(r"(?i)(?:.*[-_. ])?(?:licen[sc]e|notice|copying|use[-_]policy)s?(?:[-_. ].*)?\Z")
+#: names under which texts from elsewhere are kept
+EXTRA_NAMES = ("license-text", "license-link")
 CONFIGS = ("config.json", "generation_config.json", "tokenizer_config.json")
 
 
@@ -31,8 +41,23 @@ class SourceProblem(Exception):  # noqa: N818  internal; never reaches a user
         self.hint = hint
 
 
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 class AccessDenied(Exception):  # noqa: N818  internal
     """A file of a gated repository is not open to this account."""
+
+
+@dataclass(frozen=True)
+class ExtraText:
+    """A license text that somebody handed over, or the page behind the card's license_link."""
+
+    name: Literal["license-text", "license-link"]
+    content: bytes
+    origin: Literal["given", "link"]
+    taken_at: str
+    url: str | None = None
 
 
 @dataclass
@@ -50,6 +75,10 @@ class Source:
     #: card fields as the Hub's API gives them, for gated repositories
     api_card: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    #: license texts that came from elsewhere than the repository (a snapshot keeps them)
+    extra: tuple[ExtraText, ...] = ()
+    #: the chain of base models, where the source itself knows it (a snapshot); None: to be followed on the Hub
+    bases: tuple[BaseModelFacts, ...] | None = None
 
 
 class Reader(Protocol):

@@ -22,8 +22,12 @@ class TextFile(Frozen):
     path: str | None = None
     #: ids of the license table whose phrases the text contains; empty when none is recognised
     matches: tuple[str, ...] = ()
-    #: "repository", or "given" for a text that the user handed over
-    origin: Literal["repository", "given"] = "repository"
+    #: "repository", "given" for a text that the user handed over, "link" for the page behind the card's license_link
+    origin: Literal["repository", "given", "link"] = "repository"
+    #: where a text of origin "link" was fetched
+    url: str | None = None
+    #: when it was given or fetched, ISO 8601 UTC; a text of the repository has the date of its commit
+    taken_at: str | None = None
 
 
 class CardLicense(Frozen):
@@ -32,6 +36,8 @@ class CardLicense(Frozen):
     license: tuple[str, ...] = ()
     license_name: str | None = None
     license_link: str | None = None
+    #: the single entry of `license` (or license_name) as an SPDX expression, where it is one
+    spdx: str | None = None
     #: what the card's prose or badges say of licenses: (label, link)
     mentions: tuple[tuple[str, str | None], ...] = ()
 
@@ -59,6 +65,10 @@ class BaseModelFacts(Frozen):
     model: str
     revision: str | None = None
     card: CardLicense | None = None
+    #: what its own card names as its base; the entries of `bases` are in the order in which they were followed
+    base_model: tuple[str, ...] = ()
+    #: the card that was read
+    text: TextFile | None = None
     error: str | None = None
 
 

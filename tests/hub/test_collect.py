@@ -104,7 +104,7 @@ def test_a_snapshot_says_the_same_as_its_source(folder, tmp_path):
     facts = collect(str(tmp_path / "s.json"))
     assert (facts.kind, facts.model) == ("snapshot", "Tri-8B")
     assert facts.config == collect(str(folder)).config
-    assert [t.name for t in facts.license_texts] == ["LICENSE"]
+    assert [(t.name, t.origin) for t in facts.license_texts] == [("license-text", "given")]
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "\x00", "[" * 100_000])

@@ -12,15 +12,16 @@ from evalkit.run.recorder import Recorder
 def read_candidate(run: Recorder) -> None:
     """Card, configuration and license sources of the candidate and its variants."""
     from evalkit import hub
+    from evalkit.checklist.files import resolve
 
-    chosen = run.checklist.candidate
+    chosen, text = run.checklist.candidate, run.checklist.items.license.text
     if chosen is None or (run.before and run.before.candidates):
         return
     run.say("license", f"reading {chosen.model}")
     evidence = run.folder.evidence
-    run.keep(
-        hub.collect(_located(run, chosen.model), revision=chosen.revision, role="candidate", evidence_dir=evidence)
-    )
+    given = resolve(run.setup.loaded.folder, text) if text else None
+    model = _located(run, chosen.model)
+    run.keep(hub.collect(model, revision=chosen.revision, evidence_dir=evidence, license_text=given))
     for variant in chosen.variants:
         run.keep(hub.collect(_located(run, variant), role="variant", evidence_dir=evidence))
 
