@@ -6,6 +6,7 @@ import asyncio
 import difflib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import median
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.limits import GIVE_UP_AFTER
@@ -17,8 +18,9 @@ from evalkit.text import one_line
 
 DISCONNECTS = 20
 IDLE_S = 60.0
-#: a client that leaves stays this long, in turn: before the first token, and while tokens come
-_STAYS_S = (0.05, 0.2, 0.4)
+#: a client that leaves stays for this share of a usual reply, in turn: before the first token, and while tokens come
+_STAYS = (0.1, 0.3, 0.6)
+_LONGEST_STAY_S = 2.0
 #: a reply that is to be left must last longer than that
 _LONG = 1024
 #: the same question before and after, so alike that what differs is the order of additions
@@ -37,11 +39,14 @@ class _Load:
     failed: int = 0
     silent: int = 0
     why: list[str] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
 
     def add(self, exchange: Exchange) -> None:
         self.requests += 1
         self.failed += not exchange.ok
         self.silent = 0 if exchange.ok else self.silent + 1
+        if exchange.e2e_us:
+            self.seconds.append(exchange.e2e_us / 1e6)
         if exchange.error and len(self.why) < 3:
             self.why.append(exchange.error.message)
 
@@ -82,7 +87,12 @@ async def soak(
 
         await asyncio.gather(*(worker(n) for n in range(concurrency)))
         lasted = (loop.time() - began) / 60
-        left = [await _leave(client, target, requests[n % len(requests)], n) for n in range(disconnects)]
+        usual = min(median(load.seconds), _LONGEST_STAY_S) if load.seconds else 0.1
+        left = 0
+        for number in range(2 * disconnects):  # some replies are there before the client leaves
+            if left < disconnects:
+                stay = usual * _STAYS[number % len(_STAYS)]
+                left += await _leave(client, target, requests[number % len(requests)], stay)
         await sleep(idle_s)
         last = await client.chat(target, _CHECK)
         flushed = flushed and flush is not None and await flush()
@@ -92,7 +102,7 @@ async def soak(
         minutes=round(lasted, 2),
         requests=load.requests,
         failed=load.failed,
-        disconnects=sum(left),
+        disconnects=left,
         idle_s=idle_s,
         right_after=right(first, last),
         kv_before=before,
@@ -114,11 +124,11 @@ def right(first: Exchange, last: Exchange) -> bool | None:
     return difflib.SequenceMatcher(None, before, after).ratio() >= _ALIKE
 
 
-async def _leave(client: ChatClient, target: Target, request: ChatRequest, number: int) -> bool:
+async def _leave(client: ChatClient, target: Target, request: ChatRequest, stay_s: float) -> bool:
     """Asks, and hangs up while the server works; False when the reply was there before."""
     longer = replace(request, max_tokens=max(request.max_tokens, _LONG))
     try:
-        await asyncio.wait_for(client.chat(target, longer), _STAYS_S[number % len(_STAYS_S)])
+        await asyncio.wait_for(client.chat(target, longer), stay_s)
     except TimeoutError:
         return True
     return False
