@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
+    """Entry point: the help page at once, everything else through the root of the command line."""
+    if sys.argv[1:] == ["--help"]:
+        from evalkit.cli.commands import help_page
+
+        sys.stdout.write(help_page())
+        return
     from evalkit.cli.root import main as root
 
     root()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -59,6 +60,13 @@ def test_a_stored_run_renders_to_the_same_bytes(demo):
     again = evalkit("report", folder)
     assert again.returncode == 0, again.stderr
     assert again.stdout == (folder / "report.md").read_text()
+
+
+def test_the_quick_help_page_is_the_one_that_typer_prints():
+    code = "from evalkit.cli.root import app, register; register(); app(['--help'], prog_name='evalkit')"
+    environment = {**os.environ, "COLUMNS": "80", "TERMINAL_WIDTH": "80"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert evalkit("--help").stdout == done.stdout
 
 
 def test_help_imports_no_engine():

@@ -9,33 +9,16 @@ import typer
 
 import evalkit
 from evalkit.cli import errors
+from evalkit.cli.commands import ABOUT, COMMANDS
 
 app = typer.Typer(
     name="evalkit",
-    help="Go or no-go for diffusion language models, decided on your prompts, hardware and terms.",
+    help=ABOUT,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-#: command -> (module, function), in the order of the help page
-COMMANDS = {
-    "run": ("run", "run_command"),
-    "init": ("init", "init_command"),
-    "validate": ("validate", "validate_command"),
-    "probe": ("probe", "probe_command"),
-    "license": ("license", "license_command"),
-    "hardware": ("hardware", "hardware_command"),
-    "report": ("report", "report_command"),
-    "compare": ("compare", "compare_command"),
-    "gate": ("gate", "gate_command"),
-    "doctor": ("doctor", "doctor_command"),
-    "explain": ("explain", "explain_command"),
-    "pack": ("pack", "pack_command"),
-    "snapshot": ("snapshot", "snapshot_command"),
-    "reference-server": ("reference_server", "reference_server_command"),
-}
 
 
 def _version(show: bool) -> None:
@@ -48,15 +31,18 @@ def _version(show: bool) -> None:
 def root(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    """Go or no-go for diffusion language models, decided on your prompts, hardware and terms."""
+    """The options before a command."""
 
 
-def register() -> None:
-    for name, (module, function) in COMMANDS.items():
-        app.command(name)(getattr(importlib.import_module(f"evalkit.cli.{module}"), function))
+def register(only: str | None = None) -> None:
+    """Import the commands, or `only` one of them, and hang them on the app."""
+    for name, (module, function, says) in COMMANDS.items():
+        if only in (None, name):
+            app.command(name, short_help=says)(getattr(importlib.import_module(f"evalkit.cli.{module}"), function))
 
 
 def main() -> None:
-    """Entry point of the `evalkit` command: the one error handler."""
-    register()
+    """The one error handler around the command that was asked for."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else None
+    register(asked if asked in COMMANDS else None)
     sys.exit(errors.guarded(lambda: app(standalone_mode=False)))

@@ -1,0 +1,46 @@
+"""The commands in the order of the help page, and that page. Only the standard library: `--help` answers at once."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import NamedTuple
+
+ABOUT = "Go or no-go for diffusion language models, decided on your prompts, hardware and terms."
+
+
+class Command(NamedTuple):
+    """Where the function of a command is, and what it does in at most 58 characters."""
+
+    module: str
+    function: str
+    says: str
+
+
+COMMANDS = {
+    "run": Command("run", "run_command", "Work through the checklist: GO, NO-GO or INCONCLUSIVE."),
+    "init": Command("init", "init_command", "Write a checklist, prompts and an example suite."),
+    "validate": Command("validate", "validate_command", "Check a checklist, and whether it can decide."),
+    "probe": Command("probe", "probe_command", "Say what a server is, and which mode it decodes in."),
+    "license": Command("license", "license_command", "Say what the license of each model allows."),
+    "hardware": Command("hardware", "hardware_command", "Say which GPUs are here, and which models fit."),
+    "report": Command("report", "report_command", "Render a stored run again."),
+    "compare": Command("compare", "compare_command", "Compare runs: machines, variants, modes, dates."),
+    "gate": Command("gate", "gate_command", "Say in CI whether a stored verdict still stands."),
+    "doctor": Command("doctor", "doctor_command", "Look at this machine, and measure evalkit's own error."),
+    "explain": Command("explain", "explain_command", "Explain a finding, status, grader, error or key."),
+    "pack": Command("pack", "pack_command", "Pack a run into one small file."),
+    "snapshot": Command("snapshot", "snapshot_command", "Keep what the Hub says of a model at one commit."),
+    "reference-server": Command("reference_server", "reference_server_command", "Run the embedded reference server."),
+}
+
+
+def help_page() -> str:
+    """What typer prints for `evalkit --help` at 80 columns, without importing it."""
+    width = max(map(len, COMMANDS))
+    rows = (f"  {name:{width}}  {command.says}" for name, command in COMMANDS.items())
+    about = textwrap.fill(ABOUT, 78, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join((
+        "Usage: evalkit [OPTIONS] COMMAND [ARGS]...", "", about, "",
+        "Options:", "  --version  Print the version.", "  --help     Show this message and exit.", "",
+        "Commands:", *rows, "",
+    ))  # fmt: skip
