@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
+from collections.abc import Iterator
 
 from evalkit.client.types import Exchange
 from evalkit.quality import jsontext
@@ -15,6 +16,7 @@ from evalkit.quality.toolcalls import read
 
 _TAIL = 24_000
 _MIN_LOOP_CHARS = 60
+_MAX_PERIODS = 4000
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
 #: words that stand twice in good prose
 _LEGIT_TWICE = frozenset(
@@ -47,34 +49,53 @@ _SPECIAL = re.compile(
 )
 
 
+#: the last so many characters of any loop stand once more, one period earlier
+_PROBE = 40
+
+
 def tail_loop(text: str) -> float:
-    """Length of the periodic end of `text` ÷ its length: at least three repeats, or two of 200 characters or more."""
+    """Length of the periodic end of `text` ÷ its length: at least three repeats, or two of 200 characters or more.
+
+    Loops are looked for in the last 24,000 characters; one that fills them is followed further back.
+    """
     text = text.rstrip()
-    total = len(text)
-    tail = text[-_TAIL:][::-1]
+    tail = text[-_TAIL:]
     if len(tail) < _MIN_LOOP_CHARS:
         return 0.0
     best = 0
-    for period, length in enumerate(_z(tail)):
-        span = period + length
-        if period and span >= (2 if period >= 200 else 3) * period and span >= _MIN_LOOP_CHARS:
-            best = max(best, span)
-    return best / total
+    for period in _periods(tail):
+        need = max((2 if period >= 200 else 3) * period, _MIN_LOOP_CHARS, best + 1)
+        if need <= len(tail) and _repeats(tail, period, need):
+            best = _span(tail, period, need)
+            if best == len(tail):
+                best = _span(text, period, best)
+                break
+    return best / len(text)
 
 
-def _z(text: str) -> list[int]:
-    """Z-array: z[i] is the length of the longest common prefix of `text` and `text[i:]`. Linear time."""
-    n = len(text)
-    z = [0] * n
-    left = right = 0
-    for i in range(1, n):
-        k = min(right - i, z[i - left]) if i < right else 0
-        while i + k < n and text[k] == text[i + k]:
-            k += 1
-        z[i] = k
-        if i + k > right:
-            left, right = i, i + k
-    return z
+def _periods(tail: str) -> Iterator[int]:
+    """Distances, from the shortest on, at which the end of `tail` stands once more."""
+    end = tail[-_PROBE:]
+    at = len(tail) - _PROBE
+    for _ in range(_MAX_PERIODS):
+        at = tail.rfind(end, 0, at + _PROBE - 1)
+        if at < 0:
+            return
+        yield len(tail) - _PROBE - at
+
+
+def _repeats(text: str, period: int, span: int) -> bool:
+    """Whether the last `span` characters have this period."""
+    return text[len(text) - span + period :] == text[len(text) - span : len(text) - period]
+
+
+def _span(text: str, period: int, least: int) -> int:
+    """The longest end of `text` with this period, known to be at least `least`."""
+    low, high = least, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if _repeats(text, period, middle) else (low, middle - 1)
+    return low
 
 
 def words_of(text: str) -> list[str]:

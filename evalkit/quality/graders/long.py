@@ -183,6 +183,9 @@ SCRIPTS = {
 _KNOWN_SCRIPTS = frozenset(SCRIPTS.values()) | {"Hiragana", "Katakana", "Armenian", "Georgian"}
 
 
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+
 class Language(Params):
     """`script` by name, or the code of a language written in one. Every window of `window` letters must hold it."""
 
@@ -205,7 +208,7 @@ def language(reply: Exchange, case: Case, params: Language) -> Grade:
     del case
     import regex
 
-    letters = "".join(char for char in text_of(reply)[:400_000] if char.isalpha())
+    letters = "".join(_LETTERS.findall(text_of(reply)[:400_000]))
     if not letters:
         return grade("language", False, "no letters in the reply")
     pattern = regex.compile(rf"\p{{Script={params.script}}}")
