@@ -54,7 +54,7 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
         sys.stdout.write(json.dumps({**result._asdict(), "report_only": report_only}, indent=2) + "\n")
     else:
         word = {0: "GO stands", 1: "NO-GO stands"}.get(result.exit_code, "not to be trusted")
-        lines = [f"gate: {word}", *result.reasons]
+        lines = [f"gate: {word}", *result.reasons, *(f"note: {note}" for note in result.notes)]
         lines += ["report only: the exit code says nothing"] if report_only else []
         sys.stdout.write("\n".join(one_line(line, limit=1000) for line in lines) + "\n")
     raise typer.Exit(0 if report_only else result.exit_code)

@@ -29,13 +29,20 @@ def report_command(
         list[Path] | None, typer.Option("--regrade", help="Grade the stored replies again with these tasks.")
     ] = None,
     redact_prompts: Annotated[bool, typer.Option("--redact-prompts", help="Leave out prompts and replies.")] = False,
+    annotate: Annotated[
+        str | None,
+        typer.Option("--annotate", help="The checklist's path in the repository: ::error lines for it on stderr."),
+    ] = None,
 ) -> None:
     """Render a stored run again.
 
     The run is decided again from its own facts, as of the day it ended.
     """
-    from evalkit.report.again import document_of, render_as
+    from evalkit.report.again import document_of, render_as, workflow_lines
 
     if regrade:
         raise UsageError("--regrade is not available in this version", hint="run the tasks again with evalkit run")
-    sys.stdout.write(render_as(output.value, document_of(run, redact_prompts=redact_prompts)))
+    document = document_of(run, redact_prompts=redact_prompts)
+    sys.stdout.write(render_as(output.value, document))
+    if annotate is not None:
+        sys.stderr.write("".join(f"{line}\n" for line in workflow_lines(run, document, annotate)))

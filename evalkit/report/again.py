@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from evalkit.errors import RunFolderError
 from evalkit.report.document import build
 from evalkit.report.source import open_source
 from evalkit.run.facts import Facts
+from evalkit.text import one_line
 
 
 def document_of(path: Path, *, redact_prompts: bool = False) -> dict[str, Any]:
-    """report.json of the run at `path`.
+    """report.json of the run at `path`, with what is wrong with its evidence and what a pack cannot do.
 
     Raises:
         RunFolderError: nothing there, or damaged.
@@ -21,14 +23,39 @@ def document_of(path: Path, *, redact_prompts: bool = False) -> dict[str, Any]:
 
     source = open_source(path)
     facts, loaded = source.facts(), source.checklist()
-    decision = decide(loaded.checklist, facts, as_of(facts))
+    decision = decide(loaded.checklist, facts, as_of(facts), strict=strict(facts))
     redacted = redact_prompts or source.redacted
-    return build(loaded.checklist, facts, decision, redact_prompts=redacted)
+    document = build(
+        loaded.checklist, facts, decision, redact_prompts=redacted, report_only="--report-only" in facts.start.argv
+    )
+    return document | {"integrity": source.verify(), "cannot": list(source.cannot)}
+
+
+def workflow_lines(path: Path, document: dict[str, Any], file: str) -> list[str]:
+    """GitHub workflow commands for the findings of `document`, on the lines of the checklist `file`."""
+    from evalkit.report.github import workflow_commands
+
+    return workflow_commands(document, file=file, loaded=open_source(path).checklist())
+
+
+def strict(facts: Facts) -> bool:
+    """Whether the run was asked to count warnings as failures."""
+    return "--strict" in facts.start.argv
 
 
 def as_of(facts: Facts) -> datetime:
-    """The moment a run ended, or began when it did not; UTC."""
-    moment = datetime.fromisoformat(facts.end.finished_at if facts.end else facts.start.started_at)
+    """The moment a run ended, or began when it did not; UTC.
+
+    Raises:
+        RunFolderError: the run is dated by no date.
+    """
+    stamp = facts.end.finished_at if facts.end else facts.start.started_at
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError:
+        raise RunFolderError(
+            f"the run's date cannot be read: {one_line(stamp, limit=40)!r}", hint="run again: the journal is damaged"
+        ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

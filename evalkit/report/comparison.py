@@ -8,6 +8,7 @@ from typing import Any
 from evalkit.checklist.schema import Checklist
 from evalkit.report import fmt, quote
 from evalkit.report.document import scrub
+from evalkit.report.pack import REDACTED
 from evalkit.run.facts import Facts
 from evalkit.stats.ratio import MIN_PAIRS, estimate, log_ratios
 
@@ -51,6 +52,9 @@ def _origin(checklist: Checklist, facts: Facts) -> dict[str, Any]:
 
 def _against(first: Run, other: Run, confidence: float) -> dict[str, Any]:
     a, b = _origin(first[1], first[2]), _origin(other[1], other[2])
+    systems = (a["request"]["system"], b["request"]["system"])
+    if all(systems) and any(one.startswith(REDACTED) for one in systems):
+        a["request"], b["request"] = ({**one["request"], "system": f"{REDACTED}not compared"} for one in (a, b))
     refused = _refusals(a, b)
     differs = {key: [a[key], b[key]] for key in a if a[key] != b[key] and key not in ("run_id", "date")}
     rows = [] if refused else _rows(first[2], other[2], confidence)

@@ -74,6 +74,8 @@ def build(
         "gpus": provenance.gpus(facts),
         "waivers": [_jsonable(waiver) for waiver in decision.waivers],
         "not_shown": not_shown(checklist, facts, decision),
+        "integrity": [],
+        "cannot": [],
         "provenance": provenance.provenance(checklist, facts),
         "reproduce": provenance.reproduce(facts),
     }

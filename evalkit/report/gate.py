@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from evalkit.errors import RunFolderError, UsageError
+from evalkit.report.again import strict as asked_strictly
 from evalkit.report.changes import changes
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class GateResult(NamedTuple):
-    """`exit_code` 0 GO stands, 1 NO-GO stands, 3 not to be trusted; `reasons` one line each."""
+    """`exit_code` 0 GO stands, 1 NO-GO stands, 3 not to be trusted; `reasons` and `notes` one line each."""
 
     exit_code: int
     verdict: str
     reasons: tuple[str, ...]
     changes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def parse_age(text: str) -> timedelta:
@@ -69,10 +71,22 @@ def gate(
         )
         doubts += [str(change) for change in looser]
     told = tuple(str(change) for change in differing)
-    decision: Decision = decide(used.checklist, facts, now, strict=strict)
+    decision: Decision = decide(used.checklist, facts, now, strict=strict or asked_strictly(facts))
+    notes = _notes(source, decision)
     if doubts:
-        return GateResult(3, decision.verdict, tuple(doubts), told)
-    return GateResult(decision.exit_code, decision.verdict, decision.reasons, told)
+        return GateResult(3, decision.verdict, tuple(doubts), told, notes)
+    return GateResult(decision.exit_code, decision.verdict, decision.reasons, told, notes)
+
+
+def _notes(source: Source, decision: Decision) -> tuple[str, ...]:
+    """What a reader of the outcome should know: a pack without texts, and what stands by waiver."""
+    lines = [f"redacted pack: it cannot {', '.join(source.cannot)}"] if source.cannot else []
+    lines += [
+        f"waiver of {w.finding}{f' ({w.mode})' if w.mode else ''} is {w.state}"
+        f"{f', was {w.original_status.value}' if w.original_status else ''}, valid through {w.expires}"
+        for w in decision.waivers
+    ]
+    return tuple(lines)
 
 
 def distrust(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.report import markdown
 from evalkit.report.quote import command_property, command_value
+
+if TYPE_CHECKING:
+    from evalkit.checklist.schema import LoadedChecklist
 
 #: GitHub drops a summary above 1 MiB whole; some room is left for other steps' headers
 BUDGET = 900_000
@@ -30,8 +33,34 @@ def render(doc: dict[str, Any]) -> str:
     return head + "\n" + _NOTE
 
 
-def workflow_commands(doc: dict[str, Any], *, file: str, line: int = 1) -> list[str]:
-    """Workflow commands, one a finding that does not pass, on `file` at `line`. GitHub shows ten a level."""
+#: where in a checklist the threshold of a finding stands; others are told at their item
+_KEYS = {
+    "license": "use",
+    "modes.speedup": "items.modes.speedup",
+    "modes.latency": "items.modes.latency",
+    "modes.own-prompts": "prompts",
+    "serving.engine-provenance": "items.serving.allow",
+    "quality.non-inferiority": "items.quality.margin",
+    "quality.floor": "items.quality.floor",
+    "quality.own-tasks": "tasks",
+    "context": "items.context.need_tokens",
+    "hardware": "items.hardware.declared",
+}
+
+
+def line_of(finding: dict[str, Any], loaded: LoadedChecklist) -> int:
+    """The line of the checklist that a finding is about: its threshold, its mode, its item, else the first."""
+    item = finding["id"].partition(".")[0]
+    mode = finding.get("mode")
+    keys = (_KEYS.get(finding["id"]), f"modes.{mode}" if mode else None, _KEYS.get(item), f"items.{item}")
+    return next((loaded.lines[key] for key in keys if key and key in loaded.lines), 1)
+
+
+def workflow_commands(doc: dict[str, Any], *, file: str, loaded: LoadedChecklist) -> list[str]:
+    """Workflow commands, one a finding that does not pass, on the checklist `file`: errors first.
+
+    GitHub shows ten of each level a step.
+    """
     lines = []
     for item in doc["items"]:
         for finding in item["findings"]:
@@ -39,8 +68,6 @@ def workflow_commands(doc: dict[str, Any], *, file: str, line: int = 1) -> list[
             if level is None or not finding.get("counts", True):
                 continue
             title = f"{finding['id']} {finding.get('mode') or ''}".strip()
-            lines.append(
-                f"::{level} file={command_property(file)},line={int(line)},title={command_property(title)}"
-                f"::{command_value(finding['summary'])}"
-            )
-    return lines
+            place = f"file={command_property(file)},line={line_of(finding, loaded)},title={command_property(title)}"
+            lines.append(f"::{level} {place}::{command_value(finding['summary'])}")
+    return sorted(lines, key=lambda line: ("::error", "::warning", "::notice").index(line.split(" ", 1)[0]))

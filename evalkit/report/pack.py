@@ -1,23 +1,20 @@
-"""A run in one small file: checklist, facts and hashes, gzipped JSON. Redacted, it holds no text of prompts or replies.
-
-Texts are replaced by keyed hashes whose key is thrown away: equal texts stay equal, nothing can be guessed back.
-"""
+"""A run in one small file: checklist, facts, hashes, gzipped JSON. Redacted, it holds no text of prompts or replies."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import hmac
 import json
 import secrets
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import RunFolderError
+from evalkit.report.redaction import hide, redacted, without_folders
 from evalkit.run.facts import Facts
 
 if TYPE_CHECKING:
@@ -25,14 +22,13 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _MOST_BYTES = 256 * 1024 * 1024
-#: fields of facts that hold, or may quote, a text of a prompt, a reply or a person
-_TEXTS = frozenset(
-    {"text", "reasoning", "arguments", "prompt_preview", "reason", "detail", "message", "argv", "log_tail"}
-)
+#: what a system prompt begins with whose text was left out
+REDACTED = "(redacted) "
+CANNOT_GRADE = "be graded again"
 
 
 class Pack:
-    """A packed run. It cannot be graded again when it was redacted."""
+    """A packed run. It cannot be graded again when it was redacted; `cannot` says what else."""
 
     def __init__(self, path: Path, document: dict[str, Any]) -> None:
         self.path = path
@@ -41,6 +37,11 @@ class Pack:
     @property
     def redacted(self) -> bool:
         return bool(self._document.get("redacted"))
+
+    @property
+    def cannot(self) -> tuple[str, ...]:
+        """What this pack cannot do: "be graded again", …"""
+        return tuple(str(one) for one in self._document.get("cannot", ()))
 
     @classmethod
     def open(cls, path: Path) -> Pack:
@@ -82,6 +83,7 @@ class Pack:
     def verify(self) -> list[str]:
         """Problems of the pack: those that the run had when it was packed, and a change since."""
         problems = [str(p) for p in self._document.get("problems", [])]
+        problems += [f"without its texts the pack cannot {one}" for one in self._document.get("undecidable", [])]
         if self._document.get("sha256") != digest(self._document):
             problems.append("the pack was changed after it was written")
         return problems
@@ -97,20 +99,27 @@ def digest(document: dict[str, Any]) -> str:
 def pack(source: Source, *, redact: bool = False) -> bytes:
     """The bytes of a pack; the same for the same run unless redacted (its key is random and kept nowhere)."""
     loaded = source.checklist()
-    facts: dict[str, Any] = source.facts().model_dump(mode="json")
+    facts = source.facts()
+    kept = without_folders(facts.model_dump(mode="json"))
     checklist: dict[str, Any] = loaded.checklist.model_dump(mode="json")
+    for name in ("prompts", "tasks"):
+        checklist[name] = None if checklist[name] is None else [_relative(path) for path in checklist[name]]
+    undecidable: list[str] = []
     if redact:
         key = secrets.token_bytes(32)
-        facts |= {name: _without_texts(facts[name], key) for name in ("answers", "timed")}
-        checklist["request"]["system"] = None
+        kept = redacted(kept, key)
+        if checklist["request"]["system"]:
+            checklist["request"]["system"] = REDACTED + hide(checklist["request"]["system"], key)[:12]
+        undecidable = _decided_otherwise(loaded.checklist, facts, Checklist(**checklist), kept)
     document: dict[str, Any] = {
         "kind": "evalkit-pack",
         "format": FORMAT,
         "redacted": redact,
-        "cannot": ["be graded again"] if redact else [],
+        "cannot": [CANNOT_GRADE, *undecidable] if redact else [],
+        "undecidable": undecidable,
         "checklist": checklist,
         "checklist_sha256": loaded.sha256,
-        "facts": facts,
+        "facts": kept,
         "problems": source.verify(),
     }
     document["sha256"] = digest(document)
@@ -118,13 +127,18 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
     return gzip.compress(text.encode(), mtime=0)
 
 
-def _without_texts(value: Any, key: bytes, name: str = "") -> Any:
-    if isinstance(value, dict):
-        if name in _TEXTS:
-            return {}
-        return {k: _without_texts(v, key, k) for k, v in value.items()}
-    if isinstance(value, list):
-        return [] if name in _TEXTS else [_without_texts(v, key, name) for v in value]
-    if isinstance(value, str) and value and name in _TEXTS:
-        return "text:" + hmac.new(key, value.encode(), "sha256").hexdigest()[:24]
-    return value
+def _relative(path: str) -> str:
+    return PurePath(path).name if PurePath(path).is_absolute() else path
+
+
+def _decided_otherwise(checklist: Checklist, facts: Facts, bare: Checklist, kept: dict[str, Any]) -> list[str]:
+    """Findings that come out otherwise without the texts: a redacted pack says so and the gate does not trust them."""
+    from evalkit.report.again import as_of
+    from evalkit.verdict import decide
+
+    moment = as_of(facts)
+    without = Facts.model_validate_json(json.dumps(kept))
+    before, after = decide(checklist, facts, moment), decide(bare, without, moment)
+    old, new = ([(f.id, f.mode, f.variant, f.status) for i in one.items for f in i.findings] for one in (before, after))
+    differing = [one for one in old if one not in new] + [one for one in new if one not in old]
+    return sorted({f"decide {name}{f' of {mode}' if mode else ''} again" for name, mode, _, _ in differing})

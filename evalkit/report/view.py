@@ -95,6 +95,9 @@ def notices(doc: Document) -> list[str]:
     lines = [f"Waiver: {line}" for line in waiver_rows(doc)[:_MOST_WAIVERS]]
     if len(doc["waivers"]) > _MOST_WAIVERS:
         lines.append(f"{len(doc['waivers']) - _MOST_WAIVERS} more waivers are listed below.")
+    lines += [f"Not as it was written: {problem}." for problem in (doc.get("integrity") or ())[:_MOST_WAIVERS]]
+    if doc.get("cannot"):
+        lines.append(f"From a redacted pack: texts were left out, and it cannot {', '.join(doc['cannot'])}.")
     if doc.get("report_only"):
         lines.append("Report only: the exit code of this run says nothing (--report-only).")
     if doc.get("interrupted"):

@@ -38,6 +38,11 @@ class RunFolder:
         return False
 
     @property
+    def cannot(self) -> tuple[str, ...]:
+        """Nothing is beyond a run folder."""
+        return ()
+
+    @property
     def journal(self) -> Path:
         return self.path / "journal.jsonl"
 
@@ -146,7 +151,7 @@ class RunFolder:
             raise RunFolderError("is not JSON", where=str(path)) from None
         if not isinstance(document, dict):
             raise RunFolderError("is not an object", where=str(path))
-        if int(document.get("format", FORMAT)) > FORMAT:
+        if document.get("format", FORMAT) != FORMAT:
             raise RunFolderError("was written by a newer evalkit", where=str(path), hint="upgrade evalkit")
         return document
 

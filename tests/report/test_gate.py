@@ -50,7 +50,7 @@ STRICTER = loaded(modes={"speedup": {"at_least": 1.5}})
 )
 def test_gate_trusts_only_what_can_be_trusted(monkeypatch, source, options, decided, expected) -> None:
     verdict = ModuleType("evalkit.verdict")
-    verdict.decide = lambda *_, **__: SimpleNamespace(exit_code=decided, verdict="x", reasons=("because",))
+    verdict.decide = lambda *_, **__: SimpleNamespace(exit_code=decided, verdict="x", reasons=("because",), waivers=())
     monkeypatch.setitem(sys.modules, "evalkit.verdict", verdict)
     result = gate(source, NOW, **options)
     assert result.exit_code == expected

@@ -2,14 +2,13 @@ from __future__ import annotations
 
 import json
 import re
-from xml.etree import ElementTree as ET
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from evalkit.report import directory, github, html, junit, markdown, quote, terminal
+from evalkit.report import directory, html, markdown, quote, terminal
 from evalkit.report.write import to_json, write_all
 from tests.support.report_doc import document, finding, harm, item
 
@@ -88,30 +87,6 @@ def test_html_loads_and_runs_nothing_that_came_from_outside(text: str) -> None:
     assert page.count("<script") == 1
     assert not re.search(r"<(?:img|link|iframe|script)[^>]*(?:src|href)=\"(?!data:)", page)
     assert "default-src 'none'" in page.replace("&#39;", "'")
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_junit_is_xml_with_matching_counts(text: str) -> None:
-    root = ET.fromstring(junit.render(hostile(text)))
-    assert int(root.get("tests")) == len(root.findall(".//testcase"))
-    assert int(root.get("failures")) == len(root.findall(".//failure"))
-
-
-def test_workflow_commands_stay_one_line() -> None:
-    lines = github.workflow_commands(hostile("a\n::error::b%"), file="check,list.yaml", line=3)
-    assert lines
-    assert all("\n" not in line and line.count("::") >= 2 and "check%2Clist.yaml" in line for line in lines)
-
-
-def test_step_summary_of_a_thousand_cases_fits() -> None:
-    doc = document()
-    doc["quality"]["harms"] = [
-        harm(n, prompt="p" * 4000, baseline_text="b" * 4000, mode_text="m" * 4000) for n in range(1000)
-    ]
-    doc["items"] = [
-        item(i["id"], findings=[finding(f"{i['id']}.x", summary="s" * 900) for _ in range(1000)]) for i in doc["items"]
-    ]
-    assert len(github.render(doc).encode()) < 1_000_000
 
 
 def test_terminal_fits_eighty_columns_without_escapes() -> None:
