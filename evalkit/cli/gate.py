@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from evalkit.errors import UsageError
+if TYPE_CHECKING:
+    from evalkit.checklist.schema import LoadedChecklist
+    from evalkit.report.gate import GateResult
+    from evalkit.report.live import LiveServer
+    from evalkit.report.source import Source
 
 
 def gate_command(  # noqa: PLR0917  typer reads them by name
@@ -17,7 +21,10 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
     checklist: Annotated[Path | None, typer.Option(help="Decide by this checklist instead of the run's own.")] = None,
     max_age: Annotated[str, typer.Option("--max-age", help="Oldest run that counts: 12h, 30d, 4w.")] = "30d",
     revision: Annotated[str | None, typer.Option(help="The commit that the run must have evaluated.")] = None,
-    live: Annotated[str | None, typer.Option(help="A server that must run what was evaluated.")] = None,
+    live: Annotated[
+        list[str] | None,
+        typer.Option("--live", help="A server that must run what was evaluated (repeat).", metavar="[MODE=]URL"),
+    ] = None,
     accept_changed_checklist: Annotated[
         bool, typer.Option("--accept-changed-checklist", help="Take a checklist that asks less than the run's.")
     ] = False,
@@ -26,7 +33,8 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
 ) -> None:
     """Say whether a stored verdict still stands.
 
-    Exit 0: GO stands. 1: NO-GO stands. 3: it cannot be trusted (simulated, old, changed, another commit).
+    Exit 0: GO stands. 1: NO-GO stands. 3: it cannot be trusted (simulated, old, changed, another commit, or a --live
+    server that is not what was evaluated). --live sends each server one short prompt and takes under a minute.
     """
     import json
 
@@ -34,27 +42,53 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
     from evalkit.report.source import open_source
     from evalkit.text import one_line
 
-    if live is not None:
-        raise UsageError("--live is not available in this version", hint="compare with evalkit probe URL")
     age = parse_age(max_age)
     loaded = None
     if checklist is not None:
         from evalkit.checklist.loader import load_checklist
 
         loaded = load_checklist(checklist)
+    source, now = open_source(run), datetime.now(UTC)
     result = gate(
-        open_source(run),
-        datetime.now(UTC),
-        checklist=loaded,
-        max_age=age,
-        revision=revision,
+        source, now, checklist=loaded, max_age=age, revision=revision,
         accept_changed_checklist=accept_changed_checklist,
-    )
+    )  # fmt: skip
+    servers: list[LiveServer] = []
+    if live:
+        servers, result = _with_live(source, loaded, now, result, live)
     if json_output:
-        sys.stdout.write(json.dumps({**result._asdict(), "report_only": report_only}, indent=2) + "\n")
+        sys.stdout.write(
+            json.dumps(
+                {**result._asdict(), "live": [s._asdict() for s in servers], "report_only": report_only}, indent=2
+            )
+            + "\n"
+        )
     else:
         word = {0: "GO stands", 1: "NO-GO stands"}.get(result.exit_code, "not to be trusted")
         lines = [f"gate: {word}", *result.reasons, *(f"note: {note}" for note in result.notes)]
+        lines += [f"live: {s.endpoint} runs what was evaluated as {s.mode}" for s in servers if not s.differences]
         lines += ["report only: the exit code says nothing"] if report_only else []
         sys.stdout.write("\n".join(one_line(line, limit=1000) for line in lines) + "\n")
     raise typer.Exit(0 if report_only else result.exit_code)
+
+
+def _with_live(
+    source: Source, loaded: LoadedChecklist | None, now: datetime, result: GateResult, live: list[str]
+) -> tuple[list[LiveServer], GateResult]:
+    """The live servers, and the result with what they cast doubt on."""
+    from evalkit.client import run as run_async
+    from evalkit.errors import RunFolderError
+    from evalkit.report.live import doubts, look, parse
+    from evalkit.verdict import decide
+
+    wanted = parse(live)
+    try:
+        facts, checklist = source.facts(), (loaded or source.checklist()).checklist
+    except RunFolderError:
+        return [], result
+    servers = run_async(look(checklist, facts.endpoints, wanted))
+    found = doubts(servers, decide(checklist, facts, now))
+    if found:
+        kept = result.reasons if result.exit_code == 3 else ()
+        result = result._replace(exit_code=3, reasons=(*kept, *found))
+    return servers, result

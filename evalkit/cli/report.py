@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from evalkit.errors import UsageError
-
 
 class Format(StrEnum):
     MARKDOWN = "markdown"
@@ -26,7 +24,7 @@ def report_command(
     run: Annotated[Path, typer.Argument(help="A run folder, or a file made by evalkit pack.")],
     output: Annotated[Format, typer.Option("--format", help="What to write to stdout.")] = Format.MARKDOWN,
     regrade: Annotated[
-        list[Path] | None, typer.Option("--regrade", help="Grade the stored replies again with these tasks.")
+        list[Path] | None, typer.Option("--regrade", help="Grade the stored replies again by this suite (repeat).")
     ] = None,
     redact_prompts: Annotated[bool, typer.Option("--redact-prompts", help="Leave out prompts and replies.")] = False,
     annotate: Annotated[
@@ -40,9 +38,7 @@ def report_command(
     """
     from evalkit.report.again import document_of, render_as, workflow_lines
 
-    if regrade:
-        raise UsageError("--regrade is not available in this version", hint="run the tasks again with evalkit run")
-    document = document_of(run, redact_prompts=redact_prompts)
+    document = document_of(run, redact_prompts=redact_prompts, regrade=regrade or ())
     sys.stdout.write(render_as(output.value, document))
     if annotate is not None:
         sys.stderr.write("".join(f"{line}\n" for line in workflow_lines(run, document, annotate)))

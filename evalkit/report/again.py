@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,27 @@ from evalkit.run.facts import Facts
 from evalkit.text import one_line
 
 
-def document_of(path: Path, *, redact_prompts: bool = False) -> dict[str, Any]:
+def document_of(path: Path, *, redact_prompts: bool = False, regrade: Sequence[Path] = ()) -> dict[str, Any]:
     """report.json of the run at `path`, with what is wrong with its evidence and what a pack cannot do.
+
+    With `regrade` the stored replies are graded by those suites instead; the stored run stays as it is.
 
     Raises:
         RunFolderError: nothing there, or damaged.
+        UsageError: `regrade` on a pack without texts, or with a suite that the run does not hold.
     """
+    from evalkit.report.regraded import regraded
     from evalkit.verdict import decide
 
     source = open_source(path)
-    facts, loaded = source.facts(), source.checklist()
+    facts, told = regraded(source, regrade) if regrade else (source.facts(), [])
+    loaded = source.checklist()
     decision = decide(loaded.checklist, facts, as_of(facts), strict=strict(facts))
     redacted = redact_prompts or source.redacted
     document = build(
         loaded.checklist, facts, decision, redact_prompts=redacted, report_only="--report-only" in facts.start.argv
     )
-    return document | {"integrity": source.verify(), "cannot": list(source.cannot)}
+    return document | {"integrity": source.verify(), "cannot": list(source.cannot), "regraded": told}
 
 
 def workflow_lines(path: Path, document: dict[str, Any], file: str) -> list[str]:

@@ -76,6 +76,7 @@ def build(
         "not_shown": not_shown(checklist, facts, decision),
         "integrity": [],
         "cannot": [],
+        "regraded": [],
         "provenance": provenance.provenance(checklist, facts),
         "reproduce": provenance.reproduce(facts),
     }

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from evalkit.findings import SEVERITY
 from evalkit.report import fmt
+from evalkit.report.regraded import sentences
 
 Document = dict[str, Any]
 
@@ -98,6 +99,7 @@ def notices(doc: Document) -> list[str]:
     lines += [f"Not as it was written: {problem}." for problem in (doc.get("integrity") or ())[:_MOST_WAIVERS]]
     if doc.get("cannot"):
         lines.append(f"From a redacted pack: texts were left out, and it cannot {', '.join(doc['cannot'])}.")
+    lines += sentences(doc.get("regraded") or ())
     if doc.get("report_only"):
         lines.append("Report only: the exit code of this run says nothing (--report-only).")
     if doc.get("interrupted"):
