@@ -16,6 +16,7 @@ _PROSE_CAP = 400_000
 _DEPTH = 24
 _NODES = 100_000
 _KEYS = ("license", "license_name", "license_link", "base_model", "library_name", "pipeline_tag", "tags")
+_STR, _SEQ = "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq"
 _LINK = re.compile(
     r"\[((?:!\[[^\]\n]{0,200}\]\([^)\n]{0,500}\)|[^\]\[\n]){1,400})\]\(\s*<?([^)\s>]{1,500})>?[^)\n]{0,100}\)"
 )
@@ -27,6 +28,7 @@ _ALT = re.compile(r"alt=[\"']([^\"'>]{1,200})[\"']", re.IGNORECASE)
 _SHIELD = re.compile(r"img\.shields\.io/badge/([^?)\s\"']{1,200})")
 _SENTENCE = re.compile(r"[^.!?\n]{3,400}")
 _TOKENS = re.compile(r"(?i)\b(\d{1,3}(?:,\d{3})+|\d{3,8}|\d{1,4}(?:\.\d)?\s?[kKmM])\b(?:[- ]?tokens?)?")
+_CODE = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1|\Z)|^(?: {4}|\t)[^\n]*$", re.DOTALL | re.MULTILINE)
 _CONTEXT = re.compile(r"(?i)context|sequence length|sequences of|input length|output length")
 
 
@@ -123,10 +125,10 @@ def _bomb(events: Any, yaml: Any) -> str | None:
 
 
 def _scalars(node: Any, yaml: Any, name: str, notes: list[str]) -> list[str]:
-    nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
+    nodes = node.value if isinstance(node, yaml.SequenceNode) and node.tag == _SEQ else [node]
     values = []
     for entry in nodes[:200]:
-        if not isinstance(entry, yaml.ScalarNode):
+        if not isinstance(entry, yaml.ScalarNode) or entry.tag != _STR:
             notes.append(f"front matter: {name} is of the wrong type")
             continue
         text = one_line(entry.value, limit=500)
@@ -159,7 +161,8 @@ def _label(raw: str) -> str:
 
 def _claims(prose: str) -> tuple[tuple[str, int], ...]:
     claims = []
-    for sentence in _SENTENCE.findall(re.sub(r"(?<=\d)\.(?=\d)", "·", prose)):
+    spoken = _CODE.sub("\n", prose)  # a command line is no claim
+    for sentence in _SENTENCE.findall(re.sub(r"(?<=\d)\.(?=\d)", "·", spoken)):
         if not _CONTEXT.search(sentence):
             continue
         for match in _TOKENS.finditer(sentence.replace("·", ".")):

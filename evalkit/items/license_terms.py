@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from evalkit.checklist.schema import Reading, Use
@@ -20,8 +21,8 @@ class Named(NamedTuple):
 
 
 def fold(name: str) -> str:
-    """Case and white space do not tell names apart; nor does a leading "the"."""
-    return " ".join(name.split()).casefold().removeprefix("the ")
+    """Case, white space, hyphens and underscores do not tell names apart; nor does a leading "the"."""
+    return re.sub(r"[\s_-]+", "-", name.strip().casefold()).removeprefix("the-")
 
 
 def find(name: str | None) -> LicenseRow | None:

@@ -67,3 +67,69 @@ def test_the_two_figures_of_self_speculation_name_their_workload():
 def test_each_table_says_its_age():
     assert {t.name for t in data.table_info()} == {"licenses", "variants", "vendor_claims", "related"}
     assert isinstance(data.demo_path("trident-8b"), Path)
+
+
+def test_no_name_stands_for_two_licenses():
+    from evalkit.items.license_terms import fold
+
+    owners: dict[str, str] = {}
+    for row in data.load_licenses():
+        for name in {fold(n) for n in (row.id, row.spdx or row.id, row.name, *row.aliases)}:
+            assert owners.setdefault(name, row.id) == row.id, name
+
+
+HUB = """
+apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0 bigcode-openrail-m afl-3.0
+artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear c-uda cc cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0
+cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0
+cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0 cdla-sharing-1.0 cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0
+epl-1.0 epl-2.0 etalab-2.0 eupl-1.1 eupl-1.2 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc h-research
+intel-research lppl-1.3c ms-pl apple-ascl apple-amlr mpl-2.0 odc-by odbl openmdw-1.0 openmdw-1.1 openrail++ osl-3.0
+postgresql ofl-1.1 ncsa unlicense zlib pddl lgpl-lr deepfloyd-if-license fair-noncommercial-research-license llama2
+llama3 llama3.1 llama3.2 llama3.3 llama4 grok2-community gemma unknown other
+"""
+NAMED = """
+nvidia-nemotron-open-model-license nscl-v1 nvidia-open-model-license
+nvidia-internal-scientific-research-and-development-model-license nvidia-oneway-noncommercial-license
+nvidia-open-model-agreement nvidia-community-model-license nv-ai-foundation-models-license tongyi-qianwen qwen
+qwen-research deepseek lfm1.0 mrl health-ai-developer-foundations
+"""
+
+
+@pytest.mark.parametrize("name", [*HUB.split(), *NAMED.split()])
+def test_each_identifier_of_the_hub_and_each_license_name_seen_on_cards_is_in_the_table(name):
+    from evalkit.items.license_terms import find
+
+    assert find(name) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "commercial"),
+    [
+        ("apache-2.0", "yes"), ("mit", "yes"), ("cc-by-4.0", "yes"), ("openmdw-1.1", "yes"), ("llama3.3", "conditional"),
+        ("gemma", "conditional"), ("qwen", "conditional"), ("deepseek", "conditional"), ("openrail++", "conditional"),
+        ("bigscience-bloom-rail-1.0", "conditional"), ("lfm1.0", "conditional"), ("grok2-community", "conditional"),
+        ("health-ai-developer-foundations", "conditional"), ("cc-by-nc-4.0", "no"), ("qwen-research", "no"), ("mrl", "no"),
+        ("apple-amlr", "no"), ("fair-noncommercial-research-license", "no"), ("h-research", "no"), ("intel-research", "no"),
+        ("nscl-v1", "no"), ("unknown", "unknown"), ("other", "unknown"),
+    ],
+)  # fmt: skip
+def test_commercial_use_as_the_sources_read(name, commercial):
+    from evalkit.items.license_terms import find
+
+    assert find(name).terms.commercial == commercial
+
+
+def test_the_list_of_the_hubs_identifiers_is_whole():
+    assert {row.id for row in data.load_licenses() if row.hub} == set(HUB.split())
+
+
+def test_each_card_of_the_table_of_gpus_says_how_its_memory_is_known():
+    from evalkit.gpu.cards import table
+
+    assert table().as_of
+    for card in table().cards:
+        assert card.usable_gib < card.memory_gb, card.name
+        assert (card.basis == "read") == (card.total_mib is not None), card.name
+        assert card.basis == "assumed" or card.source, card.name
+        assert card.total_mib is None or card.usable_gib <= card.total_mib / 1024, card.name
