@@ -7,7 +7,7 @@ from datetime import datetime
 
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, Status
-from evalkit.items import quality_checks, quality_judge, quality_loss, quality_texts
+from evalkit.items import quality_checks, quality_judge, quality_loss, quality_position, quality_texts
 from evalkit.items.quality_checks import CHECKS
 from evalkit.items.quality_pairs import Answers, Table, table
 from evalkit.modes import INCUMBENT
@@ -95,6 +95,8 @@ def against_baseline(checklist: Checklist, facts: Facts, answers: Answers, table
         if problem is None:
             valid.append(data)
         findings.append(quality_texts.degeneration(answers, data, item.margin.of(data.suite.kind)))
+        placed = quality_position.by_position(answers, data, item.margin.of(data.suite.kind))
+        findings += [placed] if placed else []
     # shipped suites first: what they show may carry the margin for smaller suites
     shown: dict[str, tuple[str, float]] = {}
     for data in sorted(valid, key=lambda one: not one.suite.shipped):

@@ -73,6 +73,14 @@ LENGTH_HONESTY = Check(
     "Compare time per answer, not tokens per second, for this mode.",
     per_mode=True,
 )
+BY_POSITION = Check(
+    "quality.by-position",
+    "The end of a long reply is as good as its beginning",
+    "Errors of parallel decoding add up: the last entries of a list, or the last sections of a report, go first. The"
+    " parts of each reply are compared by third, beside the baseline's.",
+    "Serve shorter replies in this mode, or a stricter threshold; look at the last parts of the lost cases.",
+    per_mode=True,
+)
 HARM = Check(
     "quality.harm",
     "Cases that the baseline passed and this mode failed",
@@ -121,6 +129,6 @@ JUDGE = Check(
 )
 
 CHECKS: tuple[Check, ...] = (
-    OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, DEGENERATION, LENGTH_HONESTY,
+    OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, DEGENERATION, LENGTH_HONESTY, BY_POSITION,
     HARM, CRITICAL, INCUMBENT, TOOLS, STREAM_PARITY, JUDGE,
 )  # fmt: skip

@@ -124,8 +124,10 @@ def _parts_at(one: str, other: str) -> int | None:
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
-SIGNS = ("loops", "doubled words", "special tokens", "cut off", "malformed calls")
-#: signs that stop an adoption in every kind of suite; the others do in long and tools suites
+SIGNS = ("loops", "doubled words", "special tokens", "cut off", "malformed calls", "unclosed")
+#: signs that stop an adoption in long and tools suites; an open bracket may stand in good prose, and is only counted
+BLOCKING = frozenset(SIGNS) - {"unclosed"}
+#: signs that stop an adoption in every kind of suite
 ALWAYS = frozenset({"loops", "special tokens", "malformed calls"})
 
 
@@ -140,6 +142,7 @@ def signs(one: Answer) -> frozenset[str]:
         "special tokens": bool(seen.special_tokens),
         "cut off": seen.truncated,
         "malformed calls": seen.malformed_call,
+        "unclosed": bool(seen.unclosed),
     }
     return frozenset(name for name, flag in flags.items() if flag)
 
@@ -147,7 +150,7 @@ def signs(one: Answer) -> frozenset[str]:
 def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
     """Three-way on the share of replies that show a sign of falling apart, against the baseline's."""
     mine, base = answers.first(data.suite.name, data.mode), answers.first(data.suite.name, data.baseline)
-    blocking = frozenset(SIGNS) if data.suite.kind in ("long", "tools") else ALWAYS
+    blocking = BLOCKING if data.suite.kind in ("long", "tools") else ALWAYS
     shared = [case for case, one in mine.items() if one.exchange.ok and case in base and base[case].exchange.ok]
     counts = {sign: sum(sign in signs(mine[case]) for case in shared) for sign in SIGNS}
     before = {sign: sum(sign in signs(base[case]) for case in shared) for sign in SIGNS}

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Frozen
 from evalkit.items.quality_loss import points, side_by_side
 from evalkit.items.quality_pairs import Answers, Table, needed, table
+from evalkit.items.quality_position import mean_thirds
 from evalkit.items.quality_texts import SIGNS, signs
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
-from evalkit.quality.facts import Answer
 from evalkit.run.facts import Facts
 from evalkit.stats.proportions import min_n_without_discordant, power_noninferiority
 
@@ -87,7 +86,7 @@ def _row(data: Table, answers: Answers, margin: float) -> SuiteModeSummary:
         harmed=() if itself else tuple(side_by_side(pair) for pair in data.harmed),
         gained=0 if itself else len([pair for pair in data.both if pair.difference > 0]),
         flaky=tuple(pair.case_id for pair in data.scored if 0 < (pair.mode or 0) < 1),
-        by_third=_thirds(list(replies.values())),
+        by_third=mean_thirds(replies.values()),
         signs={sign: count for sign in SIGNS if (count := sum(sign in signs(one) for one in replies.values()))},
     )
 
@@ -100,16 +99,6 @@ def _status(low: float, high: float, margin: float) -> str:
 
 def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def _thirds(replies: Sequence[Answer]) -> tuple[float, ...]:
-    rows = [
-        grade.detail["by_third"]
-        for one in replies
-        for grade in one.grades
-        if isinstance(grade.detail.get("by_third"), list) and len(grade.detail["by_third"]) == 3
-    ]
-    return tuple(round(sum(column) / len(rows), 4) for column in zip(*rows, strict=True)) if rows else ()
 
 
 class SuitePower(Frozen):

@@ -292,3 +292,40 @@ def test_the_summary_has_a_row_for_each_suite_and_mode():
     rows = summarise(facts, checklist())
     assert [(row.mode, row.passed, row.status) for row in rows] == [(AR, 120, "baseline"), (DLM, 118, "inconclusive")]
     assert [case["case"] for case in rows[1].harmed] == ["1", "2"]
+
+
+def placed(by_third, answers, mode):
+    grade = Grade(grader="sections", passed=True, detail={"by_third": by_third})
+    return [a.model_copy(update={"grades": (grade,)}) if a.mode == mode else a for a in answers]
+
+
+@pytest.mark.parametrize(
+    ("mode_thirds", "wanted", "word"),
+    [
+        ([1.0, 1.0, 1.0], Status.PASS, "100.0%, 100.0%, 100.0%"),
+        ([1.0, 1.0, 0.97], Status.WARN, "grows along the reply"),
+        ([1.0, 0.9, 0.7], Status.FAIL, "the end loses the margin"),
+        ([0.97, 0.97, 0.97], Status.PASS, "97.0%"),
+    ],
+)
+def test_quality_is_told_by_position_beside_the_baselines(mode_thirds, wanted, word):
+    of = suite(120, kind="long")
+    answers = placed([1.0, 1.0, 1.0], both(of), AR)
+    noisy = [
+        placed([max(0.0, t - (int(a.case_id) % 3 - 1) * 0.01 * (t < 1)) for t in mode_thirds], [a], DLM)[0]
+        for a in answers
+    ]
+    (finding,) = found(run(noisy, of), "by-position")
+    assert finding.status is wanted, finding.summary
+    assert word in finding.summary
+    assert found(run(both(of), of), "by-position") == []
+
+
+def test_open_brackets_and_fences_are_counted_and_do_not_block():
+    of = suite(120, kind="long")
+    answers = [
+        a.model_copy(update={"signals": Signals(unclosed=("code fence",))}) if a.mode == DLM else a for a in both(of)
+    ]
+    (finding,) = found(run(answers, of), "degeneration")
+    assert finding.status is Status.WARN
+    assert "120 unclosed (baseline 0)" in finding.summary

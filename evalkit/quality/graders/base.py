@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -74,6 +75,15 @@ def grade(
 
 def text_of(reply: Exchange) -> str:
     return reply.text[:MAX_CHARS]
+
+
+def by_thirds(scores: list[float]) -> list[float]:
+    """Mean score of the first, middle and last third of a reply's parts; fewer than three parts: no thirds."""
+    n = len(scores)
+    if n < 3:
+        return []
+    cuts = [0, n // 3, 2 * n // 3, n]
+    return [round(sum(scores[a:b]) / (b - a), 4) for a, b in pairwise(cuts)]
 
 
 _FENCE = re.compile(r"^[ \t]{0,3}(```+|~~~+)[^\n]*\n(.*?)^[ \t]{0,3}\1[ \t]*$", re.MULTILINE | re.DOTALL)

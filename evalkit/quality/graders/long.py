@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -12,7 +11,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality import degeneration
 from evalkit.quality.case import Case
 from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Grade
-from evalkit.quality.graders.base import Example, Grader, NoParams, Params, Reply, grade, shown, text_of
+from evalkit.quality.graders.base import Example, Grader, NoParams, Params, Reply, by_thirds, grade, shown, text_of
 
 
 class Sections(Params):
@@ -83,15 +82,6 @@ def sections(reply: Exchange, case: Case, params: Sections) -> Grade:
     if params.extra == "forbid" and len([line for line in lines if line.strip()]) > len(places):
         return grade("sections", False, "more lines than sections", score=share, **detail)
     return grade("sections", True, **detail)
-
-
-def by_thirds(scores: list[float]) -> list[float]:
-    """Mean score of the first, middle and last third; fewer than three scores: no thirds."""
-    n = len(scores)
-    if n < 3:
-        return []
-    cuts = [0, n // 3, 2 * n // 3, n]
-    return [round(sum(scores[a:b]) / (b - a), 4) for a, b in pairwise(cuts)]
 
 
 class Loop(Params):

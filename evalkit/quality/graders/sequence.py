@@ -10,8 +10,7 @@ from pydantic import Field
 from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
-from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade, shown, text_of
-from evalkit.quality.graders.long import by_thirds
+from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, grade, shown, text_of
 
 Entries = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=2000)]
 

@@ -12,9 +12,11 @@ from evalkit.client.types import Exchange
 from evalkit.quality import jsontext, schemas
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
-from evalkit.quality.graders.base import Example, Grader, Params, Reply, fenced_blocks, grade, shown, text_of
+from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, fenced_blocks, grade, shown, text_of
 from evalkit.quality.graders.compare import Options, compare
 
+#: entries of a list that are looked at one by one
+MAX_PLACES = 2000
 Where = Literal["whole", "fenced", "auto", "anywhere"]
 
 
@@ -110,11 +112,20 @@ def json_match(reply: Exchange, case: Case, params: JsonMatch) -> Grade:
     except RecursionError:
         return grade("json_match", False, "nested too deeply", json=True)
     score = result.right / result.total if result.total else 1.0
+    place: dict[str, Any] = {"by_third": _places(params.value, value, options)} if isinstance(params.value, list) else {}
     reason = result.differences[0] if result.differences else ""
     return grade(
         "json_match", result.equal, reason, score=score, json=True, right=result.right, values=result.total,
-        differences=result.differences,
+        differences=result.differences, **place,
     )  # fmt: skip
+
+
+def _places(expected: list[Any], value: object, options: Options) -> list[float]:
+    """Where along a list the entries are right."""
+    got = value if isinstance(value, list) else []
+    return by_thirds(
+        [float(i < len(got) and compare(one, got[i], options).equal) for i, one in enumerate(expected[:MAX_PLACES])]
+    )
 
 
 class CodeParses(Params):

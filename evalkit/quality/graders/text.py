@@ -10,9 +10,11 @@ from pydantic import Field, field_validator, model_validator
 from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
-from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade, shown, text_of
+from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, grade, shown, text_of
 
 REGEX_SECONDS = 1.0
+#: a text of more lines is a long copy, and where it goes wrong is worth knowing
+MIN_LINES = 5
 Words = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 
 
@@ -46,13 +48,24 @@ class Equals(_Text):
 def equals(reply: Exchange, case: Case, params: Equals) -> Grade:
     del case
     got = params.plain(text_of(reply))
-    if got in [params.plain(word) for word in params.any]:
-        return grade("equals", True)
     wanted = params.plain(params.any[0])
+    place: dict[str, Any] = {"by_third": _places(got, wanted)} if wanted.count("\n") >= MIN_LINES else {}
+    if got in [params.plain(word) for word in params.any]:
+        return grade("equals", True, **place)
     at = next((i for i, (a, b) in enumerate(zip(got, wanted, strict=False)) if a != b), min(len(got), len(wanted)))
     return grade(
-        "equals", False, f"differs at character {at + 1}: {shown(got[at : at + 60]) or 'the end'}", differs_at=at
+        "equals",
+        False,
+        f"differs at character {at + 1}: {shown(got[at : at + 60]) or 'the end'}",
+        differs_at=at,
+        **place,
     )
+
+
+def _places(got: str, wanted: str) -> list[float]:
+    """Where along a long copy the lines are right."""
+    lines = got.split("\n")
+    return by_thirds([float(i < len(lines) and lines[i] == line) for i, line in enumerate(wanted.split("\n"))])
 
 
 class Contains(_Text):

@@ -1,0 +1,166 @@
+"""The small trained model's own tasks on a real SGLang, in four ways of decoding: known accuracies, and a real hang.
+
+How many of the 200 answers are right in each mode was measured once, apart from evalkit
+(tests/fixtures/tiny_trimode/PROVENANCE.md). The findings must say the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from evalkit.checklist.schema import Checklist, Request
+from evalkit.client.types import Limits, Target
+from evalkit.client.wire import WireClient
+from evalkit.findings import Status
+from evalkit.items.quality import decide
+from evalkit.quality.collect import plan, run_cases
+from evalkit.quality.suite import facts_of, load_suite, load_suites
+from evalkit.run.facts import Facts, RunStart
+from tests.real import servers
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(servers.available() is not None, reason=str(servers.available())),
+]
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "tiny_trimode"
+AR, NGRAM, TRAINED, UNTRAINED = "autoregressive", "speculative", "diffusion", "diffusion@b32-t0.5"
+#: label -> (how it is served, right of 200)
+MODES = {AR: ("ar", 175), NGRAM: ("ngram", 175), TRAINED: ("diffusion", 173), UNTRAINED: ("diffusion:b32-t0.5", 123)}
+#: batches change greedy text: a few answers may differ from one request at a time
+NEAR = 3
+
+
+@cache
+def suites():
+    """With shorter replies allowed: the longest right answer has about 250 tokens, and lists that do not end are wrong."""
+    return [
+        replace(
+            suite, cases=tuple(replace(c, request=replace(c.request, max_tokens=300)) for c in suite.cases), by_id={}
+        )
+        for suite in load_suites(sorted((FIXTURE / "tasks").glob("*.yaml")), Request())
+    ]
+
+
+def ask(label, server, asked, *, baseline, limits=None):
+    found = []
+
+    async def go():
+        client = WireClient()
+        target = Target(label, server.base_url, servers.MODEL, limits=limits or Limits())
+        try:
+            planned = plan(asked, [label], baseline=baseline)
+            await run_cases({label: target}, planned, client, done=set(), on_answer=found.append, concurrency=4)
+        finally:
+            await client.aclose()
+
+    begun = time.monotonic()
+    asyncio.run(go())
+    print(f"{label}: {len(found)} answers in {time.monotonic() - begun:.0f} s")
+    return found
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """All answers of all modes; one server after the other."""
+    found = []
+    for label, (served, _) in MODES.items():
+        with servers.RealSglang(served) as server:
+            print(f"{label}: ready in {server.ready_after_s:.0f} s")
+            found += ask(label, server, suites(), baseline=AR)
+    return found
+
+
+@pytest.fixture(scope="module")
+def findings(answers):
+    checklist = Checklist.model_validate(
+        {"modes": {label: {} for label in MODES}, "items": {"quality": {"margin": {"default": 0.05, "tools": 0.15}}}}
+    )
+    start = RunStart(run_id="r", started_at="", evalkit_version="0", plan_sha256="", checklist_sha256="")
+    facts = Facts(start=start, suites=tuple(facts_of(suite) for suite in suites()), answers=tuple(answers))
+    return decide(checklist, facts, datetime(2026, 11, 24, tzinfo=UTC))
+
+
+def of(findings, check, mode):
+    return {f.data.get("suite"): f for f in findings if f.id == f"quality.{check}" and f.mode == mode}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_as_many_answers_are_right_as_were_measured_without_evalkit(answers, mode):
+    first = [one for one in answers if one.mode == mode and one.repeat == 0 and one.streamed]
+    right = sum(bool(one.passed) for one in first)
+    known = MODES[mode][1]
+    by_suite = {s.name: sum(bool(o.passed) for o in first if o.suite == s.name) for s in suites()}
+    print(f"{mode}: {right} of {len(first)} right (measured apart: {known}); {by_suite}")
+    assert len(first) == 200
+    assert {one.exchange.ok for one in first} == {True}
+    assert right == pytest.approx(known, abs=NEAR)
+
+
+def test_ngram_speculation_gives_the_baselines_text(findings):
+    (finding,) = of(findings, "equivalence", NGRAM).values()
+    print(finding.summary)
+    assert finding.status is Status.PASS
+    assert {f.status for f in of(findings, "harm", NGRAM).values()} <= {Status.PASS, Status.WARN}
+
+
+def test_the_trained_block_is_no_worse_and_the_untrained_one_is_shown_to_be(findings):
+    short = "tiny short answers"
+    for mode in (NGRAM, TRAINED):
+        assert of(findings, "non-inferiority", mode)[short].status is Status.PASS
+    worse = of(findings, "non-inferiority", UNTRAINED)
+    for finding in worse.values():
+        print(finding.summary)
+    assert worse[short].status is Status.FAIL
+    calls = of(findings, "harm", UNTRAINED)["tiny weather calls"]
+    assert calls.data["harmed"] >= 10
+    parity = of(findings, "stream-parity", UNTRAINED)["tiny weather calls"]
+    print(parity.summary)
+
+
+def test_long_answers_have_no_valid_baseline_and_the_finding_says_so(findings):
+    """15 of 40: the model does not stop counting where it should."""
+    long = of(findings, "baseline-valid", TRAINED)["tiny long answers"]
+    assert long.status is Status.INCONCLUSIVE
+    assert "below the floor" in long.summary
+
+
+def test_json_schema_hangs_a_diffusion_server_and_the_next_suite_is_answered_all_the_same(tmp_path):
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    forced = {
+        "suite": {"name": "forced json", "kind": "structured"},
+        "cases": [
+            {
+                "id": f"record-{i}",
+                "prompt": f"Give the record of {city} as JSON.",
+                "params": {
+                    "response_format": {"type": "json_schema", "json_schema": {"name": "record", "schema": schema}}
+                },
+                "expect": ["json"],
+            }
+            for i, city in enumerate(("Paris", "Rome", "Oslo", "Lima", "Cairo", "Tokyo"))
+        ],
+    }
+    path = tmp_path / "forced.yaml"
+    path.write_text(json.dumps(forced))
+    hanging = load_suite(path, Request())
+    easy = next(suite for suite in suites() if suite.kind == "structured")
+    with servers.RealSglang("diffusion") as server:
+        begun = time.monotonic()
+        found = ask(TRAINED, server, [hanging, easy], baseline=AR, limits=Limits(first_byte_s=6, idle_s=6, total_s=12))
+        print(f"both suites took {time.monotonic() - begun:.0f} s")
+    lost = [one for one in found if one.suite == "forced json"]
+    assert len(lost) == 6
+    assert {one.passed for one in lost} == {None}
+    assert all(one.exchange.error is not None for one in lost)
+    print([one.exchange.error.message for one in lost])
+    answered = [one for one in found if one.suite == easy.name]
+    assert sum(bool(one.passed) for one in answered) >= 19
