@@ -18,12 +18,13 @@ class Readings:
         for sample in samples:
             if not sample.fixed_length:
                 self._samples.setdefault((sample.mode, sample.concurrency), []).append(sample)
+        self._good = {key: [s for s in group if s.answered] for key, group in self._samples.items()}
 
     def all(self, mode: str, level: int) -> list[TimedSample]:
         return self._samples.get((mode, level), [])
 
     def good(self, mode: str, level: int) -> list[TimedSample]:
-        return [s for s in self.all(mode, level) if s.answered]
+        return self._good.get((mode, level), [])
 
     def levels(self, mode: str) -> list[int]:
         return [level for name, level in self._samples if name == mode]

@@ -23,9 +23,10 @@ def modes(checklist: Checklist, facts: Facts, decision: Decision) -> list[dict[s
     """One entry a configured mode, in configured order, with what became of it."""
     results = {result.mode: result for result in decision.modes}
     labels = [*checklist.modes, *(m for m in results if m not in checklist.modes)]
+    timing = _timing(labels, facts, checklist)
     entries = []
     for label in labels:
-        entry = _entry(label, checklist, facts)
+        entry = _entry(label, facts, timing[label])
         result = results.get(label)
         entry["qualified"] = result.qualified if result else "inconclusive"
         entry["adopted"] = result.adopted if result else False
@@ -38,10 +39,11 @@ def incumbent(checklist: Checklist, facts: Facts) -> dict[str, Any] | None:
     """The incumbent in the shape of a mode, or None when none is configured."""
     if checklist.incumbent is None:
         return None
-    return {**_entry(INCUMBENT, checklist, facts), "qualified": "inconclusive", "adopted": False, "reasons": []}
+    timing = _timing([INCUMBENT], facts, checklist)[INCUMBENT]
+    return {**_entry(INCUMBENT, facts, timing), "qualified": "inconclusive", "adopted": False, "reasons": []}
 
 
-def _entry(label: str, checklist: Checklist, facts: Facts) -> dict[str, Any]:
+def _entry(label: str, facts: Facts, timing: dict[str, Any]) -> dict[str, Any]:
     endpoint = facts.endpoints.get(label)
     identity = {
         "mode": label,
@@ -57,16 +59,16 @@ def _entry(label: str, checklist: Checklist, facts: Facts) -> dict[str, Any]:
         "settings": dict(sorted(endpoint.settings.items())) if endpoint else {},
         "provenance": dict(sorted(endpoint.provenance.items())) if endpoint else {},
     }
-    timing = _timing(label, facts, checklist)
     for level in timing["levels"]:
         level["distribution"] = _distribution(_samples(facts, label, level["concurrency"]))
     return {**identity, **timing}
 
 
-def _timing(label: str, facts: Facts, checklist: Checklist) -> dict[str, Any]:
-    from evalkit.timing.summary import summarise_mode
+def _timing(labels: list[str], facts: Facts, checklist: Checklist) -> dict[str, dict[str, Any]]:
+    from evalkit.timing.summary import summarise_modes
 
-    return summarise_mode(label, facts, checklist).model_dump(mode="json", exclude={"mode"})
+    found = summarise_modes(labels, facts, checklist)
+    return {label: summary.model_dump(mode="json", exclude={"mode"}) for label, summary in found.items()}
 
 
 def _samples(facts: Facts, label: str, concurrency: int | None) -> list[TimedSample]:

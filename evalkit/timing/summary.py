@@ -98,11 +98,20 @@ class ModeSummary(Frozen):
     crossover: int | None = None
 
 
+def summarise_modes(modes: Sequence[str], facts: Facts, checklist: Checklist) -> dict[str, ModeSummary]:
+    """Everything that timing says of each of `modes`."""
+    readings = Readings(facts.timed)
+    decided = claims(checklist, facts, readings)
+    return {mode: _summarise(mode, facts, checklist, readings, decided.get(mode)) for mode in modes}
+
+
 def summarise_mode(mode: str, facts: Facts, checklist: Checklist) -> ModeSummary:
     """Everything that timing says of one mode."""
-    readings = Readings(facts.timed)
+    return summarise_modes([mode], facts, checklist)[mode]
+
+
+def _summarise(mode: str, facts: Facts, checklist: Checklist, readings: Readings, decided: Claim | None) -> ModeSummary:
     item = checklist.items.modes
-    decided = claims(checklist, facts, readings).get(mode)
     order = sorted(set(readings.levels(mode)), key=lambda level: (level != item.level, level))
     levels = tuple(_level(mode, level, readings, checklist, decided, facts) for level in order)
     losing = [x.concurrency for x in levels if x.speedup is not None and x.speedup.ratio <= 1]
