@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from bisect import bisect_left
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
@@ -79,11 +79,18 @@ class Recording:
     def us(self, ns: int | None) -> int | None:
         return None if ns is None else max(0, (ns - self.written_ns) // 1000)
 
-    def arrival_us(self, end: int) -> int:
-        """When the byte before offset `end` arrived, µs from writing."""
-        index = bisect_left(self.marks, end)
-        stamp = self.stamps[min(index, len(self.stamps) - 1)]
-        return max(0, (stamp - self.written_ns) // 1000)
+    def arrival(self) -> Callable[[int], int]:
+        """When the byte before an offset arrived, µs from writing. The offsets asked for must not fall."""
+        marks, stamps, written, last = self.marks, self.stamps, self.written_ns, len(self.marks) - 1
+        index = 0
+
+        def at(end: int) -> int:
+            nonlocal index
+            while index < last and marks[index] < end:
+                index += 1
+            return max(0, (stamps[index] - written) // 1000)
+
+        return at
 
 
 async def to_exchange(recording: Recording) -> Exchange:
@@ -136,7 +143,7 @@ def _is_stream(recording: Recording) -> bool:
 
 async def _read_stream(recording: Recording, reply: Reply) -> int | None:
     """Feeds the events to `reply`; the time of `[DONE]` in µs."""
-    limits = recording.limits
+    limits, arrival = recording.limits, recording.arrival()
     count = 0
     for event in sse.iter_events(recording.body):
         count += 1
@@ -146,7 +153,7 @@ async def _read_stream(recording: Recording, reply: Reply) -> int | None:
             raise BadReplyError("protocol", f"more than {limits.max_events} events")
         if len(event.data) > limits.max_line_bytes:
             raise BadReplyError("protocol", f"an event is larger than {limits.max_line_bytes} bytes")
-        at_us = recording.arrival_us(event.end)
+        at_us = arrival(event.end)
         if event.data == sse.DONE:
             return at_us
         if event.name not in (b"", b"message", b"error"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, TypeGuard
 
+from evalkit.client.template import Template
 from evalkit.client.types import ErrorKind, ExchangeError, ToolCall
 from evalkit.limits import GENERATION
 from evalkit.secrets import redact
@@ -17,6 +18,8 @@ from evalkit.text import one_line
 
 _MAX_TOOL_CALLS = 256
 _MAX_COUNT = 1_000_000_000
+#: forms of an event that are tried before a stream is read as JSON throughout
+_MAX_FORMS = 8
 #: figures of the server about its own work that are kept when they are numbers
 _FIGURES = frozenset(
     {
@@ -130,6 +133,9 @@ class Reply:
         self._notes: dict[str, int] = {}
         self._calls: dict[int, _Call] = {}
         self._last_payload: bytes | None = None
+        self._last_count = 0
+        self._template: Template | None = None
+        self._forms = 0
 
     def note(self, text: str) -> None:
         self._notes[text] = self._notes.get(text, 0) + 1
@@ -149,6 +155,9 @@ class Reply:
         Raises:
             BadReplyError: the event is no JSON object, or it is an error.
         """
+        if self._template is not None and (plain := self._template.read(data)) is not None:
+            self._plain(data, *plain, at_us)
+            return
         payload = parse_json(data, max_depth=self._max_depth)
         if not isinstance(payload, dict):
             raise BadReplyError("protocol", f"an event is {type(payload).__name__}, not an object")
@@ -159,15 +168,44 @@ class Reply:
         self._extras(payload, choice)
         if choice is None:
             return
-        carried = self._message(choice.get("delta"), at_us)
-        if carried:
-            if counted is not None and data == self._last_payload:
-                self.note("a chunk was repeated")
-            self._last_payload = data
+        delta = choice.get("delta")
+        if self._message(delta, at_us):
+            self._in_order(data, counted)
             self.chunks.append((at_us, counted))
+            if choice.get("finish_reason") is None:
+                self._learn(data, delta, counted)
         elif counted is not None and choice.get("finish_reason") is None:
             self.empty_events += 1
         self._finish(choice)
+
+    def _in_order(self, data: bytes, counted: int | None) -> None:
+        """A text that came twice, or in the wrong order, is not what the model said: it is neither timed nor graded."""
+        if counted is None:
+            return
+        if data == self._last_payload:
+            raise BadReplyError("protocol", f"a chunk came twice: the same text at the same count of {counted} tokens")
+        if counted < self._last_count:
+            raise BadReplyError("protocol", f"chunks out of order: {counted} tokens after {self._last_count}")
+        self._last_payload, self._last_count = data, counted
+
+    def _learn(self, data: bytes, delta: Any, counted: int | None) -> None:
+        """Keeps the form of an event with text alone; a stream whose events differ otherwise is read as JSON."""
+        text = delta.get("content")
+        others = delta.get("reasoning_content") or delta.get("reasoning") or delta.get("tool_calls")
+        if self._forms < _MAX_FORMS and isinstance(text, str) and text and not others:
+            self._forms += 1
+            self._template = Template.of(data, text, counted) or self._template
+
+    def _plain(self, data: bytes, text: str, counted: int | None, at_us: int) -> None:
+        """What `event` does for text and a count alone."""
+        self.events += 1
+        if counted is not None:
+            self._count(counted)
+        self.text.append(text)
+        if self.first_visible_us is None and not text.isspace():
+            self.first_visible_us = at_us
+        self._in_order(data, counted)
+        self.chunks.append((at_us, counted))
 
     def whole(self, data: bytes | bytearray, at_us: int) -> None:
         """Takes in a reply that was not streamed. Raises as `event`."""
@@ -269,10 +307,13 @@ class Reply:
             if tokens is not None:
                 self.note("usage is no count")
             return None
+        self._count(tokens)
+        return tokens
+
+    def _count(self, tokens: int) -> None:
         if self.completion_tokens is not None and tokens < self.completion_tokens:
             self.note("usage went backwards")
         self.completion_tokens = tokens
-        return tokens
 
     def _figures(self, source: dict[str, Any]) -> None:
         for key in _FIGURES & source.keys():

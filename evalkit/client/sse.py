@@ -37,15 +37,16 @@ def iter_events(buffer: bytes | bytearray) -> Iterator[Event]:
     if b"\r" in buffer:
         yield from _by_line(buffer, start)
         return
-    while (end := buffer.find(b"\n\n", start)) >= 0:
-        block = buffer[start:end]
-        start = end + 2
-        if block.startswith(b"data: ") and b"\n" not in block:
-            yield Event(bytes(block[6:]), start)
+    whole = bytes(buffer)  # slices of bytes are copied once, those of a bytearray twice
+    find, make = whole.find, tuple.__new__
+    while (end := find(b"\n\n", start)) >= 0:
+        if whole.startswith(b"data: ", start) and find(b"\n", start, end) < 0:
+            yield make(Event, (whole[start + 6 : end], end + 2, b"", True))  # half the cost of Event(...)
         else:
-            yield from _by_line(block + b"\n\n", 0, shift=start - len(block) - 2)
-    if start < len(buffer):
-        yield from _by_line(buffer, start)
+            yield from _by_line(whole[start : end + 2], 0, shift=start)
+        start = end + 2
+    if start < len(whole):
+        yield from _by_line(whole, start)
 
 
 def _by_line(buffer: bytes | bytearray, start: int, *, shift: int = 0) -> Iterator[Event]:
