@@ -9,7 +9,8 @@ from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import KnownBy
 from evalkit.limits import CAPABILITY
 from evalkit.serving.declared import IGNORES_TEMPERATURE
-from evalkit.serving.facts import Capability, EndpointFacts, TokenDeltas
+from evalkit.serving.facts import Capability, EndpointFacts
+from evalkit.serving.observe import deltas_of
 
 _TOOL = {
     "type": "function",
@@ -70,7 +71,7 @@ def declared(engine: str | None, settings: Mapping[str, Any], mode: str | None) 
     return tuple(found)
 
 
-def observed(exchange: Exchange, deltas: TokenDeltas | None) -> tuple[Capability, ...]:
+def observed(exchange: Exchange) -> tuple[Capability, ...]:
     """From the probe's stream: whether it streams, and whether each event carries the count so far."""
     if not exchange.ok:
         return ()
@@ -78,7 +79,7 @@ def observed(exchange: Exchange, deltas: TokenDeltas | None) -> tuple[Capability
     detail = f"{len(exchange.chunks)} events with text"
     return (
         Capability(name="streaming", value=streams, known_by=KnownBy.OBSERVED, detail=detail),
-        Capability(name="continuous_usage", value=deltas is not None, known_by=KnownBy.OBSERVED),
+        Capability(name="continuous_usage", value=bool(deltas_of(exchange)), known_by=KnownBy.OBSERVED),
         Capability(name="usage", value=exchange.completion_tokens is not None, known_by=KnownBy.OBSERVED),
     )
 

@@ -13,6 +13,8 @@ class ContextStep(Frozen):
     asked_tokens: int
     counted_tokens: int | None = None  # prompt_tokens of the server's usage
     ok: bool
+    #: not ok because the server said no; otherwise the request failed for a reason that may be another
+    refused: bool = False
     error: str | None = None
     recalled: dict[str, bool] = {}  # noqa: RUF012  pydantic copies defaults
     finish_reason: str | None = None

@@ -63,6 +63,8 @@ def lengths(goal: int, base: int) -> list[int]:
 def classify(steps: tuple[ContextStep, ...]) -> str:
     """What the steps amount to, the longest failure deciding."""
     base, rest = steps[0], steps[1:]
+    if any(not step.ok and not step.refused for step in rest):
+        return "unclear"
     refused = [step for step in rest if not step.ok]
     if any(step.cut for step in rest):
         return "truncated"
@@ -165,6 +167,7 @@ class _Prober:
                     asked_tokens=asked,
                     counted_tokens=reply.prompt_tokens,
                     ok=False,
+                    refused=_refused(reply),
                     error=_reason(reply),
                     recalled=recalled,
                 )
@@ -183,11 +186,7 @@ class _Prober:
 def _judge_over(reply: Exchange, first: Planted, sent: int, limit: int) -> tuple[str, str]:
     if not reply.ok:
         reason = _reason(reply) or "no reason"
-        client_error = (
-            reply.status is not None and 400 <= reply.status < 500 and reply.status not in (401, 403, 404, 429)
-        )
-        spoken = reply.error is not None and reply.error.kind in ("stream-error", "aborted")
-        if client_error or (spoken and any(word in reason.lower() for word in _LENGTH_WORDS)):
+        if _refused(reply):
             return "refused", f"{sent} tokens against a limit of {limit}: {reason}"
         return "unclear", f"{sent} tokens against a limit of {limit}: {reason}"
     counted = reply.prompt_tokens
@@ -199,6 +198,16 @@ def _judge_over(reply: Exchange, first: Planted, sent: int, limit: int) -> tuple
         "unclear",
         f"{sent} tokens were taken without an error above the limit of {limit}; the first fact did not come back",
     )
+
+
+def _refused(reply: Exchange) -> bool:
+    """Whether the server said no to the request, rather than broke down over it, or over anything else."""
+    if reply.error is None:
+        return False
+    status = reply.status or 0
+    client_error = reply.error.kind == "http" and 400 <= status < 500 and status not in (401, 403, 404, 408, 429)
+    spoken = reply.error.kind in ("stream-error", "aborted")
+    return client_error or (spoken and any(word in reply.error.message.lower() for word in _LENGTH_WORDS))
 
 
 def _reason(reply: Exchange) -> str | None:

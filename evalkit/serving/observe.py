@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
+from evalkit.limits import CAPABILITY
 from evalkit.modes import Mode
 from evalkit.serving.facts import TokenDeltas
 
@@ -51,11 +53,14 @@ class Observation:
 def deltas_of(exchange: Exchange) -> tuple[int, ...]:
     """Tokens per event with text, from the server's cumulative counts; () where it does not count each event."""
     counts = [tokens for _, tokens in exchange.chunks]
-    if not counts or any(tokens is None for tokens in counts):
-        return ()
+    told = [tokens for tokens in counts if tokens is not None]
+    return steps_of(told) if len(told) == len(counts) else ()
+
+
+def steps_of(counts: Sequence[int]) -> tuple[int, ...]:
+    """Growth of a cumulative count, events without growth left out; () when it falls."""
     steps, last = [], 0
     for tokens in counts:
-        assert tokens is not None
         if tokens < last:
             return ()
         if tokens > last:
@@ -131,8 +136,12 @@ async def observe(
     stream_interval: int | None = None,
     extra_body: dict[str, Any] | None = None,
     lengths: Sequence[int] = (256, 1024),
+    native: bool = False,
 ) -> tuple[TokenDeltas | None, Observation, Exchange]:
-    """Streams the prompt, and once more with a longer reply when the first was too short for its blocks."""
+    """Streams the prompt, and once more with a longer reply when the first was too short for its blocks.
+
+    `native`: where the chat stream does not tell, SGLang's `/generate` is asked, which counts on every event.
+    """
     best: tuple[TokenDeltas | None, Observation, Exchange] | None = None
     for tokens in lengths:
         request = ChatRequest(
@@ -145,7 +154,30 @@ async def observe(
         if seen.shape is not None or not exchange.ok or exchange.finish_reason != "length" or not long_blocks:
             break
     assert best is not None
+    if native and best[1].shape is None and (stream_interval or 1) <= 1:
+        deltas, seen = await _by_generate(target)
+        if deltas is not None:
+            return deltas, seen, best[2]
     return best
+
+
+async def _by_generate(target: Target) -> tuple[TokenDeltas | None, Observation]:
+    from evalkit.client.native import generated_counts
+
+    began = time.monotonic()
+    counts, why = await generated_counts(replace(target, limits=CAPABILITY), PROMPT, max_new_tokens=256)
+    deltas = steps_of(counts)
+    seen = classify(deltas) if deltas else Observation(None, why or "/generate counts nothing")
+    if seen.shape is None:
+        return None, seen
+    kept = TokenDeltas(
+        deltas=deltas[:2048],
+        completion_tokens=counts[-1],
+        source="generate",
+        coalesced=seen.coalesced,
+        seconds=time.monotonic() - began,
+    )
+    return kept, replace(seen, why=f"{seen.why}, on /generate")
 
 
 def _seen(exchange: Exchange, stream_interval: int | None) -> tuple[TokenDeltas | None, Observation, Exchange]:

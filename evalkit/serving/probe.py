@@ -256,8 +256,9 @@ async def _look(facts: EndpointFacts, target: Target, client: ChatClient, contro
     if facts.engine == "vllm" and facts.declared_mode == "diffusion":
         extra = {"temperature": 1.0}  # vLLM refuses any other for diffusion
     deltas, seen, exchange = await observing.observe(
-        client, target, stream_interval=interval if isinstance(interval, int) else None, extra_body=extra
-    )
+        client, target, stream_interval=interval if isinstance(interval, int) else None, extra_body=extra,
+        native=facts.engine == "sglang",
+    )  # fmt: skip
     result = observing.reconcile(facts.declared_mode, seen)
     page = await control.get_text("/metrics") if facts.counters_before else None
     known = facts.known_by or (KnownBy.INFERRED if result.mode else None)
@@ -270,7 +271,7 @@ async def _look(facts: EndpointFacts, target: Target, client: ChatClient, contro
             or facts.block_size,
             "known_by": KnownBy.OBSERVED if result.mode and result.mode == facts.declared_mode else known,
             "counters_after": metrics.counters(page.text) if page and page.ok else {},
-            "capabilities": capabilities.merge(facts.capabilities, capabilities.observed(exchange, deltas)),
+            "capabilities": capabilities.merge(facts.capabilities, capabilities.observed(exchange)),
             "rate_limits": {**facts.rate_limits, **_rate_limits(exchange)},
             "gateway": facts.gateway,
         }

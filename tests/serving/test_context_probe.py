@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
@@ -142,3 +143,36 @@ def test_a_count_below_what_was_sent_is_truncation_even_when_facts_come_back():
 def test_lengths_end_at_the_need_less_the_reply():
     assert lengths(16384, 300)[-1] == 16384 - 48
     assert lengths(100, 300) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "message", "outcome"),
+    [
+        ("http", 400, "longer than the context length", "refused"),
+        ("stream-error", 200, "input exceeds the maximum length", "refused"),
+        ("protocol", None, "the connection closed before an answer", "unclear"),
+        ("timeout", None, "no first byte within 3 s", "unclear"),
+        ("http", 503, "the request queue is full", "unclear"),
+        ("http", 401, "Unauthorized", "unclear"),
+        ("http", 429, "slow down", "unclear"),
+        ("stream-error", 200, "the worker died", "unclear"),
+    ],
+)
+def test_a_long_prompt_that_failed_for_another_reason_than_its_length_is_no_refusal(kind, status, message, outcome):
+    class Client:
+        async def chat(self, target, request, *, request_id=None):
+            text = str(request.messages[0]["content"])
+            if len(text) < 3000:
+                name = text.rpartition("code of ")[2].partition("?")[0]
+                code = re.search(rf"code of {name} is (\d+)", text)
+                return Exchange(ok=True, text=code.group(1) if code else "", prompt_tokens=len(text) // 4, status=200)
+            return Exchange(ok=False, status=status, error=ExchangeError(kind=kind, message=message, status=status))
+
+        async def aclose(self):
+            pass
+
+    target = Target(label="diffusion", base_url="http://x", model="m")
+    found = asyncio.run(
+        probe_context(target, need_tokens=4096, need_output_tokens=None, server_limit=None, client=Client(), seed=1)
+    )
+    assert found.outcome == outcome

