@@ -69,7 +69,7 @@ def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, 
     decided = {mode: _decide(checklist, readings, mode, found[mode]) for mode in modes}
     family = [m for m in checklist.adopted if decided.get(m) and decided[m].status is Status.PASS]
     if len(checklist.adopted) > 1:
-        contenders = {m: p_at_most(e, target) for m in checklist.adopted if (e := found.get(m)) is not None}
+        contenders = {m: _p_value(e, target) for m in checklist.adopted if (e := found.get(m)) is not None}
         stepping = True
         for mode, alpha in holm_levels(contenders, 1 - confidence).items():
             if mode not in family:
@@ -81,6 +81,12 @@ def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, 
                 reason = f"not shown once Holm counts {len(contenders)} claims"
                 decided[mode] = _with_plan(checklist, readings, mode, found[mode], Status.INCONCLUSIVE, reason)
     return decided
+
+
+def _p_value(found: RatioEstimate, target: float) -> float:
+    """Of the claim that fails; a claim that cannot be tested comes last and holds up no other."""
+    tested = min(found.pairs, found.clusters) >= MIN_PAIRS
+    return p_at_most(found, target) if tested else 1.0
 
 
 def _of_look(facts: Facts, wanted: float, found: RatioEstimate | None) -> RatioEstimate | None:
