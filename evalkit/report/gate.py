@@ -104,7 +104,7 @@ def distrust(
     if revision is not None and (commit is None or not _same_commit(commit, revision)):
         doubts.append(f"the run evaluated commit {commit or 'unknown'}, not {revision}: run again at that commit")
     asked = checklist.candidate
-    if asked is not None and candidate is not None and asked.model != candidate.model:
+    if asked is not None and candidate is not None and asked.model not in (candidate.model, candidate.asked):
         doubts.append(f"the run evaluated {candidate.model}, the checklist asks for {asked.model}")
     return doubts
 

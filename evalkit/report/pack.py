@@ -104,6 +104,9 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
     checklist: dict[str, Any] = loaded.checklist.model_dump(mode="json")
     for name in ("prompts", "tasks"):
         checklist[name] = None if checklist[name] is None else [_relative(path) for path in checklist[name]]
+    if checklist["candidate"] is not None:
+        named = checklist["candidate"]
+        named |= {"model": _relative(named["model"]), "variants": [_relative(path) for path in named["variants"]]}
     undecidable: list[str] = []
     if redact:
         key = secrets.token_bytes(32)

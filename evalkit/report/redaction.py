@@ -45,7 +45,12 @@ def without_folders(facts: dict[str, Any]) -> dict[str, Any]:
         name: [{**one, "path": PurePath(one["path"]).name} for one in facts.get(name, [])]
         for name in ("prompts", "suites")
     }
+    bare["candidates"] = [{**one, "asked": _bare(one.get("asked"))} for one in facts.get("candidates", [])]
     return facts | bare
+
+
+def _bare(path: str | None) -> str | None:
+    return PurePath(path).name if path is not None and PurePath(path).is_absolute() else path
 
 
 def hide(text: str, key: bytes) -> str:

@@ -1,0 +1,104 @@
+"""`evalkit gate`: a GO stands while production runs what was evaluated, and while the checklist asks no less."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from evalkit.reference import ReferenceServer, preset
+from evalkit.report.pack import Pack
+from tests.cli.command import evalkit
+from tests.support.small_run import MODEL
+
+PACK = Path(__file__).parents[1] / "fixtures" / "runs" / "small.pack"
+AGE = ("--max-age", "99999d")
+
+
+def production(label="self-speculation", **changes):
+    return ReferenceServer(preset(label, speed=20.0, model=MODEL, **changes))
+
+
+@pytest.mark.parametrize("named", ["", "self-speculation=", "linear_spec="])
+def test_a_go_stands_while_production_runs_what_was_evaluated(capsys, named):
+    with production() as server:
+        done = evalkit(capsys, "gate", PACK, *AGE, "--live", f"{named}{server.base_url}")
+    assert done.code == 0, done.out
+    assert "runs what was evaluated as self-speculation" in done.out
+
+
+def test_another_server_is_exit_3_with_one_line_a_difference(capsys):
+    with production(version="0.5.24", quantization="fp8", context_length=8192) as server:
+        done = evalkit(capsys, "gate", PACK, *AGE, "--live", server.base_url)
+    assert done.code == 3
+    for name in ("engine version", "quantization", "context"):
+        assert sum(f": {name}:" in line for line in done.out.splitlines()) == 1, done.out
+
+
+def test_a_server_of_the_baseline_does_not_carry_the_go(capsys):
+    with production("autoregressive") as server:
+        done = evalkit(capsys, "gate", PACK, *AGE, "--live", server.base_url)
+    assert done.code == 3
+    assert "the GO is for self-speculation" in done.out
+
+
+def test_several_servers_are_each_held_against_their_mode_and_the_document_names_them(capsys):
+    with production() as fast, production("autoregressive") as plain:
+        done = evalkit(capsys, "gate", PACK, *AGE, "--json", "--live", fast.base_url, "--live", plain.base_url)
+    document = json.loads(done.out)
+    assert done.code == document["exit_code"] == 0
+    assert [server["mode"] for server in document["live"]] == ["self-speculation", "autoregressive"]
+    assert all("token deltas" in server["compared"] for server in document["live"])
+
+
+def test_a_server_that_is_gone_is_exit_3(capsys):
+    done = evalkit(capsys, "gate", PACK, *AGE, "--live", "http://127.0.0.1:9")
+    assert done.code == 3
+    assert "unusable" in done.out
+
+
+def test_a_malformed_address_is_exit_2(capsys):
+    assert evalkit(capsys, "gate", PACK, *AGE, "--live", "localhost").code == 2
+
+
+def checklist(tmp_path, **items):
+    stored = Pack.open(PACK).checklist().checklist.model_dump(mode="json", exclude_unset=True)
+    stored = {**stored, **items}
+    path = tmp_path / "checklist.yaml"
+    path.write_text(yaml.safe_dump(stored), encoding="utf-8")
+    return path
+
+
+def items(**changed):
+    stored = Pack.open(PACK).checklist().checklist.model_dump(mode="json", exclude_unset=True)["items"]
+    return {**stored, **changed}
+
+
+WAIVER = {"finding": "modes.own-prompts", "reason": "they are ours", "owner": "jd", "expires": date(2027, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    ("changed", "code", "says"),
+    [
+        ({}, 0, "GO stands"),
+        ({"items": items(modes={"speedup": {"at_least": 1.6}})}, 0, "GO stands"),
+        (
+            {"items": items(modes={"speedup": {"at_least": 1.45}})},
+            3,
+            "items.modes.speedup.at_least: 1.5 -> 1.45 (looser)",
+        ),
+        ({"items": items(quality={"margin": {"default": 0.2}, "concurrency": 8})}, 3, "items.quality.margin.default"),
+        ({"waivers": [WAIVER]}, 3, "waivers"),
+        ({"items": items(modes={"speedup": {"at_least": 50.0}})}, 1, "NO-GO stands"),
+    ],
+)
+def test_a_looser_checklist_or_a_new_waiver_prints_the_difference_and_is_exit_3(tmp_path, capsys, changed, code, says):
+    path = checklist(tmp_path, **changed)
+    done = evalkit(capsys, "gate", PACK, *AGE, "--checklist", path)
+    assert (done.code, says in done.out) == (code, True), done.out
+    if code == 3:
+        accepted = evalkit(capsys, "gate", PACK, *AGE, "--checklist", path, "--accept-changed-checklist")
+        assert accepted.code == 0, accepted.out
