@@ -127,6 +127,9 @@ class ModesItem(Item):
     """Fixes every draw: the same seed, the same order."""
     goodput: Share | None = None
     """Smallest acceptable share of requests that meet every latency limit."""
+    fixed_length: bool = False
+    """Whether up to 40 prompts are timed once more with `ignore_eos`, so that all modes say as much: a diagnosis of
+    decoding speed beside the answers as they are served. It never decides."""
     launch_order: list[ModeLabel] | None = None
     """The order in which servers are started that cannot be up together."""
 

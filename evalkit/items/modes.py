@@ -10,11 +10,11 @@ from evalkit.items import modes_checks as check
 from evalkit.items import modes_speed as speed
 from evalkit.items.modes_checks import CHECKS
 from evalkit.items.modes_latency import goodput, latency
-from evalkit.items.modes_pairs import Readings
+from evalkit.items.modes_pairs import Readings, geometric
 from evalkit.items.modes_power import energy
 from evalkit.items.modes_validity import validity
 from evalkit.run.facts import Facts
-from evalkit.stats.ratio import RatioEstimate
+from evalkit.stats.ratio import RatioEstimate, log_ratios
 
 __all__ = ["CHECKS", "decide"]
 
@@ -134,6 +134,7 @@ def _information(checklist: Checklist, facts: Facts, readings: Readings, mode: s
     if crossing:
         found.append(crossing)
     others = (
+        _fixed_length(checklist, facts, mode),
         _cost(checklist, facts, readings, mode),
         energy(facts, readings, mode, checklist.items.modes.level, checklist.baseline.speed),
     )
@@ -157,6 +158,28 @@ def _levels(checklist: Checklist, readings: Readings, mode: str) -> Finding | No
     if not ratios:
         return check.LEVELS.finding(Status.INCONCLUSIVE, text, mode=mode, counts=False, data=data)
     return check.LEVELS.finding(Status.PASS if lost is None else Status.WARN, text, mode=mode, counts=False, data=data)
+
+
+def _fixed_length(checklist: Checklist, facts: Facts, mode: str) -> Finding | None:
+    """Per token at forced length, beside the decided ratio. Information only."""
+    item, baseline = checklist.items.modes, checklist.baseline.speed
+    if not item.fixed_length or mode == baseline:
+        return None
+    readings = Readings(facts.timed, fixed_length=True)
+    found = speed.measure(readings, checklist, mode, item.level, item.confidence, per_token=True)
+    make = check.FIXED_LENGTH.finding
+    if found is None:
+        sent, failed = len(readings.all(mode, item.level)), readings.failed(mode, item.level)
+        text = f"not available: {failed} of {sent} requests with ignore_eos failed or carry no token counts."
+        return make(Status.INCONCLUSIVE, text, mode=mode, counts=False)
+    length = geometric(log_ratios(readings.tokens(mode, item.level), readings.tokens(baseline, item.level)))
+    text = (
+        f"per token {found.ratio:.2f}x ({found.low:.2f} to {found.high:.2f}) on {found.pairs} prompts at forced length"
+    )
+    if length is not None and abs(length - 1) > 0.02:
+        text += f"; lengths still differ ({length:.2f}x): the server does not honour ignore_eos alike"
+    data: dict[str, object] = {"ratio": found.ratio, "low": found.low, "high": found.high, "length_ratio": length}
+    return make(Status.PASS, text + ".", mode=mode, counts=False, known_by=KnownBy.OBSERVED, data=data)
 
 
 def _cost(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding | None:

@@ -67,6 +67,13 @@ LENGTH = Check(
     "look at the per-token ratio beside the end-to-end ratio, and at the quality item, before you credit the gain",
     per_mode=True,
 )
+FIXED_LENGTH = Check(
+    "modes.fixed-length",
+    "Speed when all modes must say as much",
+    "With `ignore_eos` every answer runs to max_tokens: it shows decoding alone, on text that no user wants to read.",
+    "set `fixed_length: true` under items.modes; servers that refuse `ignore_eos` have no such reading",
+    per_mode=True,
+)
 SAME_ENGINE = Check(
     "modes.same-engine",
     "Baseline and mode run on the same engine",
@@ -135,5 +142,5 @@ LATENCY = {
 
 CHECKS: tuple[Check, ...] = (
     OWN_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, NOISE_FLOOR, ORDER_TREND,
-    LENGTH, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, COST,
+    LENGTH, FIXED_LENGTH, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, COST,
 )  # fmt: skip

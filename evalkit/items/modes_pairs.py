@@ -11,12 +11,12 @@ from evalkit.timing.facts import TimedSample
 
 
 class Readings:
-    """Samples with natural length of one run, by mode and concurrency."""
+    """Samples of one run by mode and concurrency: those with natural length, or those of the fixed-length diagnosis."""
 
-    def __init__(self, samples: Iterable[TimedSample]) -> None:
+    def __init__(self, samples: Iterable[TimedSample], *, fixed_length: bool = False) -> None:
         self._samples: dict[tuple[str, int], list[TimedSample]] = {}
         for sample in samples:
-            if not sample.fixed_length:
+            if sample.fixed_length == fixed_length:
                 self._samples.setdefault((sample.mode, sample.concurrency), []).append(sample)
         self._good = {key: [s for s in group if s.answered] for key, group in self._samples.items()}
 

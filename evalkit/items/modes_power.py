@@ -44,7 +44,7 @@ def power(facts: Facts, readings: Readings, mode: str, level: int) -> Power | No
     good = [s for s in readings.good(mode, level) if s.exchange.completion_tokens]
     tokens = sum(s.exchange.completion_tokens or 0 for s in good)
     by_gpu = {gpu: [t for t in rows if t.gpu == gpu] for gpu in dict.fromkeys(t.gpu for t in rows)}
-    found = [watts for each in by_gpu.values() if (watts := _watts(each)) is not None]
+    found = [one for each in by_gpu.values() if (one := _watts(each)) is not None]
     if not found or not tokens or len(found) < len(by_gpu):
         return None
     watts = sum(value for value, _ in found)

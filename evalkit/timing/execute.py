@@ -86,7 +86,8 @@ async def run_modes(
 ) -> None:
     """Times what `plan` asks of `targets` and is not in `done`; `known` and `looks` are what earlier sittings saw.
 
-    Cancelling it closes the connections in use; samples already handed to `on_sample` stay.
+    `on_sample` is called on a thread as soon as a reply is there, and may take its time. Cancelling closes the
+    connections in use; samples already handed to `on_sample` stay.
     """
     execution = _Execution(targets, prompts, plan, client, done, on_sample, on_event, settings)
     execution.recall(known, looks)
@@ -125,12 +126,12 @@ class _Execution:
         self.settled = any(one.stopped for one in looks)
 
     async def run(self) -> None:
-        for level, planned in groupby(self.todo, key=lambda p: p.concurrency):
+        for (level, fixed), planned in groupby(self.todo, key=lambda p: (p.concurrency, p.fixed_length)):
             requests = list(planned)
-            deciding = level == self.plan.decide_at
+            deciding = level == self.plan.decide_at and not fixed
             if deciding and self.settled:
                 continue
-            for mode in dict.fromkeys(p.mode for p in requests):
+            for mode in () if fixed else dict.fromkeys(p.mode for p in requests):
                 await self.warm_up(mode, level)
             measured: set[str] | None = None if deciding else set(self.times) or None
             for batch in _batches(requests):
@@ -149,35 +150,33 @@ class _Execution:
         mode = batch[0].mode
         salted = await self.clear_cache(mode)
         queue = iter(batch)
-        samples: list[tuple[Planned, Exchange]] = []
         self.settings.on_load(mode, level)
         try:
-            async with LoadWatch() as watch:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(min(level, len(batch))):
-                        group.create_task(self.worker(queue, samples, salted=salted))
-                lag, cpu = watch.lag_p99_ms(), watch.cpu_share()
+            async with LoadWatch() as watch, asyncio.TaskGroup() as group:
+                for _ in range(min(level, len(batch))):
+                    group.create_task(self.worker(queue, watch, salted=salted))
         finally:
             self.settings.on_load(None, level)
-        for planned, exchange in samples:
-            sample = self.sample(planned, exchange, salted=salted).model_copy(
-                update={"loop_lag_p99_ms": lag, "cpu_share": cpu}
-            )
-            self.remember(sample)
-            self.on_sample(sample)
         self.on_event(Progress(done=self.sent, planned=len(self.todo), mode=mode, concurrency=level))
 
-    async def worker(self, queue: Iterator[Planned], samples: list[tuple[Planned, Exchange]], *, salted: bool) -> None:
+    async def worker(self, queue: Iterator[Planned], watch: LoadWatch, *, salted: bool) -> None:
         for planned in queue:
             if self.budget_reason() or self.down(planned.mode):
                 return
             self.sent += 1
             request = self.prompts[planned.prompt_id].request
+            if planned.fixed_length:
+                request = replace(request, extra_body={**request.extra_body, "ignore_eos": True})
             if salted and planned.prompt_id not in self.settings.cases:
                 request = _salted(request, f"{planned.prompt_id}|{planned.repeat}|{self.plan.seed}")
             exchange = await self.client.chat(self.targets[planned.mode], request, request_id=_request_id(planned))
-            samples.append((planned, exchange))
             self.count_silence(planned.mode, exchange)
+            sample = self.sample(planned, exchange, salted=salted).model_copy(
+                update={"loop_lag_p99_ms": watch.lag_p99_ms(), "cpu_share": watch.cpu_share()}
+            )
+            self.remember(sample)
+            # durable before the next request of this worker, and on a thread: a disk must not delay the other streams
+            await asyncio.to_thread(self.on_sample, sample)
 
     def sample(self, planned: Planned, exchange: Exchange, *, salted: bool) -> TimedSample:
         prompt = self.prompts[planned.prompt_id]

@@ -20,6 +20,8 @@ GUESSED_RATE = 40.0
 GUESSED_START_S = 180.0
 #: starting each server twice may take so much of the budget
 _STARTS_SHARE = 0.5
+#: prompts of the diagnosis at fixed length
+_FIXED_PROMPTS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +117,20 @@ def make_plan(
     for level in levels if live else ():
         for mode, prompt, repeat, group in _interleaved(order, live, item, level, rng, repeats):
             requests.append(Planned(mode, level, prompt, repeat, len(requests), group))
+    fixed = order[:_FIXED_PROMPTS] if item.fixed_length else []
+    for mode, prompt, repeat, group in _interleaved(fixed, live, item, item.level, rng, 1):
+        requests.append(Planned(mode, item.level, prompt, repeat, len(requests), group, fixed_length=True))
     number = Counter(mode for mode, _ in starts)
     for mode, launch in starts:
         for level, repeat in product(levels, range(launch, repeats, number[mode])):
             requests += [
                 Planned(mode, level, prompt, repeat, len(requests) + place, place // _group(level), launch=launch)
                 for place, prompt in enumerate(order)
+            ]
+        if launch == number[mode] - 1:
+            requests += [
+                Planned(mode, item.level, prompt, 0, len(requests) + place, place // _group(item.level), True, launch)
+                for place, prompt in enumerate(fixed)
             ]
     return Plan(
         modes=tuple(modes),

@@ -27,7 +27,7 @@ def open_requests(run: Recorder, modes: Sequence[str], launch: int = 0) -> list[
     done = frozenset(s.key for s in facts.timed)
     left = planned_here(run.setup.plan, modes, done=done, launch=launch, prompts=prompts)
     if any(one.stopped for one in facts.looks):
-        left = [p for p in left if p.concurrency != run.setup.plan.decide_at]
+        left = [p for p in left if p.fixed_length or p.concurrency != run.setup.plan.decide_at]
     return left
 
 
