@@ -113,7 +113,9 @@ class Endpoint(Section):
     ready_timeout_s: Positive = 900.0
     """How long the start may take, in seconds."""
     stats_file: str | None = None
-    """File with the server's own counts of forward passes, where it writes one."""
+    """File of this machine to which the SGLang fork writes its forward passes (`stats_file` of its YAML)."""
+    min_tokens_per_forward: Positive | None = None
+    """Fewest tokens a forward pass, by `stats_file`, with which the drafter counts as loaded."""
     note: str | None = None
     """The admin's word on what the server runs when it cannot say so itself; shown as declared."""
 

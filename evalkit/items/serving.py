@@ -8,10 +8,11 @@ from evalkit.checklist.schema import Checklist, Endpoint
 from evalkit.findings import Check, Finding, KnownBy, Status
 from evalkit.items import serving_checks as checks
 from evalkit.items.serving_capabilities import named, parallel, sampling, streaming, tools
-from evalkit.items.serving_counters import corroborated
+from evalkit.items.serving_counters import corroborated, forward_passes
 from evalkit.items.serving_mode import block_loop, decodes, preflight, provenance
 from evalkit.items.serving_sameness import distinct, same_model, same_settings
 from evalkit.items.serving_stability import stability
+from evalkit.items.serving_unchanged import unchanged
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.run.facts import Facts
 from evalkit.serving.facts import EndpointFacts, LaunchFacts
@@ -68,6 +69,8 @@ def _mode(
         decodes(checklist, label, served),
         *block_loop(label, served),
         *corroborated(facts, label, served),
+        *forward_passes(facts, label, endpoint),
+        *unchanged(checklist, facts, label),
         provenance(checklist, label, served),
         same_model(facts, served, label, first),
     ]
@@ -176,8 +179,9 @@ def _reachable(checklist: Checklist, label: str, endpoint: Endpoint, served: End
 def _incumbent(checklist: Checklist, facts: Facts) -> list[Finding]:
     if checklist.incumbent is None:
         return []
-    finding = _reachable(checklist, INCUMBENT, checklist.incumbent, facts.endpoints.get(INCUMBENT))
-    return [finding.model_copy(update={"counts": checklist.incumbent.required})]
+    found = [_reachable(checklist, INCUMBENT, checklist.incumbent, facts.endpoints.get(INCUMBENT))]
+    found += unchanged(checklist, facts, INCUMBENT)
+    return [finding.model_copy(update={"counts": checklist.incumbent.required}) for finding in found]
 
 
 def _required(checklist: Checklist, found: list[Finding]) -> list[Finding]:

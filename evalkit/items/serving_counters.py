@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evalkit.checklist.schema import Endpoint
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import serving_checks as checks
 from evalkit.modes import Mode
@@ -18,6 +19,8 @@ _ENOUGH = 50
 #: at most this many tokens a pass mean that nothing is gained
 _ONE = 1.05
 _SPECULATIVE = (Mode.SPECULATIVE.value, Mode.SELF_SPECULATION.value)
+
+_HOW = "as the fork counts, without the pass that fills the cache"
 
 _Judged = tuple[Status, str]
 
@@ -104,3 +107,36 @@ def _received(facts: Facts, label: str) -> int:
     timed = {s.exchange.written_at: s.exchange.completion_tokens or 0 for s in facts.timed if s.mode == label}
     asked = {a.exchange.written_at: a.exchange.completion_tokens or 0 for a in facts.answers if a.mode == label}
     return sum({**timed, **asked}.values())
+
+
+def forward_passes(facts: Facts, label: str, endpoint: Endpoint) -> list[Finding]:
+    """Exact tokens a forward pass, where the checklist names the fork's statistics file."""
+    if endpoint.stats_file is None:
+        return []
+    check, mine = checks.FORWARDS, [one for one in facts.forwards if one.mode == label]
+    passes, tokens = sum(one.forward_passes for one in mine), sum(one.tokens for one in mine)
+    if not passes:
+        why = next((one.error for one in reversed(mine) if one.error), "it told of no forward pass")
+        text = f"{label}: the statistics file was not used: {why}."
+        remedy = "Run evalkit on the server's machine, and set stats_file in the algorithm's YAML to the same path."
+        return [check.finding(Status.INCONCLUSIVE, text, mode=label, counts=False, remedy=remedy)]
+    each, least = tokens / passes, endpoint.min_tokens_per_forward
+    rates = [one.acceptance_rate for one in mine if one.acceptance_rate is not None]
+    text = f"{label}: {tokens} tokens in {passes} forward passes: {each:.2f} each ({_HOW})"
+    text += f", {sum(rates) / len(rates):.0%} of the drafts accepted" if rates else ""
+    status = Status.PASS
+    if each <= _ONE or (least is not None and each < least):
+        status = Status.INCONCLUSIVE
+        text += f", fewer than {least:g}" if least is not None else ""
+        text += ": the drafter (adapter) is probably not loaded"
+    return [
+        check.finding(
+            status,
+            f"{text}.",
+            mode=label,
+            observed=f"{each:.2f} tokens a forward pass",
+            threshold=None if least is None else f"{least:g}",
+            known_by=KnownBy.DECLARED,
+            data={"tokens": tokens, "forward_passes": passes, "tokens_per_forward": each},
+        )
+    ]

@@ -7,7 +7,15 @@ from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts
 from evalkit.quality.facts import Answer, Judgement, SamplingProbe, SuiteFacts
 from evalkit.serving.context_facts import ContextProbe
-from evalkit.serving.facts import Counters, EndpointFacts, LaunchFacts, Preflight, StabilityFacts
+from evalkit.serving.facts import (
+    Afterwards,
+    Counters,
+    EndpointFacts,
+    ForwardStats,
+    LaunchFacts,
+    Preflight,
+    StabilityFacts,
+)
 from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, TimedSample, WarmUp
 
 
@@ -29,6 +37,8 @@ class RunStart(Frozen):
     plan_sha256: str
     checklist_sha256: str
     simulated: bool = False
+    #: a warning counts as a failure wherever this run is decided
+    strict: bool = False
     argv: tuple[str, ...] = ()
     platform: str = ""
     python: str = ""
@@ -82,6 +92,8 @@ class Facts(Frozen):
     stability: dict[str, StabilityFacts] = {}  # noqa: RUF012
     preflights: dict[str, Preflight] = {}  # noqa: RUF012  by mode label, "run" for the whole
     counters: tuple[Counters, ...] = ()
+    forwards: tuple[ForwardStats, ...] = ()
+    afterwards: tuple[Afterwards, ...] = ()
     errors: tuple[CollectError, ...] = ()
     skipped: tuple[SkippedItem, ...] = ()
 

@@ -15,7 +15,15 @@ from evalkit.quality.facts import Answer, Judgement, SamplingProbe, SuiteFacts
 from evalkit.run.facts import CollectError, Facts, PromptFacts, RunEnd, RunStart, SkippedItem
 from evalkit.run.journal import Record
 from evalkit.serving.context_facts import ContextProbe
-from evalkit.serving.facts import Counters, EndpointFacts, LaunchFacts, Preflight, StabilityFacts
+from evalkit.serving.facts import (
+    Afterwards,
+    Counters,
+    EndpointFacts,
+    ForwardStats,
+    LaunchFacts,
+    Preflight,
+    StabilityFacts,
+)
 from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, TimedSample, WarmUp
 
 
@@ -51,6 +59,8 @@ KINDS: dict[str, Kind] = {
     "stability": Kind(StabilityFacts, "stability", key="mode"),
     "preflight": Kind(Preflight, "preflights", key="mode"),
     "counters": Kind(Counters, "counters"),
+    "forwards": Kind(ForwardStats, "forwards"),
+    "afterwards": Kind(Afterwards, "afterwards"),
     "error": Kind(CollectError, "errors"),
     "skipped": Kind(SkippedItem, "skipped"),
 }

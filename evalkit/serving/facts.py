@@ -126,6 +126,35 @@ class Preflight(Frozen):
     stopped: bool = False
 
 
+class Identity(Frozen):
+    """What tells one server from another, of what it says of itself."""
+
+    reachable: bool
+    error: str | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    model_path: str | None = None
+    model_type: str | None = None
+    architectures: tuple[str, ...] = ()
+    revision: str | None = None
+    served_models: tuple[str, ...] = ()
+    declared_mode: str | None = None
+    settings: dict[str, Any] = {}  # noqa: RUF012  pydantic copies defaults
+    process: str | None = None
+
+    @classmethod
+    def of(cls, facts: EndpointFacts) -> Identity:
+        return cls(**{name: getattr(facts, name) for name in cls.model_fields})
+
+
+class Afterwards(Frozen):
+    """One server before and after the work of a sitting."""
+
+    mode: str
+    before: Identity
+    after: Identity
+
+
 class Counters(Frozen):
     """A server's own counters before and after one sitting's requests; empty where it has none."""
 
@@ -139,6 +168,24 @@ class Counters(Frozen):
             return None
         change = self.after[name] - self.before.get(name, 0.0)
         return change if change >= 0 else None
+
+
+class ForwardStats(Frozen):
+    """Sums of the fork's statistics file while evalkit asked: forward passes without the one that fills the cache."""
+
+    mode: str
+    lines: int = 0
+    forward_passes: int = 0
+    tokens: int = 0
+    #: mean of the lines that have one, 0 to 1
+    acceptance_rate: float | None = None
+    #: lines that were not understood
+    skipped: int = 0
+    error: str | None = None
+
+    @property
+    def tokens_per_forward(self) -> float | None:
+        return self.tokens / self.forward_passes if self.forward_passes else None
 
 
 class LaunchFacts(Frozen):

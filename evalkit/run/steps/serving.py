@@ -11,10 +11,11 @@ from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.secrets import redact
 from evalkit.serving import counters
-from evalkit.serving.facts import Counters, EndpointFacts, Preflight
+from evalkit.serving.facts import Afterwards, Counters, EndpointFacts, Identity, Preflight
 from evalkit.serving.preflight import Work, preflight
 from evalkit.serving.probe import probe, target_for
 from evalkit.serving.stability import IDLE_S
+from evalkit.serving.stats_file import StatsFile
 
 
 async def probe_servers(run: Recorder, sitting: Sitting) -> None:
@@ -103,11 +104,23 @@ def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:
     )
 
 
+async def look_again(run: Recorder, sitting: Sitting) -> None:
+    """What each server says of itself after the work: another model, mode or process would make two runs of one."""
+    for label, target in sitting.targets.items():
+        endpoint = sitting.endpoints[label].model_copy(update={"endpoint": target.base_url})
+        after = await probe(label, endpoint, client=None, observe=False, limits=run.checklist.limits.control())
+        run.keep(Afterwards(mode=label, before=Identity.of(run.facts.endpoints[label]), after=Identity.of(after)))
+
+
 @asynccontextmanager
 async def counted(run: Recorder, sitting: Sitting) -> AsyncIterator[None]:
-    """The servers' own counters before and after the work of the block: what they say that they did."""
+    """The servers' own counters and statistics files, over the work of the block: what they say that they did."""
     labels = [label for label in sitting.targets if run.facts.endpoints[label].counters_before]
     before = {label: await counters.read(sitting.targets[label]) for label in labels}
+    named = {label: sitting.endpoints[label].stats_file for label in sitting.targets}
+    files = [StatsFile(label, path) for label, path in named.items() if path]
     yield
+    for file in files:
+        run.keep(file.read())
     for label in labels:
         run.keep(Counters(mode=label, before=before[label], after=await counters.read(sitting.targets[label])))
