@@ -131,7 +131,7 @@ def against_incumbent(checklist: Checklist, facts: Facts, answers: Answers, mode
     for suite in facts.suites:
         data = table(answers, suite, mode, INCUMBENT, item.alpha)
         margin = item.incumbent_margin if item.incumbent_margin is not None else item.margin.of(suite.kind)
-        findings.append(quality_loss.incumbent(data, margin, required=required))
+        findings.append(quality_loss.incumbent(data, margin, item.completeness, required=required))
     return findings
 
 

@@ -267,7 +267,7 @@ def critical(tables: Sequence[Table], mode: str, *, against_itself: bool) -> Fin
     return make(Status.PASS, f"all {count} critical cases pass.", mode=mode, known_by=SEEN, data=info)
 
 
-def incumbent(data: Table, margin: float, *, required: bool) -> Finding:
+def incumbent(data: Table, margin: float, completeness: float, *, required: bool) -> Finding:
     """Better, worse, or not decided, against the model that is used today."""
     interval = data.interval()
     info = {
@@ -283,6 +283,9 @@ def incumbent(data: Table, margin: float, *, required: bool) -> Finding:
     if not data.both:
         word, status = "NOT COMPARED: no case was scored in both", Status.INCONCLUSIVE
         figures = data.suite.name
+    elif len(data.both) < completeness * data.planned:
+        word = f"NOT COMPARED: only {len(data.both)} of {data.planned} cases were scored in both"
+        status = Status.INCONCLUSIVE
     elif interval.low > 0:
         word, status = "better", Status.PASS
     elif interval.high <= -margin:

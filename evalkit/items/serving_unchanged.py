@@ -1,0 +1,70 @@
+"""Serving: whether the server at the end of the work is the one that was probed at its start."""
+
+from __future__ import annotations
+
+from evalkit.checklist.schema import Checklist
+from evalkit.findings import Finding, KnownBy, Status
+from evalkit.items import serving_checks as checks
+from evalkit.run.facts import Facts
+from evalkit.serving.facts import Afterwards, Identity
+
+_NAMES = {
+    "engine": "the engine",
+    "engine_version": "its version",
+    "model_path": "the model",
+    "model_type": "model_type",
+    "architectures": "the architecture",
+    "revision": "the revision",
+    "served_models": "the served names",
+    "declared_mode": "the declared mode",
+}
+
+
+def unchanged(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
+    """One finding for a mode whose server was asked again; the baselines it is compared with count as well."""
+    mine = [seen for seen in facts.afterwards if seen.mode == label]
+    if not mine:
+        return _not_asked(facts, label)
+    problem = next((text for seen in mine if (text := difference(seen))), None)
+    if problem is None:
+        against = [b for b in (checklist.baseline.speed, checklist.baseline.quality) if b != label]
+        changed = ((b, difference(seen)) for b in against for seen in facts.afterwards if seen.mode == b)
+        problem = next((f"{b}, which it is compared with: {text}" for b, text in changed if text), None)
+    if problem is None:
+        text = f"{label}: its server says the same of itself as before the work."
+        return [checks.UNCHANGED.finding(Status.PASS, text, mode=label, known_by=KnownBy.DECLARED)]
+    text = f"{label}: {problem}: the evidence is of two servers."
+    return [checks.UNCHANGED.finding(Status.INCONCLUSIVE, text, mode=label, known_by=KnownBy.OBSERVED)]
+
+
+def _not_asked(facts: Facts, label: str) -> list[Finding]:
+    """Runs from before this was asked have no such facts for any mode."""
+    if not facts.afterwards or not any(s.mode == label for s in facts.timed):
+        return []
+    text = f"{label}: its server was not asked again after the work."
+    return [checks.UNCHANGED.finding(Status.INCONCLUSIVE, text, mode=label)]
+
+
+def difference(seen: Afterwards) -> str | None:
+    """What differs, in words; None: the same server, as far as it tells."""
+    before, after = seen.before, seen.after
+    if not after.reachable:
+        return f"after the work the server no longer answered ({after.error or 'no answer'})"
+    parts = [f"{text} {_shown(old)} became {_shown(new)}" for text, old, new in _changes(before, after)]
+    if parts:
+        return "during the work " + "; ".join(parts)
+    if before.process and after.process and before.process != after.process:
+        return "the server was restarted during the work"
+    return None
+
+
+def _changes(before: Identity, after: Identity) -> list[tuple[str, object, object]]:
+    pairs = [(text, getattr(before, name), getattr(after, name)) for name, text in _NAMES.items()]
+    names = sorted({*before.settings, *after.settings})
+    pairs += [(f"setting {name}", before.settings.get(name), after.settings.get(name)) for name in names]
+    return [(text, old, new) for text, old, new in pairs if old != new]
+
+
+def _shown(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text[:200] if value or value == 0 else "unknown"
