@@ -176,6 +176,7 @@ def _facts(
         asked=source.asked,
         requested_revision=revision,
         revision=source.revision,
+        commit=source.commit,
         fetched_at=source.fetched_at or now(),
         gated=source.gated,
         access_denied=denied,

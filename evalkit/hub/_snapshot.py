@@ -76,6 +76,7 @@ def open_snapshot(path: Path, asked: str) -> Source:
     return Source(
         one_line(snapshot.model), "snapshot", f"sha256:{hashlib.sha256(raw).hexdigest()}", files,
         SnapshotReader(snapshot.texts), gated=_gate(snapshot.gated), asked=asked,
+        commit=one_line(snapshot.revision, limit=80) if snapshot.revision else None,
         fetched_at=snapshot.fetched_at, notes=notes, bases=snapshot.bases,
         extra=tuple(
             ExtraText(e.name, e.text.encode("utf-8", "replace"), e.origin, e.taken_at, e.url) for e in snapshot.extra
@@ -115,8 +116,8 @@ def write(model: str, output: Path, *, revision: str, license_text: Path | None,
     )
     name = Path(model).resolve().name if source.kind == "folder" else source.model
     snapshot = Snapshot(
-        evalkit_snapshot=1, model=name, revision=source.revision, requested_revision=revision, gated=source.gated,
-        fetched_at=source.fetched_at or now(), files=source.files, texts=texts, extra=extra, bases=bases,
+        evalkit_snapshot=1, model=name, revision=source.commit or source.revision, requested_revision=revision,
+        gated=source.gated, fetched_at=source.fetched_at or now(), files=source.files, texts=texts, extra=extra, bases=bases,
         notes=tuple(source.notes),
     )  # fmt: skip
     try:
@@ -127,4 +128,4 @@ def write(model: str, output: Path, *, revision: str, license_text: Path | None,
         raise InputFileError(
             f"cannot write the snapshot: {e.strerror}", where=str(output), hint="name a new file"
         ) from e
-    return source.revision or "unknown"
+    return source.commit or source.revision or "unknown"

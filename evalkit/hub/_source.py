@@ -71,6 +71,7 @@ class Source:
     reader: Reader
     gated: str | None = None
     asked: str | None = None
+    commit: str | None = None
     fetched_at: str | None = None
     #: card fields as the Hub's API gives them, for gated repositories
     api_card: dict[str, Any] = field(default_factory=dict)

@@ -81,6 +81,8 @@ class CandidateFacts(Frozen):
     requested_revision: str = "main"
     #: commit sha, or `sha256:<content hash>` for a folder or snapshot
     revision: str | None = None
+    #: the commit that a snapshot file was taken at; its own `revision` is a content hash
+    commit: str | None = None
     fetched_at: str | None = None
     gated: str | None = None  # "no" | "auto" | "manual" | None when unknown
     card: CardLicense | None = None

@@ -93,12 +93,13 @@ def _reading(
 ) -> tuple[Reading | None, list[Finding]]:
     """The latest reading of a text at hand, and findings on those that no longer fit."""
     hashes = {text.sha256 for text in candidate.license_texts}
+    commit = candidate.commit or candidate.revision or ""
     fitting = [r for r in readings if r.text_sha256 in hashes]
-    moved = [r for r in fitting if r.revision and candidate.revision and r.revision != candidate.revision]
+    moved = [r for r in fitting if r.revision and r.revision != commit]
     lost = [r for r in readings if r.text_sha256 not in hashes | elsewhere]
     current = [r for r in fitting if r not in moved]
     stale = [
-        f"{r.by}'s of {r.date} was of commit {(r.revision or '')[:12]}, this is {(candidate.revision or '')[:12]}"
+        f"{r.by}'s of {r.date} was of commit {(r.revision or '')[:12]}, this is {commit[:12] or 'unknown'}"
         for r in moved
     ]
     stale += [f"{r.by}'s of {r.date} is of text {r.text_sha256[:12]}, which is not here" for r in lost]
