@@ -140,3 +140,16 @@ def forward_passes(facts: Facts, label: str, endpoint: Endpoint) -> list[Finding
             data={"tokens": tokens, "forward_passes": passes, "tokens_per_forward": each},
         )
     ]
+
+
+def tokens_per_forward(facts: Facts, label: str) -> tuple[float, str] | None:
+    """Tokens a forward pass as the server itself counted over the run, with the definition; None: it did not."""
+    mine = [one for one in facts.forwards if one.mode == label]
+    passes = sum(one.forward_passes for one in mine)
+    if passes:
+        return sum(one.tokens for one in mine) / passes, f"by the server's statistics file, {_HOW}"
+    counted = [c for c in facts.counters if c.mode == label]
+    steps, committed = (sum(c.grew(name) or 0.0 for c in counted for name in names) for names in (_STEPS, _COMMITTED))
+    if steps and committed:
+        return committed / steps, "committed tokens a denoising step, by the server's counters"
+    return None

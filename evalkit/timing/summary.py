@@ -12,6 +12,7 @@ from evalkit.findings import Frozen
 from evalkit.items.modes_pairs import Readings, geometric, value_ms
 from evalkit.items.modes_power import power
 from evalkit.items.modes_speed import Claim, claims, measure
+from evalkit.items.serving_counters import tokens_per_forward
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.run.facts import Facts
 from evalkit.stats.percentiles import percentile
@@ -129,6 +130,8 @@ def _level(  # noqa: PLR0917  called once, right above
     good = readings.good(mode, level)
     baseline = checklist.baseline.speed
     forward, reason = _per_forward(mode, good)
+    if forward is None and (counted := tokens_per_forward(facts, mode)):
+        forward, reason = PerForward(value=counted[0], definition=counted[1]), ""
     tokens = [s.exchange.completion_tokens for s in good if s.exchange.completion_tokens]
     drawn = power(facts, readings, mode, level)
     return Level(

@@ -131,3 +131,17 @@ def test_a_file_that_is_elsewhere_is_open_with_a_way_forward(stats):
     assert found.status is Status.INCONCLUSIVE
     assert not found.counts
     assert "server's machine" in found.remedy
+
+
+def test_the_figure_is_the_reports_tokens_per_forward_where_replies_tell_none():
+    from evalkit.items.serving_counters import tokens_per_forward
+    from evalkit.serving.facts import Counters
+
+    start = RunStart(run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="0", plan_sha256="",
+                     checklist_sha256="")  # fmt: skip
+    by_file = Facts(start=start, forwards=(ForwardStats(mode=SELF, lines=1, forward_passes=200, tokens=820),))
+    names = ("vllm:diffusion_num_denoising_steps_total", "vllm:diffusion_num_committed_tokens_total")
+    counted = Counters(mode=SELF, before=dict.fromkeys(names, 10.0), after={names[0]: 110.0, names[1]: 260.0})
+    assert tokens_per_forward(by_file, SELF)[0] == pytest.approx(4.1)
+    assert tokens_per_forward(Facts(start=start, counters=(counted,)), SELF)[0] == pytest.approx(2.5)
+    assert tokens_per_forward(Facts(start=start), SELF) is None
