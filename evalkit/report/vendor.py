@@ -5,6 +5,7 @@ Tokens per forward pass count work inside the server and are only set beside tok
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
     from evalkit.data import VendorClaim
     from evalkit.run.facts import Facts
+
+_BLOCK = re.compile(r"\bblock (\d+)\b")
+_THRESHOLD = re.compile(r"\bthreshold (0?\.\d+)\b")
+_THRESHOLD_HERE = re.compile(r"@t(0?\.\d+)\b")
 
 
 def vendor_claims(model: str | None, facts: Facts, modes: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -84,6 +89,7 @@ def _differs(row: VendorClaim, facts: Facts, measured: dict[str, Any], level: di
         lines.append(f"precision: {row.precision}, here {dtype or 'unknown'}")
     if row.concurrency and row.concurrency != measured["concurrency"]:
         lines.append(f"load: {row.concurrency} at once, here {measured['concurrency']}")
+    lines += _decoding(row, facts, measured["mode"])
     if row.dataset:
         lines.append(f"prompts: {row.dataset}, here {', '.join(p.path for p in facts.prompts) or 'none'}")
     definition = (level or {}).get("tokens_per_forward") or {}
@@ -91,6 +97,27 @@ def _differs(row: VendorClaim, facts: Facts, measured: dict[str, Any], level: di
         lines.append(f"counted here: {definition['definition']}")
     if facts.start.simulated:
         lines.append("here simulated")
+    return lines
+
+
+def _decoding(row: VendorClaim, facts: Facts, mode: str) -> list[str]:
+    """Block size and threshold, which move speed and accuracy: what the claim says of them beside what is known here.
+
+    No server tells its threshold: it is taken from the name of the configuration (`diffusion@t0.9`).
+    """
+    said = f"{row.claim}; {row.conditions or ''}"
+    endpoint = facts.endpoints.get(mode)
+    here = {
+        "block size": str(endpoint.block_size) if endpoint and endpoint.block_size else None,
+        "threshold": (found := _THRESHOLD_HERE.search(mode)) and found[1],
+    }
+    lines = []
+    for name, pattern in (("block size", _BLOCK), ("threshold", _THRESHOLD)):
+        claimed = found[1] if (found := pattern.search(said)) else None
+        if claimed is None and name == "block size" and row.mode == "diffusion" and here[name]:
+            lines.append(f"{name}: not said, here {here[name]}")
+        elif claimed is not None and claimed != here[name]:
+            lines.append(f"{name}: {claimed}, here {here[name] or 'unknown'}")
     return lines
 
 
