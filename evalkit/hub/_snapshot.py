@@ -117,8 +117,8 @@ def write(model: str, output: Path, *, revision: str, license_text: Path | None,
     name = Path(model).resolve().name if source.kind == "folder" else source.model
     snapshot = Snapshot(
         evalkit_snapshot=1, model=name, revision=source.commit or source.revision, requested_revision=revision,
-        gated=source.gated, fetched_at=source.fetched_at or now(), files=source.files, texts=texts, extra=extra, bases=bases,
-        notes=tuple(source.notes),
+        gated=source.gated, fetched_at=source.fetched_at or now(), files=source.files, texts=texts, extra=extra,
+        bases=bases, notes=tuple(source.notes),
     )  # fmt: skip
     try:
         handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
