@@ -11,12 +11,15 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from evalkit.errors import RunFolderError
 from evalkit.findings import Frozen
+from evalkit.run.files import not_writable, sync_folder
 from evalkit.secrets import redact
 
 MAX_LINE = 64 * 1024 * 1024
@@ -40,7 +43,18 @@ def digest(n: int, kind: str, payload: str, prev: str) -> str:
 def encode(data: Frozen | dict[str, Any]) -> str:
     """Compact JSON without NaN, keys as the models order them, secrets masked."""
     plain = data.model_dump(mode="json", exclude_defaults=True) if isinstance(data, Frozen) else data
-    return redact(json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+    return json.dumps(_masked(plain), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _masked(value: Any) -> Any:
+    """Every text redacted by itself: a pattern that ran over the finished JSON could eat its quotes."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact(key): _masked(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(one) for one in value]
+    return value
 
 
 class Journal:
@@ -53,6 +67,7 @@ class Journal:
             RunFolderError: the file cannot be opened, or a line before the last is damaged.
         """
         self.path = path
+        self._writing = Lock()  # samples of requests in flight together are kept by threads
         last: Record | None = None
         if path.exists():
             last = next(iter(deque(read(path), maxlen=1)), None)
@@ -62,8 +77,9 @@ class Journal:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             os.ftruncate(self._fd, last.end if last else 0)
             os.lseek(self._fd, 0, os.SEEK_END)
+            sync_folder(path.parent)
         except OSError as error:
-            raise RunFolderError(f"cannot be written: {error.strerror}", where=str(path)) from None
+            raise not_writable(path, error) from None
 
     def append(self, kind: str, data: Frozen | dict[str, Any]) -> None:
         """Write one record and make it durable before returning.
@@ -72,6 +88,10 @@ class Journal:
             RunFolderError: the disk is full or gone; what was written before stays readable.
         """
         payload = encode(data)
+        with self._writing:
+            self._append(kind, payload)
+
+    def _append(self, kind: str, payload: str) -> None:
         current = digest(self._n, kind, payload, self._prev)
         line = (
             f'{{"n":{self._n},"kind":{json.dumps(kind)},"data":{payload},"prev":"{self._prev}","hash":"{current}"}}\n'
@@ -83,9 +103,10 @@ class Journal:
                 raw = raw[os.write(self._fd, raw) :]
             os.fsync(self._fd)
         except OSError as error:
-            os.ftruncate(self._fd, start)
-            os.lseek(self._fd, start, os.SEEK_SET)
-            raise RunFolderError(f"cannot be written: {error.strerror}", where=str(self.path)) from None
+            with suppress(OSError):  # what stays is a torn tail, which the next reader cuts off
+                os.ftruncate(self._fd, start)
+                os.lseek(self._fd, start, os.SEEK_SET)
+            raise not_writable(self.path, error) from None
         self._n += 1
         self._prev = current
 
