@@ -27,8 +27,18 @@ def probe_command(  # noqa: PLR0917  typer reads them by name
         typer.echo(json.dumps([document(facts) for facts in found], indent=2, ensure_ascii=False))
     else:
         typer.echo("\n\n".join(text(facts) for facts in found))
-    if not all(facts.declared_mode or facts.observed_mode for facts in found):
+    if not all(known(facts) for facts in found):
         raise typer.Exit(3)
+
+
+def known(facts: EndpointFacts) -> bool:
+    """Whether the mode is known: declared or observed, and neither contradicts the other."""
+    from evalkit.serving.observe import SHAPE_OF
+
+    said, seen = facts.declared_mode, facts.observed_mode
+    if said is None or seen is None or facts.block_loop:
+        return bool(said or seen)
+    return SHAPE_OF.get(said) == SHAPE_OF.get(seen)
 
 
 async def _probe_all(
