@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from evalkit.report import view
 from evalkit.report.shapes import frontier
+from evalkit.text import one_line
 
 TITLES = {
     "speedup": "Speed-up by requests at once, with intervals (1 is the baseline)",
@@ -102,7 +103,7 @@ def _plot(name: str, series: list[_Series], kind: str = "XY", **options: Any) ->
         **options,
     )
     for s in series:
-        chart.add(s.name, s.points, stroke_style={"width": 2, "dasharray": s.look[2]}, **s.options)
+        chart.add(one_line(s.name, limit=60), s.points, stroke_style={"width": 2, "dasharray": s.look[2]}, **s.options)
     return _finish(chart.render(is_unicode=True), [s.look[1] for s in series])
 
 
@@ -190,7 +191,7 @@ def _frontier(doc: dict[str, Any]) -> str | None:
         return None
     series = []
     for p in points:
-        dot = {"value": (p.latency_ms, 100 * p.share), "label": p.mode}
+        dot = {"value": (p.latency_ms, 100 * p.share), "label": one_line(p.mode, limit=60)}
         series.append(
             _Series(
                 f"{p.mode}, dominated" if p.dominated_by else p.mode,

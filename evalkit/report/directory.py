@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from evalkit.report import view
+from evalkit.text import sanitize
 
 RULE = (
     "simulated or INCONCLUSIVE: watch; GO: candidate; NO-GO: rejected for this use; "
@@ -24,7 +25,16 @@ def render(doc: dict[str, Any]) -> str:
     import yaml
 
     head = "# SIMULATED: no figure is about a real model\n" if doc["simulated"] else ""
-    return head + yaml.safe_dump(record(doc), sort_keys=False, allow_unicode=True, width=100)
+    return head + yaml.safe_dump(_clean(record(doc)), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _clean(value: Any) -> Any:
+    """Texts without control characters, of bounded length."""
+    if isinstance(value, dict):
+        return {key: _clean(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_clean(one) for one in value]
+    return sanitize(value) if isinstance(value, str) else value
 
 
 def record(doc: dict[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import difflib
 import hashlib
+import json
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from evalkit.report import fmt, shapes, tables, view
+from evalkit.text import one_line, sanitize
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -47,6 +49,7 @@ if (filter) {
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _DIFF_LIMIT = 2000
+_TEXT = 6000
 #: timelines with more chunks carry no figures: they would overlap
 _MOST_COUNTS = 24
 _SECTIONS = (
@@ -67,10 +70,30 @@ def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader
 
     environment = Environment(
-        loader=PackageLoader("evalkit.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("evalkit.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
-    environment.filters.update(status=view.status, number=fmt.number, ms=fmt.milliseconds)
+    environment.filters.update(status=view.status, number=fmt.number, ms=fmt.milliseconds, tagged=_tagged)
     return environment
+
+
+def _tag(tag: object) -> str:
+    return one_line(str(tag), limit=60)
+
+
+def _tagged(tags: list[str]) -> str:
+    """What the filter of the page reads in `data-tags`."""
+    return json.dumps([_tag(tag) for tag in tags], ensure_ascii=False)
+
+
+def _shown(value: object) -> object:
+    """Texts without control characters and of bounded length; what the template made stays as it is."""
+    from markupsafe import Markup
+
+    return sanitize(value, limit=_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def render(doc: dict[str, Any]) -> str:
@@ -95,14 +118,16 @@ def render(doc: dict[str, Any]) -> str:
             charts={n: (charts.TITLES[n], _data_uri(svg)) for n, svg in drawn.items()},
             diff=diff,
             timelines=[_placed(t) for t in doc["timelines"]],
-            tags=sorted({t for h in doc["quality"]["harms"] for t in (h["suite"], h["mode"], *h["tags"])}),
+            tags=sorted({_tag(t) for h in doc["quality"]["harms"] for t in (h["suite"], h["mode"], *h["tags"])}),
             sections=[(ident, name) for ident, name in _SECTIONS if ident != "timelines" or doc["timelines"]],
         )
     )
 
 
 def _data_uri(svg: str) -> str:
-    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+    from markupsafe import Markup
+
+    return Markup("data:image/svg+xml;base64,") + base64.b64encode(svg.encode()).decode()
 
 
 def diff(before: str, after: str) -> list[tuple[str, str, str]]:

@@ -45,7 +45,7 @@ def _print(doc: dict[str, Any], console: Console, report_path: str | None) -> No
     head = Text(view.verdict(doc), style=_STYLES.get(doc["verdict"], "bold"))
     console.print(head.append(f"  {one_line(view.subject(doc))}  {view.date(doc)}", style="default not bold"))
     for line in view.notices(doc):
-        console.print(Text(line))
+        console.print(Text(one_line(line, limit=600)))
     console.print()
     for question, answer in view.why(doc):
         console.print(

@@ -11,7 +11,7 @@ import pytest
 
 from evalkit.report import html
 from tests.report.test_charts import full
-from tests.report.test_render import HOSTILE, hostile
+from tests.support.hostile import HOSTILE, hostile
 from tests.support.report_doc import harm
 
 if TYPE_CHECKING:
