@@ -103,6 +103,15 @@ PREFLIGHT = Check(
     "Change what the conflict names and run again, or measure all the same with --keep-going.",
     per_mode=True,
 )
+UNCHANGED = Check(
+    "serving.unchanged",
+    "The server at the end of the work is the one that was probed",
+    "A crash with a restart, a deployment or a router that changes its mind in the middle of a run gives evidence of "
+    "two servers under one name. Each server, the baseline's included, is asked once more after the work.",
+    "Keep every server as it is for the whole run: read its log for a crash, hold deployments back, give an address "
+    "without a router in front; then run again.",
+    per_mode=True,
+)
 CORROBORATED = Check(
     "serving.corroborated",
     "The server's own counters agree with the mode",
@@ -187,6 +196,7 @@ CHECKS: tuple[Check, ...] = (
     SAMPLING,
     STREAMING,
     PREFLIGHT,
+    UNCHANGED,
     CORROBORATED,
     FORWARDS,
     IGNORE_EOS,

@@ -63,6 +63,7 @@ async def sit(run: Recorder, sitting: Sitting) -> None:
     if sitting.targets and candidate.goes_on(run):
         async with serving.counted(run, sitting):
             await _measure(run, sitting)
+        await serving.look_again(run, sitting)
 
 
 async def _measure(run: Recorder, sitting: Sitting) -> None:
