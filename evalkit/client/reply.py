@@ -8,6 +8,7 @@ errors flat, nested, or as text.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, TypeGuard
 
 from evalkit.client.template import Template
@@ -87,6 +88,18 @@ def _is_count(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
 
 
+def _lead(entry: dict[str, Any]) -> float | None:
+    """By how much the chosen token's logprob lies over the best other one's."""
+    top = entry.get("top_logprobs")
+    given = [one for one in top if isinstance(one, dict)] if isinstance(top, list) else []
+    others = [one.get("logprob") for one in given if one.get("token") != entry["token"]]
+    figures = [
+        v for v in (entry.get("logprob"), *others)
+        if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)
+    ]  # fmt: skip
+    return round(figures[0] - max(figures[1:]), 4) if len(figures) == len(others) + 1 >= 2 else None
+
+
 def _text(value: Any) -> str:
     """Text of a content field: a string, or a list of parts."""
     if isinstance(value, str):
@@ -130,6 +143,7 @@ class Reply:
         self.empty_events = 0
         self.events = 0
         self.server: dict[str, Any] = {}
+        self.leads: list[tuple[int, float | None]] = []
         self._notes: dict[str, int] = {}
         self._calls: dict[int, _Call] = {}
         self._last_payload: bytes | None = None
@@ -224,7 +238,19 @@ class Reply:
             content = probabilities.get("content")
             self.server["logprob_tokens"] = len(content) if isinstance(content, list) else 0
         self.first_visible_us = None  # a reply that arrives whole has no first text
+        self._leads(choice.get("logprobs"))
         self._finish(choice)
+
+    def _leads(self, logprobs: Any) -> None:
+        """Length and lead of each token, where the reply has logprobs with a runner-up."""
+        content = logprobs.get("content") if isinstance(logprobs, dict) else None
+        for entry in content if isinstance(content, list) else ():
+            if not isinstance(entry, dict) or not isinstance(token := entry.get("token"), str):
+                self.leads.clear()  # offsets would be wrong from here on
+                return
+            raw = entry.get("bytes")
+            length = len(raw) if isinstance(raw, list) else len(token.encode("utf-8", "replace"))
+            self.leads.append((length, _lead(entry)))
 
     def _raise_error(self, payload: dict[str, Any]) -> None:
         found = error_message(payload)

@@ -124,6 +124,8 @@ class Exchange(Frozen):
     reused_connection: bool = False
     #: wall clock at the moment of writing, ISO 8601 UTC, for the record only
     written_at: str | None = None
+    #: a reply asked for whole and with logprobs: bytes of each token, and its lead over the runner-up in nats
+    leads: tuple[tuple[int, float | None], ...] = ()
     #: allow-listed extras: spec_accept_length, spec_verify_ct, system_fingerprint, server timings, rate limit headers
     server: dict[str, Any] = {}  # noqa: RUF012  pydantic copies defaults
     transport: str = "wire"

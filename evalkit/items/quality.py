@@ -7,7 +7,14 @@ from datetime import datetime
 
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, Status
-from evalkit.items import quality_checks, quality_judge, quality_loss, quality_position, quality_texts
+from evalkit.items import (
+    quality_checks,
+    quality_equivalence,
+    quality_judge,
+    quality_loss,
+    quality_position,
+    quality_texts,
+)
 from evalkit.items.quality_checks import CHECKS
 from evalkit.items.quality_pairs import Answers, Table, table
 from evalkit.modes import INCUMBENT
@@ -107,7 +114,7 @@ def against_baseline(checklist: Checklist, facts: Facts, answers: Answers, table
             shown.setdefault(data.suite.kind, (data.suite.name, margin))
     if tables:
         mode = tables[0].mode
-        findings.append(quality_texts.equivalence(answers, facts.suites, mode, baseline, checklist))
+        findings.append(quality_equivalence.equivalence(answers, facts.suites, facts.divergences, mode, checklist))
         findings.append(quality_texts.length_honesty(answers, facts.suites, mode, baseline, item.alpha))
     return findings
 

@@ -51,12 +51,13 @@ BASELINE_VALID = Check(
 EQUIVALENCE = Check(
     "quality.equivalence",
     "Speculation returns the baseline's text",
-    "Speculation is lossless in theory, and in practice only as far as its verification is. Replies are compared with"
-    " the baseline's, and the baseline with itself for the noise floor.",
+    "Speculation is lossless in theory, and in practice only as far as its verification is. Greedy replies are compared"
+    " with the baseline's, and the baseline with itself for the noise floor. A difference where the baseline's two"
+    " likeliest tokens lie closer than the noise of bf16 is a near-tie, and counts as equal.",
     "Look at the first divergences; serve with deterministic kernels. If equal text is not needed, raise "
     "`items.quality.match_margin`: the tasks still decide.",
     per_mode=True,
-    sources=("https://github.com/vllm-project/vllm/issues/7627",),
+    sources=("https://github.com/vllm-project/vllm/issues/7627", "https://github.com/sgl-project/sglang/issues/10678"),
 )
 DEGENERATION = Check(
     "quality.degeneration",

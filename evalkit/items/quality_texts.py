@@ -1,4 +1,4 @@
-"""Findings on the texts themselves: equality, degeneration, length, tools."""
+"""Findings on the texts themselves: degeneration, length, tools."""
 
 from __future__ import annotations
 
@@ -6,122 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import quality_checks as checks
-from evalkit.items.quality_loss import base_data, percent, points
+from evalkit.items.quality_loss import base_data, points
 from evalkit.items.quality_pairs import Answers, Table
-from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Answer, SuiteFacts
 from evalkit.stats.distributions import t_quantile
-from evalkit.stats.proportions import min_n_without_discordant, paired_difference
+from evalkit.stats.proportions import paired_difference
 
 SEEN = KnownBy.OBSERVED
-#: below this share of equal replies of the baseline to itself, equality of text carries no weight
-NOISY = 0.9
-
-
-def equivalence(
-    answers: Answers, suites: Sequence[SuiteFacts], mode: str, baseline: str, checklist: Checklist
-) -> Finding:
-    """Match rate of greedy text against the baseline, beside the baseline's with itself."""
-    make, margin, alpha = (
-        checks.EQUIVALENCE.finding,
-        checklist.items.quality.match_margin,
-        checklist.items.quality.alpha,
-    )
-    gates = base_mode(mode) in (Mode.SELF_SPECULATION, Mode.SPECULATIVE)
-    rows = [row for suite in suites for row in _matches(answers, suite.name, mode, baseline)]
-    greedy = [row for row in rows if not row[2].temperature]
-    if not gates:
-        matches = [row[0] for row in greedy]
-        text = (
-            f"{sum(matches)} of {len(matches)} replies equal the baseline's;"
-            " diffusion draws differently, so this is information."
-        )
-        return make(
-            Status.NOT_APPLICABLE, text, mode=mode, counts=False, data={"pairs": len(matches), "equal": sum(matches)}
-        )
-    if baseline == INCUMBENT or (rows and not greedy):
-        why = (
-            "the baseline is another model"
-            if baseline == INCUMBENT
-            else "all cases are sampled at a temperature above 0"
-        )
-        return make(Status.NOT_APPLICABLE, f"text equality does not apply: {why}.", mode=mode)
-    pairs = [(same, again) for same, again, _, _ in greedy if again is not None]
-    if not pairs:
-        text = "the baseline's two readings are missing, so there is no noise floor to compare with."
-        return make(Status.INCONCLUSIVE, text, mode=mode, remedy="resume the run: the baseline answers each case twice")
-    n11, n10, n01, n00 = (pairs.count(c) for c in ((True, True), (True, False), (False, True), (False, False)))
-    n, equal = len(pairs), n11 + n10
-    noise = (n11 + n01) / n
-    interval = paired_difference(n11, n10, n01, n00, alpha)
-    differing = sorted((at, case) for same, _, _, (at, case) in greedy if not same and at is not None)
-    info: dict[str, object] = {
-        "pairs": n, "equal": equal, "match_rate": round(equal / n, 4), "noise_floor": round(noise, 4),
-        "low": round(interval.low, 4), "high": round(interval.high, 4), "margin": margin,
-        "first_divergences": [{"case": case, "character": at} for at, case in differing[:20]],
-    }  # fmt: skip
-    text = f"{equal} of {n} greedy replies equal the baseline's; the baseline equals itself in {percent(noise)}"
-    if equal == n:
-        text += f" (up to {percent(1 - alpha ** (1 / n))} may still differ)"
-    elif differing:
-        text += f"; the earliest difference is at character {differing[0][0] + 1} of {differing[0][1]}"
-    common: dict[str, Any] = {
-        "mode": mode,
-        "observed": percent(equal / n),
-        "threshold": f"{percent(noise)} − {100 * margin:g} points",
-        "known_by": SEEN,
-        "data": info,
-    }
-    if noise < NOISY:
-        return make(
-            Status.WARN, f"{text}: below {percent(NOISY)}, so equality of text carries no weight here.", **common
-        )
-    if interval.low > -margin:
-        return make(Status.PASS, f"{text}.", **common)
-    if interval.high <= -margin:
-        return make(
-            Status.FAIL,
-            f"{text}: speculation changes the text by more than the margin of {100 * margin:g} points.",
-            **common,
-        )
-    least = min_n_without_discordant(margin, alpha)
-    common["remedy"] = (
-        f"compare more greedy replies (at least {least} cases, without a difference), or raise match_margin"
-    )
-    return make(Status.INCONCLUSIVE, f"{text}: not decided at a margin of {100 * margin:g} points.", **common)
-
-
-Match = tuple[bool, bool | None, Answer, tuple[int | None, str]]
-
-
-def _matches(answers: Answers, suite: str, mode: str, baseline: str) -> list[Match]:
-    """Per case: equal to the baseline, baseline equal to itself, the reply, where the texts part."""
-    mine, base, again = (
-        answers.first(suite, mode),
-        answers.first(suite, baseline),
-        answers.first(suite, baseline, repeat=1),
-    )
-    rows: list[Match] = []
-    for case, one in mine.items():
-        other = base.get(case)
-        if other is None or not one.exchange.ok or not other.exchange.ok:
-            continue
-        second = again.get(case)
-        noise = second.reply_sha256 == other.reply_sha256 if second is not None and second.exchange.ok else None
-        same = one.reply_sha256 == other.reply_sha256
-        rows.append(
-            (same, noise, one, (None if same else _parts_at(one.exchange.text, other.exchange.text), f"{suite}/{case}"))
-        )
-    return rows
-
-
-def _parts_at(one: str, other: str) -> int | None:
-    if one == other:  # calls differ, or the texts were redacted
-        return None
-    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 SIGNS = ("loops", "doubled words", "special tokens", "cut off", "malformed calls", "unclosed")

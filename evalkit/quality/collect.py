@@ -7,6 +7,7 @@ hangs as such is given up after a few of them, so that the next suite has its tu
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -39,6 +40,11 @@ class PlannedCase:
     @property
     def key(self) -> str:
         return f"{self.mode}|{self.suite.name}|{self.case.id}|{self.repeat}|{int(self.streamed)}"
+
+    @property
+    def request_id(self) -> str:
+        """What the server is told the request is called: the same whenever it is sent again."""
+        return "evalkit-" + hashlib.sha256(self.key.encode()).hexdigest()[:24]
 
     @property
     def request_sha256(self) -> str:
@@ -108,7 +114,7 @@ class _Run:
         left = None if self.deadline is None else max(0.0, self.deadline - asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(limit if left is None else min(limit, left)):
-                return await self.client.chat(target, planned.request)
+                return await self.client.chat(target, planned.request, request_id=planned.request_id)
         except TimeoutError:
             return None if self.late() else _failed(f"no reply within {limit:g} s")
 

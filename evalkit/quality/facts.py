@@ -145,3 +145,33 @@ class Judgement(Frozen):
     @property
     def flipped(self) -> bool:
         return len(self.orders) == 2 and set(self.orders) == {"mode", "baseline"}
+
+
+class TieReading(Frozen):
+    """Where the baseline's own choice of a token was close, in one greedy reply: by places, without any text."""
+
+    mode: str
+    suite: str
+    case_id: str
+    #: of the reply's text, when the tokens add up to it; 0: the server told no logprobs
+    size: int = 0
+    #: bytes that this reading has in common with the baseline's first reply
+    common: int = 0
+    #: (first byte, byte behind the last, lead over the runner-up in nats) of tokens with a lead under 1
+    close: tuple[tuple[int, int, float], ...] = ()
+
+
+class Divergence(Frozen):
+    """Where a mode's greedy reply leaves the baseline's first one."""
+
+    mode: str
+    suite: str
+    case_id: str
+    #: place of the first character that differs, from 0
+    at: int
+    #: lead of the baseline's token there over its runner-up, in nats; at least 1 is 1; None: not known
+    lead: float | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.mode}|{self.suite}|{self.case_id}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from evalkit.findings import Frozen, ItemId
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts
-from evalkit.quality.facts import Answer, Judgement, SamplingProbe, SuiteFacts
+from evalkit.quality.facts import Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import (
     Afterwards,
@@ -88,6 +88,8 @@ class Facts(Frozen):
     answers: tuple[Answer, ...] = ()
     sampling: tuple[SamplingProbe, ...] = ()
     judgements: tuple[Judgement, ...] = ()
+    ties: tuple[TieReading, ...] = ()
+    divergences: dict[str, Divergence] = {}  # noqa: RUF012  by mode, suite and case
     context_probes: dict[str, ContextProbe] = {}  # noqa: RUF012
     stability: dict[str, StabilityFacts] = {}  # noqa: RUF012
     preflights: dict[str, Preflight] = {}  # noqa: RUF012  by mode label, "run" for the whole

@@ -11,7 +11,7 @@ from evalkit.errors import RunFolderError
 from evalkit.findings import Frozen
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts
-from evalkit.quality.facts import Answer, Judgement, SamplingProbe, SuiteFacts
+from evalkit.quality.facts import Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
 from evalkit.run.facts import CollectError, Facts, PromptFacts, RunEnd, RunStart, SkippedItem
 from evalkit.run.journal import Record
 from evalkit.serving.context_facts import ContextProbe
@@ -55,6 +55,8 @@ KINDS: dict[str, Kind] = {
     "answer": Kind(Answer, "answers"),
     "sampling": Kind(SamplingProbe, "sampling"),
     "judgement": Kind(Judgement, "judgements"),
+    "tie-reading": Kind(TieReading, "ties"),
+    "divergence": Kind(Divergence, "divergences", key="key"),
     "context-probe": Kind(ContextProbe, "context_probes", key="mode"),
     "stability": Kind(StabilityFacts, "stability", key="mode"),
     "preflight": Kind(Preflight, "preflights", key="mode"),

@@ -10,7 +10,7 @@ from evalkit.checklist.schema import Checklist
 from evalkit.client.types import Exchange, ExchangeError, ToolCall
 from evalkit.findings import Status
 from evalkit.items.quality import CHECKS, decide
-from evalkit.quality.facts import Answer, Grade, Signals, SuiteFacts
+from evalkit.quality.facts import Answer, Divergence, Grade, Signals, SuiteFacts
 from evalkit.quality.summary import summarise
 from evalkit.run.facts import Facts, RunStart
 from evalkit.serving.facts import EndpointFacts
@@ -180,14 +180,39 @@ def test_a_pass_that_holds_only_without_the_unscored_cases_is_no_pass():
     assert "unscored" in finding.summary
 
 
-def test_speculation_that_changes_texts_fails_equivalence_and_equal_texts_pass():
-    same = run(both(suite(), mode=SPEC), suite())
-    assert status(same, "equivalence", SPEC) == [Status.PASS]
+def parted(n, leads):
+    """`n` replies of the speculative mode differ; the baseline's lead there is given for as many as `leads` has."""
     answers = [
-        a.model_copy(update={"reply_sha256": "x"}) if a.mode == SPEC and int(a.case_id) < 30 else a
+        a.model_copy(update={"reply_sha256": "x"}) if a.mode == SPEC and int(a.case_id) < n else a
         for a in both(suite(), mode=SPEC)
     ]
-    assert status(run(answers, suite()), "equivalence", SPEC) == [Status.FAIL]
+    known = [*leads, *[None] * (n - len(leads))]
+    found = [Divergence(mode=SPEC, suite="s", case_id=str(i), at=10 + i, lead=lead) for i, lead in enumerate(known)]
+    return answers, {one.key: one for one in found}
+
+
+@pytest.mark.parametrize(
+    ("n", "leads", "wanted", "words"),
+    [
+        (0, [], Status.PASS, "120 of 120 greedy replies"),
+        (1, [], Status.PASS, "119 of 120"),
+        (30, [1.0] * 30, Status.FAIL, "0 of the 30 differences looked up stand at near-ties"),
+        (30, [0.1] * 30, Status.PASS, "30 of the 30"),
+        (30, [0.1] * 29 + [1.0], Status.PASS, "29 of the 30"),
+        (30, [], Status.INCONCLUSIVE, "near-ties or faults is not known"),
+        (30, [0.1] * 15, Status.INCONCLUSIVE, "near-ties or faults is not known"),
+        (40, [1.0] * 30, Status.FAIL, "where the baseline is sure"),
+    ],
+)
+def test_speculation_may_part_at_near_ties_and_nowhere_else(n, leads, wanted, words):
+    answers, divergences = parted(n, leads)
+    (finding,) = found(run(answers, suite(), divergences=divergences), "equivalence", SPEC)
+    assert finding.status is wanted, finding.summary
+    assert words in finding.summary
+    assert finding.remedy or wanted is Status.PASS
+
+
+def test_equal_text_is_no_question_without_a_noise_floor_or_with_a_high_one():
     assert status(run(both(suite(), noise=range(30), mode=SPEC), suite()), "equivalence", SPEC) == [Status.WARN]
     once = [a for a in both(suite(), mode=SPEC) if a.repeat == 0]
     assert status(run(once, suite()), "equivalence", SPEC) == [Status.INCONCLUSIVE]

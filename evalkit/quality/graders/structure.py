@@ -112,7 +112,9 @@ def json_match(reply: Exchange, case: Case, params: JsonMatch) -> Grade:
     except RecursionError:
         return grade("json_match", False, "nested too deeply", json=True)
     score = result.right / result.total if result.total else 1.0
-    place: dict[str, Any] = {"by_third": _places(params.value, value, options)} if isinstance(params.value, list) else {}
+    place: dict[str, Any] = (
+        {"by_third": _places(params.value, value, options)} if isinstance(params.value, list) else {}
+    )
     reason = result.differences[0] if result.differences else ""
     return grade(
         "json_match", result.equal, reason, score=score, json=True, right=result.right, values=result.total,

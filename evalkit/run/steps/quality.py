@@ -9,6 +9,7 @@ from evalkit.checklist.schema import Endpoint
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.quality import collect as cases
+from evalkit.quality import ties
 from evalkit.quality.facts import Answer
 from evalkit.quality.judging import judge, open_questions
 from evalkit.quality.sampling import probe_sampling
@@ -48,7 +49,25 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
     )  # fmt: skip
     if run.left_s == 0 and count < len(left) - len(timed):
         run.stopped = "budget: minutes used up"
+    await _part(run, sitting, load)
     await _judge(run)
+
+
+async def _part(run: Recorder, sitting: Sitting, load: int) -> None:
+    """Where speculation's text leaves the baseline's, and how close the baseline's own choice was there."""
+    baseline, modes, facts = run.checklist.baseline.quality, list(run.checklist.modes), run.facts
+    target = sitting.targets.get(baseline)
+    if target is not None and baseline != INCUMBENT and run.left_s != 0:
+        read = {(one.suite, one.case_id) for one in facts.ties}
+        again = ties.wanted(facts.answers, run.setup.suites, modes, baseline, read)
+        if again:
+            run.say("quality", f"reading {len(again)} replies of {baseline} with logprobs")
+            first = ties.first_greedy(facts.answers)
+            await ties.read_ties(again, first, target, sitting.client, run.keep, concurrency=load)
+            facts = run.facts
+    for one in ties.divergences(facts.answers, facts.ties, modes, baseline):
+        if facts.divergences.get(one.key) != one:
+            run.keep(one)
 
 
 async def _judge(run: Recorder) -> None:
