@@ -7,8 +7,10 @@ from datetime import datetime
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import modes_checks as check
+from evalkit.items import modes_frontier
 from evalkit.items import modes_speed as speed
 from evalkit.items.modes_checks import CHECKS
+from evalkit.items.modes_cost import Needed, cost, priced
 from evalkit.items.modes_latency import goodput, latency
 from evalkit.items.modes_pairs import Readings, geometric
 from evalkit.items.modes_power import energy
@@ -35,7 +37,9 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     claims = speed.claims(checklist, facts, readings)
     for mode in dict.fromkeys([*checklist.modes, *checklist.adopted]):
         findings += _of_mode(checklist, facts, readings, mode, claims.get(mode))
-    return findings
+    points = modes_frontier.finding(checklist, facts, readings)
+    findings += [points] if points else []
+    return [priced(checklist, facts, readings, one) for one in findings]
 
 
 def _of_mode(
@@ -94,7 +98,10 @@ def _speedup(mode: str, claim: speed.Claim | None) -> Finding:
     found = claim.estimate
     if found is None:
         text = f"{claim.reason} ({claim.baseline} and {mode} at {claim.concurrency} streams)."
-        return make(Status.INCONCLUSIVE, text, mode=mode, threshold=threshold, remedy=speed.settle(claim))
+        remedy = speed.settle(claim)
+        return make(
+            Status.INCONCLUSIVE, text, mode=mode, threshold=threshold, remedy=remedy, data=_needed(claim.needed)
+        )
     shown = f"{found.ratio:.2f}x ({found.confidence * 100:g}% interval {found.low:.2f} to {found.high:.2f})"
     words = {
         Status.PASS: f"end to end {shown} as fast as {claim.baseline} on {found.pairs} prompts",
@@ -121,11 +128,15 @@ def _speedup(mode: str, claim: speed.Claim | None) -> Finding:
             "method": found.method,
             "slower_share": found.slower_share,
             "worst_decile": found.worst_decile,
-            "prompts_needed": claim.prompts,
-            "minutes_needed": claim.minutes,
-            "usd_needed": claim.usd,
+            **_needed(claim.needed),
         },
     )
+
+
+def _needed(sample: Needed | None) -> dict[str, object]:
+    if sample is None:
+        return {"prompts_needed": None, "minutes_needed": None, "usd_needed": None}
+    return {"prompts_needed": sample.prompts, "minutes_needed": sample.minutes, "usd_needed": sample.usd}
 
 
 def _information(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> list[Finding]:
@@ -135,7 +146,7 @@ def _information(checklist: Checklist, facts: Facts, readings: Readings, mode: s
         found.append(crossing)
     others = (
         _fixed_length(checklist, facts, mode),
-        _cost(checklist, facts, readings, mode),
+        cost(checklist, facts, readings, mode),
         energy(facts, readings, mode, checklist.items.modes.level, checklist.baseline.speed),
     )
     return [*found, *(one for one in others if one is not None)]
@@ -180,22 +191,3 @@ def _fixed_length(checklist: Checklist, facts: Facts, mode: str) -> Finding | No
         text += f"; lengths still differ ({length:.2f}x): the server does not honour ignore_eos alike"
     data: dict[str, object] = {"ratio": found.ratio, "low": found.low, "high": found.high, "length_ratio": length}
     return make(Status.PASS, text + ".", mode=mode, counts=False, known_by=KnownBy.OBSERVED, data=data)
-
-
-def _cost(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding | None:
-    price, level = checklist.cost.usd_per_gpu_hour, checklist.items.modes.level
-    good = readings.good(mode, level)
-    if price is None or not good:
-        return None
-    endpoint = facts.endpoints.get(mode)
-    gpus = endpoint.settings.get("tp_size") if endpoint else None
-    gpus = gpus if isinstance(gpus, int) and gpus > 0 else 1
-    seconds = sum((s.exchange.e2e_us or 0) / 1e6 for s in good) / len(good) / level
-    usd = 1000 * seconds * gpus * price / 3600
-    scored = [a.passed for a in facts.answers if a.mode == mode and a.passed is not None]
-    right = sum(scored) / len(scored) if scored else None
-    text = f"{usd:.2f} USD for 1,000 requests at {level} streams on {gpus} GPU"
-    if right:
-        text += f", {usd / right:.2f} USD for 1,000 correct answers"
-    data: dict[str, object] = {"usd_per_1000": usd, "usd_per_1000_correct": usd / right if right else None}
-    return check.COST.finding(Status.PASS, text + ".", mode=mode, counts=False, known_by=KnownBy.INFERRED, data=data)

@@ -116,6 +116,12 @@ ENERGY = Check(
     "run evalkit on the machine of the GPUs: the devices are read there, and nowhere else",
     per_mode=True,
 )
+FRONTIER = Check(
+    "modes.frontier",
+    "Which configurations are worth having",
+    "Thresholds, block sizes and steps trade quality for speed: one that another beats in both is not worth having.",
+    "declare configurations of a mode as entries of their own, such as diffusion@t0.9, each with its server",
+)
 COST = Check(
     "modes.cost",
     "What requests and correct answers cost",
@@ -142,5 +148,5 @@ LATENCY = {
 
 CHECKS: tuple[Check, ...] = (
     OWN_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, NOISE_FLOOR, ORDER_TREND,
-    LENGTH, FIXED_LENGTH, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, COST,
+    LENGTH, FIXED_LENGTH, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, FRONTIER, COST,
 )  # fmt: skip

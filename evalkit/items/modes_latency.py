@@ -33,7 +33,7 @@ def _one(readings: Readings, mode: str, level: int, wanted: tuple[str, float], c
     least = needed(_SHARES[share], confidence)
     label = f"{metric.upper()} {share}"
     observed = "a failed request" if math.isinf(found.estimate) else f"{found.estimate:.0f} ms"
-    status, remedy = Status.INCONCLUSIVE, None
+    status, remedy, enough = Status.INCONCLUSIVE, None, None
     if found.high is not None and found.high <= target:
         status, text = Status.PASS, f"{label} is {observed}, at most {found.high:.0f} ms, on {found.n} prompts"
     elif found.low is not None and found.low > target:
@@ -41,10 +41,10 @@ def _one(readings: Readings, mode: str, level: int, wanted: tuple[str, float], c
         status, text = Status.FAIL, f"{label} is {observed}, at least {low}, on {found.n} prompts"
     elif found.n < least:
         text = f"{label} is {observed} on {found.n} prompts; a bound needs {least}"
-        remedy = f"time {least} prompts or more"
+        remedy, enough = f"time {least} prompts or more", least
     else:
         text = f"{label} is {observed} on {found.n} prompts; its bounds hold the target"
-        remedy = f"time about {4 * found.n} prompts, or relax the target"
+        remedy, enough = f"time about {4 * found.n} prompts, or relax the target", 4 * found.n
     return LATENCY[name].finding(
         status,
         f"{text} (target {target:g} ms, {level} streams).",
@@ -53,7 +53,13 @@ def _one(readings: Readings, mode: str, level: int, wanted: tuple[str, float], c
         threshold=f"at most {target:g} ms",
         known_by=KnownBy.OBSERVED,
         remedy=remedy,
-        data={"low": _finite(found.low), "high": _finite(found.high), "n": found.n, "needed": least},
+        data={
+            "low": _finite(found.low),
+            "high": _finite(found.high),
+            "n": found.n,
+            "needed": least,
+            "prompts_needed": enough,
+        },
     )
 
 
@@ -81,7 +87,8 @@ def goodput(checklist: Checklist, readings: Readings, mode: str) -> list[Finding
     text = (
         f"{sum(met)} of {len(met)} requests meet every target ({found.low:.0%} to {found.high:.0%}; asked {asked:.0%})."
     )
-    remedy = f"time about {max(59, 4 * len(met))} prompts" if status is Status.INCONCLUSIVE else None
+    enough = max(59, 4 * len(met)) if status is Status.INCONCLUSIVE else None
+    remedy = f"time about {enough} prompts" if enough else None
     return [
         GOODPUT.finding(
             status,
@@ -91,6 +98,6 @@ def goodput(checklist: Checklist, readings: Readings, mode: str) -> list[Finding
             threshold=f"at least {asked:g}",
             known_by=KnownBy.OBSERVED,
             remedy=remedy,
-            data={"met": sum(met), "n": len(met), "low": found.low, "high": found.high},
+            data={"met": sum(met), "n": len(met), "low": found.low, "high": found.high, "prompts_needed": enough},
         )
     ]

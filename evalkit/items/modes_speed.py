@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Status
+from evalkit.items.modes_cost import Needed, needed
 from evalkit.items.modes_pairs import Readings
 from evalkit.run.facts import Facts
 from evalkit.stats.holm import levels as holm_levels
@@ -28,10 +28,8 @@ class Claim:
     at_least: float
     status: Status
     reason: str
-    #: prompts, minutes and USD that would settle it, where that can be said
-    prompts: int | None = None
-    minutes: float | None = None
-    usd: float | None = None
+    #: what would settle it, where that can be said
+    needed: Needed | None = None
 
 
 def measure(
@@ -66,7 +64,7 @@ def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, 
         mode: _of_look(facts, item.confidence, measure(readings, checklist, mode, level, confidence)) for mode in modes
     }
     target = item.speedup.at_least
-    decided = {mode: _decide(checklist, readings, mode, found[mode]) for mode in modes}
+    decided = {mode: _decide(checklist, facts, readings, mode, found[mode]) for mode in modes}
     family = [m for m in checklist.adopted if decided.get(m) and decided[m].status is Status.PASS]
     if len(checklist.adopted) > 1:
         contenders = {m: _p_value(e, target) for m in checklist.adopted if (e := found.get(m)) is not None}
@@ -79,7 +77,7 @@ def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, 
             if not stepping or strict is None or strict.low < target:
                 stepping = False
                 reason = f"not shown once Holm counts {len(contenders)} claims"
-                decided[mode] = _with_plan(checklist, readings, mode, found[mode], Status.INCONCLUSIVE, reason)
+                decided[mode] = _with_plan(checklist, facts, readings, mode, found[mode], Status.INCONCLUSIVE, reason)
     return decided
 
 
@@ -98,57 +96,43 @@ def _of_look(facts: Facts, wanted: float, found: RatioEstimate | None) -> RatioE
     return replace(found, confidence=wanted, method=method)
 
 
-def _decide(checklist: Checklist, readings: Readings, mode: str, found: RatioEstimate | None) -> Claim:
+def _decide(checklist: Checklist, facts: Facts, readings: Readings, mode: str, found: RatioEstimate | None) -> Claim:
     target = checklist.items.modes.speedup.at_least
     if found is None or found.pairs < MIN_PAIRS or found.clusters < MIN_PAIRS:
         have = 0 if found is None else min(found.pairs, found.clusters)
         reason = f"{have} prompts answered in both modes; no verdict below {MIN_PAIRS}"
-        return _with_plan(checklist, readings, mode, found, Status.INCONCLUSIVE, reason)
+        return _with_plan(checklist, facts, readings, mode, found, Status.INCONCLUSIVE, reason)
     if found.low >= target:
-        return _with_plan(checklist, readings, mode, found, Status.PASS, "")
+        return _with_plan(checklist, facts, readings, mode, found, Status.PASS, "")
     if found.high < target:
-        return _with_plan(checklist, readings, mode, found, Status.FAIL, "")
-    return _with_plan(checklist, readings, mode, found, Status.INCONCLUSIVE, "the interval holds the threshold")
+        return _with_plan(checklist, facts, readings, mode, found, Status.FAIL, "")
+    return _with_plan(checklist, facts, readings, mode, found, Status.INCONCLUSIVE, "the interval holds the threshold")
 
 
 def _with_plan(  # noqa: PLR0917  one private maker of claims
-    checklist: Checklist, readings: Readings, mode: str, found: RatioEstimate | None, status: Status, reason: str
+    checklist: Checklist,
+    facts: Facts,
+    readings: Readings,
+    mode: str,
+    found: RatioEstimate | None,
+    status: Status,
+    reason: str,
 ) -> Claim:
     item, baseline = checklist.items.modes, checklist.baseline.speed
     target = item.speedup.at_least
     prompts: int | None = None
-    minutes: float | None = None
-    usd: float | None = None
     if status is Status.INCONCLUSIVE and found is not None:
         prompts = prompts_needed(found.ratio, target, max(found.sd, 0.01), item.confidence)
         if prompts is not None:
             prompts = max(prompts, found.pairs + 1, MIN_PAIRS)
     elif status is Status.INCONCLUSIVE:
         prompts = 3 * MIN_PAIRS
-    if prompts is not None:
-        minutes = _minutes(readings, (baseline, mode), item.level, prompts * item.repeats)
-        price = checklist.cost.usd_per_gpu_hour
-        usd = None if price is None or minutes is None else price * minutes / 60
-    return Claim(mode, baseline, item.level, found, target, status, reason, prompts, minutes, usd)
-
-
-def _minutes(readings: Readings, modes: tuple[str, ...], level: int, requests: int) -> float | None:
-    total = 0.0
-    for mode in modes:
-        times = [t for each in readings.times(mode, level).values() for t in each]
-        if not times:
-            return None
-        total += fmean(times) / 1000 * requests / level
-    return total / 60
+    sample = None if prompts is None else needed(checklist, facts, readings, (baseline, mode), prompts)
+    return Claim(mode, baseline, item.level, found, target, status, reason, sample)
 
 
 def settle(claim: Claim) -> str:
     """What would settle an open claim, in words."""
-    if claim.prompts is None:
+    if claim.needed is None:
         return "the gain lies so near the threshold that no affordable sample settles it: change `at_least`"
-    words = f"about {claim.prompts} prompts"
-    if claim.minutes is not None:
-        words += f", {claim.minutes:.1f} minutes" if claim.minutes >= 0.1 else ", a few seconds"
-    if claim.usd is not None:
-        words += f", {claim.usd:.2f} USD"
-    return words + " would settle it"
+    return f"{claim.needed} would settle it"
