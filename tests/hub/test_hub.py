@@ -268,3 +268,68 @@ def test_a_hub_that_fails_between_the_list_and_the_files_is_an_error_and_not_a_m
         facts, _ = collect_all(hub.endpoint, tmp_path, ["acme/flaky"])
     assert facts["acme/flaky"]["error_kind"] == "server"
     assert facts["acme/flaky"]["card"] is None
+
+
+def card(license_: str, base: str | None = None) -> Repo:
+    named = f"base_model: {base}\n" if base else ""
+    return Repo(files={"README.md": f"---\nlicense: {license_}\n{named}---\n".encode()})
+
+
+@pytest.fixture(scope="module")
+def chains(tmp_path_factory):
+    """Derivatives and their bases, asked for in one process."""
+    repos = {
+        "acme/quantised": card("mit", "acme/tuned"),
+        "acme/tuned": card("apache-2.0", "acme/original"),
+        "acme/original": card("cc-by-nc-4.0"),
+        "acme/round-a": card("mit", "acme/round-b"),
+        "acme/round-b": card("mit", "acme/round-a"),
+        "acme/of-gated": card("mit", "acme/gated-base"),
+        "acme/gated-base": Repo(files={"README.md": b"---\n---\n"}, gated="manual", card={"license": "llama3.1"}),
+        "acme/of-missing": card("mit", "acme/nowhere"),
+        "acme/of-nonsense": card("mit", "../../etc/passwd"),
+        "acme/of-broken": card("mit", "acme/broken"),
+        "acme/broken": Repo(fault="500"),
+        **{f"acme/long-{n}": card("mit", f"acme/long-{n + 1}") for n in range(9)},
+    }
+    home = tmp_path_factory.mktemp("home")
+    asked = [m for m in repos if m.startswith(("acme/of-", "acme/round-a", "acme/quantised", "acme/long-0"))]
+    with HubServer(repos) as server:
+        return collect_all(server.endpoint, home, asked, evidence=home / "run" / "evidence")[0]
+
+
+def test_the_chain_of_base_models_is_followed_upward_with_commit_hash_and_card(chains):
+    bases = chains["acme/quantised"]["bases"]
+    assert [(b["model"], b["card"]["license"]) for b in bases] == [
+        ("acme/tuned", ["apache-2.0"]), ("acme/original", ["cc-by-nc-4.0"]),
+    ]  # fmt: skip
+    assert all(b["revision"] == DEFAULT_SHA and len(b["text"]["sha256"]) == 64 and b["text"]["path"] for b in bases)
+
+
+def test_a_circle_and_a_long_chain_end(chains):
+    assert [b["model"] for b in chains["acme/round-a"]["bases"]] == ["acme/round-b"]
+    assert len(chains["acme/long-0"]["bases"]) == 4
+
+
+def test_a_gated_base_gives_its_public_license(chains):
+    (base,) = chains["acme/of-gated"]["bases"]
+    assert (base["error"], base["card"]["license"]) == (None, ["llama3.1"])
+
+
+@pytest.mark.parametrize(("model", "why"), [("missing", "knows no such"), ("nonsense", "no id"), ("broken", "500")])
+def test_a_base_that_cannot_be_read_is_kept_with_the_reason(chains, model, why):
+    facts = chains[f"acme/of-{model}"]
+    assert facts["error"] is None
+    (base,) = facts["bases"]
+    assert why in base["error"]
+    assert base["card"] is None
+
+
+def test_trap_8_the_hubs_computed_pipeline_does_not_replace_the_cards(asked):
+    assert asked[0]["acme/plain"]["pipeline_tag"] == "text-generation"
+
+
+def test_trap_12_the_hubs_dates_are_not_kept_as_dates_of_a_release(asked):
+    text = json.dumps(asked[0]["acme/plain"])
+    assert "2026-03-02" not in text
+    assert "2026-06-03" not in text

@@ -123,7 +123,8 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
             sizes: dict[str, int | None] = {**{n: len(c) for n, c in repo.files.items()}, **repo.listed}
             document = {
                 "_id": "0" * 24, "id": model, "modelId": model, "sha": repo.sha, "private": repo.private,
-                "gated": repo.gated, "disabled": False, "tags": [], "downloads": 0, "likes": 0,
+                "gated": repo.gated, "disabled": False, "tags": ["feature-extraction"], "pipeline_tag": "feature-extraction",
+                "createdAt": "2026-03-02T00:00:00.000Z", "lastModified": "2026-06-03T00:00:00.000Z", "downloads": 0, "likes": 0,
                 "cardData": repo.card or None,
                 "siblings": [{"rfilename": n, **({"size": s} if s is not None else {})} for n, s in sizes.items()],
             }  # fmt: skip
