@@ -5,6 +5,7 @@ from __future__ import annotations
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import serving_checks as checks
+from evalkit.modes import INCUMBENT
 from evalkit.run.facts import Facts
 from evalkit.serving.facts import Afterwards, Identity
 
@@ -26,7 +27,7 @@ def unchanged(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
     if not mine:
         return _not_asked(facts, label)
     problem = next((text for seen in mine if (text := difference(seen))), None)
-    if problem is None:
+    if problem is None and label != INCUMBENT:
         against = [b for b in (checklist.baseline.speed, checklist.baseline.quality) if b != label]
         changed = ((b, difference(seen)) for b in against for seen in facts.afterwards if seen.mode == b)
         problem = next((f"{b}, which it is compared with: {text}" for b, text in changed if text), None)
