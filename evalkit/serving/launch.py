@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from evalkit.checklist.schema import Endpoint
 from evalkit.errors import LaunchError
 from evalkit.limits import READINESS
+from evalkit.run.files import create_text, make_private
 from evalkit.secrets import redact
 from evalkit.serving import keeper
 from evalkit.serving.control import Control, base_url
@@ -30,6 +31,8 @@ LOG_CAP = 8 * 1024 * 1024
 TAIL_LINES = 20
 _GRACE_S = 10.0
 _POLL_S = 0.25
+#: the checklist's own stop command may take so long
+_STOP_S = 60.0
 
 
 class LaunchFailed(LaunchError):  # noqa: N818  a kind of LaunchError
@@ -71,12 +74,12 @@ class _Log:
     """The server's output: redacted, the first part of it on disk, the last lines in memory."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(path.parent)
         self.path = path
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
         self._written = 0
         self._dropped = 0
-        self._file: TextIO = path.open("w", encoding="utf-8")
+        self._file: TextIO = create_text(path)
 
     async def drain(self, stream: asyncio.StreamReader) -> None:
         rest = b""
@@ -234,13 +237,14 @@ async def _stop(process: asyncio.subprocess.Process, mark: str, stop: list[str])
 
 
 async def _run_stop(argv: list[str]) -> None:
+    """Runs the checklist's stop command; one that is not there, fails or hangs does not keep the server alive."""
     if shutil.which(argv[0]) is None:
         return
     process = await asyncio.create_subprocess_exec(
         *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        await asyncio.wait_for(process.wait(), 60)
+        await asyncio.wait_for(process.wait(), _STOP_S)
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -131,6 +131,7 @@ def test_a_launch_that_is_used_to_the_end_leaves_nothing(tmp_path):
     needs("ar")
     process = started(tmp_path)
     out, said = process.communicate(timeout=380)
+    assert out, said
     report = json.loads(out)
     launch = next(f for item in report["items"] for f in item["findings"] if f["id"] == "serving.launch")
     assert launch["status"] == "pass", said

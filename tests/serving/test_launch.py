@@ -219,3 +219,98 @@ def test_the_stop_command_is_run_for_a_launch_that_hands_over(tmp_path):
     start(endpoint, tmp_path)
     assert stopped.read_text() == str(port)
     assert not left()
+
+
+SLOW = textwrap.dedent(
+    """
+    import http.server, sys, time
+    began = time.monotonic()
+    class H(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            ready = self.path == "/custom/ready" and time.monotonic() - began > 0.6
+            models = self.path == "/v1/models"
+            body = b'{"data": [{"id": "m"}]}'
+            self.send_response(200 if ready or models else 503)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+        def log_message(self, *a): pass
+    http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), H).serve_forever()
+    """
+)
+
+
+def slow(tmp_path):
+    (tmp_path / "slow.py").write_text(SLOW)
+    return [sys.executable, str(tmp_path / "slow.py"), "{port}"]
+
+
+def test_ready_url_is_waited_for_instead_of_the_models(tmp_path):
+    running = start(Endpoint(launch=slow(tmp_path), ready_url="/custom/ready"), tmp_path)
+    assert running.facts.ready_s >= 0.6
+    assert not left()
+
+
+def test_a_ready_url_may_be_a_whole_address(tmp_path):
+    port = free_port()
+    endpoint = Endpoint(
+        launch=slow(tmp_path), endpoint=f"http://127.0.0.1:{port}", ready_url=f"http://127.0.0.1:{port}/custom/ready"
+    )
+    assert start(endpoint, tmp_path).facts.ready_s >= 0.6
+
+
+def test_a_ready_url_that_never_answers_ends_at_the_deadline(tmp_path):
+    endpoint = Endpoint(launch=argv(tmp_path), ready_url="/never", ready_timeout_s=1.0)
+    with pytest.raises(LaunchFailed, match="not ready within 1 s"):
+        start(endpoint, tmp_path)
+    assert not left()
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        ["no-such-stop-command"],
+        [sys.executable, "-c", "raise SystemExit(7)"],
+        [sys.executable, "-c", "import time; time.sleep(300)"],
+    ],
+)
+def test_a_stop_command_that_is_missing_fails_or_hangs_leaves_no_server(tmp_path, monkeypatch, stop):
+    monkeypatch.setattr(launch, "_STOP_S", 0.5)
+    start(Endpoint(launch=argv(tmp_path, "child"), stop=stop), tmp_path)
+    assert not left()
+
+
+def test_a_command_that_may_not_be_executed_is_named(tmp_path):
+    (tmp_path / "server").write_text("#!/bin/sh\n")
+    with pytest.raises(LaunchFailed, match="no such command"):
+        start(Endpoint(launch=[str(tmp_path / "server")]), tmp_path)
+
+
+def test_a_command_without_a_program_behind_it_ends_at_once(tmp_path):
+    (tmp_path / "server").write_bytes(b"\x00\x01\x02")
+    (tmp_path / "server").chmod(0o755)
+    with pytest.raises(LaunchFailed) as caught:
+        start(Endpoint(launch=[str(tmp_path / "server")]), tmp_path)
+    assert "before it was ready" in caught.value.facts.error
+    assert not left()
+
+
+def test_what_the_server_prints_is_shown_without_control_sequences(tmp_path):
+    code = r"import sys; sys.stdout.write('\x1b[31mred\x1b]0;title\x07 \xff'); sys.exit(1)"
+    with pytest.raises(LaunchFailed) as caught:
+        start(Endpoint(launch=[sys.executable, "-c", code]), tmp_path)
+    assert "\x1b" not in "".join(caught.value.facts.log_tail) + str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_launch_that_floods_ignores_term_and_never_gets_ready_is_gone_at_its_deadline(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "LOG_CAP", 100_000)
+    code = (
+        "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+        "while True: print('x' * 200)"
+    )
+    endpoint = Endpoint(launch=[sys.executable, "-c", code], ready_timeout_s=1.0)
+    with pytest.raises(LaunchFailed, match="not ready within 1 s") as caught:
+        start(endpoint, tmp_path)
+    assert not left()
+    assert (tmp_path / caught.value.facts.log_path).stat().st_size < 200_000

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,20 +11,27 @@ from evalkit.checklist.schema import Endpoint
 from evalkit.cli.probe import document, text
 from evalkit.client import open_client
 from evalkit.errors import UsageError
-from evalkit.serving.control import ControlLimits, base_url
+from evalkit.limits import CONTROL, GENERATION, ControlLimits
+from evalkit.serving.control import base_url
 from evalkit.serving.probe import probe, resolve_key, target_for
 from tests.serving.replay import info, recorded, serving
 
 FAST = ControlLimits(connect_s=1, idle_s=0.3, total_s=0.8)
+HASTY = replace(GENERATION, first_byte_s=0.5, idle_s=0.4, total_s=1.0)
 
 
-def probed(routes, *, observe=True, limits=None, **endpoint):
+def probed(routes, *, observe=True, limits=CONTROL, generation=GENERATION, **endpoint):
     async def main():
         async with serving(routes) as server:
             client = open_client([server.url])
             try:
                 facts = await probe(
-                    "m", Endpoint(endpoint=server.url, **endpoint), client=client, observe=observe, limits=limits
+                    "m",
+                    Endpoint(endpoint=server.url, **endpoint),
+                    client=client,
+                    observe=observe,
+                    limits=limits,
+                    generation=generation,
                 )
             finally:
                 await client.aclose()
@@ -288,6 +296,48 @@ def test_hostile_servers_give_one_clear_error(route, kind):
     assert facts.error_kind == kind
     assert facts.error
     assert "\n" not in facts.error
+
+
+@pytest.mark.parametrize("route", ["/server_info", "/model_info", "/metrics", "POST /v1/chat/completions"])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _drip,
+        _silent,
+        _flood,
+        _bomb,
+        _loop,
+        _noise,
+        (200, "text/html", b"<!doctype html>"),
+        (200, "application/json", b"\xff\xfe\xfa"),
+        (200, "application/json", b"[" * 100_000),
+        (200, "application/json", b"null"),
+        (401, "application/json", b"{}"),
+        (500, "text/plain", b"\x1b[31m" + b"x" * 100_000),
+    ],
+)
+def test_one_hostile_route_leaves_the_rest_of_the_probe_standing(route, answer):
+    routes = {**recorded("sglang-0.5.23-trimode-ar"), route: answer}
+    facts, _ = probed(routes, limits=FAST, generation=HASTY)
+    assert facts.reachable
+    assert facts.engine == "sglang"
+    if route.endswith("completions"):
+        assert facts.declared_mode == "autoregressive"
+    if route == "/server_info":
+        assert facts.declared_mode is None
+    assert "\x1b" not in facts.model_dump_json()
+
+
+def test_the_wrong_scheme_is_one_clear_error():
+    async def main():
+        async with serving(recorded("sglang-0.5.23")) as server:
+            url = server.url.replace("http://", "https://")
+            return await probe("m", Endpoint(endpoint=url), client=None, limits=FAST)
+
+    facts = asyncio.run(main())
+    assert not facts.reachable
+    assert facts.error_kind in ("refused", "protocol", "timeout")
+    assert facts.error
 
 
 def test_a_closed_port_is_refused():
