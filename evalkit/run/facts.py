@@ -36,6 +36,8 @@ class RunStart(Frozen):
     evalkit_version: str
     plan_sha256: str
     checklist_sha256: str
+    #: hash of the checklist as it was resolved and stored: a stored threshold that changes is noticed
+    resolved_sha256: str | None = None
     simulated: bool = False
     #: a warning counts as a failure wherever this run is decided
     strict: bool = False

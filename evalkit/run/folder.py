@@ -112,6 +112,10 @@ class RunFolder:
     def plan(self) -> dict[str, Any]:
         return self._json("plan.json")
 
+    def resolved_sha256(self) -> str:
+        """The identity of the stored checklist, as it was resolved: sha256 of its canonical JSON."""
+        return plan_hash(self._json("checklist.json").get("checklist") or {})
+
     def verify(self) -> list[str]:
         """What is wrong with the stored evidence; empty when all of it is as it was written."""
         problems: list[str] = []
@@ -119,6 +123,8 @@ class RunFolder:
             facts = self.facts()
             if facts.start.checklist_sha256 != self.checklist().sha256:
                 problems.append("checklist.json is not the checklist that the journal names")
+            if facts.start.resolved_sha256 not in (None, self.resolved_sha256()):
+                problems.append("checklist.json was changed after it was written")
             if facts.start.plan_sha256 != plan_hash(self.plan()):
                 problems.append("plan.json is not the plan that the journal names")
             problems += self._changed_evidence(facts)

@@ -94,6 +94,7 @@ class Recorder:
                 evalkit_version=evalkit.__version__,
                 plan_sha256=plan_hash(self.folder.plan()),
                 checklist_sha256=self.setup.loaded.sha256,
+            resolved_sha256=self.folder.resolved_sha256(),
                 simulated=self.setup.simulated,
                 argv=tuple(sys.argv[1:]),
                 platform=platform.platform(),
