@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, ExchangeError, Target
+from evalkit.limits import GIVE_UP_AFTER
 from evalkit.quality.case import Case, Suite, request_for, request_sha256
 from evalkit.quality.facts import Answer
 from evalkit.quality.grading import answer
 
-#: so many requests of one suite in one mode without a reply, one after the other, end that suite in that mode
-GIVE_UP_AFTER = 3
 #: over the client's own deadline: a client that hangs is cut off here
 GRACE_S = 5.0
 _FATAL = ("timeout", "refused")

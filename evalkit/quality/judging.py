@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from evalkit.client.types import ChatClient, ChatRequest, Target
+from evalkit.limits import GIVE_UP_AFTER
 from evalkit.quality import judge_prompt as prompts
 from evalkit.quality.case import Case, Suite
 from evalkit.quality.facts import Answer, Judgement
 
-#: so many requests without a reply, one after the other, end the judging
-GIVE_UP_AFTER = 3
 MAX_TOKENS = 400
 
 

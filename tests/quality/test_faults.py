@@ -69,7 +69,7 @@ def chat(n=400):
     ]
 
 
-def decided(folder, suites, *, temperature=0.0, judge=None, **faults):
+def decided(folder, suites, *, temperature=0.0, judge=None, limits=None, **faults):
     """The decision on a baseline without faults and a diffusion mode with `faults`; speed is left out."""
     paths = []
     for kind, cases in suites:
@@ -81,6 +81,7 @@ def decided(folder, suites, *, temperature=0.0, judge=None, **faults):
     ):
         checklist = {
             "request": {"temperature": temperature},
+            "limits": limits or {},
             "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": dlm.base_url}},
             "tasks": [path.name for path in paths],
             "items": {
@@ -189,3 +190,29 @@ def test_a_judge_beside_it_is_asked_over_sockets_and_changes_no_verdict(tmp_path
     assert not said.counts
     assert "4 verdicts flipped" in said.summary
     assert decision.verdict == "go"
+
+
+def test_calls_lost_in_the_stream_are_told_from_calls_the_mode_cannot_make(tmp_path):
+    decision, _ = decided(tmp_path, [tools()], lose_streamed_arguments=True)
+    (parity,) = findings(decision, "quality.stream-parity")
+    assert parity.status is Status.WARN
+    assert "the stream's tool parser loses calls" in parity.summary
+    assert parity.data["pairs"] == 130
+    assert decision.verdict == "no-go"  # production streams: the calls are lost to it all the same
+
+
+def test_a_suite_that_hangs_the_server_meets_its_deadline_says_so_and_lets_the_next_one_go_on(tmp_path):
+    schema = {"type": "json_schema", "json_schema": {"name": "r", "schema": {"type": "object"}}}
+    _, cases = structured(20)
+    forced = ("custom", [{**case, "params": {"response_format": schema}} for case in cases])
+    decision, facts = decided(tmp_path, [forced, long()], limits={"first_byte_s": 1, "total_s": 2}, hang_on_schema=True)
+    scored = {f.data["suite"]: f for f in findings(decision, "quality.scored")}
+    assert scored["custom"].status is Status.ERROR
+    assert "timeout" in scored["custom"].summary
+    assert scored["long"].status is Status.PASS
+    assert {f.data["suite"]: f.status for f in findings(decision, "quality.non-inferiority")}["long"] is Status.PASS
+    sent = [
+        a for a in facts.answers if a.suite == "custom" and a.mode == DLM and "not sent" not in a.exchange.error.message
+    ]
+    assert len(sent) <= 3 + 8  # so many were on their way when the suite was given up
+    assert decision.verdict == "inconclusive"

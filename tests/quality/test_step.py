@@ -1,0 +1,61 @@
+"""A run over sockets in which timed prompts are task cases too: what was timed is what is scored, and asked once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from evalkit.checklist.loader import load_checklist
+from evalkit.reference import ReferenceServer, Script
+from evalkit.run.collect import collect
+from evalkit.run.folder import RunFolder
+from evalkit.run.setup import prepare
+from evalkit.run.show import Plain
+
+AR, DLM = "autoregressive", "diffusion"
+FAST = {"ttft_ms": 0, "ms_per_forward": 0.05}
+
+
+@pytest.mark.slow
+def test_timed_replies_are_the_answers_of_their_cases_and_a_second_sitting_asks_nothing(tmp_path):
+    texts = [f"Give the record of Town{i} as JSON." for i in range(24)]
+    rows = [{"id": f"p{i}", "prompt": text, "max_tokens": 100} for i, text in enumerate(texts)]
+    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    cases = [
+        {"id": f"case-{i}", "prompt": text, "params": {"max_tokens": 100 if i < 20 else 90}, "expect": ["json"]}
+        for i, text in enumerate(texts)
+    ]
+    suite = {"suite": {"name": "records", "kind": "structured"}, "cases": cases}
+    (tmp_path / "tasks.yaml").write_text(json.dumps(suite))
+    with ReferenceServer(Script(**FAST)) as ar, ReferenceServer(Script(mode="diffusion", **FAST)) as dlm:
+        checklist = {
+            "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": dlm.base_url}},
+            "prompts": ["prompts.jsonl"],
+            "tasks": ["tasks.yaml"],
+            "items": {"modes": {"warmup": 1}},
+        }
+        path = tmp_path / "checklist.yaml"
+        path.write_text(json.dumps(checklist))
+        loaded = load_checklist(path)
+        setup = prepare(loaded, skip=dict.fromkeys(("license", "hardware", "context"), "not looked at"))
+        run = tmp_path / "run"
+        run.mkdir()
+        folder = RunFolder.create(run, loaded, setup.document())
+        facts = collect(setup, folder, Plain())
+        before = len(ar.emissions()) + len(dlm.emissions())
+        again = collect(setup, folder, Plain())
+        probes = len(ar.emissions()) + len(dlm.emissions()) - before
+    timed = {(s.mode, s.prompt_id, s.repeat): s.exchange for s in facts.timed if not s.salted}
+    assert timed
+    same = [
+        one
+        for one in facts.answers
+        if timed.get((one.mode, one.case_id.replace("case-", "p"), one.repeat)) == one.exchange
+    ]
+    assert {one.case_id for one in same} == {f"case-{i}" for i in range(20)}
+    assert len(same) == 20 * 3  # the baseline's two readings and the mode's one
+    assert len(facts.answers) == 24 * 3
+    assert {one.passed for one in facts.answers} == {True}
+    assert again.answers == facts.answers
+    assert probes < 30  # a new sitting looks at its servers again, and asks no case
