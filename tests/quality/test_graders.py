@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
 
+from evalkit.errors import UsageError
 from evalkit.quality.docs import graders_markdown
 from evalkit.quality.graders import execution, grade_one, registry
+from evalkit.quality.graders.base import Example, Grader, NoParams, Reply, grade
 from evalkit.quality.grading import grade_exchange
 from evalkit.quality.schemas import BadSchema, check_schema
-from tests.quality.support import case, exchange, function, said
+from tests.quality.support import case, exchange, function, said, suite_file
 
 WEATHER = function("get_weather", ["city"], city={"type": "string"}, unit={"type": "string", "enum": ["C", "F"]})
 ROOT = Path(__file__).parents[2]
@@ -130,3 +134,79 @@ def test_generated_code_runs_only_with_permission_and_under_limits():
     assert grade_exchange(one, good, allow_exec=True).grades[1].passed is True
     slow = case({"code_parses": {}}, {"python_tests": {"tests": "f()", "seconds": 0.5}})
     assert grade_exchange(slow, endless, allow_exec=True).passed is False
+
+
+class Entry:
+    """What `importlib.metadata` finds of an installed package."""
+
+    def __init__(self, name, loaded):
+        self.name, self._loaded = name, loaded
+
+    def load(self):
+        if isinstance(self._loaded, Exception):
+            raise self._loaded
+        return self._loaded
+
+
+@pytest.fixture
+def plugged(monkeypatch):
+    def plug(*entries):
+        monkeypatch.setattr(metadata, "entry_points", lambda group: entries if group == "evalkit.graders" else ())
+        registry.cache_clear()
+        return registry()
+
+    yield plug
+    monkeypatch.undo()
+    registry.cache_clear()
+
+
+def shouting(reply, case, params):
+    if not reply.text:
+        raise RuntimeError("a bug of the plugin")
+    return grade("shouting", reply.text.isupper(), "" if reply.text.isupper() else "not in capitals")
+
+
+SHOUTING = Grader(
+    name="shouting", family="acme", summary="In capitals.", params=NoParams, grade=shouting,
+    example=Example("shouting", Reply("YES"), Reply("no")),
+)  # fmt: skip
+
+
+def test_a_plugin_adds_a_grader_that_suites_may_use(plugged):
+    assert "shouting" in plugged(Entry("acme", SHOUTING))
+    one = case("shouting")
+    assert grade_exchange(one, said("YES")).passed is True
+    assert grade_exchange(one, said("no")).passed is False
+    assert "### `shouting`" in graders_markdown()
+
+
+def test_a_plugin_that_fails_leaves_the_case_unscored(plugged):
+    plugged(Entry("acme", SHOUTING))
+    graded = grade_exchange(case("shouting"), said(""))
+    assert graded.passed is None
+    assert "the grader failed" in graded.grades[0].reason
+
+
+@pytest.mark.parametrize("loaded", [ImportError("gone"), object(), replace(SHOUTING, name="json")])
+def test_a_plugin_that_is_none_or_takes_a_name_is_named(plugged, loaded):
+    with pytest.raises(UsageError, match="plugin 'acme'"):
+        plugged(Entry("acme", loaded))
+
+
+def test_a_conversation_with_a_tools_result_is_graded_on_its_last_reply(tmp_path):
+    suite = suite_file(
+        tmp_path,
+        """suite: {name: s, kind: tools}
+cases:
+  - id: after
+    messages:
+      - {role: user, content: What is the weather in Oslo?}
+      - {role: assistant, tool_calls: [{id: a, type: function, function: {name: get_weather, arguments: '{"city": "Oslo"}'}}]}
+      - {role: tool, tool_call_id: a, content: '{"sky": "rain"}'}
+    tools: [{type: function, function: {name: get_weather, parameters: {type: object, properties: {city: {type: string}}}}}]
+    expect: [no_tool_call, {contains: rain}]
+""",
+    )
+    (one,) = suite.cases
+    assert grade_exchange(one, said("It rains: rain all day.")).passed is True
+    assert grade_exchange(one, said("", ("get_weather", '{"city": "Oslo"}'), finish="tool_calls")).passed is False
