@@ -26,7 +26,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     if item.provider_terms is not None:
         return _provider(checklist)
     if checklist.candidate is None:
-        remedy = "give candidate.model, or --model"
+        remedy = "give candidate.model, or --model; for a hosted service: items.license.provider_terms"
         return [check.IDENTIFIED.finding(Status.INCONCLUSIVE, "no candidate model is named", remedy=remedy)]
     candidate = facts.candidate
     if candidate is None or candidate.error:

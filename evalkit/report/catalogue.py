@@ -43,4 +43,17 @@ def _common(item: str) -> tuple[Check, ...]:
             "report shows the reason.",
             f"Remove items.{item}.not_applicable when it does apply.",
         ),
+        Check(
+            f"{item}.waiver-expired",
+            f"No waiver of a finding of {item} has run out",
+            "A waiver is a promise with a date. When the date passes, somebody must look again: it fails until then.",
+            "Mend what was waived, or renew the waiver (180 days at most) after looking again.",
+        ),
+        Check(
+            f"{item}.waiver-unused",
+            f"Every waiver of {item} covers something",
+            "A waiver that covers nothing hides the next failure: what it names passes, runs longer than 180 days, or "
+            "is for another commit.",
+            "Remove it, or correct the finding, mode, case, revision or date that it names.",
+        ),
     )

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from evalkit.errors import UsageError
-from evalkit.findings import Check
+from evalkit.findings import ITEM_IDS, Check
 from evalkit.report import glossary
 from evalkit.report.catalogue import checks, common
 from evalkit.text import one_line
@@ -169,7 +169,11 @@ def findings_markdown() -> str:
     parts = ["# Findings\n\nGenerated from the checks themselves; `evalkit explain ID` prints the same.\n"]
     parts += [finding_markdown(check) for check in checks().values()]
     parts.append("# Findings that every item can have\n")
-    parts += [f"- `ITEM.{check.id.partition('.')[2]}`: {check.why}" for check in list(common().values())[:3]]
+    parts += [
+        f"- `ITEM.{check.id.partition('.')[2]}`: {check.why}"
+        for check in common().values()
+        if check.item == ITEM_IDS[0]
+    ]
     for heading, table in _TABLES.values():
         parts.append(f"\n# {heading}\n")
         parts += [f"- `{name}`: {text}" for name, text in table.items()]

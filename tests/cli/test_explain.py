@@ -29,7 +29,7 @@ def _literals(annotation):
 
 NAMES = [
     *checks(),
-    *(f"{item}.{what}" for item in ITEM_IDS for what in ("collected", "skipped", "not-applicable")),
+    *(f"{item}.{what}" for item in ITEM_IDS for what in ("collected", "skipped", "not-applicable", "waiver-expired", "waiver-unused")),
     *(status.value for status in Status),
     *(known.value for known in KnownBy),
     *(mode.value for mode in Mode),
