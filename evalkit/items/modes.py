@@ -107,8 +107,8 @@ def _speedup(mode: str, claim: speed.Claim | None) -> Finding:
         Status.PASS: f"end to end {shown} as fast as {claim.baseline} on {found.pairs} prompts",
         Status.FAIL: f"end to end {shown} as fast as {claim.baseline}: below the {claim.at_least:g}x asked for",
     }.get(claim.status, f"end to end {shown} as fast as {claim.baseline}, open: {claim.reason}")
-    if claim.status is Status.PASS and claim.at_least <= 1 and found.low <= 1:
-        words += " (no gain shown)"
+    if found.low <= 1:
+        words += " (no gain shown)" if found.high >= 1 else " (a loss)"
     gone = f"; {found.slower_share:.0%} of the prompts got slower, the worst tenth {found.worst_decile:.2f}x."
     return make(
         claim.status,

@@ -74,6 +74,14 @@ FIXED_LENGTH = Check(
     "set `fixed_length: true` under items.modes; servers that refuse `ignore_eos` have no such reading",
     per_mode=True,
 )
+STREAM = Check(
+    "modes.stream",
+    "What chunk times and token counts are worth",
+    "A proxy that buffers, or counts that contradict the text, spoil gaps between chunks and figures per token; the "
+    "end-to-end time still holds.",
+    "ask the server past its proxy, and trust end-to-end times alone until the counts agree",
+    per_mode=True,
+)
 SAME_ENGINE = Check(
     "modes.same-engine",
     "Baseline and mode run on the same engine",
@@ -148,5 +156,5 @@ LATENCY = {
 
 CHECKS: tuple[Check, ...] = (
     OWN_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, NOISE_FLOOR, ORDER_TREND,
-    LENGTH, FIXED_LENGTH, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, FRONTIER, COST,
+    LENGTH, FIXED_LENGTH, STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, FRONTIER, COST,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from statistics import fmean, median
 
 from evalkit.checklist.schema import Checklist
@@ -21,6 +22,17 @@ _FAILURE_SLACK = 0.01
 _LENGTH_RANGE = (0.8, 1.25)
 _CACHED_SLACK = 0.1
 _BUSY = 0.95
+_NOTED_SHARE = 0.05
+#: how a note of the client begins, and what it says of the reply
+_NOTES = {
+    "coalesced": "with chunks that arrived together",
+    "usage contradicts": "with counts that contradict the chunks",
+    "usage went backwards": "with counts that contradict the chunks",
+    "usage counts no token": "with counts that contradict the chunks",
+    "usage is no count": "with counts that contradict the chunks",
+    "a chunk was repeated": "with a chunk that came twice",
+    "no [DONE]": "without [DONE]",
+}
 
 
 def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, claim: Claim | None) -> list[Finding]:
@@ -28,6 +40,7 @@ def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, 
     found = [
         _failures(checklist, readings, mode),
         _client_error(checklist, facts, readings, mode),
+        _stream(checklist, readings, mode),
         throttled(facts, mode, checklist.items.modes.level),
     ]
     if mode != checklist.baseline.speed:
@@ -146,6 +159,27 @@ def _length(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     good = _LENGTH_RANGE[0] <= ratio <= _LENGTH_RANGE[1]
     data: dict[str, object] = {"length_ratio": ratio, "per_token_ratio": each.ratio if each else None}
     return make(Status.PASS if good else Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
+
+
+def _stream(checklist: Checklist, readings: Readings, mode: str) -> Finding:
+    """Notes of the client on single replies: chunks that arrived together, counts that contradict the text."""
+    good = readings.good(mode, checklist.items.modes.level)
+    kinds: Counter[str] = Counter()
+    for s in good:
+        kinds.update({kind for note in s.exchange.notes for words, kind in _NOTES.items() if note.startswith(words)})
+    uncounted = sum(s.exchange.completion_tokens is None for s in good)
+    if uncounted:
+        kinds["without token counts"] = uncounted
+    shown = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    bad = max(kinds.values(), default=0) > _NOTED_SHARE * len(good)
+    text = (
+        f"of {len(good)} replies: {shown}."
+        if shown
+        else f"{len(good)} replies, chunk by chunk, with counts that agree."
+    )
+    data: dict[str, object] = {"replies": len(good), **kinds}
+    status = Status.WARN if bad else Status.PASS
+    return check.STREAM.finding(status, text, mode=mode, counts=False, known_by=KnownBy.OBSERVED, data=data)
 
 
 def _same_engine(checklist: Checklist, facts: Facts, mode: str) -> Finding:
