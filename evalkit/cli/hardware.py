@@ -26,6 +26,12 @@ def hardware_command(  # noqa: PLR0917  typer reads them by name
         list[int] | None, typer.Option(min=1, max=100_000_000, help="One more context length in tokens (repeat).")
     ] = None,
     concurrent: Annotated[int, typer.Option(min=1, max=100_000, help="Sequences at a time.")] = 1,
+    images: Annotated[
+        int,
+        typer.Option(
+            min=0, max=1000, help="Images of the largest size a request, for vision models; beside the context."
+        ),
+    ] = 0,
     kv: Annotated[Literal["bf16", "fp8"], typer.Option(help="Type of the KV cache.")] = "bf16",
     overhead_gib: Annotated[
         float, typer.Option(min=0, max=1000, help="Assumed overhead: CUDA context, activations, graphs.")
@@ -36,18 +42,21 @@ def hardware_command(  # noqa: PLR0917  typer reads them by name
     from evalkit.gpu.cards import counted, lookup
     from evalkit.gpu.fit import Load
     from evalkit.gpu.nvml import collect
-    from evalkit.gpu.survey import CONTEXTS, hardware_remark, memory_to_judge, remarks, rows
+    from evalkit.gpu.survey import CONTEXTS, hardware_remark, memory_to_judge, remarks, rows, with_images
 
     if gpu is not None and gpu.lower() != "cpu":
         lookup(counted(gpu)[1])
     facts = collect(declared=None, endpoints={}, local=True)
     memory, gpus = memory_to_judge(facts, gpu)
     load = Load(context=0, concurrent=concurrent, kv=kv, overhead_gib=overhead_gib)
-    sized = _models(models or [], revision)
+    sized = [(one, with_images(one, load, images)) for one in _models(models or [], revision)]
     document: dict[str, Any] = {
         "gpus": [one.model_dump(mode="json") for one in gpus],
-        "fit": [row for one in sized for row in rows(one, memory, load, (*CONTEXTS, *(context or ())))],
-        "findings": [hardware_remark(facts, gpu, memory), *(f for one in sized for f in remarks(one, memory, load))],
+        "fit": [row for one, each in sized for row in rows(one, memory, each, (*CONTEXTS, *(context or ())))],
+        "findings": [
+            hardware_remark(facts, gpu, memory),
+            *(f for one, each in sized for f in remarks(one, memory, each)),
+        ],
     }
     typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else text(document))
     if any(finding["status"] != "pass" for finding in document["findings"]):

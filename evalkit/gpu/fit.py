@@ -136,7 +136,7 @@ def max_context(shape: Shape, weights: Weights, load: Load, usable_gib: float, *
     room = MEMORY_SHARE * usable_gib - fixed.total_gib
     per_token = kv_bytes_per_token(shape, load.kv) / min(tp, shape.kv_heads) * load.concurrent / GIB
     longest = max(math.floor(room / per_token), 0)
-    return min(longest, shape.max_positions) if shape.max_positions else longest
+    return min(longest, max(shape.max_positions - load.image_tokens, 0)) if shape.max_positions else longest
 
 
 def tensor_parallel_sizes(shape: Shape, devices: int) -> list[int]:

@@ -10,7 +10,7 @@ from evalkit.errors import MeasurementError
 from evalkit.findings import Frozen, Status
 from evalkit.gpu.declared import read_declared
 from evalkit.gpu.facts import Gpu, HardwareFacts
-from evalkit.gpu.fit import GIB, PRECISIONS, Load, Weights, need, place, weights_of
+from evalkit.gpu.fit import GIB, PRECISIONS, Load, Weights, kv_bytes_per_token, need, place, weights_of
 from evalkit.gpu.shape import Shape, Vision, read_shape
 from evalkit.hub.facts import CandidateFacts
 
@@ -101,6 +101,12 @@ def memory_to_judge(facts: HardwareFacts, named: str | None) -> tuple[Memory, tu
     return Memory(name=best.name, gib=(best.memory_total_bytes or 0) / GIB, devices=max(len(equal), 1)), gpus
 
 
+def with_images(sized: Sized, load: Load, images: int) -> Load:
+    """`load` with the tokens of that many images of the largest size a request; text models see none."""
+    each = sized.shape.vision.image_tokens if sized.shape and sized.shape.vision else None
+    return load.model_copy(update={"image_tokens": images * (each or 0)})
+
+
 def rows(sized: Sized, memory: Memory, load: Load, contexts: Iterable[int]) -> list[dict[str, Any]]:
     """One row for each precision and context. `fits` None: no memory to judge against."""
     if sized.shape is None or sized.weights is None:
@@ -146,7 +152,13 @@ def remarks(sized: Sized, memory: Memory, load: Load) -> list[dict[str, Any]]:
         + (f" and {extra.adapter_gib:.2f} GiB of adapter" if extra.adapter_gib else "")
     )
     if shape.vision and shape.vision.image_tokens:
-        texts.append(f"an image takes up to {shape.vision.image_tokens:,} tokens of the context")
+        gib = shape.vision.image_tokens * kv_bytes_per_token(shape, load.kv) / GIB
+        counted = (
+            f"{load.image_tokens // shape.vision.image_tokens} counted" if load.image_tokens else "none is counted"
+        )
+        texts.append(
+            f"an image takes up to {shape.vision.image_tokens:,} tokens and {gib:.2f} GiB beside the text ({counted})"
+        )
     if memory.gib is not None:
         first = place(
             shape, weights, load.model_copy(update={"context": CONTEXTS[0]}), memory.gib, devices=memory.devices

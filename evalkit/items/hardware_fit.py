@@ -28,6 +28,9 @@ from evalkit.items.context_need import Need
 from evalkit.modes import Mode, base_mode
 from evalkit.run.facts import Facts
 
+#: share by which a server's own figure may differ from the formula before it is remarked on
+_WEIGHTS_APART = 0.15
+
 
 class Room:
     """Equal devices that a server may use, or the host's memory where it runs on the processor."""
@@ -76,7 +79,8 @@ def fits(checklist: Checklist, facts: Facts, hardware: HardwareFacts, need: Need
         return [_by_pool(pools, need, checklist, f"what fits is not known: {why}", check.KNOWN.remedy)]
     load = _load(checklist, facts, need, shape)
     placed = place(shape, weights, load, room.usable_gib, devices=room.devices)
-    case = _Case(placed, load, room, pools, need, shape.max_positions, weights.source, hardware.known_by)
+    told = _told_memory(facts)
+    case = _Case(placed, load, room, pools, told, need, shape.max_positions, weights.source, hardware.known_by)
     return [_fit(case), _longest(case)]
 
 
@@ -88,6 +92,7 @@ class _Case:
     load: Load
     room: Room
     pools: dict[str, int]
+    told: dict[str, dict[str, float]]  # mode -> GiB by part, as the server says
     need: Need
     window: int | None
     weights_from: str
@@ -100,7 +105,7 @@ class _Case:
     @property
     def wanted(self) -> int:
         """Tokens that all sequences keep at once."""
-        return self.load.context * self.load.concurrent
+        return (self.load.context + self.load.image_tokens) * self.load.concurrent
 
     @property
     def short(self) -> dict[str, int]:
@@ -109,11 +114,24 @@ class _Case:
 
     @property
     def asked(self) -> str:
-        return f"{self.load.context:,} tokens x {self.load.concurrent} at {self.load.precision}"
+        image = f" and {self.load.image_tokens:,} of an image" if self.load.image_tokens else ""
+        return f"{self.load.context:,} tokens{image} x {self.load.concurrent} at {self.load.precision}"
 
     @property
     def capacity(self) -> str:
         return f"{self.placed.capacity_gib:.1f} GiB ({MEMORY_SHARE:.0%} of {self.room.name})"
+
+    @property
+    def against_servers(self) -> str:
+        """The formula's weights beside what running servers say that they took."""
+        weights = {label: gib["weight"] for label, gib in self.told.items() if gib.get("weight")}
+        if not weights:
+            return ""
+        said = ", ".join(f"{label} {gib:.1f}" for label, gib in weights.items())
+        ours = self.placed.need.weights_gib
+        far = any(abs(gib - ours) > _WEIGHTS_APART * ours for gib in weights.values())
+        why = ": precision or split differ from what is assumed here" if far else ""
+        return f" Weights in GiB by the servers' own word: {said}; by the formula {ours:.1f}{why}."
 
     def finding(
         self, status: Status, text: str, *, known_by: KnownBy | None = None, remedy: str | None = None
@@ -123,10 +141,11 @@ class _Case:
             "weights_from": self.weights_from,
             "tensor_parallel": self.placed.tp,
             "pools": self.pools,
+            "server_memory_gib": self.told,
         }
         return check.FITS.finding(
             status,
-            text,
+            text + self.against_servers,
             observed=self.placed.need.text(),
             threshold=self.capacity,
             known_by=known_by or self.known_by,
@@ -154,11 +173,13 @@ def variant(checklist: Checklist, hardware: HardwareFacts, need: Need | None, fa
         concurrent=checklist.items.modes.level,
         precision=checklist.items.hardware.precision,
         overhead_gib=checklist.items.hardware.overhead_gib,
+        image_tokens=image_tokens(shape),
     )
     placed = place(shape, weights, load, room.usable_gib, devices=room.devices)
     status = Status.PASS if placed.tp else Status.FAIL
+    image = f" and {load.image_tokens:,} of an image" if load.image_tokens else ""
     text = (
-        f"{name} at {load.precision} needs {placed.need.total_gib:.1f} GiB for {load.context:,} tokens x"
+        f"{name} at {load.precision} needs {placed.need.total_gib:.1f} GiB for {load.context:,} tokens{image} x"
         f" {load.concurrent} and {'fits' if placed.tp else 'does not fit'} on {room.name} (limit"
         f" {placed.capacity_gib:.1f} GiB); longest context {placed.max_context:,} tokens."
     )
@@ -192,7 +213,13 @@ def _load(checklist: Checklist, facts: Facts, need: Need, shape: Shape) -> Load:
         overhead_gib=asked.overhead_gib,
         block=(shape.block_size or 32) if block else 0,
         adapter=Mode.SELF_SPECULATION in bases,
+        image_tokens=image_tokens(shape),
     )
+
+
+def image_tokens(shape: Shape) -> int:
+    """Tokens of one image of the largest size: a vision model is bought to be shown one."""
+    return (shape.vision.image_tokens or 0) if shape.vision else 0
 
 
 def _settings(facts: Facts, name: str) -> set[str]:
@@ -224,6 +251,15 @@ def _pools(facts: Facts) -> dict[str, int]:
         label: pool
         for label, endpoint in facts.endpoints.items()
         if label != "incumbent" and endpoint.reachable and (pool := endpoint.context.max_total_num_tokens)
+    }
+
+
+def _told_memory(facts: Facts) -> dict[str, dict[str, float]]:
+    """What each live server says it took of its device, in GiB."""
+    return {
+        label: endpoint.memory_gib
+        for label, endpoint in facts.endpoints.items()
+        if label != "incumbent" and endpoint.reachable and endpoint.memory_gib
     }
 
 

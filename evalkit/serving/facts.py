@@ -70,6 +70,8 @@ class EndpointFacts(Frozen):
     deltas: TokenDeltas | None = None
     known_by: KnownBy | None = None
     context: ServerContext = ServerContext()
+    #: what the server says it took of a device, in GiB: weight, kvcache, graph
+    memory_gib: dict[str, float] = {}  # noqa: RUF012
     capabilities: tuple[Capability, ...] = ()
     #: allow-listed settings: dtype, quantization, kv_cache_dtype, tp_size, max_running_requests, speculative_*, dllm_*…
     settings: dict[str, Any] = {}  # noqa: RUF012  pydantic copies defaults
@@ -156,11 +158,20 @@ class Afterwards(Frozen):
 
 
 class Counters(Frozen):
-    """A server's own counters before and after one sitting's requests; empty where it has none."""
+    """A server's own counters before and after one sitting's requests; empty where it has none.
+
+    An `opening` one is written before the first request, so that a sitting that is killed loses no count: where the
+    server goes on, the next sitting counts from there.
+    """
 
     mode: str
+    opening: bool = False
     before: dict[str, float] = {}  # noqa: RUF012  pydantic copies defaults
     after: dict[str, float] = {}  # noqa: RUF012
+
+    def continues(self, now: dict[str, float]) -> bool:
+        """Whether `now` can be the same process, later: no counter is gone or fell."""
+        return all(now.get(name, -1.0) >= value for name, value in self.before.items())
 
     def grew(self, name: str) -> float | None:
         """By how much a counter grew; None when it was not there, or fell because the server was restarted."""

@@ -85,3 +85,31 @@ def test_a_model_that_cannot_be_read_is_missing(tmp_path):
     document = json.loads(result.stdout)
     assert document["fit"] == []
     assert document["findings"][-1]["status"] == "inconclusive"
+
+
+def test_an_image_is_counted_when_asked_for_and_changes_no_text_model():
+    vision = "nvidia/Nemotron-Labs-Diffusion-VLM-8B"
+
+    def needs(model: str, *options: str) -> list[float]:
+        return [row["need_gib"] for row in json.loads(run(model, "--gpu", "H100", "--json", *options).stdout)["fit"]]
+
+    assert needs(vision)[0] == pytest.approx(18.6, abs=0.06)
+    assert needs(vision, "--images", "1")[0] == pytest.approx(18.6 + 0.39, abs=0.06)
+    text = vision.replace("VLM-8B", "8B")
+    assert needs(text) == needs(text, "--images", "1")
+
+
+PUBLISHED = {
+    "3B": {"bf16": (9.0, 10.3, 11.9, 21.6), "fp8": (6.2, 7.4, 9.1, 18.8), "4bit": (4.9, 6.1, 7.7, 17.5)},
+    "8B": {"bf16": (17.8, 19.4, 21.6, 34.3), "fp8": (10.9, 12.5, 14.7, 27.4), "4bit": (7.7, 9.3, 11.4, 24.2)},
+    "14B": {"bf16": (27.3, 29.2, 31.7, 46.7), "fp8": (16.0, 17.8, 20.3, 35.3), "4bit": (10.6, 12.5, 15.0, 30.0)},
+    "VLM-8B": {"bf16": (18.6, 20.2, 22.4, 35.1)},
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_printed_needs_are_the_published_figures(name):
+    rows = json.loads(run(f"nvidia/Nemotron-Labs-Diffusion-{name}", "--gpu", "H100", "--json").stdout)["fit"]
+    for precision, figures in PUBLISHED[name].items():
+        made = [row["need_gib"] for row in rows if row["precision"] == precision]
+        assert made == pytest.approx(list(figures), abs=0.0551), precision

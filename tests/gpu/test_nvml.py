@@ -130,6 +130,44 @@ def test_an_endpoints_process_is_tied_to_its_device(with_stub):
     assert facts["endpoint_gpus"] == {"diffusion": [0]}
 
 
+LISTENER = """
+import json, os, subprocess, sys, asyncio
+from types import SimpleNamespace as N
+from evalkit.gpu.nvml import collect
+from evalkit.serving.place import find
+code = (
+    "import socket, subprocess, sys, time; s = socket.create_server(('127.0.0.1', 0));"
+    "c = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
+    "print(s.getsockname()[1], c.pid, flush=True); time.sleep(60)"
+)
+server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, start_new_session=True)
+try:
+    port, worker = map(int, server.stdout.readline().split())
+    os.environ["NVML_STUB_PIDS"] = str({"listener": server.pid, "worker": worker, "stranger": 1}[sys.argv[1]])
+    where = asyncio.run(find(f"http://127.0.0.1:{port}"))
+    facts = collect(declared=None, endpoints={"diffusion": N(place=where.where, pid=where.pid, settings={})})
+    print(json.dumps([facts.model_dump(mode="json"), server.pid]))
+finally:
+    os.killpg(server.pid, 9)
+    server.wait()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("holder", ["listener", "worker"])
+def test_a_listening_port_leads_to_its_process_and_to_the_device_that_lists_it_or_its_worker(with_stub, holder):
+    facts, pid = with_stub(LISTENER.replace("sys.argv[1]", repr(holder)))
+    assert (facts["place"], facts["known_by"]) == ("here", "observed")
+    assert facts["endpoint_devices"] == {"diffusion": f"pid {pid} on GPU 0"}
+
+
+@pytest.mark.slow
+def test_a_listener_that_no_device_lists_is_said_to_be_on_none(with_stub):
+    facts, pid = with_stub(LISTENER.replace("sys.argv[1]", repr("stranger")))
+    assert facts["endpoint_gpus"] == {"diffusion": []}
+    assert f"pid {pid} is on no GPU" in facts["endpoint_devices"]["diffusion"]
+
+
 def test_a_process_of_another_namespace_is_named_as_such(with_stub):
     facts = with_stub(
         end("collect(declared=None, endpoints={'d': N(place='here', pid=os.getpid(), settings={})})"), pids=4_000_000

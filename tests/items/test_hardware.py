@@ -226,3 +226,36 @@ def test_variants_are_shown_and_never_counted():
     collected = Facts(start=START, hardware=found(card(15.0)), candidates=(MODEL, other))
     shown = [f for f in decide(checklist(), collected, NOW) if f.id == "hardware.variants"]
     assert [(f.variant, f.status, f.counts) for f in shown] == [("other", Status.FAIL, False)]
+
+
+VLM = CandidateFacts(
+    model="nvidia/Nemotron-Labs-Diffusion-VLM-8B",
+    config={
+        **CONFIG, "vocab_size": 131_073, "spatial_merge_size": 2,
+        "vision_config": {"num_hidden_layers": 24, "hidden_size": 1024, "patch_size": 14, "image_size": 1540},
+    },
+)  # fmt: skip
+
+
+def test_one_image_counts_in_the_fit_of_a_vision_model_and_of_no_other():
+    text, vision = findings(found())["hardware.fits"], findings(found(), candidate=VLM)["hardware.fits"]
+    assert "image" not in text.summary
+    assert "16,384 tokens and 3,025 of an image" in vision.summary
+    assert "KV 2.52" in vision.observed  # 2.12 GiB of text and 0.39 of the image
+
+
+def test_an_image_can_be_what_does_not_fit():
+    asks = checklist(context={"need_tokens": 10_000})
+    card_gib = 20.4  # 95% are 19.38 GiB: enough for the text alone, not for an image beside it
+    assert findings(found(card(card_gib)), candidate=VLM, asks=asks)["hardware.fits"].status is Status.FAIL
+    text_only = VLM.model_copy(update={"config": {k: v for k, v in VLM.config.items() if k != "vision_config"}})
+    assert findings(found(card(card_gib)), candidate=text_only, asks=asks)["hardware.fits"].status is Status.PASS
+
+
+@pytest.mark.parametrize(("weight", "remarked"), [(15.9, False), (7.6, True)])
+def test_a_servers_own_figure_for_its_weights_stands_beside_the_formulas(weight, remarked):
+    told = server(20_000).model_copy(update={"memory_gib": {"weight": weight, "kvcache": 2.6}})
+    fit = findings(found(), endpoints={"diffusion": told})["hardware.fits"]
+    assert f"diffusion {weight:.1f}; by the formula 15.8" in fit.summary
+    assert ("precision or split differ" in fit.summary) is remarked
+    assert fit.data["server_memory_gib"] == {"diffusion": {"weight": weight, "kvcache": 2.6}}
