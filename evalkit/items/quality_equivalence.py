@@ -54,8 +54,10 @@ def equivalence(
     if base_mode(mode) not in (Mode.SELF_SPECULATION, Mode.SPECULATIVE):
         equal = sum(row.same for row in greedy)
         said = f"{equal} of {len(greedy)} replies equal the baseline's"
-        text = f"{said}; diffusion draws differently, so this is information."
-        info: dict[str, object] = {"pairs": len(greedy), "equal": equal}
+        again = [row.again for row in greedy if row.again is not None]
+        floor = f" (the baseline its own in {percent(sum(again) / len(again))})" if again else ""
+        text = f"{said}{floor}; diffusion draws differently, so this is information."
+        info: dict[str, object] = {"pairs": len(greedy), "equal": equal, "noise_pairs": len(again), "noise": sum(again)}
         return make(Status.NOT_APPLICABLE, text, mode=mode, counts=False, data=info)
     if baseline == INCUMBENT or (rows and not greedy):
         why = "the baseline is another model" if baseline == INCUMBENT else "all cases are sampled"

@@ -155,9 +155,11 @@ def _decided(data: Table, margin: float, carried_by: str | None) -> tuple[Status
         pessimistic = data.pessimistic()
         if pessimistic.low > -margin:
             return Status.PASS, f"no more than the margin is lost against {data.baseline}", None
-        missing = len([pair for pair in data.pairs if pair.mode is None and pair.base is not None])
-        hint = "resume the run so that the open cases are answered"
-        return Status.INCONCLUSIVE, f"within the margin only if the {missing} unscored cases are left out", hint
+        hint = "resume the run so that the open cases are answered in both modes"
+        text = (
+            f"within the margin only if the {len(data.one_sided)} cases that one of the two left unscored are left out"
+        )
+        return Status.INCONCLUSIVE, text, hint
     if data.clusters < least:
         return _too_small(data, margin, carried_by, least)
     more = f"answer about {needed(data, margin)} cases of this kind, or accept a larger margin before the run"

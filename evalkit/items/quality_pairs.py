@@ -111,11 +111,16 @@ class Table:
         return self._interval([(pair.cluster, pair.difference) for pair in self.both])
 
     def pessimistic(self) -> Interval:
-        """As `interval`, with every case that only the mode left unscored counted as failed."""
+        """As `interval`, with every case that only one of the two left unscored counted against the mode."""
         lost = [
-            (pair.cluster, -(pair.base or 0.0)) for pair in self.pairs if pair.mode is None and pair.base is not None
+            (pair.cluster, (pair.mode or 0.0) - (1.0 if pair.base is None else pair.base)) for pair in self.one_sided
         ]
         return self._interval([(pair.cluster, pair.difference) for pair in self.both] + lost)
+
+    @property
+    def one_sided(self) -> list[Pair]:
+        """Cases that one of the two has scored and the other has not."""
+        return [pair for pair in self.pairs if (pair.mode is None) != (pair.base is None)]
 
     def _interval(self, differences: list[tuple[str, float]]) -> Interval:
         if not differences:

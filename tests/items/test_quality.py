@@ -354,3 +354,31 @@ def test_open_brackets_and_fences_are_counted_and_do_not_block():
     (finding,) = found(run(answers, of), "degeneration")
     assert finding.status is Status.WARN
     assert "120 unclosed (baseline 0)" in finding.summary
+
+
+def test_a_baseline_that_left_cases_out_is_no_easier_to_equal():
+    of, boom = suite(200), ExchangeError(kind="http", message="x", status=500)
+    answers = [
+        one(AR, i, error=boom) if a.mode == AR and (i := int(a.case_id)) < 12 and not a.repeat else a
+        for a in both(of, lost=range(12))
+    ]
+    (finding,) = found(run(answers, of), "non-inferiority")
+    assert finding.status is Status.INCONCLUSIVE
+    assert "12 cases that one of the two left unscored" in finding.summary
+
+
+def test_an_incumbent_that_answered_a_part_is_not_compared():
+    asked = {"incumbent": {"endpoint": "http://127.0.0.1:1", "required": True}}
+    theirs = [one("incumbent", i) for i in range(90)]
+    (finding,) = found(run(both(suite()) + theirs, suite(), asked=asked), "incumbent")
+    assert finding.status is Status.INCONCLUSIVE
+    assert "NOT COMPARED: only 90 of 120" in finding.summary
+
+
+@pytest.mark.parametrize(("margin", "wanted"), [(0.15, Status.PASS), (0.03, Status.FAIL)])
+def test_the_incumbent_has_a_margin_of_its_own(margin, wanted):
+    asked = {"incumbent": {"endpoint": "http://127.0.0.1:1", "required": True}}
+    theirs = [one("incumbent", i) for i in range(120)]
+    found_ = run(both(suite(), lost=range(10)) + theirs, suite(), asked=asked, items={"incumbent_margin": margin})
+    (finding,) = found(found_, "incumbent")
+    assert finding.status is wanted, finding.summary
