@@ -9,6 +9,7 @@ from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import context_checks as check
 from evalkit.items.context_limits import server_limits, usable
 from evalkit.items.context_need import Need
+from evalkit.items.context_rates import rates
 from evalkit.run.facts import Facts
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import EndpointFacts
@@ -24,7 +25,7 @@ def of_mode(checklist: Checklist, facts: Facts, need: Need | None, mode: str) ->
         findings.append(_output(endpoint, probe, facts, checklist.items.context.need_output_tokens, mode))
     if probe or checklist.items.context.probe:
         findings += [_probe(probe, need, mode), _over_limit(probe, mode)]
-    return [*findings, *_rates(checklist, endpoint, mode)]
+    return [*findings, *rates(checklist, facts, endpoint, mode)]
 
 
 def _server_limit(
@@ -188,54 +189,3 @@ def _over_limit(probe: ContextProbe | None, mode: str) -> Finding:
     return check.OVER_LIMIT.finding(
         status, f"{mode}: an over-long request {text}{detail}.", mode=mode, observed=outcome, known_by=KnownBy.OBSERVED
     )
-
-
-def _rates(checklist: Checklist, endpoint: EndpointFacts | None, mode: str) -> list[Finding]:
-    """Against limits.need_rpm and need_tpm; told limits without a need are information."""
-    needs = {"requests": checklist.items.context.limits.need_rpm, "tokens": checklist.items.context.limits.need_tpm}
-    told = _told_rates(endpoint.rate_limits if endpoint else {})
-    findings = []
-    for kind, wanted in needs.items():
-        limit = told.get(kind)
-        if wanted is None:
-            if limit is not None:
-                text = f"{mode}: the service allows {limit:,.0f} {kind} a minute; nothing is asked of it."
-                findings.append(
-                    check.RATE_LIMITS.finding(Status.PASS, text, mode=mode, known_by=KnownBy.DECLARED, counts=False)
-                )
-            continue
-        own = endpoint is not None and endpoint.place == "here" and limit is None
-        if limit is None and own:
-            text = f"{mode}: a server of your own without rate limits."
-            findings.append(check.RATE_LIMITS.finding(Status.NOT_APPLICABLE, text, mode=mode))
-        elif limit is None:
-            text = f"{mode}: {wanted:,.0f} {kind} a minute are needed, the service tells no limit."
-            remedy = "read the provider's limits page, and declare or waive; a load at your rate shows it too"
-            findings.append(check.RATE_LIMITS.finding(Status.INCONCLUSIVE, text, mode=mode, remedy=remedy))
-        else:
-            status = Status.PASS if limit >= wanted else Status.FAIL
-            text = f"{mode}: {limit:,.0f} {kind} a minute allowed, {wanted:,.0f} needed."
-            findings.append(
-                check.RATE_LIMITS.finding(
-                    status,
-                    text,
-                    mode=mode,
-                    observed=f"{limit:,.0f}",
-                    threshold=f"{wanted:,.0f}",
-                    known_by=KnownBy.DECLARED,
-                )
-            )
-    return findings
-
-
-def _told_rates(headers: dict[str, str]) -> dict[str, float]:
-    """`x-ratelimit-limit-requests` and `-tokens`, a minute; other windows are not converted."""
-    told: dict[str, float] = {}
-    for name, value in headers.items():
-        lowered = name.lower()
-        for kind in ("requests", "tokens"):
-            if lowered.endswith((f"ratelimit-limit-{kind}", f"ratelimit-limit-{kind}-minute", f"{kind}_per_minute")):
-                number = value.split(",", maxsplit=1)[0].strip().replace("_", "")
-                if number.isdigit() and len(number) < 16:
-                    told[kind] = float(number)
-    return told
