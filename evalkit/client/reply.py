@@ -28,6 +28,7 @@ _FIGURES = frozenset(
         "spec_num_proposed_drafts", "e2e_latency", "queue_time", "first_token_latency", "decode_throughput",
         "prompt_time", "completion_time", "total_time", "prompt_ms", "predicted_ms", "predicted_n", "draft_n",
         "draft_n_accepted", "reasoning_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens",
+        "forward_passes",
     }
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import Any
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import KnownBy
 from evalkit.limits import CAPABILITY
-from evalkit.serving.declared import IGNORES_TEMPERATURE
+from evalkit.serving.declared import IGNORES_TEMPERATURE, OWN_CODE
 from evalkit.serving.facts import Capability, EndpointFacts
 from evalkit.serving.observe import deltas_of
 
@@ -50,7 +50,10 @@ def declared(engine: str | None, settings: Mapping[str, Any], mode: str | None) 
         parser = settings["tool_call_parser"]
         detail = f"parser {parser}" if parser else "the server was started without --tool-call-parser"
         found.append(Capability(name="tool_calls", value=bool(parser), known_by=KnownBy.DECLARED, detail=detail))
-    if engine == "sglang" and "max_running_requests" in settings:
+    if engine == OWN_CODE:
+        detail = "the model's own code parses none"
+        found.append(Capability(name="tool_calls", value=False, known_by=KnownBy.DECLARED, detail=detail))
+    if engine in ("sglang", OWN_CODE) and "max_running_requests" in settings:
         told = settings["max_running_requests"]
         if told is not None:
             found.append(Capability(name="max_running_requests", value=told, known_by=KnownBy.DECLARED))

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from evalkit.modes import Mode
 
+#: owner and engine name of examples/remote_code_server
+OWN_CODE = "remote-code"
 FORK_DIFFUSION = frozenset({"FastDiffuser", "LearnedSampler"})
 FORK_SELF_SPECULATION = frozenset({"LinearSpec"})
 UPSTREAM_DIFFUSION = frozenset({"LowConfidence", "JointThreshold", "JointThresholdInDel", "Gemma4Renoise"})
@@ -73,10 +75,19 @@ def vllm(settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> D
     return Declared(Mode.AUTOREGRESSIVE.value, "its metrics count neither denoising steps nor draft tokens")
 
 
+def own_code(info: Mapping[str, Any]) -> Declared:
+    """The example server around a model's own code names its mode."""
+    mode = info.get("decoding_mode")
+    if isinstance(mode, str) and mode in {known.value for known in Mode}:
+        return Declared(mode, "the model's own code decodes in this mode")
+    return Declared(None, "the server names no decoding mode that evalkit knows")
+
+
 def block_size(settings: Mapping[str, Any], architectures: tuple[str, ...]) -> int | None:
     """Tokens per block of a diffusion server: told, else the page size (set to the block), else by architecture."""
     if not settings.get("dllm_algorithm"):
-        return None
+        told = settings.get("block_size")
+        return told if isinstance(told, int) and told > 1 else None
     for name in ("dllm_block_size", "page_size"):
         value = settings.get(name)
         if isinstance(value, int) and value > 1:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from evalkit.secrets import redact
 from evalkit.serving.control import Control, Reply
+from evalkit.serving.declared import OWN_CODE
 from evalkit.serving.redaction import text_of, unwrap
 from evalkit.text import one_line
 
@@ -103,6 +104,8 @@ async def ask(control: Control) -> Answers:
 
 
 def _order(owner: object) -> list[Any]:
+    if owner == OWN_CODE:
+        return [_own_code]
     if owner == "vllm":
         return [_vllm, _sglang, _others]
     return [_sglang, _vllm, _others]
@@ -131,6 +134,16 @@ async def _sglang(control: Control, answers: Answers) -> bool:
     if answers.version is None:
         loads = await control.get_json("/v1/loads")
         answers.version = text_of(loads.json.get("version")) if isinstance(loads.json, dict) else None
+    return True
+
+
+async def _own_code(control: Control, answers: Answers) -> bool:
+    """The example server around a model's own code; /server_info names the decoding mode."""
+    answers.engine = OWN_CODE
+    page, model = await control.get_json("/server_info"), await control.get_json("/model_info")
+    answers.info = page.json if isinstance(page.json, dict) else {}
+    answers.model_info = model.json if isinstance(model.json, dict) else {}
+    answers.version = text_of(answers.info.get("version"))
     return True
 
 

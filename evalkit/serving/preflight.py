@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evalkit.checklist.schema import Checklist
 from evalkit.modes import base_mode
+from evalkit.serving.declared import OWN_CODE
 from evalkit.serving.facts import Conflict, EndpointFacts
 
 
@@ -60,6 +61,10 @@ def _of(checklist: Checklist, label: str, served: EndpointFacts, work: Work) -> 
     if served.declared_mode is not None and served.declared_mode != want:
         what = f"the server declares {served.declared_mode}, the label says {want}"
         add(what, "start it in the mode of its label, or correct the label", certain=True)
+    if served.engine == OWN_CODE and label == checklist.baseline.speed:
+        what = "the model's own code is no timing reference: any mode would look fast against it"
+        remedy = f"call it {label}@remote-code and name it as baseline.quality alone"
+        add(what, remedy, certain=True)
     level = checklist.items.modes.level
     parallel = served.capability("max_running_requests")
     if parallel and isinstance(parallel.value, int) and parallel.value < level:
@@ -67,7 +72,11 @@ def _of(checklist: Checklist, label: str, served: EndpointFacts, work: Work) -> 
         add(what, f"start it with --max-running-requests {level}", certain=False)
     calls = served.capability("tool_calls")
     if work.tools and calls and calls.value is False:
-        add(f"a tools suite is asked, tool calls are not parsed: {calls.detail}", _parser(served), certain=True)
+        add(
+            f"a tools suite is asked, tool calls are not parsed: {calls.detail}",
+            _parser(served),
+            certain=served.engine != OWN_CODE,
+        )
     asked = checklist.modes[label].model
     if asked and served.served_models and asked not in served.served_models:
         what = f"the model {asked} is not among those served: {', '.join(served.served_models[:5])}"

@@ -16,7 +16,9 @@ from evalkit.limits import CONTROL, GENERATION, ControlLimits, Limits
 from evalkit.secrets import redact
 from evalkit.serving import capabilities, contradictions, declared, metrics, place, redaction
 from evalkit.serving import observe as observing
+from evalkit.serving.context_memory import memory_gib
 from evalkit.serving.control import Control, base_url
+from evalkit.serving.declared import OWN_CODE
 from evalkit.serving.engines import Answers, ask, cards
 from evalkit.serving.facts import EndpointFacts, ServerContext
 from evalkit.serving.keys import resolve_key
@@ -121,7 +123,8 @@ async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers,
         error_kind=problem.kind if problem else None,
         engine=answers.engine,
         engine_version=version,
-        release=declared.release(version, settings),
+        # a model's own code is no engine that is released
+        release="unknown" if answers.engine == OWN_CODE else declared.release(version, settings),
         gateway=answers.gateway or ("sglang-router" if answers.router else None),
         model=endpoint.model or redaction.text_of(about.get("served_model_name")) or (served[0] if served else None),
         served_models=served,
@@ -135,13 +138,14 @@ async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers,
         block_size=declared.block_size(settings, architectures),
         known_by=KnownBy.DECLARED if said.mode else None,
         context=_context(info, card, settings),
+        memory_gib=memory_gib(info),
         capabilities=capabilities.declared(answers.engine, settings, said.mode),
         settings=settings,
         process=_process(info, settings, counters, where),
         place=where.where,
         place_why=where.why,
         pid=where.pid,
-        provenance=_provenance(endpoint, version, settings),
+        provenance=_provenance(endpoint, version, settings, info),
         counters_before=counters or {},
         rate_limits={k: v for k, v in answers.models.headers.items() if "ratelimit" in k},
         probed_at=when,
@@ -159,6 +163,8 @@ def _settings(answers: Answers) -> dict[str, Any]:
             if name not in kept and name in answers.model_info:
                 kept[name] = redaction.scalar(answers.model_info[name])
         return kept
+    if answers.engine == OWN_CODE:
+        return redaction.settings(answers.info, redaction.OWN_CODE)
     config = answers.info.get("vllm_config")
     if answers.engine == "vllm" and isinstance(config, dict):
         shown: dict[str, Any] = {n: bool(config.get(n)) for n in ("diffusion_config", "speculative_config")}
@@ -174,6 +180,8 @@ def _declared(answers: Answers, settings: Mapping[str, Any], counters: Mapping[s
         return declared.sglang(settings)
     if answers.engine == "vllm":
         return declared.vllm(settings, counters)
+    if answers.engine == OWN_CODE:
+        return declared.own_code(answers.info)
     name = answers.engine or answers.gateway or "this server"
     return declared.Declared(None, f"{name} does not say how it decodes")
 
@@ -235,7 +243,9 @@ def _process(
     return hashlib.sha256(json.dumps(marks, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _provenance(endpoint: Endpoint, version: str | None, settings: Mapping[str, Any]) -> dict[str, str]:
+def _provenance(
+    endpoint: Endpoint, version: str | None, settings: Mapping[str, Any], info: Mapping[str, Any]
+) -> dict[str, str]:
     told: dict[str, str] = {}
     sha = declared.commit(version)
     if sha:
@@ -245,6 +255,10 @@ def _provenance(endpoint: Endpoint, version: str | None, settings: Mapping[str, 
     image = next((part for part in endpoint.launch or () if "@sha256:" in part), None)
     if image:
         told["image"] = one_line(image, limit=200)
+    for key, name in (("remote_code_sha256", "remote code"), ("adapter", "adapter"), ("weight_version", "weights")):
+        value = redaction.model_name(info.get(key)) if key == "adapter" else redaction.text_of(info.get(key))
+        if value and value != "default":
+            told[name] = value
     if endpoint.note:
         told["note"] = redact(one_line(endpoint.note))
     return told

@@ -53,6 +53,8 @@ SCALARS = (
     "device",
     "weight_version",
 )
+#: what the example server around a model's own code tells of its settings
+OWN_CODE = ("block_size", "threshold", "dtype", "quantization", "context_length", "max_running_requests", "call")
 #: values that may be paths of the server's machine: only the last part is kept
 PATHS = ("dllm_algorithm_config", "speculative_draft_model_path")
 _LIMIT = 200

@@ -244,6 +244,13 @@ def _chunk_sizes(good: Sequence[TimedSample]) -> ChunkSizes:
 
 
 def _per_forward(mode: str, good: Sequence[TimedSample]) -> tuple[PerForward | None, str]:
+    counted = [(s.exchange.completion_tokens, s.exchange.server.get("forward_passes")) for s in good]
+    told = [(tokens, passes) for tokens, passes in counted if tokens and isinstance(passes, int) and passes > 0]
+    if told and len(told) == len(good):
+        value = sum(tokens for tokens, _ in told) / sum(passes for _, passes in told)
+        return PerForward(
+            value=value, definition="tokens per forward pass, as the server counts them in its replies"
+        ), ""
     kind = None if mode == INCUMBENT else base_mode(mode)
     if kind is Mode.AUTOREGRESSIVE:
         return PerForward(value=1.0, definition="one token per forward pass, by the method"), ""
