@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
-from evalkit.checklist.schema import Checklist, Waiver
+from evalkit.checklist.schema import Checklist
 from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, Finding, Frozen, ItemId, Status, worst
 from evalkit.items import context, hardware, modes, quality, serving
 from evalkit.items import license as license_item
 from evalkit.modes import INCUMBENT
 from evalkit.run.facts import Facts
+from evalkit.waivers import WaiverUse, apply
 
 Qualified = Literal["pass", "fail", "inconclusive"]
-MAX_WAIVER = timedelta(days=180)
 EXIT_CODES = {"go": 0, "no-go": 1, "inconclusive": 3}
 _DECIDERS: dict[ItemId, Callable[[Checklist, Facts, datetime], list[Finding]]] = {
     "license": license_item.decide,
@@ -41,16 +41,6 @@ class ModeResult(Frozen):
     reasons: tuple[str, ...] = ()
 
 
-class WaiverUse(Frozen):
-    finding: str
-    mode: str | None
-    reason: str
-    owner: str
-    expires: str
-    state: Literal["used", "expired", "unused"]
-    original_status: Status | None = None
-
-
 class Decision(Frozen):
     verdict: Literal["go", "no-go", "inconclusive"]
     exit_code: int
@@ -68,7 +58,7 @@ class Decision(Frozen):
 def decide(checklist: Checklist, facts: Facts, now: datetime, *, strict: bool = False) -> Decision:
     """The decision on what was collected. `strict` turns warn into fail."""
     findings = {item: gather(item, checklist, facts, now) for item in ITEM_IDS}
-    findings, waivers = apply_waivers(findings, checklist, facts, now)
+    findings, waivers = apply(findings, checklist, facts.candidate.revision if facts.candidate else None, now)
     if strict:
         findings = {item: [_strict(f) for f in found] for item, found in findings.items()}
     speeds: dict[str | None, object] = {
@@ -98,39 +88,6 @@ def gather(item: ItemId, checklist: Checklist, facts: Facts, now: datetime) -> l
         if e.item == item
     ]  # fmt: skip
     return found
-
-
-def apply_waivers(
-    findings: dict[ItemId, list[Finding]], checklist: Checklist, facts: Facts, now: datetime
-) -> tuple[dict[ItemId, list[Finding]], tuple[WaiverUse, ...]]:
-    """Waived findings keep their original status; a waiver that is dead or for another commit covers nothing."""
-    uses: list[WaiverUse] = []
-    result = {item: list(found) for item, found in findings.items()}
-    revision = facts.candidate.revision if facts.candidate else None
-    for waiver in checklist.waivers:
-        alive = now.date() <= waiver.expires <= now.date() + MAX_WAIVER
-        alive = alive and (waiver.revision is None or waiver.revision == revision)
-        item = next(i for i in ITEM_IDS if i == waiver.finding.split(".")[0])
-        hits = [n for n, f in enumerate(result[item]) if _covers(waiver, f)]
-        original = result[item][hits[0]].status if hits else None
-        state: Literal["used", "expired", "unused"] = "unused" if not hits else "used" if alive else "expired"
-        if state == "used":
-            for n in hits:
-                f = result[item][n]
-                result[item][n] = f.model_copy(update={"status": Status.WAIVED, "original_status": f.status})
-        uses.append(
-            WaiverUse(
-                finding=waiver.finding, mode=waiver.mode, reason=waiver.reason, owner=waiver.owner,
-                expires=waiver.expires.isoformat(), state=state, original_status=original,
-            )
-        )  # fmt: skip
-    return result, tuple(uses)
-
-
-def _covers(waiver: Waiver, finding: Finding) -> bool:
-    if waiver.case is not None or finding.id != waiver.finding:
-        return False
-    return finding.status in (Status.FAIL, Status.INCONCLUSIVE, Status.ERROR) and waiver.mode in (None, finding.mode)
 
 
 def _strict(finding: Finding) -> Finding:

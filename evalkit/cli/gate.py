@@ -39,7 +39,7 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
     import json
 
     from evalkit.report.gate import gate, parse_age
-    from evalkit.report.source import open_source
+    from evalkit.report.source import open_for_gate
     from evalkit.text import one_line
 
     age = parse_age(max_age)
@@ -48,7 +48,7 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
         from evalkit.checklist.loader import load_checklist
 
         loaded = load_checklist(checklist)
-    source, now = open_source(run), datetime.now(UTC)
+    source, now = open_for_gate(run), datetime.now(UTC)
     result = gate(
         source, now, checklist=loaded, max_age=age, revision=revision,
         accept_changed_checklist=accept_changed_checklist,

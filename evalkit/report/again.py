@@ -46,7 +46,7 @@ def workflow_lines(path: Path, document: dict[str, Any], file: str) -> list[str]
 
 def strict(facts: Facts) -> bool:
     """Whether the run was asked to count warnings as failures."""
-    return "--strict" in facts.start.argv
+    return facts.start.strict
 
 
 def as_of(facts: Facts) -> datetime:

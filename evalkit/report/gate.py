@@ -72,7 +72,7 @@ def gate(
         doubts += [str(change) for change in looser]
     told = tuple(str(change) for change in differing)
     decision: Decision = decide(used.checklist, facts, now, strict=strict or asked_strictly(facts))
-    notes = _notes(source, decision)
+    notes = _notes(source, decision) + tuple(f"checklist {change}" for change in differing if not change.looser)
     if doubts:
         return GateResult(3, decision.verdict, tuple(doubts), told, notes)
     return GateResult(decision.exit_code, decision.verdict, decision.reasons, told, notes)

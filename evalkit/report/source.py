@@ -32,6 +32,40 @@ class Source(Protocol):
     def verify(self) -> list[str]: ...
 
 
+class Unreadable:
+    """A packed file that is there and cannot be read: no usage error, but nothing to trust either."""
+
+    redacted = False
+    cannot: tuple[str, ...] = ()
+
+    def __init__(self, path: Path, error: RunFolderError) -> None:
+        self.path = path
+        self._error = error
+
+    def facts(self) -> Facts:
+        raise self._error
+
+    def checklist(self) -> LoadedChecklist:
+        raise self._error
+
+    def verify(self) -> list[str]:
+        return []
+
+
+def open_for_gate(path: Path) -> Source:
+    """The run at `path`; a packed file that cannot be read is a doubt, not an error.
+
+    Raises:
+        RunFolderError: nothing there, or a folder without a run.
+    """
+    try:
+        return open_source(path)
+    except RunFolderError as error:
+        if not path.is_file():
+            raise
+        return Unreadable(path, error)
+
+
 def open_source(path: Path) -> Source:
     """The run at `path`.
 

@@ -22,7 +22,12 @@ def write_run(path: Path, checklist: Checklist, facts: Facts, *, lines: dict[str
         checklist=checklist, path=path / "checklist.yaml", folder=path, sha256="b" * 64, lines=lines or {}
     )
     folder = RunFolder.create(path, loaded, PLAN)
-    start = facts.start.model_copy(update={"checklist_sha256": loaded.sha256, "plan_sha256": plan_hash(PLAN)})
+    hashes = {
+        "checklist_sha256": loaded.sha256,
+        "plan_sha256": plan_hash(PLAN),
+        "resolved_sha256": folder.resolved_sha256(),
+    }
+    start = facts.start.model_copy(update=hashes)
     journal = Journal(folder.journal)
     for kind, fact in _records(facts.model_copy(update={"start": start})):
         journal.append(kind, fact)
