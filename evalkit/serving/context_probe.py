@@ -11,7 +11,7 @@ from random import Random
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.secrets import redact
 from evalkit.serving.context_facts import ContextProbe, ContextStep
-from evalkit.serving.context_text import DEPTHS, Planted, ask, document, plant
+from evalkit.serving.context_text import DEPTHS, ask, document, plant
 from evalkit.text import one_line
 
 #: tokens left for the reply to a question
@@ -46,7 +46,7 @@ async def probe_context(
     steps = await prober.climb(base, goal)
     longest = max((s.counted_tokens or 0 for s in steps if s.ok and not s.cut), default=0) or None
     update: dict[str, object] = {"steps": steps, "longest_ok": longest, "outcome": classify(steps)}
-    update.update(await prober.over(server_limit))
+    update.update(await prober.over(server_limit, base))
     if need_output_tokens:
         update.update(await prober.output(need_output_tokens))
     return result.model_copy(update=update)
@@ -127,15 +127,22 @@ class _Prober:
                 break
         return tuple(steps)
 
-    async def over(self, limit: int | None) -> dict[str, object]:
-        """A prompt above the server's own limit must be refused with a clear error."""
+    async def over(self, limit: int | None, base: ContextStep) -> dict[str, object]:
+        """A prompt above the server's own limit must be refused with a clear error; if it is taken, both ends of it
+        must have been read.
+        """
         if limit is None or limit > _MOST_TOKENS:
             return {"over_limit_detail": "the server's own limit is not known, so nothing is over it"}
         lines = self.lines_for(round(limit * 1.1) + 64)
         facts = plant(self.rng)
-        sent = self.tokens_of(lines)
-        reply = await self._send(ask(document(self.rng, lines, facts), facts[0].question), REPLY_TOKENS)
-        outcome, detail = _judge_over(reply, facts[0], sent, limit)
+        text, sent = document(self.rng, lines, facts), self.tokens_of(lines)
+        reply = await self._send(ask(text, facts[0].question), REPLY_TOKENS)
+        outcome, detail = _judge_over(reply, sent, limit)
+        if outcome == "accepted":
+            last = await self._send(ask(text, facts[-1].question), REPLY_TOKENS)
+            ends = {fact.depth: fact.code in f"{one.text} {one.reasoning}"
+                    for fact, one in ((facts[0], reply), (facts[-1], last))}  # fmt: skip
+            outcome, detail = _judge_ends(ends, base, sent, limit)
         after = await self._send("Say hello.", 8)
         if not after.ok:
             outcome, detail = "unclear", f"{detail}; afterwards the server no longer answers"
@@ -183,21 +190,29 @@ class _Prober:
         return await self.client.chat(self.target, request)
 
 
-def _judge_over(reply: Exchange, first: Planted, sent: int, limit: int) -> tuple[str, str]:
+def _judge_over(reply: Exchange, sent: int, limit: int) -> tuple[str, str]:
+    """By status and counts; `accepted` is for the facts to confirm."""
     if not reply.ok:
         reason = _reason(reply) or "no reason"
         if _refused(reply):
             return "refused", f"{sent} tokens against a limit of {limit}: {reason}"
         return "unclear", f"{sent} tokens against a limit of {limit}: {reason}"
     counted = reply.prompt_tokens
-    if counted is not None and counted < 0.85 * sent:
+    if counted is not None and (counted < 0.85 * sent or counted <= min(limit, 0.96 * sent)):
         return "truncated", f"{sent} tokens were sent, {counted} were read, and no error was given"
-    if first.code in reply.text:
+    return "accepted", ""
+
+
+def _judge_ends(ends: dict[float, bool], base: ContextStep, sent: int, limit: int) -> tuple[str, str]:
+    """What the first and the last fact of an over-long prompt say, where the short one showed that facts come back."""
+    taken = f"{sent} tokens were taken without an error above the limit of {limit}"
+    if all(ends.values()):
         return "accepted", f"{sent} tokens were taken and read, above the limit of {limit} that the server tells"
-    return (
-        "unclear",
-        f"{sent} tokens were taken without an error above the limit of {limit}; the first fact did not come back",
-    )
+    known = all(base.recalled.get(str(depth)) for depth in ends)
+    if known and any(ends.values()):
+        gone = "first" if not next(iter(ends.values())) else "last"
+        return "truncated", f"{taken}; of two facts the {gone} one did not come back"
+    return "unclear", f"{taken}; the facts at its ends did not come back"
 
 
 def _refused(reply: Exchange) -> bool:
