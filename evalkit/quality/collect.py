@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, ExchangeError, Target
 from evalkit.limits import GIVE_UP_AFTER
@@ -96,12 +97,12 @@ class _Run:
             self.judge_line(line, reply)
         else:
             reply = _failed(f"not sent: {line.given_up}")
-        self.on_answer(
-            answer(
-                planned.mode, planned.suite, planned.case, reply,
-                repeat=planned.repeat, streamed=planned.streamed, allow_exec=self.allow_exec,
-            )
+        grade = partial(
+            answer, planned.mode, planned.suite, planned.case, reply,
+            repeat=planned.repeat, streamed=planned.streamed, allow_exec=self.allow_exec,
         )  # fmt: skip
+        # code that runs for seconds must not keep other replies waiting
+        self.on_answer(await asyncio.to_thread(grade) if self.allow_exec else grade())
 
     def late(self) -> bool:
         return self.deadline is not None and asyncio.get_running_loop().time() >= self.deadline

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -132,8 +133,43 @@ def test_generated_code_runs_only_with_permission_and_under_limits():
     good, endless = said("def f():\n    return 1"), said("def f():\n    while True: pass")
     assert grade_exchange(one, endless).passed is True  # not run: it parses
     assert grade_exchange(one, good, allow_exec=True).grades[1].passed is True
-    slow = case({"code_parses": {}}, {"python_tests": {"tests": "f()", "seconds": 0.5}})
-    assert grade_exchange(slow, endless, allow_exec=True).passed is False
+
+
+RUN = {
+    "endless": ("def f():\n    while True: pass", "f()", "still running after 0.5 s"),
+    "leaves early": ("import sys\nsys.exit(0)", "assert False", "ended before the tests"),
+    "leaves at once": ("import os\nos._exit(0)", "assert False", "ended before the tests"),
+    "fails": ("def f():\n    return 2", "assert f() == 1", "AssertionError"),
+    "eats memory": ("x = 'a' * (1 << 31)", "pass", "MemoryError"),
+    "fills the disk": ("open('big', 'wb').write(b'x' * (3 << 20))", "pass", ""),
+    "prints for ever": ("import sys\nwhile True: sys.stderr.write('x' * 100000)", "pass", ""),
+    "looks around": ("import os\nassert dict(os.environ).get('HOME') is None, 'sees the environment'", "pass", None),
+    "waits for input": ("x = input()", "pass", "EOFError"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(RUN))
+def test_generated_code_is_held_in_limits(name):
+    code, tests, why = RUN[name]
+    one = case({"code_parses": {}}, {"python_tests": {"tests": tests, "seconds": 0.5 if name == "endless" else 5}})
+    got = grade_exchange(one, said(code), allow_exec=True).grades[1]
+    assert got.passed is (why is None), got
+    assert (why or "") in got.reason
+    assert len(got.reason) <= 201
+
+
+@pytest.mark.slow
+def test_a_child_that_the_code_leaves_behind_is_ended(tmp_path):
+    mark = tmp_path / "alive"
+    code = (
+        "import os, time\n"
+        "try:\n    child = os.fork()\nexcept OSError:\n    child = 1\n"
+        f"if child == 0:\n    time.sleep(1.5)\n    open({str(mark)!r}, 'w').close()\n    os._exit(0)\n"
+    )
+    one = case({"code_parses": {}}, {"python_tests": "assert True"})
+    assert grade_exchange(one, said(code), allow_exec=True).passed is True
+    time.sleep(2)
+    assert not mark.exists()
 
 
 class Entry:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-import resource
+import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -34,44 +36,62 @@ def python_tests(reply: Exchange, case: Case, params: PythonTests) -> Grade:
     return grade("python_tests", None, OFF, counts=False)
 
 
+#: the child limits itself, then becomes the interpreter that runs the file: limits outlive the exec
+_START = """
+import os, resource, sys
+memory, seconds, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+for what, limit in (
+    (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, 1 << 20),
+    (resource.RLIMIT_NOFILE, 32), (resource.RLIMIT_NPROC, 0), (resource.RLIMIT_CORE, 0),
+):
+    resource.setrlimit(what, (limit, limit))
+os.execv(sys.executable, [sys.executable, "-I", "-S", path])
+"""
+
+
 def run_python_tests(reply: Exchange, case: Case, params: PythonTests) -> Grade:
     """Runs the reply's code and the tests in a fresh interpreter.
 
     Limits on CPU, memory, files, processes and time; an empty folder, an empty environment and no standard input. It is
-    no sandbox against an attacker: run evalkit in a container when the model is not trusted.
+    no sandbox against an attacker: run evalkit in a container when the model is not trusted. Code that leaves before
+    the tests are through has not passed them.
     """
     del case
     code = code_of(text_of(reply), "auto")
     if not code or not code.strip():
         return grade("python_tests", False, "no code in the reply")
-    with tempfile.TemporaryDirectory(prefix="evalkit-") as folder:
-        path = os.path.join(folder, "reply.py")  # noqa: PTH118  a plain name in a fresh folder
-        with open(path, "w", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-            file.write(f"{code}\n\n{params.tests}\n")
+    with tempfile.TemporaryDirectory(prefix="evalkit-") as name:
+        folder = Path(name)
+        script = f"{code}\n\n{params.tests}\n\nopen({str(folder / 'through')!r}, 'w').close()\n"
+        (folder / "reply.py").write_text(script, encoding="utf-8", errors="replace")
         try:
-            done = subprocess.run(  # noqa: S603  allowed by the user; limits are set
-                [sys.executable, "-I", "-S", path],
-                cwd=folder, env={}, stdin=subprocess.DEVNULL, capture_output=True, timeout=params.seconds,
-                check=False, start_new_session=True, preexec_fn=lambda: _limit(params),
-            )  # fmt: skip
+            status = _run(folder, params)
         except subprocess.TimeoutExpired:
             return grade("python_tests", False, f"still running after {params.seconds:g} s")
         except OSError as error:
             return grade("python_tests", None, f"could not be started: {shown(error)}")
-    if done.returncode == 0:
-        return grade("python_tests", True)
-    last = done.stderr[-2000:].decode("utf-8", "replace").strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-    return grade("python_tests", False, shown(last[0], 200))
+        if status == 0 and (folder / "through").exists():
+            return grade("python_tests", True)
+        said = (folder / "stderr").read_bytes()[-2000:].decode("utf-8", "replace").strip().splitlines()
+    fallback = "the code ended before the tests were through" if status == 0 else f"exit code {status}"
+    return grade("python_tests", False, shown(said[-1] if said else fallback, 200))
 
 
-def _limit(params: PythonTests) -> None:
-    size = params.memory_mib << 20
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    cpu = int(params.seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def _run(folder: Path, params: PythonTests) -> int:
+    """Exit status. What the process leaves behind in its group is ended too; its output cannot fill memory or disk."""
+    limits = [str(params.memory_mib << 20), str(int(params.seconds) + 1)]
+    argv = [sys.executable, "-I", "-S", "-c", _START, *limits, str(folder / "reply.py")]
+    with (folder / "stderr").open("wb") as stderr:
+        process = subprocess.Popen(  # noqa: S603  allowed by the user; the child limits itself
+            argv, cwd=folder, env={}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            return process.wait(timeout=params.seconds)
+        finally:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 GRADERS = (
