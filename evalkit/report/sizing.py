@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from evalkit.modes import INCUMBENT
@@ -172,7 +172,7 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
 
 def _waivers(checklist: Checklist, today: date) -> Iterator[str]:
     from evalkit.report.explain import suggestions, topics
-    from evalkit.verdict import MAX_WAIVER
+    from evalkit.waivers import LONGEST
 
     for waiver in checklist.waivers:
         if waiver.finding not in topics():
@@ -180,5 +180,5 @@ def _waivers(checklist: Checklist, today: date) -> Iterator[str]:
             yield f"no finding is called {waiver.finding}" + (f": did you mean {near[0]}?" if near else "")
         if waiver.expires < today:
             yield f"the waiver of {waiver.finding} expired on {waiver.expires}: it covers nothing"
-        elif waiver.expires > today + timedelta(days=MAX_WAIVER.days):
-            yield f"the waiver of {waiver.finding} runs longer than {MAX_WAIVER.days} days: it covers nothing"
+        elif waiver.expires > today + LONGEST:
+            yield f"the waiver of {waiver.finding} runs longer than {LONGEST.days} days: it covers nothing"
