@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from evalkit.checklist.schema import Checklist, Endpoint
-from evalkit.findings import Check, Finding, KnownBy, Status
+from evalkit.findings import Check, Evidence, Finding, KnownBy, Status
 from evalkit.items import serving_checks as checks
 from evalkit.items.serving_capabilities import named, parallel, sampling, streaming, tools
 from evalkit.items.serving_counters import corroborated, forward_passes
@@ -96,37 +96,42 @@ def _start(checklist: Checklist, label: str, port: int = 30000) -> str:
 
 
 def _nothing_configured(checklist: Checklist) -> list[Finding]:
-    """The first thing a new user sees: what to start, and how."""
+    """The first thing a new user sees: what can serve the model in each mode today, and how to start it."""
+    modes = (Mode.AUTOREGRESSIVE.value, Mode.DIFFUSION.value, Mode.SELF_SPECULATION.value)
+    ports = {mode: 30000 + place for place, mode in enumerate(modes)}
+    shown = [finding for mode, port in ports.items() for finding in _support(checklist, mode, port=port)]
+    given = " ".join(f"--mode {mode}=http://127.0.0.1:{port}" for mode, port in list(ports.items())[:2])
+    first = "as serving.support says below." if shown else f"for example:\n{_start(checklist, modes[0])}"
     remedy = (
-        f"{_start(checklist, Mode.AUTOREGRESSIVE.value, 30000)}\n"
-        "and the same for the mode that you want to adopt, on another port: `--mode diffusion=http://127.0.0.1:30001`\n"
-        "(one GPU: give modes.NAME.launch in the checklist, and evalkit starts them one after the other; "
-        "no GPU: `evalkit run --demo` shows a whole run)"
+        f"Start a server for {modes[0]} and one for each mode that you want to adopt, {first}\n"
+        f"Then:\n  evalkit run {given}\n"
+        "One GPU: give modes.NAME.launch in the checklist, and evalkit starts them in turn. "
+        "No GPU:\n  evalkit run --demo\n"
+        "shows a whole run."
     )
     nothing = checks.REACHABLE.finding(Status.ERROR, "No mode is configured, so no server was asked.", remedy=remedy)
-    modes = (Mode.AUTOREGRESSIVE.value, Mode.DIFFUSION.value, Mode.SELF_SPECULATION.value)
-    return [nothing, *(finding for mode in modes for finding in _support(checklist, mode, shown_only=True))]
+    return [nothing, *shown]
 
 
-def _support(checklist: Checklist, label: str, *, shown_only: bool = False) -> list[Finding]:
+def _support(checklist: Checklist, label: str, *, port: int | None = None) -> list[Finding]:
+    """What is documented to serve the mode. It never decides: a live server would override it."""
     mode = base_mode(label).value
     rows = rows_for(_model(checklist), mode)
     if not rows:
         return []
     text = "; ".join(f"{row.engine} {row.version}: {row.status} ({row.note})" for row in rows)
-    data: dict[str, object] = {"rows": [row.model_dump() for row in rows]}
-    known = KnownBy.THIRD_PARTY_REPORTED
-    status = Status.INCONCLUSIVE if rows[0].status != "not-supported" else Status.FAIL
-    finding = checks.SUPPORT.finding(
-        status,
-        f"{_model(checklist)} in mode {mode}, as documented: {text}.",
-        mode=None if shown_only else label,
-        known_by=known,
-        counts=False,
-        remedy=_start(checklist, label),
-        data=data,
-    )
-    return [finding]
+    return [
+        checks.SUPPORT.finding(
+            Status.INCONCLUSIVE,
+            f"{_model(checklist)} in mode {mode}, as documented: {text}.",
+            mode=None if port else label,
+            known_by=KnownBy.THIRD_PARTY_REPORTED,
+            counts=port is not None,
+            evidence=tuple(Evidence(url=url) for url in dict.fromkeys(row.source for row in rows)),
+            remedy=_start(checklist, label, port or 30000),
+            data={"rows": [row.model_dump() for row in rows]},
+        )
+    ]
 
 
 def _its_turn(checklist: Checklist, label: str, endpoint: Endpoint) -> str:

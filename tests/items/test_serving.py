@@ -110,12 +110,21 @@ def test_without_modes_the_user_is_told_what_to_start():
     found = decide(checklist(), facts(), NOW)
     nothing = one(found, "serving.reachable")
     assert nothing.status is Status.ERROR
-    assert MODEL in nothing.remedy
     assert "--mode autoregressive=http://127.0.0.1:30000" in nothing.remedy
     assert "--demo" in nothing.remedy
     support = [f for f in found if f.id == "serving.support"]
     assert len(support) == 3
-    assert not any(f.counts for f in support)
+    assert all(f.status is Status.INCONCLUSIVE for f in support)  # a table never fails a model
+    commands = "\n".join(f.remedy for f in support)
+    assert commands.count(f" {MODEL} ") == 3
+    assert all(word in commands for word in ("vllm serve", "FastDiffuser", "LinearSpec", "30002"))
+
+
+def test_a_model_that_the_table_does_not_know_gets_a_command_all_the_same():
+    asked = Checklist.model_validate({"candidate": {"model": "acme-labs/Trident-8B"}})
+    found = decide(asked, facts(), NOW)
+    assert "sglang.launch_server --model-path acme-labs/Trident-8B" in one(found, "serving.reachable").remedy
+    assert "serving.support" not in {f.id for f in found}
 
 
 def test_a_mode_without_server_gets_its_launch_command():

@@ -111,7 +111,9 @@ def waited(folder: Path, least: int, seconds: float) -> list[psutil.Process]:
 
 def started(tmp_path: Path, mode: str = "ar") -> subprocess.Popen[str]:
     """`evalkit run` with a real SGLang to launch."""
+    (tmp_path / "prompts.jsonl").write_text('{"id": "a", "prompt": "Say hello."}\n{"id": "b", "prompt": "Say bye."}\n')
     checklist = {
+        "prompts": ["prompts.jsonl"],
         "candidate": {"model": str(servers.model_folder(mode))},
         "request": {"max_tokens": 16},
         "modes": {"autoregressive": {"launch": servers.launch_argv(mode), "ready_timeout_s": 300}},

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from evalkit.reference import ReferenceProcess, Script
-from evalkit.run.steps.restarts import continued
+from evalkit.run.words import continued
 from evalkit.serving.launch import free_port
 from tests.run.sittings import FAST, command, evalkit, finding, findings, write
 
@@ -107,7 +107,7 @@ def test_at_a_terminal_the_run_waits_until_the_server_shows_the_next_mode(tmp_pa
 
 def test_the_command_that_goes_on_keeps_the_users_words_and_changes_only_the_sitting():
     words = ["run", "my list.yaml", "--output-dir", "old", "--only-mode=diffusion", "--strict"]
-    assert continued(words, AR, "runs/1") == (
+    assert continued(words, "runs/1", only_mode=AR) == (
         "evalkit run 'my list.yaml' --strict --only-mode autoregressive --resume runs/1"
     )
 

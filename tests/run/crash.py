@@ -1,0 +1,285 @@
+"""A run that is killed or interrupted at drawn points and resumed until it ends, held against one that nobody disturbed.
+
+`python -m tests.run.crash 200` makes the long run (`make crash`) and prints its figures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from evalkit.reference import ReferenceProcess, Script
+from evalkit.report.again import as_of, document_of
+from evalkit.report.document import build
+from evalkit.run.folder import RunFolder
+from evalkit.verdict import decide
+from tests.run.sittings import MODEL, command, write
+
+AR, FAST = "autoregressive", "self-speculation"
+#: findings about this machine and this minute: how much readings spread and drift
+OF_THE_MACHINE = frozenset({"modes.noise-floor", "modes.order-trend", "modes.stream"})
+_ERRORS = ("ttft_error_ms", "e2e_error_ms", "e2e_error_share", "itl_error_share", "lag_p99_ms")
+_SLOWEST_S = 90.0
+
+
+@dataclass
+class Story:
+    """What happened to one run folder."""
+
+    kills: list[str] = field(default_factory=list)
+    ended_early: int = 0
+    sent: Counter[str] = field(default_factory=Counter)
+
+
+def servers() -> tuple[ReferenceProcess, ReferenceProcess]:
+    """An autoregressive server and one that is about four times as fast."""
+    same: dict[str, Any] = {"model": MODEL, "ttft_ms": 3.0, "ms_per_forward": 2.0, "disable_radix_cache": True}
+    slow = Script(mode=AR, **same)
+    fast = Script(mode=FAST, accept_runs=(6, 8), **same)
+    return ReferenceProcess(slow), ReferenceProcess(fast)
+
+
+def checklist(folder: Path, modes: dict[str, Any]) -> Path:
+    """24 prompts a mode, two at a time, and twelve cases of a task: enough for a GO."""
+    cases = [
+        {"id": f"c{n}", "prompt": f"Say hello to number {n}.", "expect": [{"length": {"unit": "chars", "min": 1}}]}
+        for n in range(12)
+    ]
+    suite = {"suite": {"name": "hello", "kind": "chat"}, "cases": cases}
+    (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
+    items = {
+        "modes": {"repeats": 1, "warmup": 1, "concurrency": [2], "speedup": {"at_least": 1.2}},
+        "hardware": {"declared": "H100-80GB"},
+        "serving": {"allow": ["release", "pre-release", "fork"]},
+        "quality": {"margin": {"default": 0.5}, "match_margin": 0.4},
+        "context": {"need_tokens": 2048},
+    }
+    path = write(folder, modes, tasks=["suite.yaml"], items=items)
+    prompts = [{"id": f"p{n}", "prompt": f"Say something about number {n}."} for n in range(24)]
+    (folder / "prompts.jsonl").write_text("".join(json.dumps(p) + "\n" for p in prompts))
+    return path
+
+
+def launched_checklist(folder: Path) -> Path:
+    """The same, with servers that evalkit starts itself."""
+    scripts = [one.script for one in servers()]
+    modes = {
+        str(script.mode.value): {
+            "launch": [
+                sys.executable,
+                "-m",
+                "evalkit.reference",
+                "--port",
+                "{port}",
+                "--script",
+                script.model_dump_json(),
+            ]
+        }
+        for script in scripts
+    }
+    return checklist(folder, modes)
+
+
+def undisturbed(path: Path, folder: Path) -> RunFolder:
+    done = subprocess.run(
+        command(path, "--output-dir", folder), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode in {0, 1, 3}, done.stderr
+    return RunFolder(folder)
+
+
+def disturbed(path: Path, folder: Path, rng: random.Random, total: int, kills: int) -> Story:
+    """Starts the run, ends it `kills` times at drawn places, and resumes it to its end."""
+    story = Story()
+    for target in sorted(rng.sample(range(total), kills)):
+        if not _one(path, folder, rng, target, story):
+            break
+    done = subprocess.run(command(path, *_where(folder)), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode in {0, 1, 3}, done.stderr
+    return story
+
+
+def _where(folder: Path) -> tuple[object, ...]:
+    return ("--resume", folder) if (folder / "plan.json").exists() else ("--output-dir", folder)
+
+
+def _one(path: Path, folder: Path, rng: random.Random, target: int, story: Story) -> bool:
+    """One sitting that is ended from outside; False when it came to its end before."""
+    journal = folder / "journal.jsonl"
+    signal_ = signal.SIGKILL if rng.random() < 0.7 else signal.SIGINT
+    pause = rng.uniform(0.0, 0.03)
+    early = rng.uniform(0.0, 1.0) if rng.random() < 0.1 else None  # before a record of this sitting
+    process = subprocess.Popen(
+        command(path, *_where(folder)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    began = time.monotonic()
+    while process.poll() is None and time.monotonic() - began < _SLOWEST_S:
+        if early is not None and time.monotonic() - began >= early:
+            break
+        if early is None and lines(journal) >= target:
+            time.sleep(pause)
+            break
+        time.sleep(0.002)
+    process.send_signal(signal_)
+    try:
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    allowed = {-signal.SIGKILL} if signal_ is signal.SIGKILL else {130, -signal.SIGINT}
+    if process.returncode in {0, 1, 3}:
+        story.ended_early += 1
+        return False
+    assert process.returncode in allowed, f"{process.returncode}: {said}"
+    assert "Traceback" not in said, said
+    story.kills.append(f"{signal_.name} at record {lines(journal)}")
+    return True
+
+
+def lines(path: Path) -> int:
+    try:
+        return path.read_bytes().count(b"\n")
+    except OSError:
+        return 0
+
+
+def decided(folder: RunFolder) -> dict[str, Any]:
+    """Every decided field. The journal is decided again as if this machine had been quiet: how late the loop woke up
+    is of the minute, not of the run; all that report.json says otherwise is held against its journal.
+    """
+    document = document_of(folder.path)
+    assert json.loads((folder.path / "report.json").read_bytes()).items() <= document.items()
+    return _outline(document | _quiet(folder))
+
+
+def _quiet(folder: RunFolder) -> dict[str, Any]:
+    facts, loaded = folder.facts(), folder.checklist()
+    timed = tuple(one.model_copy(update={"loop_lag_p99_ms": 0.1, "cpu_share": 0.1}) for one in facts.timed)
+    errors = tuple(
+        one.model_copy(update=dict.fromkeys(_ERRORS, 0.0))
+        for one in sorted(facts.client_errors, key=lambda e: e.streams)
+    )
+    quiet = facts.model_copy(update={"timed": timed, "client_errors": errors})
+    return build(loaded.checklist, quiet, decide(loaded.checklist, quiet, as_of(facts), strict=facts.start.strict))
+
+
+def _outline(report: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "verdict": report["verdict"],
+        "exit_code": report["exit_code"],
+        "recommended_mode": report["recommended_mode"],
+        "items": {item["id"]: item["status"] for item in report["items"]},
+        "findings": sorted(
+            (f["id"], f.get("mode") or "", f.get("variant") or "", f["status"])
+            for item in report["items"]
+            for f in item["findings"]
+            if f["id"] not in OF_THE_MACHINE
+        ),
+        "modes": [(m["mode"], m["declared_mode"], m["observed_mode"], m["qualified"]) for m in report["modes"]],
+    }
+
+
+def keys(folder: RunFolder) -> Counter[str]:
+    """What the journal holds of each planned request."""
+    facts = folder.facts()
+    return Counter(one.key for one in (*facts.timed, *facts.answers))
+
+
+def once(folder: RunFolder) -> dict[str, list[str]]:
+    """Records that a run makes once, however often it was resumed."""
+    facts = folder.facts()
+    return {
+        "candidates": [f"{c.role} {c.model}" for c in facts.candidates],
+        "prompts": [p.sha256 for p in facts.prompts],
+        "suites": [s.name for s in facts.suites],
+        "skipped": [s.item for s in facts.skipped],
+        "client_errors": [str(c.streams) for c in facts.client_errors],
+        "looks": [str(one.prompts) for one in facts.looks],
+        "context": sorted(facts.context_probes),
+        "errors": [e.summary for e in facts.errors],
+    }
+
+
+def request_id(key: str) -> str:
+    return "evalkit-" + hashlib.sha256(key.encode()).hexdigest()[:24]
+
+
+def emissions(server: ReferenceProcess, *, clear: bool = False) -> Counter[str]:
+    """How often the server was asked each request that has an id of the plan."""
+    url = f"{server.base_url}/_reference/emissions"
+    if clear:
+        urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10).close()
+        return Counter()
+    with urllib.request.urlopen(url, timeout=10) as reply:
+        return Counter(one["request_id"] for one in json.load(reply) if one["request_id"].startswith("evalkit-"))
+
+
+def compare(reference: RunFolder, found: RunFolder, story: Story, *, level: int) -> int:
+    """Holds a resumed run against the undisturbed one; how many requests were sent more than once."""
+    for look in (decided, once, keys):
+        differing = _differing(look(reference), look(found))
+        assert not differing, (differing, story.kills)
+    assert found.verify() == []
+    facts = found.facts()
+    assert facts.end is not None
+    assert not facts.end.interrupted
+    if not story.sent:
+        return 0
+    for key in keys(found):
+        assert story.sent[request_id(key)] >= 1, key
+    again = sum(count - 1 for count in story.sent.values())
+    assert again <= level * len(story.kills), (again, story.kills)
+    return again
+
+
+def _differing(wanted: dict[str, Any], got: dict[str, Any]) -> dict[str, Any]:
+    """What is not as it was: of lists the entries that only one of them has."""
+    found = {}
+    for name in {*wanted, *got}:
+        old, new = wanted.get(name), got.get(name)
+        if isinstance(old, list) and isinstance(new, list) and old != new:
+            found[name] = [one for one in old if one not in new] + [one for one in new if one not in old] or "repeated"
+        elif old != new:
+            found[name] = (old, new)
+    return found
+
+
+def long_run(points: int, seed: int = 1, kills: int = 4) -> None:
+    """`points` ends at drawn places, `kills` a folder; prints what came of them."""
+    rng = random.Random(seed)
+    began, stories, again = time.monotonic(), [], 0
+    with tempfile.TemporaryDirectory(prefix="evalkit-crash-") as name:
+        home = Path(name)
+        slow, fast = servers()
+        with slow, fast:
+            path = checklist(home, {AR: {"endpoint": slow.base_url}, FAST: {"endpoint": fast.base_url}})
+            reference = undisturbed(path, home / "reference")
+            total = lines(reference.journal)
+            while sum(len(s.kills) for s in stories) < points:
+                for server in (slow, fast):
+                    emissions(server, clear=True)
+                folder = home / f"run-{len(stories)}"
+                story = disturbed(path, folder, rng, total, kills)
+                story.sent = emissions(slow) + emissions(fast)
+                again += compare(reference, RunFolder(folder), story, level=2)
+                stories.append(story)
+    ends = Counter(kill.split()[0] for story in stories for kill in story.kills)
+    print(f"runs {len(stories)}, ended from outside {sum(ends.values())} times ({dict(ends)}), seed {seed}")
+    print(f"journal of an undisturbed run: {total} records; sent more than once: {again} requests in all")
+    print(f"every decided field equal, no key lost or twice; {time.monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    long_run(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
