@@ -14,6 +14,7 @@ from evalkit.items import (
     quality_loss,
     quality_position,
     quality_texts,
+    quality_tools,
 )
 from evalkit.items.quality_checks import CHECKS
 from evalkit.items.quality_pairs import Answers, Table, table
@@ -63,9 +64,10 @@ def of_mode(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> 
     findings: list[Finding] = []
     usable: list[Table] = []
     for data in tables:
-        tools = quality_texts.tools_available(answers, data.suite, mode)
-        parity = quality_texts.stream_parity(answers, data.suite, mode, item.margin.of(data.suite.kind))
-        findings += [one for one in (tools, parity) if one is not None]
+        tools = quality_tools.tools_available(answers, data.suite, mode)
+        parity = quality_tools.stream_parity(answers, data.suite, mode, item.margin.of(data.suite.kind))
+        outcomes = quality_tools.outcomes(answers, data.suite, mode, baseline)
+        findings += [one for one in (tools, outcomes, parity) if one is not None]
         findings.append(quality_loss.scored(data, item))
         if tools is None or tools.status is not Status.ERROR:
             usable.append(data)

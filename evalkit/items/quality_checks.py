@@ -111,6 +111,17 @@ TOOLS = Check(
     "check that the chat template has tools.",
     per_mode=True,
 )
+TOOL_OUTCOMES = Check(
+    "quality.tool-outcomes",
+    "What became of each request with tools",
+    "A reply with tools ends in a call, in text, in a malformed call, or cut off. Only text is abstention: a call that"
+    " could not be read is none. Whether calls are valid, of the right function, and with the right arguments, are"
+    " three questions.",
+    "Look at the malformed calls in the harm list: brackets filled out of order come from decoding in parallel, markers"
+    " in the text from the server's parser.",
+    per_mode=True,
+    sources=("https://github.com/ShishirPatil/gorilla/issues/1362",),
+)
 STREAM_PARITY = Check(
     "quality.stream-parity",
     "Tool calls survive streaming",
@@ -131,5 +142,5 @@ JUDGE = Check(
 
 CHECKS: tuple[Check, ...] = (
     OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, DEGENERATION, LENGTH_HONESTY, BY_POSITION,
-    HARM, CRITICAL, INCUMBENT, TOOLS, STREAM_PARITY, JUDGE,
+    HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, JUDGE,
 )  # fmt: skip

@@ -82,6 +82,11 @@ def floor(data: Table, item: QualityItem) -> Finding:
     passed = sum(pair.mode or 0.0 for pair in data.scored)
     interval = wilson(round(passed), n, 1 - 2 * item.alpha)
     summary = f"{data.suite.name}: {percent(data.share)} of {n} cases pass"
+    if data.suite.repeats > 1:
+        flaky = [pair.case_id for pair in data.scored if 0 < (pair.mode or 0) < 1]
+        every = sum(pair.mode == 1 for pair in data.scored)
+        summary += f" on average, {every} each of {data.suite.repeats} times, {len(flaky)} now and then"
+        info |= {"pass_every_repeat": every, "flaky": flaky[:50]}
     common["observed"] = percent(data.share)
     if data.share < limit:
         return checks.FLOOR.finding(Status.FAIL, f"{summary}, below the floor of {percent(limit)}.", **common)

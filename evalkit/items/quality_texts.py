@@ -1,4 +1,4 @@
-"""Findings on the texts themselves: degeneration, length, tools."""
+"""Findings on the texts themselves: degeneration and length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import quality_checks as checks
-from evalkit.items.quality_loss import base_data, points
+from evalkit.items.quality_loss import base_data
 from evalkit.items.quality_pairs import Answers, Table
 from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Answer, SuiteFacts
 from evalkit.stats.distributions import t_quantile
@@ -141,69 +141,3 @@ def length_honesty(answers: Answers, suites: Sequence[SuiteFacts], mode: str, ba
 def _length(one: Answer) -> int:
     """Tokens as the server counted them; characters where it did not (both modes are then counted so)."""
     return (one.exchange.completion_tokens or len(one.exchange.text)) if one.exchange.ok else 0
-
-
-def tools_available(answers: Answers, suite: SuiteFacts, mode: str) -> Finding | None:
-    """Whether the server takes tools at all. None when the suite asks for none."""
-    replies = [one for one in answers.first(suite.name, mode).values() if one.wants_call]
-    if not replies:
-        return None
-    make = checks.TOOLS.finding
-    info: dict[str, object] = {"suite": suite.name, "cases": len(replies)}
-    refused = [
-        one
-        for one in replies
-        if one.exchange.error is not None and one.exchange.error.status in (400, 404, 405, 422, 500, 501)
-    ]
-    if len(refused) == len(replies):
-        error = refused[0].exchange.error
-        what = f"HTTP {error.status}: {error.message[:160]}" if error else "an error"
-        return make(
-            Status.ERROR,
-            f"{suite.name}: the server refuses requests with tools ({what}).",
-            mode=mode,
-            known_by=SEEN,
-            data=dict(info),
-        )
-    answered = [one for one in replies if one.exchange.ok]
-    calls = sum(one.tool_outcome == "call" for one in answered)
-    intact = sum(one.signals is not None and one.signals.residue == "intact" for one in answered)
-    text = f"{suite.name}: {calls} calls in {len(answered)} replies that should hold one"
-    if answered and intact and intact >= len(answered) / 2:
-        text = (
-            f"{suite.name}: {intact} of {len(answered)} replies hold a whole call as text:"
-            " the server parses no tool calls"
-        )
-        return make(Status.ERROR, f"{text}.", mode=mode, known_by=SEEN, data={**info, "intact": intact})
-    if len(answered) >= 3 and not calls and all(one.tool_outcome == "text" for one in answered):
-        text = (
-            f"{suite.name}: no reply of {len(answered)} calls a tool or tries to: tools do not seem to reach the model"
-        )
-        return make(Status.ERROR, f"{text}.", mode=mode, known_by=KnownBy.INFERRED, data=dict(info))
-    return make(Status.PASS, f"{text}.", mode=mode, known_by=SEEN, data={**info, "calls": calls})
-
-
-def stream_parity(answers: Answers, suite: SuiteFacts, mode: str, margin: float) -> Finding | None:
-    """Streamed against unstreamed replies to the same tool cases. None without both."""
-    streamed, whole = answers.first(suite.name, mode), answers.first(suite.name, mode, streamed=False)
-    both = [c for c in streamed if c in whole and streamed[c].passed is not None and whole[c].passed is not None]
-    if not both:
-        return None
-    lost = [c for c in both if whole[c].passed and not streamed[c].passed]
-    gained = [c for c in both if streamed[c].passed and not whole[c].passed]
-    text = (
-        f"{suite.name}: {len(lost)} of {len(both)} cases pass unstreamed and fail streamed"
-        f" ({len(gained)} the other way)"
-    )
-    info: dict[str, object] = {
-        "suite": suite.name,
-        "pairs": len(both),
-        "lost_in_stream": lost[:50],
-        "lost_unstreamed": gained[:50],
-    }
-    loss = (len(lost) - len(gained)) / len(both)
-    status = Status.WARN if loss > margin else Status.PASS
-    end = ": the stream's tool parser loses calls" if status is Status.WARN else ""
-    return checks.STREAM_PARITY.finding(
-        status, f"{text}{end}.", mode=mode, observed=points(-loss), known_by=SEEN, data=info
-    )

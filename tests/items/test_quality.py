@@ -382,3 +382,44 @@ def test_the_incumbent_has_a_margin_of_its_own(margin, wanted):
     found_ = run(both(suite(), lost=range(10)) + theirs, suite(), asked=asked, items={"incumbent_margin": margin})
     (finding,) = found(found_, "incumbent")
     assert finding.status is wanted, finding.summary
+
+
+def called(a, outcome, *, asked=("f",), got=("f",), right=True):
+    detail = {"schema_valid": outcome == "call", "right_function": list(asked) == list(got), "right_arguments": right,
+              "asked": list(asked), "called": list(got), "outcome": outcome}  # fmt: skip
+    grade = Grade(grader="tool_calls", passed=right, detail=detail)
+    return a.model_copy(update={"tool_outcome": outcome, "wants_call": True, "grades": (grade,)})
+
+
+def test_what_became_of_requests_with_tools_is_told_apart_and_beside_the_baseline():
+    of = suite(120, kind="tools")
+    answers = []
+    for a in both(of):
+        i = int(a.case_id)
+        if a.mode == DLM and i < 6:
+            answers.append(called(a, "malformed", got=(), right=False))
+        elif a.mode == DLM and i < 10:
+            answers.append(called(a, "call", got=("g",), right=False))
+        elif i >= 100:
+            none = Grade(grader="no_tool_call", passed=True)
+            answers.append(a.model_copy(update={"tool_outcome": "text", "grades": (none,)}))
+        else:
+            answers.append(called(a, "call"))
+    (finding,) = found(run(answers, of), "tool-outcomes")
+    assert "94 call, 20 text, 6 malformed, 0 truncated in 120 replies (baseline 100, 20, 0, 0)" in finding.summary
+    assert "94.0% are valid calls, 90.0% of the right function" in finding.summary
+    assert "20 of 20 that should not call abstain" in finding.summary
+    assert finding.data["confused"] == [
+        {"asked": "f", "got": "malformed", "times": 6},
+        {"asked": "f", "got": "g", "times": 4},
+    ]
+    assert finding.status is Status.WARN
+    assert not finding.counts
+
+
+def test_a_case_that_passes_now_and_then_is_told_from_one_that_always_does():
+    of = suite(80, repeats=3)
+    answers = [one(m, i, r != 2 or i >= 8, of=of, repeat=r) for m in (AR, DLM) for i in range(80) for r in range(3)]
+    (finding,) = found(run(answers, of), "floor")
+    assert "72 each of 3 times, 8 now and then" in finding.summary
+    assert finding.data["flaky"] == [str(i) for i in range(8)]
