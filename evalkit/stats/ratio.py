@@ -14,6 +14,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import mul
 from statistics import fmean, variance
 
 from evalkit.stats.distributions import t_cdf, t_quantile
@@ -156,16 +157,24 @@ def _bootstrap_t(
     """Bootstrap-t bounds of the mean: clusters are drawn with replacement, with a seed."""
     rng = random.Random(seed)
     k = len(groups)
-    sums = [(math.fsum(group), len(group)) for group in groups]
+    # of each cluster: its sum and size about the mean, and their products; sums of these give centre and spread
+    sums = [(math.fsum(group) - mean * len(group), len(group)) for group in groups]
+    alone = all(size == 1 for _, size in sums)
+    values = [total for total, _ in sums]
+    parts = [(total, size, total * total, total * size, size * size) for total, size in sums]
     statistics: list[float] = []
     resamples = _RESAMPLES if k <= 200 else max(400, 400_000 // k)
     for _ in range(resamples):
-        drawn = rng.choices(sums, k=k)
-        count = sum(size for _, size in drawn)
-        centre = sum(total for total, _ in drawn) / count
-        spread = sum((total - centre * size) ** 2 for total, size in drawn)
+        if alone:
+            drawn = rng.choices(values, k=k)
+            total, count = sum(drawn), k
+            spread = sum(map(mul, drawn, drawn)) - total * total / k
+        else:
+            total, count, squares, products, sizes = map(sum, zip(*rng.choices(parts, k=k), strict=True))
+            centre = total / count
+            spread = squares - 2 * centre * products + centre * centre * sizes
         if spread > 1e-18:
-            statistics.append((centre - mean) * count / math.sqrt(spread * k / (k - 1)))
+            statistics.append(total / math.sqrt(spread * k / (k - 1)))
     if len(statistics) < resamples // 2:
         return mean, mean
     statistics.sort()
