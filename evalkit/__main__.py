@@ -12,9 +12,12 @@ def main() -> None:
 
         sys.stdout.write(help_page())
         return
-    from evalkit.cli.root import main as root
+    try:
+        from evalkit.cli.root import main as root
 
-    root()
+        root()
+    except KeyboardInterrupt:  # before the command line's own handler is there
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -29,11 +29,22 @@ def guarded(call: Callable[[], Any]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:  # noqa: BLE001  the last handler
+        told = _told(error)
+        if told is not None:
+            return _said(told)
         if hasattr(error, "exit_code") and hasattr(error, "show"):  # typer's own usage errors
             error.show(sys.stderr)
             return int(error.exit_code)
         return _fault()
     return result if isinstance(result, int) else 0
+
+
+def _told(error: BaseException) -> EvalkitError | None:
+    """The message for the user in a group that concurrent work ended with: a disk that filled up, say."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error if isinstance(error, EvalkitError) else None
+    found = [_told(one) for one in error.exceptions]
+    return found[0] if all(found) else None
 
 
 def _said(error: EvalkitError) -> int:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from evalkit.errors import RunFolderError
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_PRIVATE = 0o600
+
 
 def make_private(folder: Path) -> None:
-    """Create `folder` with mode 0700, parents as the umask says.
+    """Create `folder` with mode 0700, parents as the umask says. One that exists and is empty becomes 0700 too.
+
+    A folder in which something lies already is the user's: its mode stays, what is written into it is private anyway.
 
     Raises:
         RunFolderError: it cannot be created, or is a symbolic link or a file.
@@ -17,6 +25,10 @@ def make_private(folder: Path) -> None:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
+        if stat.S_ISDIR(folder.lstat().st_mode) and not any(folder.iterdir()):
+            folder.chmod(0o700)
+    except FileExistsError:
+        pass  # told below
     except OSError as error:
         raise RunFolderError(
             f"cannot be created: {error.strerror}", where=str(folder), hint="choose another with --output-dir"
@@ -33,18 +45,47 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     """
     content = data.encode() if isinstance(data, str) else data
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     try:
         temporary.unlink(missing_ok=True)
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+        with os.fdopen(os.open(temporary, _NEW, _PRIVATE), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunFolderError(f"cannot be written: {error.strerror}", where=str(path)) from None
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise not_writable(path, error) from None
+
+
+def create_text(path: Path) -> TextIO:
+    """A new text file (mode 0600) to write to; one of that name is replaced, a link is not followed.
+
+    Raises:
+        RunFolderError: the place is not writable.
+    """
+    try:
+        path.unlink(missing_ok=True)
+        return os.fdopen(os.open(path, _NEW, _PRIVATE), "w", encoding="utf-8")
+    except OSError as error:
+        raise not_writable(path, error) from None
+
+
+def not_writable(path: Path, error: OSError) -> RunFolderError:
+    """What a user is told when a write into a run folder fails: what was written before it stays."""
+    return RunFolderError(
+        f"cannot be written: {error.strerror}",
+        where=str(path),
+        hint="make room or make it writable; a run that had begun goes on with --resume",
+    )
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files of a process that died while it wrote. Only the owner of the folder's lock may."""
+    for path in folder.glob(".*.tmp"):
+        with suppress(OSError):
+            path.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -17,13 +17,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from evalkit.checklist.schema import Checklist, LoadedChecklist
-from evalkit.errors import RunFolderError
-from evalkit.run.facts import Facts
-from evalkit.run.files import make_private, write_atomic
+from evalkit.errors import InputFileError, RunFolderError
+from evalkit.run.facts import Facts, RunStart
+from evalkit.run.files import make_private, sweep, write_atomic
 from evalkit.run.fold import fold
 from evalkit.run.journal import read
 
 FORMAT = 1
+_MOST_BYTES = 64 * 1024 * 1024
 
 
 class RunFolder:
@@ -67,6 +68,7 @@ class RunFolder:
             raise RunFolderError(
                 "holds a run already", where=str(path), hint="choose another --output-dir, or --resume this one"
             )
+        sweep(path)
         for name in (folder.evidence, folder.logs):
             make_private(name)
         write_atomic(path / "checklist.json", _dump(_checklist_document(loaded)))
@@ -86,6 +88,31 @@ class RunFolder:
         if not folder.journal.is_file():
             raise RunFolderError("holds no run (journal.jsonl is missing)", where=str(path))
         return folder
+
+    @classmethod
+    def begun(cls, path: Path) -> RunFolder:
+        """A run to go on with: frozen is its plan, whether or not something was recorded before it ended.
+
+        Raises:
+            RunFolderError: no such folder, or no plan in it.
+        """
+        if not path.is_dir():
+            raise RunFolderError("no such run folder", where=str(path))
+        if not (path / "plan.json").is_file():
+            raise RunFolderError(
+                "holds no run to resume (plan.json is missing)", where=str(path), hint="start it with --output-dir"
+            )
+        return cls(path)
+
+    def start(self) -> RunStart | None:
+        """How the run began; None when it ended before that was recorded."""
+        first = next(read(self.journal), None) if self.journal.is_file() else None
+        if first is None:
+            return None
+        try:
+            return RunStart.model_validate(first.data)
+        except ValidationError:
+            raise RunFolderError("record 0 is not readable", where=str(self.journal)) from None
 
     def facts(self) -> Facts:
         """The journal, folded.
@@ -141,25 +168,39 @@ class RunFolder:
                 if not text.path:
                     continue
                 file = self.path / text.path
-                if not file.is_file():
+                if not file.resolve().is_relative_to(self.path.resolve()):
+                    problems.append(f"{text.path} lies outside the run folder")
+                elif not file.is_file():
                     problems.append(f"{text.path} is missing")
-                elif sha256_of(file.read_bytes()) != text.sha256:
+                elif sha256_of(_content(file)) != text.sha256:
                     problems.append(f"{text.path} was changed after it was written")
         return problems
 
     def _json(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
-            document = json.loads(path.read_bytes())
-        except OSError as error:
-            raise RunFolderError(f"cannot be read: {error.strerror}", where=str(path)) from None
-        except ValueError:
+            document = json.loads(_content(path))
+        except (ValueError, RecursionError):
             raise RunFolderError("is not JSON", where=str(path)) from None
         if not isinstance(document, dict):
             raise RunFolderError("is not an object", where=str(path))
         if document.get("format", FORMAT) != FORMAT:
             raise RunFolderError("was written by a newer evalkit", where=str(path), hint="upgrade evalkit")
         return document
+
+
+def _content(path: Path) -> bytes:
+    """A stored file, bounded: a run folder may be a stranger's.
+
+    Raises:
+        RunFolderError: missing, no regular file, not readable, or larger than evalkit writes.
+    """
+    from evalkit.checklist.files import read_bytes
+
+    try:
+        return read_bytes(path, max_bytes=_MOST_BYTES)
+    except InputFileError as error:
+        raise RunFolderError(error.message, where=str(path)) from None
 
 
 def plan_hash(plan: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -18,6 +19,7 @@ from typing import Any
 
 from evalkit.errors import RunFolderError
 from evalkit.findings import Frozen
+from evalkit.run.files import not_writable, sync_folder
 from evalkit.secrets import redact
 
 MAX_LINE = 64 * 1024 * 1024
@@ -41,7 +43,18 @@ def digest(n: int, kind: str, payload: str, prev: str) -> str:
 def encode(data: Frozen | dict[str, Any]) -> str:
     """Compact JSON without NaN, keys as the models order them, secrets masked."""
     plain = data.model_dump(mode="json", exclude_defaults=True) if isinstance(data, Frozen) else data
-    return redact(json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+    return json.dumps(_masked(plain), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _masked(value: Any) -> Any:
+    """Every text redacted by itself: a pattern that ran over the finished JSON could eat its quotes."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact(key): _masked(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(one) for one in value]
+    return value
 
 
 class Journal:
@@ -64,8 +77,9 @@ class Journal:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
             os.ftruncate(self._fd, last.end if last else 0)
             os.lseek(self._fd, 0, os.SEEK_END)
+            sync_folder(path.parent)
         except OSError as error:
-            raise RunFolderError(f"cannot be written: {error.strerror}", where=str(path)) from None
+            raise not_writable(path, error) from None
 
     def append(self, kind: str, data: Frozen | dict[str, Any]) -> None:
         """Write one record and make it durable before returning.
@@ -89,9 +103,10 @@ class Journal:
                 raw = raw[os.write(self._fd, raw) :]
             os.fsync(self._fd)
         except OSError as error:
-            os.ftruncate(self._fd, start)
-            os.lseek(self._fd, start, os.SEEK_SET)
-            raise RunFolderError(f"cannot be written: {error.strerror}", where=str(self.path)) from None
+            with suppress(OSError):  # what stays is a torn tail, which the next reader cuts off
+                os.ftruncate(self._fd, start)
+                os.lseek(self._fd, start, os.SEEK_SET)
+            raise not_writable(self.path, error) from None
         self._n += 1
         self._prev = current
 

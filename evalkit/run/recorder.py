@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import threading
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Recorder:
         self.seen = Fold(self.before)
         #: why the run ended before its plan did
         self.stopped: str | None = None
+        self._writing = threading.Lock()
         self._began = time.monotonic()
 
     @property
@@ -48,9 +50,11 @@ class Recorder:
         return self.seen.facts()
 
     def keep(self, fact: Frozen) -> None:
+        """Durable when it returns. Threads may call it."""
         kind = _KIND_OF[type(fact)]
-        self.journal.append(kind, fact)
-        self.seen.add(KINDS[kind], fact)
+        with self._writing:
+            self.journal.append(kind, fact)
+            self.seen.add(KINDS[kind], fact)
 
     @staticmethod
     def keeps(fact: object) -> bool:
@@ -84,31 +88,31 @@ class Recorder:
         return None if minutes is None else max(0.0, minutes * 60 - self.spent_s)
 
     def begin(self) -> None:
-        """The first records of a run; nothing when an earlier sitting wrote them."""
-        if self.before is not None:
-            return
-        self.keep(
-            RunStart(
-                run_id=uuid.uuid4().hex[:12],
-                started_at=now(),
-                evalkit_version=evalkit.__version__,
-                plan_sha256=plan_hash(self.folder.plan()),
-                checklist_sha256=self.setup.loaded.sha256,
+        """The first records of a run, those that an earlier sitting did not come to write."""
+        before = self.before
+        if before is None:
+            self.keep(self._start())
+        skipped = [SkippedItem(item=item, reason=self.setup.skip[item]) for item in ITEM_IDS if item in self.setup.skip]
+        suites = [facts_of(suite) for suite in self.setup.suites]
+        for fact in (*skipped, *self.setup.prompts.facts, *suites):
+            if before is None or fact not in (*before.skipped, *before.prompts, *before.suites):
+                self.keep(fact)
+
+    def _start(self) -> RunStart:
+        return RunStart(
+            run_id=uuid.uuid4().hex[:12],
+            started_at=now(),
+            evalkit_version=evalkit.__version__,
+            plan_sha256=plan_hash(self.folder.plan()),
+            checklist_sha256=self.setup.loaded.sha256,
             resolved_sha256=self.folder.resolved_sha256(),
-                simulated=self.setup.simulated,
-                argv=tuple(sys.argv[1:]),
-                platform=platform.platform(),
-                python=platform.python_version(),
-                seed=self.setup.plan.seed,
-            )
+            simulated=self.setup.simulated,
+            strict=self.setup.strict,
+            argv=tuple(sys.argv[1:]),
+            platform=platform.platform(),
+            python=platform.python_version(),
+            seed=self.setup.plan.seed,
         )
-        for item in ITEM_IDS:
-            if item in self.setup.skip:
-                self.keep(SkippedItem(item=item, reason=self.setup.skip[item]))
-        for prompts in self.setup.prompts.facts:
-            self.keep(prompts)
-        for suite in self.setup.suites:
-            self.keep(facts_of(suite))
 
     def end(self, *, interrupted: bool = False) -> None:
         stopped = "interrupted" if interrupted else self.stopped

@@ -30,6 +30,8 @@ class Setup:
     simulated: bool = False
     skip: dict[ItemId, str] = field(default_factory=dict)
     keep_going: bool = False
+    #: warnings count as failures
+    strict: bool = False
     #: the only modes of this sitting; empty: all. No part of the plan, which is that of the whole run.
     only_modes: frozenset[str] = frozenset()
     #: timed prompts that are task cases as well, word for word: prompt id -> case id

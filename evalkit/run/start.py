@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -17,11 +18,12 @@ from evalkit.errors import Interrupted, UsageError
 from evalkit.findings import ITEM_IDS, ItemId
 from evalkit.modes import INCUMBENT, canonical
 from evalkit.run.facts import Facts
-from evalkit.run.files import make_private
+from evalkit.run.files import make_private, sweep
 from evalkit.run.folder import RunFolder
 from evalkit.run.lock import FolderLock
 from evalkit.run.setup import Setup, merged, prepare
 from evalkit.run.show import Shown, plain
+from evalkit.run.words import continued
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
             loaded = stack.enter_context(serve(loaded))
         setup = replace(
             prepare(loaded, simulated=flags.demo, skip=skip), keep_going=flags.keep_going,
-            only_modes=_only_modes(flags, loaded),
+            only_modes=_only_modes(flags, loaded), strict=flags.strict,
         )  # fmt: skip
         if flags.dry_run:
             return _dry_run(setup, flags)
@@ -76,30 +78,51 @@ def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
 
     path = flags.resume or flags.output_dir or Path("evalkit-runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     if flags.resume:
-        folder = RunFolder.open(path)
-        if folder.plan() != setup.document():
-            raise UsageError(
-                "the plan differs from the one that this run began with", where=str(path),
-                hint="resume with the same checklist, prompts and tasks, or start a new run",
-            )  # fmt: skip
+        folder = RunFolder.begun(path)
         lock = FolderLock(path)
     else:
         make_private(path)
         lock = FolderLock(path)
-        folder = RunFolder.create(path, setup.loaded, setup.document())
     try:
+        if flags.resume:
+            _same_plan(folder, setup)
+            sweep(path)
+        else:
+            folder = RunFolder.create(path, setup.loaded, setup.document())
         interrupted = False
         try:
             with shown() as show:
                 facts = collect(setup, folder, show)
         except KeyboardInterrupt:
+            if folder.start() is None:
+                raise Interrupted("nothing was measured yet") from None
             interrupted, facts = True, folder.facts()
         document = report(setup.loaded, facts, folder, flags)
     finally:
         lock.release()
     if interrupted:
-        raise Interrupted("the run is kept as far as it went", hint=f"evalkit run --resume {path}")
+        raise Interrupted("the run is kept as far as it went", hint=continued(sys.argv[1:], str(path)))
     return document
+
+
+def _same_plan(folder: RunFolder, setup: Setup) -> None:
+    """Resume continues a run; it never changes one.
+
+    Raises:
+        UsageError: another plan than the one that the run began with, or decided by another rule.
+    """
+    start = folder.start()
+    began = f"; it began as: {shlex.join(['evalkit', *start.argv])}" if start else ""
+    if folder.plan() != setup.document():
+        raise UsageError(
+            "the plan differs from the one that this run began with", where=str(folder.path),
+            hint=f"resume with the same checklist, flags, prompts and tasks, or start a new run{began}",
+        )  # fmt: skip
+    if start and start.strict != setup.strict:
+        raise UsageError(
+            f"this run began {'with' if start.strict else 'without'} --strict", where=str(folder.path),
+            hint=f"resume it likewise, or start a new run{began}",
+        )  # fmt: skip
 
 
 def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flags) -> dict[str, Any]:
@@ -110,7 +133,7 @@ def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flag
     from evalkit.report.write import to_json, write_all
     from evalkit.verdict import decide
 
-    decision = decide(loaded.checklist, facts, as_of(facts), strict=flags.strict)
+    decision = decide(loaded.checklist, facts, as_of(facts), strict=facts.start.strict)
     document = build(loaded.checklist, facts, decision, report_only=flags.report_only)
     written = write_all(folder.path, document)
     if flags.as_json:

@@ -15,14 +15,16 @@ def read_candidate(run: Recorder) -> None:
     from evalkit.checklist.files import resolve
 
     chosen, text = run.checklist.candidate, run.checklist.items.license.text
-    if chosen is None or (run.before and run.before.candidates):
+    if chosen is None:
         return
-    run.say("license", f"reading {chosen.model}")
+    known = run.facts
     evidence = run.folder.evidence
-    given = resolve(run.setup.loaded.folder, text) if text else None
-    model = _located(run, chosen.model)
-    run.keep(hub.collect(model, revision=chosen.revision, evidence_dir=evidence, license_text=given))
-    for variant in chosen.variants:
+    if known.candidate is None:
+        run.say("license", f"reading {chosen.model}")
+        given = resolve(run.setup.loaded.folder, text) if text else None
+        model = _located(run, chosen.model)
+        run.keep(hub.collect(model, revision=chosen.revision, evidence_dir=evidence, license_text=given))
+    for variant in chosen.variants[len(known.variants) :]:  # they are read in order
         run.keep(hub.collect(_located(run, variant), role="variant", evidence_dir=evidence))
 
 

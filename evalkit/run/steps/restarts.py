@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
 from collections.abc import Awaitable, Callable
 
@@ -13,6 +12,7 @@ from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT, base_mode
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.run.steps.timing import open_requests
+from evalkit.run.words import continued
 from evalkit.serving.control import base_url
 from evalkit.serving.facts import EndpointFacts
 from evalkit.serving.probe import probe
@@ -117,23 +117,6 @@ def _continue_with(run: Recorder, left: list[str]) -> None:
     """Which command goes on, when nobody is there to be asked."""
     words = [word for word in sys.argv[1:] if word != "--json"]
     for label in left:
-        run.say(
-            "serving",
-            f"{label} waits: restart the server in this mode, then: {continued(words, label, str(run.folder.path))}",
-        )
+        command = continued(words, str(run.folder.path), only_mode=label)
+        run.say("serving", f"{label} waits: restart the server in this mode, then: {command}")
     run.stopped = f"the server must be restarted for {', '.join(left)}: run again with --only-mode and --resume"
-
-
-def continued(words: list[str], label: str, folder: str) -> str:
-    """The command line of this run, for one more sitting."""
-    kept: list[str] = []
-    skip = False
-    for word in words:
-        name, equals, _ = word.partition("=")
-        if skip:
-            skip = False
-        elif name in ("--output-dir", "--resume", "--only-mode"):
-            skip = not equals
-        else:
-            kept.append(word)
-    return shlex.join(["evalkit", *kept, "--only-mode", label, "--resume", folder])

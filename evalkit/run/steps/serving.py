@@ -112,11 +112,20 @@ async def look_again(run: Recorder, sitting: Sitting) -> None:
         run.keep(Afterwards(mode=label, before=Identity.of(run.facts.endpoints[label]), after=Identity.of(after)))
 
 
+def _counted_from(run: Recorder, label: str, now: dict[str, float]) -> dict[str, float]:
+    """Where this sitting's counts begin: at the start of one that was killed, if its server still runs."""
+    last = next((c for c in reversed(run.facts.counters) if c.mode == label), None)
+    if last is not None and last.opening and last.continues(now):
+        return last.before
+    run.keep(Counters(mode=label, opening=True, before=now))
+    return now
+
+
 @asynccontextmanager
 async def counted(run: Recorder, sitting: Sitting) -> AsyncIterator[None]:
     """The servers' own counters and statistics files, over the work of the block: what they say that they did."""
     labels = [label for label in sitting.targets if run.facts.endpoints[label].counters_before]
-    before = {label: await counters.read(sitting.targets[label]) for label in labels}
+    before = {label: _counted_from(run, label, await counters.read(sitting.targets[label])) for label in labels}
     named = {label: sitting.endpoints[label].stats_file for label in sitting.targets}
     files = [StatsFile(label, path) for label, path in named.items() if path]
     yield

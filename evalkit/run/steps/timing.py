@@ -36,9 +36,12 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
     if not open_requests(run, list(sitting.targets), sitting.launch):
         return
     item = run.checklist.items.modes
-    if not run.facts.client_errors:
+    known = {fact.streams for fact in run.facts.client_errors}
+    levels = [level for level in item.concurrency if level not in known]
+    if levels:
         run.say("modes", "measuring evalkit's own timing error")
-        for fact in await calibrate(sitting.client, item.concurrency):
+    for level in levels:
+        for fact in await calibrate(sitting.client, [level]):
             run.keep(fact)
     flushable = await _flush(run, sitting, run.facts)
 
