@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
+class Layout(StrEnum):
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
 def compare_command(
     runs: Annotated[list[Path], typer.Argument(help="Run folders or packs; the first is compared with.")],
+    output: Annotated[Layout, typer.Option("--format", help="What to write to stdout.")] = Layout.TABLE,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Compare runs on the same prompts: machines, server versions, dates.
+    """Compare runs on the same prompts and tasks: machines, server versions, modes, dates.
 
     Exit 0 when every run could be compared with the first, 3 when not.
     """
     from evalkit.errors import UsageError
-    from evalkit.report.comparison import compare, to_markdown
+    from evalkit.report.comparison import Run, compare
+    from evalkit.report.comparison_text import to_markdown, to_table
     from evalkit.report.source import open_source
 
     if len(runs) < 2:
         raise UsageError("compare takes at least two runs", hint="evalkit compare RUN RUN")
-    sources = [(str(path), open_source(path)) for path in runs]
-    document = compare([(name, s.checklist().checklist, s.facts()) for name, s in sources])
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n" if json_output else to_markdown(document)
+    sides = []
+    for path in runs:
+        source = open_source(path)
+        notes = [*source.verify(), *(f"it cannot {what}" for what in source.cannot)]
+        sides.append(Run(str(path), source.checklist().checklist, source.facts(), tuple(notes)))
+    document = compare(sides)
+    as_json = json_output or output is Layout.JSON
+    as_text = to_table if output is Layout.TABLE else to_markdown
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n" if as_json else as_text(document)
     sys.stdout.write(text)
     raise typer.Exit(0 if document["comparable"] else 3)

@@ -93,3 +93,12 @@ def _items(doc: dict[str, Any]) -> Any:
             Text(one_line(row.summary, limit=240)),
         )
     return table
+
+
+def wrapped(text: str, indent: int = 0) -> list[str]:
+    """Lines of at most 80 columns, wide characters counted; what is longer than a line is cut where it must be."""
+    from rich.console import Console
+    from rich.text import Text
+
+    lines = Text(one_line(text, limit=2000)).wrap(Console(width=78), 78 - indent, overflow="fold")
+    return [" " * (indent + 2 * (n > 0)) + line.plain.rstrip() for n, line in enumerate(lines)]
