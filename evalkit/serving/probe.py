@@ -252,9 +252,14 @@ def _provenance(
         told["commit"] = sha
     if settings.get("adapters"):
         told["adapters"] = str(settings["adapters"])
-    image = next((part for part in endpoint.launch or () if "@sha256:" in part), None)
+    argv = endpoint.launch or []
+    image = next((part for part in argv if "@sha256:" in part), None)
     if image:
-        told["image"] = one_line(image, limit=200)
+        told["image"] = redact(one_line(image, limit=200))
+    if "--code-revision" in argv[:-1]:
+        told["remote code revision"] = redact(one_line(argv[argv.index("--code-revision") + 1], limit=64))
+    if settings.get("dllm_algorithm_config"):
+        told["algorithm config"] = str(settings["dllm_algorithm_config"])
     for key, name in (("remote_code_sha256", "remote code"), ("adapter", "adapter"), ("weight_version", "weights")):
         value = redaction.model_name(info.get(key)) if key == "adapter" else redaction.text_of(info.get(key))
         if value and value != "default":

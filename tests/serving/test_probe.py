@@ -383,3 +383,28 @@ def test_the_target_takes_the_configured_model_else_the_first_served():
     facts, _ = probed(recorded("sglang-0.5.23-trimode-ar"), observe=False)
     assert target_for("m", Endpoint(endpoint=facts.endpoint), facts).model == "tiny-trimode"
     assert target_for("m", Endpoint(endpoint=facts.endpoint, model="other"), facts).model == "other"
+
+
+def test_provenance_is_kept_as_far_as_it_can_be_had():
+    changed = {
+        "version": "0.5.24.dev12+g1a2b3c4d",
+        "dllm_algorithm_config": "/srv/secret-folder/nemotron_labs_linearspec.yaml",
+        "weight_version": "step-900",
+        "lora_paths": [{"lora_name": "a", "lora_path": "/srv/secret-folder/lora"}],
+    }
+    digest = "lmsysorg/sglang@sha256:" + "ab" * 32
+    argv = ["docker", "run", digest, "--code-revision", "c" * 40]
+    facts, _ = probed(
+        info(recorded("sglang-0.5.23-trimode-diffusion"), **changed), observe=False, launch=argv, note="scheduler patch"
+    )
+    assert facts.release == "pre-release"
+    assert facts.provenance == {
+        "commit": "1a2b3c4d",
+        "adapters": "1",
+        "image": digest,
+        "remote code revision": "c" * 40,
+        "algorithm config": "…/nemotron_labs_linearspec.yaml",
+        "weights": "step-900",
+        "note": "scheduler patch",
+    }
+    assert "secret-folder" not in facts.model_dump_json()
