@@ -18,6 +18,8 @@ from evalkit.errors import InputFileError
 from evalkit.findings import Status
 from evalkit.items import modes as item
 from evalkit.run.facts import Facts, PromptFacts, RunStart
+from evalkit.run.steps.timing import chunk_rate
+from evalkit.serving.facts import EndpointFacts, TokenDeltas
 from evalkit.stats.sequential import look_sizes
 from evalkit.timing import execute
 from evalkit.timing.calibrate import client_error
@@ -482,3 +484,15 @@ def test_the_summary_holds_what_the_report_needs():
     base = summarise_mode(AR, facts(timed), check)
     assert base.speedup is None
     assert base.levels[0].tokens_per_forward.value == 1.0
+
+
+def test_the_own_error_is_measured_at_the_chunk_rate_that_the_servers_showed():
+    def seen(deltas, seconds):
+        shown = TokenDeltas(deltas=deltas, seconds=seconds)
+        return EndpointFacts(label=AR, endpoint="http://a:1", reachable=True, deltas=shown)
+
+    assert chunk_rate([]) == 50
+    assert chunk_rate([seen((1,) * 100, 1.0), seen((32, 32), 1.0)]) == 100
+    assert chunk_rate([seen((1,) * 100, 100.0)]) == 50
+    assert chunk_rate([seen((1,) * 100, 0.01)]) == 400
+    assert chunk_rate([seen((5,), 0.001), seen((1, 1), None)]) == 50

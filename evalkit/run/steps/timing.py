@@ -8,7 +8,8 @@ from dataclasses import replace
 from evalkit.run.facts import Facts
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.serving import flush as flushing
-from evalkit.timing.calibrate import calibrate
+from evalkit.serving.facts import EndpointFacts
+from evalkit.timing.calibrate import client_error
 from evalkit.timing.execute import Event, Flush, Progress, Settings, Stopped, planned_here, read_twice, run_modes
 from evalkit.timing.facts import CacheState, Pilot
 from evalkit.timing.looks import Question
@@ -18,6 +19,10 @@ from evalkit.timing.schedule import GUESSED_START_S, Planned
 
 #: of what is left of the budget, timing may take so much while tasks are still to be asked
 _SHARE = 2 / 3
+#: events a second of one calibration stream, at least and at most, and of all streams together
+_LEAST_RATE, _MOST_RATE, _MOST_EVENTS = 50.0, 400.0, 20_000.0
+#: a calibration at so much of the wanted rate is good enough
+_NEAR = 0.8
 
 
 def open_requests(run: Recorder, modes: Sequence[str], launch: int = 0) -> list[Planned]:
@@ -35,14 +40,7 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
     """The timed requests of the plan that belong to these servers and are not in the journal yet."""
     if not open_requests(run, list(sitting.targets), sitting.launch):
         return
-    item = run.checklist.items.modes
-    known = {fact.streams for fact in run.facts.client_errors}
-    levels = [level for level in item.concurrency if level not in known]
-    if levels:
-        run.say("modes", "measuring evalkit's own timing error")
-    for level in levels:
-        for fact in await calibrate(sitting.client, [level]):
-            run.keep(fact)
+    await _own_error(run, sitting)
     flushable = await _flush(run, sitting, run.facts)
 
     async def flush(mode: str) -> bool:
@@ -67,6 +65,24 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
         finally:
             for reading in devices.samples:
                 run.keep(reading)
+
+
+async def _own_error(run: Recorder, sitting: Sitting) -> None:
+    """At every concurrency, and at least at the chunk rate that these servers showed when they were probed."""
+    rate = chunk_rate([e for label, e in run.facts.endpoints.items() if label in sitting.targets])
+    known = run.facts.client_errors
+    for level in run.checklist.items.modes.concurrency:
+        at = min(rate, _MOST_EVENTS / level)
+        if not any(e.streams == level and e.events_per_s >= level * at * _NEAR for e in known):
+            run.say("modes", f"measuring evalkit's own timing error: {level} streams of {at:.0f} events a second")
+            run.keep(await client_error(sitting.client, level, events_per_s=at, tokens=max(20, round(at))))
+
+
+def chunk_rate(endpoints: Sequence[EndpointFacts]) -> float:
+    """Events a second of the fastest stream that was seen; at least the 50 that calibration is reported at."""
+    seen = [e.deltas for e in endpoints if e.deltas and e.deltas.seconds]
+    rates = (len(d.deltas) / d.seconds for d in seen if d.seconds and len(d.deltas) > 1)
+    return min(_MOST_RATE, max([_LEAST_RATE, *rates]))
 
 
 def _settings(run: Recorder, sitting: Sitting, flush: Flush | None) -> Settings:
