@@ -20,7 +20,7 @@ class Format(StrEnum):
     DIRECTORY = "directory"
 
 
-def report_command(
+def report_command(  # noqa: PLR0917  typer reads them by name
     run: Annotated[Path, typer.Argument(help="A run folder, or a file made by evalkit pack.")],
     output: Annotated[Format, typer.Option("--format", help="What to write to stdout.")] = Format.MARKDOWN,
     regrade: Annotated[
@@ -31,6 +31,8 @@ def report_command(
         str | None,
         typer.Option("--annotate", help="The checklist's path in the repository: ::error lines for it on stderr."),
     ] = None,
+    adopted_by: Annotated[str | None, typer.Option("--adopted-by", help="Who adopted it (directory only).")] = None,
+    adopted_on: Annotated[str | None, typer.Option("--adopted-on", help="When, YYYY-MM-DD.")] = None,
 ) -> None:
     """Render a stored run again.
 
@@ -39,6 +41,10 @@ def report_command(
     from evalkit.report.again import document_of, render_as, workflow_lines
 
     document = document_of(run, redact_prompts=redact_prompts, regrade=regrade or ())
+    if adopted_by or adopted_on:
+        from evalkit.report.directory import adopted
+
+        document["adopted"] = adopted(document, adopted_by, adopted_on)
     sys.stdout.write(render_as(output.value, document))
     if annotate is not None:
         sys.stderr.write("".join(f"{line}\n" for line in workflow_lines(run, document, annotate)))

@@ -131,10 +131,12 @@ class Variant(Sourced):
 
 
 class Related(Sourced):
-    """A cross-link for a directory of models: derivatives, code, reports, engines and models to compare with."""
+    """A cross-link for a directory of models: its kin, code, reports, engines, hosts, KV-cache tools, rivals."""
 
     id: str
-    relation: Literal["code", "report", "collection", "derivative", "upstream", "engine", "compare"]
+    relation: Literal[
+        "code", "report", "collection", "derivative", "upstream", "family", "engine", "provider", "kv-cache", "compare"
+    ]
     of: str | None = None
     title: str
     license: str | None = None
