@@ -6,7 +6,7 @@ from datetime import datetime
 
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, KnownBy, Status
-from evalkit.hub.facts import ContextLimits
+from evalkit.hub.facts import CandidateFacts, ContextLimits
 from evalkit.items import context_checks as check
 from evalkit.items.context_checks import CHECKS
 from evalkit.items.context_limits import Limit, model_limits, table, usable
@@ -24,14 +24,44 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     findings = [_window(facts, wanted), _trained(facts, wanted)]
     for mode in checklist.modes:
         findings += of_mode(checklist, facts, wanted, mode)
-    return findings
+    return findings + [_variant(variant, wanted) for variant in facts.variants]
+
+
+def _variant(variant: CandidateFacts, wanted: Need | None) -> Finding:
+    """Window and trained length of another variant; never counted."""
+    window = None if variant.error else usable(model_limits(variant.context))
+    trained = None if variant.error else _trained_length(variant.context)
+    data: dict[str, object] = {"window": window, "trained": trained.tokens if trained else None}
+
+    def say(status: Status, text: str) -> Finding:
+        return check.VARIANTS.finding(
+            status,
+            f"{variant.model}: {text}.",
+            variant=variant.model,
+            counts=False,
+            known_by=KnownBy.DECLARED,
+            data=data,
+        )
+
+    if window is None:
+        return say(Status.INCONCLUSIVE, f"its window is not known ({variant.error or 'no configuration was read'})")
+    at = f", trained at {trained.tokens:,} ({trained.source})" if trained else ""
+    text = f"{window:,} tokens{at}"
+    if wanted is None:
+        return say(Status.INCONCLUSIVE, f"{text}; what is needed is not known")
+    if window >= wanted.tokens:
+        return say(Status.PASS, text)
+    status = Status.INCONCLUSIVE if window >= wanted.least else Status.FAIL
+    return say(status, f"{text}, below the need: {wanted.text}")
 
 
 def _window(facts: Facts, wanted: Need | None) -> Finding:
     candidate = facts.candidate
     limits = model_limits(candidate.context if candidate and not candidate.error else None)
     window = usable(limits)
-    data: dict[str, object] = {"limits": table(facts), "need": wanted.model_dump(mode="json") if wanted else None}
+    data: dict[str, object] = {
+        "limits": table(facts), "need": wanted.model_dump(mode="json") if wanted else None, "window": window,
+    }  # fmt: skip
 
     def say(status: Status, text: str, known: KnownBy | None, remedy: str | None = None) -> Finding:
         return check.WINDOW.finding(

@@ -58,4 +58,10 @@ RATE_LIMITS = Check(
     remedy="ask the provider for a higher tier, or lower the load; set limits.need_rpm and limits.need_tpm",
     per_mode=True,
 )
-CHECKS = (WINDOW, TRAINED, SERVER_LIMIT, OUTPUT, PROBE, OVER_LIMIT, RATE_LIMITS)
+VARIANTS = Check(
+    id="context.variants",
+    title="The windows of the other variants",
+    why="Variants of one family differ in context: a base model can have a sixty-fourth of its instruct sibling's.",
+    remedy="read the variant's own configuration before switching to it",
+)
+CHECKS = (WINDOW, TRAINED, SERVER_LIMIT, OUTPUT, PROBE, OVER_LIMIT, RATE_LIMITS, VARIANTS)

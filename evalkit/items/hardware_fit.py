@@ -141,6 +141,7 @@ class _Case:
             "weights_from": self.weights_from,
             "tensor_parallel": self.placed.tp,
             "pools": self.pools,
+            **figures(self.placed, self.load),
             "server_memory_gib": self.told,
         }
         return check.FITS.finding(
@@ -158,8 +159,8 @@ def variant(checklist: Checklist, hardware: HardwareFacts, need: Need | None, fa
     """Fit of one other variant; never counted."""
     name = facts.model
 
-    def say(status: Status, text: str) -> Finding:
-        return check.VARIANTS.finding(status, text, variant=name, counts=False, known_by=KnownBy.INFERRED)
+    def say(status: Status, text: str, data: dict[str, object] | None = None) -> Finding:
+        return check.VARIANTS.finding(status, text, variant=name, counts=False, known_by=KnownBy.INFERRED, data=data)
 
     try:
         shape, weights = _model(facts)
@@ -183,7 +184,20 @@ def variant(checklist: Checklist, hardware: HardwareFacts, need: Need | None, fa
         f" {load.concurrent} and {'fits' if placed.tp else 'does not fit'} on {room.name} (limit"
         f" {placed.capacity_gib:.1f} GiB); longest context {placed.max_context:,} tokens."
     )
-    return say(status, text)
+    return say(status, text, figures(placed, load))
+
+
+def figures(placed: Placement, load: Load) -> dict[str, object]:
+    """For the table that sets variants side by side: sizes in GiB, lengths in tokens."""
+    return {
+        "precision": load.precision,
+        "context_tokens": load.context,
+        "concurrent": load.concurrent,
+        "weights_gib": round(placed.need.weights_gib * placed.need.tp, 2),
+        "need_gib": round(placed.need.total_gib, 2),
+        "fits": placed.tp is not None,
+        "max_context_tokens": placed.max_context,
+    }
 
 
 def _model(candidate: CandidateFacts | None) -> tuple[Shape, Weights]:

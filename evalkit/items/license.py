@@ -115,6 +115,15 @@ def _sources(row: LicenseRow | None) -> tuple[Evidence, ...]:
     return (Evidence(url=row.source, note=f"text of {row.date}, {row.how_read}"),) if row else ()
 
 
+def _facets(row: LicenseRow | None) -> dict[str, object]:
+    """For the table that sets variants side by side."""
+    terms = row.terms if row else None
+    return {
+        "license": row.name if row else None,
+        **{facet: getattr(terms, facet) if terms else "unknown" for facet in USES},
+    }
+
+
 def _identified(license_: Named, reading: Reading | None, candidate: CandidateFacts) -> Finding:
     cards = tuple(Evidence(path=t.path, sha256=t.sha256, note=t.name) for t in candidate.texts if t.name == "README.md")
     if license_.row is not None:
@@ -122,7 +131,8 @@ def _identified(license_: Named, reading: Reading | None, candidate: CandidateFa
         text = f"{row.name}, as the card names it (table's text of {row.date}, {row.how_read.replace('-', ' ')})"
         return check.IDENTIFIED.finding(
             Status.PASS, text, known_by=KnownBy.DECLARED, observed=license_.name,
-            evidence=(*cards, *_sources(row)), data={"obligations": list(row.obligations), "source": row.source},
+            evidence=(*cards, *_sources(row)),
+            data={"obligations": list(row.obligations), "source": row.source, **_facets(row)},
         )  # fmt: skip
     if reading is not None:
         text = f"read by {reading.by} on {reading.date}: {reading.note or 'no note'}"
@@ -162,7 +172,7 @@ def _variant(use: Use, candidate: CandidateFacts, readings: list[Reading], *, co
     return check.VARIANTS.finding(
         worst.status, f"{candidate.model}: {worst.summary}", variant=candidate.model, counts=counts,
         observed=named(candidate.card).name, known_by=KnownBy.DECLARED, evidence=worst.evidence,
-        data={"findings": {f.id: f.status.value for f in found}},
+        data={"findings": {f.id: f.status.value for f in found}, **_facets(named(candidate.card).row)},
     )  # fmt: skip
 
 

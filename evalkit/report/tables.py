@@ -87,6 +87,46 @@ def probe_table(doc: Document) -> Table:
     return head, rows
 
 
+def variants_table(doc: Document) -> Table:
+    """The candidate and its other variants side by side: terms, size, fit, context. Empty without variants."""
+    head = (
+        "Model", "License", "Commercial, changed, passed on", "Weights, GiB", "Need, GiB", "Longest that fits, tokens",
+        "Window (trained), tokens",
+    )  # fmt: skip
+    found = [finding for item in doc["items"] for finding in item["findings"]]
+    names = list(dict.fromkeys(f["variant"] for f in found if f.get("variant")))
+    if not names:
+        return head, []
+    return head, [Row(_variant_cells(name, found)) for name in (None, *names)]
+
+
+#: by what is told: findings of the candidate, and of another variant
+_TOLD_BY = {
+    "license": ("license.identified", "license.variant-use"),
+    "fit": ("hardware.fits", "hardware.variants"),
+    "window": ("context.window", "context.variants"),
+    "trained": ("context.trained-length", "context.variants"),
+}
+
+
+def _variant_cells(name: str | None, found: list[dict[str, Any]]) -> tuple[str, ...]:
+    def told(what: str) -> dict[str, Any]:
+        wanted = _TOLD_BY[what][0 if name is None else 1]
+        return next((f.get("data") or {} for f in found if f["id"] == wanted and f.get("variant") == name), {})
+
+    terms, fit = told("license"), told("fit")
+    window, trained = told("window").get("window"), told("trained").get("trained")
+    need = fmt.NOTHING
+    if fit.get("need_gib") is not None:
+        need = f"{fmt.number(fit['need_gib'])} ({fit['precision']}): {'fits' if fit['fits'] else 'does not fit'}"
+    return (
+        name or "the candidate", terms.get("license") or "not known",
+        ", ".join(str(terms.get(facet, "unknown")) for facet in ("commercial", "modify", "redistribute")),
+        fmt.number(fit.get("weights_gib")), need, fmt.number(fit.get("max_context_tokens")),
+        f"{fmt.number(window)} ({fmt.number(trained)})",
+    )  # fmt: skip
+
+
 def vendor_table(doc: Document) -> Table:
     """Claims of a kind that this run measured, each beside our figure, with what differs."""
     head = ("Vendor says", "Vendor's figure", "Under", "Measured here", "What differs", "Source")
