@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 from evalkit.checklist.schema import Endpoint
@@ -13,6 +14,10 @@ from evalkit.run.steps import candidate
 from evalkit.run.steps.timing import open_requests
 from evalkit.serving.facts import LaunchFacts
 from evalkit.serving.launch import LaunchFailed, launched
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+#: tokens of context that a launched server gets where less is needed
+_LEAST_WINDOW = 4096
 
 Work = Callable[[Recorder, Sitting], Awaitable[None]]
 
@@ -64,6 +69,28 @@ def _needed(run: Recorder, label: str, launch: int) -> bool:
     return bool(run.wanted("serving") and checklist.items.serving.stability and label not in facts.stability)
 
 
+def _model(run: Recorder) -> tuple[str, str]:
+    """`{model}` and `{revision}` of a launch: the commit that was read, so that what is served is what was examined."""
+    chosen, read = run.checklist.candidate, run.facts.candidate
+    if chosen is None:
+        return "", "main"
+    beside = run.setup.loaded.folder / chosen.model
+    if beside.is_dir():
+        return str(beside.resolve()), chosen.revision
+    model = read.model if read and beside.is_file() else chosen.model  # a snapshot names its repository
+    commit = read.revision if read and _COMMIT.fullmatch(read.revision or "") else None
+    return model, commit or chosen.revision
+
+
+def _window(run: Recorder) -> int:
+    """`{context}` of a launch: what is needed, at least 4,096, the same for every mode and sitting."""
+    from evalkit.items.context_need import need
+
+    before = run.facts.model_copy(update={"timed": (), "answers": ()})  # counts of a first mode would change it
+    wanted = need(run.checklist, before)
+    return max(_LEAST_WINDOW, -(-(wanted.tokens if wanted else 0) // 1024) * 1024)
+
+
 def _open_cases(run: Recorder, label: str) -> bool:
     from evalkit.quality.collect import plan
 
@@ -78,11 +105,10 @@ async def _launch(  # noqa: PLR0917  called once, right above
     """Whether the server came up."""
     last = run.setup.plan.last_start(label)
     run.say("serving", f"starting {label}" + (f" ({launch + 1} of {last + 1})" if last else ""))
-    chosen = run.checklist.candidate
+    model, revision = _model(run)
     try:
         async with launched(
-            label, endpoint, model=chosen.model if chosen else "", log_dir=run.folder.logs,
-            revision=chosen.revision if chosen else "main", context=run.checklist.items.context.need_tokens,
+            label, endpoint, model=model, revision=revision, context=_window(run), log_dir=run.folder.logs,
             launch=launch,
         ) as running:  # fmt: skip
             run.keep(running.facts)
