@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -67,6 +69,26 @@ def test_the_document_is_one_and_holds_no_secret(tmp_path, capsys, monkeypatch):
     assert row["events"] > 0
     assert document["folder"]["writable"] is True
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "seen"),
+    [
+        ({"HF_HUB_OFFLINE": "1"}, {"offline": True, "endpoint": "https://huggingface.co"}),
+        (
+            {"HF_ENDPOINT": "http://jd:canary@mirror.example/"},
+            {"offline": False, "endpoint": "http://***@mirror.example"},
+        ),
+        ({"HF_TOKEN": ""}, {"token": False}),
+    ],
+)
+def test_the_hubs_settings_are_those_of_the_environment(variables, seen, tmp_path):
+    code = "from evalkit.hub.settings import hub_settings; print(hub_settings().model_dump_json())"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    environment = {**kept, "HF_HOME": str(tmp_path), **variables}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
+    assert {name: found[name] for name in seen} == seen
 
 
 @pytest.mark.slow

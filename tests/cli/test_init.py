@@ -89,6 +89,13 @@ def checklist_text_of(found, request=None, path="checklist.yaml"):
     return checklist_text(Path(path), found, request or Request())
 
 
+def test_gpus_are_named_and_without_one_the_checklist_says_to_declare_it():
+    assert "found here: NVIDIA L4 (22 GiB)" in checklist_text_of(Found(gpus=("NVIDIA L4 (22 GiB)",)))
+    assert "declare what is behind the endpoints" in checklist_text_of(Found())
+    hostile = checklist_text_of(Found(gpus=("L4\nitems: {}",)))
+    assert yaml.safe_load(hostile)["items"]["hardware"] == {"declared": None}
+
+
 def test_nothing_that_exists_is_touched(tmp_path, capsys, no_servers):
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "prompts.jsonl").write_text('{"id": "mine", "prompt": "Hello."}')

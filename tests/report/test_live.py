@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -104,6 +105,15 @@ def test_a_server_of_which_nothing_was_known_is_not_trusted():
 def test_an_unreachable_server_is_one_line(evaluated):
     (found,) = run(live.look(Checklist(), evaluated, [(SELF, "http://127.0.0.1:9")]))
     assert "unusable" in found.differences[0]
+
+
+def test_a_server_that_hangs_ends_at_the_deadline_and_is_not_trusted(evaluated, monkeypatch):
+    monkeypatch.setattr(live, "DEADLINE_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listening:  # accepts, never answers
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        (found,) = run(live.look(Checklist(), evaluated, [(SELF, url)]))
+    assert "within 0.3 s" in found.differences[0]
+    assert live.DEADLINE_S < 60
 
 
 @pytest.mark.parametrize(("before", "after", "same"), [(6, 6, True), (6, 5, True), (6, 2, False), (2, 6, False)])
