@@ -23,6 +23,7 @@ from evalkit.run.journal import Journal
 from evalkit.run.setup import Setup
 from evalkit.run.show import Show
 from evalkit.serving.launch import Running
+from evalkit.timing.facts import TimedSample
 
 _KIND_OF = {kind.model: name for name, kind in KINDS.items()}
 
@@ -35,6 +36,8 @@ class Recorder:
         self.journal = Journal(folder.journal)
         self.before = folder.facts() if folder.journal.stat().st_size else None
         self.seen = Fold(self.before)
+        #: of every timed sample in the journal
+        self.timed_keys = {sample.key for sample in self.before.timed} if self.before else set[str]()
         #: why the run ended before its plan did
         self.stopped: str | None = None
         self._writing = threading.Lock()
@@ -46,7 +49,9 @@ class Recorder:
 
     @property
     def facts(self) -> Facts:
-        """All that is known so far, earlier sittings included."""
+        """All that is known so far, earlier sittings included; but of the timed samples of this process only those
+        that are scored too: the rest is in the journal alone, so that a long run does not grow.
+        """
         return self.seen.facts()
 
     def keep(self, fact: Frozen) -> None:
@@ -54,6 +59,10 @@ class Recorder:
         kind = _KIND_OF[type(fact)]
         with self._writing:
             self.journal.append(kind, fact)
+            if isinstance(fact, TimedSample):
+                self.timed_keys.add(fact.key)
+                if fact.case_id is None:
+                    return
             self.seen.add(KINDS[kind], fact)
 
     @staticmethod

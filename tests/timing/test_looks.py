@@ -160,6 +160,7 @@ def test_a_run_that_stopped_early_is_not_gone_on_with(tmp_path):
             pass
 
         facts = facts([], looks=(Look(prompts=40, boundary=4, stopped=True),))
+        timed_keys = frozenset()
 
     Run.setup.plan = plan
     assert open_requests(Run, [AR, DLM]) == []

@@ -29,8 +29,7 @@ def open_requests(run: Recorder, modes: Sequence[str], launch: int = 0) -> list[
     """The timed requests of these servers, in this start, that are not in the journal."""
     facts = run.facts
     prompts = facts.pilot.prompts if facts.pilot else None
-    done = frozenset(s.key for s in facts.timed)
-    left = planned_here(run.setup.plan, modes, done=done, launch=launch, prompts=prompts)
+    left = planned_here(run.setup.plan, modes, done=frozenset(run.timed_keys), launch=launch, prompts=prompts)
     if any(one.stopped for one in facts.looks):
         left = [p for p in left if p.fixed_length or p.concurrency != run.setup.plan.decide_at]
     return left
@@ -58,7 +57,7 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
         try:
             await run_modes(
                 sitting.targets, run.setup.prompts, plan, sitting.client,
-                done=frozenset(s.key for s in facts.timed), known=facts.timed, looks=facts.looks,
+                done=frozenset(run.timed_keys), known=facts.timed, looks=facts.looks,
                 on_sample=run.keep, on_event=lambda event: _event(run, event),
                 settings=replace(_settings(run, sitting, flush if flushable else None), on_load=devices.on_load),
             )  # fmt: skip
@@ -124,7 +123,7 @@ def _means(run: Recorder, facts: Facts) -> tuple[float | None, int | None]:
     asks = run.wanted("quality") and bool(run.setup.suites)
     seconds = None if run.left_s is None else run.left_s * (_SHARE if asks else 1.0)
     most = run.checklist.budget.requests
-    used = len(facts.timed) + len(facts.answers) + sum(w.requests for w in facts.warmups)
+    used = len(run.timed_keys) + len(facts.answers) + sum(w.requests for w in facts.warmups)
     return seconds, None if most is None else max(0, most - used - (facts.pilot.extra_requests if facts.pilot else 0))
 
 
