@@ -1,0 +1,55 @@
+"""A long run writes its samples to the journal and does not hold them."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+
+import pytest
+
+from evalkit.run.folder import RunFolder
+from evalkit.run.recorder import Recorder
+from evalkit.run.setup import prepare
+from evalkit.run.show import Plain
+from tests.timing.test_launched import loaded
+from tests.timing.test_timing import AR, sample
+
+CHUNKS = tuple((1000 * i, i) for i in range(200))
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    given = loaded(tmp_path, {AR: {"endpoint": "http://a:1"}})
+    setup = prepare(given, skip={"license": "none"})
+    folder = RunFolder.create(tmp_path / "run", given, setup.document())
+    folder.journal.touch()
+    found = Recorder(setup, folder, Plain())
+    found.begin()
+    yield found
+    found.journal.close()
+
+
+@pytest.mark.slow
+def test_journalling_timed_requests_does_not_grow(recorder):
+    def keep(start, stop):
+        for i in range(start, stop):
+            recorder.keep(sample(AR, f"p{i}", 0, 1000, i, text="word " * 200, chunks=CHUNKS))
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = keep(0, 300)
+        grown = keep(300, 1800) - before
+    finally:
+        tracemalloc.stop()
+    assert grown / 1500 < 400  # bytes a request: its key; the sample itself is 22 kB
+    assert len(recorder.timed_keys) == 1800
+    assert len(recorder.folder.facts().timed) == 1800
+
+
+def test_samples_that_are_scored_too_stay_at_hand(recorder):
+    recorder.keep(sample(AR, "p1", 0, 1000))
+    recorder.keep(sample(AR, "p2", 0, 1000).model_copy(update={"case_id": "suite|case"}))
+    assert [s.prompt_id for s in recorder.facts.timed] == ["p2"]
+    assert len(recorder.timed_keys) == 2
