@@ -12,7 +12,8 @@ from evalkit.cli.probe import document, text
 from evalkit.client import open_client
 from evalkit.errors import UsageError
 from evalkit.limits import CONTROL, GENERATION, ControlLimits
-from evalkit.serving.control import base_url
+from evalkit.serving.control import Reply, base_url
+from evalkit.serving.engines import HOSTED, gateway_of, suffix
 from evalkit.serving.probe import probe, resolve_key, target_for
 from tests.serving.replay import info, recorded, serving
 
@@ -408,3 +409,74 @@ def test_provenance_is_kept_as_far_as_it_can_be_had():
         "note": "scheduler patch",
     }
     assert "secret-folder" not in facts.model_dump_json()
+
+
+#: how /server_info looked in the versions that were read (0.5.6 to 0.5.23)
+_VERSIONS = {
+    "0.5.6": {"add": {"dllm_block_size": 32}, "drop": ("dllm_algorithm_config", "dllm_fdfo", "page_size"), "old": True},
+    "0.5.9": {"add": {}, "drop": ("dllm_fdfo", "launch_command", "page_size"), "old": True},
+    "0.5.10.post1": {"add": {"total_retractions": 0}, "drop": ("dllm_fdfo", "launch_command"), "old": False},
+    "0.5.16": {"add": {"kv_events": None}, "drop": ("launch_command",), "old": False},
+    "0.5.23": {"add": {"frontend": "python", "hicache_object_layout": "x"}, "drop": (), "old": False},
+    "0.0.0.dev1+g23472a0": {"add": {}, "drop": ("version",), "old": False},
+}
+
+
+@pytest.mark.parametrize("version", _VERSIONS)
+@pytest.mark.parametrize(
+    ("settings", "mode"),
+    [
+        ({"dllm_algorithm": None, "speculative_algorithm": None}, "autoregressive"),
+        ({"dllm_algorithm": None, "speculative_algorithm": "EAGLE3"}, "speculative"),
+        ({"dllm_algorithm": "LowConfidence", "speculative_algorithm": None}, "diffusion"),
+        ({"dllm_algorithm": "LinearSpec", "speculative_algorithm": None}, "self-speculation"),
+        ({"dllm_algorithm": "FastDiffuser", "json_model_override_args": '{"ar_mode": true}'}, "autoregressive"),
+        ({"dllm_algorithm": "FastDiffuser", "json_model_override_args": "not json"}, "diffusion"),
+        ({"dllm_algorithm": "Brandnew"}, None),
+    ],
+)
+def test_every_version_that_was_read_declares_its_mode(version, settings, mode):
+    shape = _VERSIONS[version]
+    routes = recorded("sglang-0.5.23-trimode-diffusion")
+    page = {**json.loads(routes["/server_info"][2]), "version": version, **settings, **shape["add"]}
+    for name in shape["drop"]:
+        page.pop(name, None)
+    routes["/server_info"] = (200, "application/json", json.dumps(page).encode())
+    if shape["old"]:  # the older names answered alone
+        routes["/get_server_info"] = routes.pop("/server_info")
+        routes["/get_model_info"] = routes.pop("/model_info")
+    facts, _ = probed(routes, observe=False)
+    assert facts.engine == "sglang"
+    assert facts.declared_mode == mode
+    assert facts.block_loop is ("ar_mode" in str(settings))
+    if mode is None:
+        assert "Brandnew" in facts.declared_why
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://api.groq.com/openai", "groq"),
+        ("https://api.together.xyz", "together"),
+        ("https://api.fireworks.ai/inference", "fireworks"),
+        ("https://my.openai.azure.com", "azure-openai"),
+        ("https://notgroq.com", None),
+        ("https://groq.com.evil.example", None),
+        ("http://127.0.0.1:30000", None),
+    ],
+)
+def test_hosted_services_are_known_by_their_own_domain_only(url, name):
+    assert suffix(url, HOSTED) == name
+
+
+@pytest.mark.parametrize(
+    ("headers", "name"),
+    [
+        ({"x-litellm-version": "1.80"}, "litellm"),
+        ({"server": "nginx/1.27"}, "nginx"),
+        ({"via": "1.1 something"}, "proxy"),
+        ({"server": "uvicorn"}, None),
+    ],
+)
+def test_a_gateway_in_front_is_told_by_its_headers(headers, name):
+    assert gateway_of(Reply(status=200, headers=headers)) == name
