@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from evalkit.checklist.base import EnvName, Floor, ModeLabel, Positive, Section, Share, Url
 from evalkit.findings import ITEM_IDS, ItemId
@@ -248,9 +248,16 @@ class QualityItem(Item):
     match_margin: Share = 0.05
     """Largest drop of the exact-match rate against the baseline's own two readings (self-speculation)."""
     allow_exec: bool = False
-    """Whether graders may run code that a model wrote, in a limited process."""
+    """Stays false: code that a model wrote runs only where `evalkit run` is given `--allow-exec`, never by a file."""
     judge: Judge | None = None
     """The model that judges; absent: `rubric` and `prefer` are not asked."""
+
+    @field_validator("allow_exec")
+    @classmethod
+    def _by_flag(cls, value: bool) -> bool:
+        if value:
+            raise ValueError("a file cannot allow that code runs: give --allow-exec to evalkit run")
+        return value
 
 
 class RateNeed(Section):

@@ -52,6 +52,9 @@ def run_command(  # noqa: PLR0917  typer reads them by name
     keep_going: Annotated[
         bool, typer.Option("--keep-going", help="Measure even when an item fails.", envvar="EVALKIT_KEEP_GOING")
     ] = False,
+    allow_exec: Annotated[
+        bool, typer.Option("--allow-exec", help="Run code that a model wrote, in a limited process (python_tests).")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
 ) -> None:
     """Work through the checklist and say GO, NO-GO or INCONCLUSIVE.
@@ -70,7 +73,7 @@ def run_command(  # noqa: PLR0917  typer reads them by name
         prompts=tuple(prompts or ()), tasks=tuple(tasks or ()), only=tuple(only or ()), skip=tuple(skip or ()),
         only_mode=tuple(only_mode or ()), output_dir=output_dir, resume=resume, as_json=as_json,
         report_only=report_only, strict=strict,
-        keep_going=keep_going, dry_run=dry_run,
+        keep_going=keep_going, allow_exec=allow_exec, dry_run=dry_run,
     )  # fmt: skip
     outcome: dict[str, Any] = run(flags, shown)
     raise typer.Exit(int(outcome["exit_code"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.client.types import Exchange
@@ -108,6 +108,17 @@ def _parts(graded: Graded) -> dict[str, Any]:
     return {name: getattr(graded, name) for name in Graded.__dataclass_fields__}
 
 
+def _without_execution(graded: Graded) -> Graded:
+    """A case whose tests were run before is not decided without them."""
+    grades = tuple(
+        Grade(grader=one.grader, passed=None, reason="its tests were run before; grading it again needs permission")
+        if one.grader == "python_tests"
+        else one
+        for one in graded.grades
+    )
+    return replace(graded, grades=grades, passed=_verdict([one for one in grades if one.counts]), score=None)
+
+
 def regrade(answers: Iterable[Answer], suites: Sequence[Suite], *, allow_exec: bool = False) -> list[Answer]:
     """The same replies under the graders of `suites`; nothing is sent.
 
@@ -132,5 +143,7 @@ def regrade(answers: Iterable[Answer], suites: Sequence[Suite], *, allow_exec: b
             graded = Graded(grades=(changed,), signals=old.signals, reply_sha256=old.reply_sha256)
         else:
             graded = grade_exchange(case, old.exchange, allow_exec=allow_exec)
+            if not allow_exec and any(grade.grader == "python_tests" and grade.counts for grade in old.grades):
+                graded = _without_execution(graded)
         result.append(old.model_copy(update={**_described(suite, case), **_parts(graded)}))
     return result

@@ -24,7 +24,7 @@ _DIRECTION = {
 }
 _PREFIXES = {"items.modes.latency.": -1, "items.quality.margin.": -1, "items.quality.floor.": 1}
 #: a truth value that asks more when it is this
-_STRICT = {"required": True, "accept_inferred": False, "probe": True, "allow_exec": False}
+_STRICT = {"required": True, "accept_inferred": False, "probe": True}
 #: says nothing about what is decided
 _FREE = (
     "name",

@@ -39,7 +39,7 @@ def regraded(source: Source, tasks: Sequence[Path]) -> tuple[Facts, list[dict[st
         if suite.name not in known:
             names = ", ".join(known) or "none"
             raise UsageError(f"suite {suite.name!r} is not in the run", where=suite.path, hint=f"the run has: {names}")
-    answers = regrade(facts.answers, suites, allow_exec=checklist.items.quality.allow_exec)
+    answers = regrade(facts.answers, suites)
     new = {suite.name: suite for suite in suites}
     told = [_record(suite, known[suite.name], facts.answers, answers) for suite in suites]
     replaced = tuple(facts_of(new[old.name]) if old.name in new else old for old in facts.suites)

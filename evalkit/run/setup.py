@@ -32,6 +32,8 @@ class Setup:
     keep_going: bool = False
     #: warnings count as failures
     strict: bool = False
+    #: graders may run code that a model wrote: permission of the person who runs it, never of a file
+    allow_exec: bool = False
     #: the only modes of this sitting; empty: all. No part of the plan, which is that of the whole run.
     only_modes: frozenset[str] = frozenset()
     #: timed prompts that are task cases as well, word for word: prompt id -> case id

@@ -45,6 +45,7 @@ class Flags:
     report_only: bool = False
     strict: bool = False
     keep_going: bool = False
+    allow_exec: bool = False
     dry_run: bool = False
 
 
@@ -66,7 +67,7 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
             loaded = stack.enter_context(serve(loaded))
         setup = replace(
             prepare(loaded, simulated=flags.demo, skip=skip), keep_going=flags.keep_going,
-            only_modes=_only_modes(flags, loaded), strict=flags.strict,
+            only_modes=_only_modes(flags, loaded), strict=flags.strict, allow_exec=flags.allow_exec,
         )  # fmt: skip
         if flags.dry_run:
             return _dry_run(setup, flags)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from evalkit.checklist.loader import load_checklist
 from evalkit.checklist.schema import Request
 from evalkit.client.types import Exchange, ExchangeError
 from evalkit.errors import InputFileError
@@ -136,3 +137,11 @@ def test_no_such_suite_and_a_binary_one_are_named(tmp_path):
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\x00suite")
     with pytest.raises(InputFileError):
         load_suite(tmp_path / "b.yaml", Request())
+
+
+def test_a_checklist_cannot_allow_that_a_models_code_runs(tmp_path):
+    path = tmp_path / "checklist.yaml"
+    path.write_text("items: {quality: {allow_exec: true}}\n")
+    with pytest.raises(InputFileError, match="--allow-exec") as caught:
+        load_checklist(path)
+    assert caught.value.where.endswith("checklist.yaml:1")

@@ -242,3 +242,20 @@ def test_repeats_draw_with_seeds_of_their_own(tmp_path):
     )
     planned = plan([load_suite(path, Request())], ["diffusion"], baseline="autoregressive")
     assert [one.request.seed for one in planned] == [5, 6, 7]
+
+
+def test_a_case_whose_tests_were_run_is_not_decided_again_without_running_them(tmp_path):
+    suite = suite_file(
+        tmp_path,
+        "suite: {name: s, kind: custom}\ncases:\n"
+        "  - {id: a, prompt: q, expect: [{code_parses: {}}, {python_tests: 'assert f() == 1'}]}\n",
+    )
+    reply = said("def f():\n    return 2")
+    ran = answer("diffusion", suite, suite.cases[0], reply, allow_exec=True)
+    assert ran.passed is False
+    (again,) = regrade([ran], [suite])
+    assert (again.passed, again.score) == (None, None)
+    (allowed,) = regrade([ran], [suite], allow_exec=True)
+    assert allowed.passed is False
+    never = answer("diffusion", suite, suite.cases[0], reply)
+    assert regrade([never], [suite])[0].passed is True

@@ -27,7 +27,7 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
     done = {answer.key for answer in facts.answers}
     left = [one for one in planned if one.key not in done]
     timed = timed_answers(
-        facts.timed, run.setup.prompts.prompts, left, concurrency=load, allow_exec=item.allow_exec
+        facts.timed, run.setup.prompts.prompts, left, concurrency=load, allow_exec=run.setup.allow_exec
     )  # fmt: skip
     for answer in timed:
         run.keep(answer)
@@ -44,7 +44,8 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
 
     deadline = None if run.left_s is None else asyncio.get_running_loop().time() + run.left_s
     await cases.run_cases(
-        sitting.targets, left, sitting.client, done=done, on_answer=keep, concurrency=load, allow_exec=item.allow_exec,
+        sitting.targets, left, sitting.client, done=done, on_answer=keep, concurrency=load,
+        allow_exec=run.setup.allow_exec,
         deadline=deadline,
     )  # fmt: skip
     if run.left_s == 0 and count < len(left) - len(timed):
