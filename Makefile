@@ -2,14 +2,17 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test check bench docs real
+.PHONY: venv demo test check bench docs real lock audit coverage mutants crash fuzz soak
 .DEFAULT_GOAL := test
 
 venv: .venv/.installed
 
-.venv/.installed: pyproject.toml constraints/dev.txt
+PIP := pip install -q --disable-pip-version-check
+# Every file is held against its hash. The build needs no isolation: its tools are among them.
+.venv/.installed: pyproject.toml constraints/hashes.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --disable-pip-version-check -c constraints/dev.txt -e '.[dev]'
+	$(BIN)/$(PIP) --require-hashes -r constraints/hashes.txt
+	$(BIN)/$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
 # The run's own exit status is kept: the path of the report is printed either way.
@@ -27,6 +30,7 @@ check: venv
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy evalkit
 	$(BIN)/lint-imports --no-cache --no-logo
+	@$(MAKE) --no-print-directory audit
 
 bench: venv
 	$(BIN)/python benchmarks/clients.py
@@ -44,3 +48,40 @@ real: venv
 	elif [ $$status -ne 0 ]; then exit $$status; fi; \
 	files=(); for path in tests/real tests/test_real_run.py; do [ ! -e $$path ] || files+=($$path); done; \
 	timeout --foreground 1200 $(BIN)/pytest -q -m real "$${files[@]}"
+
+# -- reliability: what takes longer than the suite ---------------------------------------------------------------------
+
+# Hashes of all files of the pinned versions (constraints/dev.txt), for every platform.
+lock:
+	$(PYTHON) -m venv build/lock && build/lock/bin/$(PIP) uv
+	head -2 constraints/hashes.txt > build/header.txt
+	build/lock/bin/uv pip compile pyproject.toml constraints/build.in --extra dev -c constraints/dev.txt \
+	  --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --no-strip-extras -q -o build/hashes.txt
+	cat build/header.txt build/hashes.txt > constraints/hashes.txt
+
+# Known vulnerabilities of the pinned versions; where there is no advisory data, that is said and nothing fails.
+audit:
+	@$(PYTHON) tools/audit.py
+
+# Branches of what a verdict rests on and of what keeps secrets and evidence.
+coverage: venv
+	$(BIN)/python tools/coverage.py
+
+# Operators, constants and conditions of the verdict and the statistics are changed one by one: a test must fail.
+mutants: venv
+	nice -n 10 $(BIN)/python tools/mutants.py $(MUTANTS)
+
+# Runs killed and interrupted at drawn points, and resumed.
+CRASHES ?= 200
+crash: venv
+	nice -n 10 $(BIN)/python -m tests.run.crash $(CRASHES)
+
+# Coverage-guided where atheris can be had (CPython on Linux), else a long hypothesis run over the same targets.
+FUZZ_SECONDS ?= 60
+fuzz: venv
+	@$(BIN)/$(PIP) --require-hashes -r constraints/fuzz.txt || echo "==== ATHERIS IS NOT TO BE HAD HERE: HYPOTHESIS INSTEAD ===="
+	nice -n 10 $(BIN)/python -m fuzz $(FUZZ_SECONDS)
+
+SOAK_MINUTES ?= 30
+soak: venv
+	nice -n 10 $(BIN)/python benchmarks/soak.py --minutes $(SOAK_MINUTES)
