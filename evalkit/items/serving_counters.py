@@ -7,6 +7,7 @@ from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import serving_checks as checks
 from evalkit.modes import Mode
 from evalkit.run.facts import Facts
+from evalkit.serving.declared import UPSTREAM_DIFFUSION
 from evalkit.serving.facts import EndpointFacts
 from evalkit.serving.metrics import DECODE_PASSES, PREFILL_PASSES
 
@@ -45,6 +46,8 @@ def corroborated(facts: Facts, label: str, served: EndpointFacts) -> list[Findin
     rounds = (grew(DECODE_PASSES) or 0.0, grew(PREFILL_PASSES) or 0.0)
     status, said = _judged(served, tokens, verify, (steps, grew(*_COMMITTED)), rounds)
     received = _received(facts, label)
+    if status is Status.PASS and (slow := _one_a_round(facts, label, served, tokens, sum(rounds))):
+        status, said = Status.WARN, f"{said}; {slow}"
     cut_short = len(every) > 2 * len(mine)  # a sitting was killed and its server went too: what it counted is unknown
     if status is Status.PASS and tokens < 0.9 * received and not cut_short:
         status = Status.WARN
@@ -79,6 +82,21 @@ def _judged(
             return Status.INCONCLUSIVE, f"{rounds[0]:.0f} decoding rounds: counted as autoregressive decoding"
         return Status.PASS, f"{sum(rounds):.0f} scheduler rounds, the prompts' included"
     return Status.PASS, "no counter speaks against the mode"
+
+
+def _one_a_round(facts: Facts, label: str, served: EndpointFacts, tokens: float, rounds: float) -> str | None:
+    """Words where a round of upstream's diffusion loop brings at most one token; rounds of prompts are estimated."""
+    if served.settings.get("dllm_algorithm") not in UPSTREAM_DIFFUSION or served.settings.get("dllm_fdfo") is not True:
+        return None  # elsewhere a block is one pass
+    sent = [s.exchange for s in facts.timed if s.mode == label] + [a.exchange for a in facts.answers if a.mode == label]
+    replied = sum(e.completion_tokens or 0 for e in sent)
+    prompts = sum((e.prompt_tokens or 0) - (e.cached_tokens or 0) for e in sent)
+    if not replied:
+        return None
+    own = rounds - tokens / replied * prompts / (served.block_size or 1)
+    if own <= 0 or tokens / own > _ONE:
+        return None
+    return f"about {tokens / own:.2f} tokens a denoising round, no more than plain decoding brings: see the threshold"
 
 
 def _drafting(tokens: float, verify: float | None) -> _Judged:
