@@ -223,6 +223,8 @@ def _without_gpu(facts: HardwareFacts, declaration: Declared, here: Mapping[str,
     devices = {str(endpoint.settings.get("device")).lower() for endpoint in here.values()} - {"none"}
     accelerated = sorted(device for device in devices if not device.startswith(("cpu", "auto")))
     traces = accelerator_traces()
+    if facts.nvml_error_kind in ("mismatch", "permission", "other"):  # the library is here: so may be a card in use
+        traces = (*traces, "an NVML library that cannot be used")
     if accelerated or (traces and "cpu" not in devices):
         why = [f"the server runs on {one_line(device, limit=40)}" for device in accelerated] + list(traces)
         note = f"NVML reads no GPU here, yet there is {'; '.join(why)}"

@@ -259,3 +259,22 @@ def test_a_servers_own_figure_for_its_weights_stands_beside_the_formulas(weight,
     assert f"diffusion {weight:.1f}; by the formula 15.8" in fit.summary
     assert ("precision or split differ" in fit.summary) is remarked
     assert fit.data["server_memory_gib"] == {"diffusion": {"weight": weight, "kvcache": 2.6}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("no-library", "libnvidia-ml"), ("no-driver", "kernel driver is not loaded"), ("no-gpu", "sees no GPU"),
+        ("mismatch", "different versions"), ("permission", "may not use NVML"), ("other", "nvidia-smi"),
+    ],
+)  # fmt: skip
+def test_each_fault_of_the_driver_is_told_in_the_finding_with_what_to_do(kind, words):
+    from evalkit.gpu.nvml import NvmlUnavailable
+
+    text = NvmlUnavailable(kind, "NVML said no").text
+    known = findings(HardwareFacts(place="here", nvml_error=text, nvml_error_kind=kind, notes=("a trace",)))[
+        "hardware.known"
+    ]
+    assert known.status is Status.INCONCLUSIVE
+    assert words in known.summary
+    assert known.remedy
