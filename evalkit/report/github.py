@@ -37,7 +37,7 @@ def render(doc: dict[str, Any]) -> str:
 _KEYS = {
     "license": "use",
     "modes.speedup": "items.modes.speedup",
-    "modes.latency": "items.modes.latency",
+    "modes.latency-": "items.modes.latency",
     "modes.own-prompts": "prompts",
     "serving.engine-provenance": "items.serving.allow",
     "quality.non-inferiority": "items.quality.margin",
@@ -52,7 +52,8 @@ def line_of(finding: dict[str, Any], loaded: LoadedChecklist) -> int:
     """The line of the checklist that a finding is about: its threshold, its mode, its item, else the first."""
     item = finding["id"].partition(".")[0]
     mode = finding.get("mode")
-    keys = (_KEYS.get(finding["id"]), f"modes.{mode}" if mode else None, _KEYS.get(item), f"items.{item}")
+    own = next((key for name, key in _KEYS.items() if "." in name and finding["id"].startswith(name)), None)
+    keys = (own, f"modes.{mode}" if mode else None, _KEYS.get(item), f"items.{item}")
     return next((loaded.lines[key] for key in keys if key and key in loaded.lines), 1)
 
 

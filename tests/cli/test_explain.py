@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -98,3 +100,12 @@ def test_the_list_of_ids_holds_every_kind():
     text = overview()
     for word in ("finding", "grader", "exit code", "kind of waiver", "vendor claim", "key of a checklist"):
         assert f"{word}\n" in text
+
+
+def test_every_finding_that_the_code_names_is_explained():
+    root = Path(errors.__file__).parent
+    quoted = re.compile(rf'"((?:{"|".join(ITEM_IDS)})\.[a-z0-9]+(?:-[a-z0-9]+)*)"')
+    named = {name for path in root.rglob("*.py") for name in quoted.findall(path.read_text(encoding="utf-8"))}
+    files = {name for name in named if name.endswith((".py", ".yaml", ".json", ".md"))}
+    assert len(named) > 60
+    assert sorted(name for name in named - files if name not in topics()) == []

@@ -100,14 +100,15 @@ def test_findings_are_told_on_the_line_of_the_checklist(tmp_path) -> None:
     file.write_text(
         "schema_version: 1\nname: x\nmodes:\n  autoregressive: {endpoint: 'http://127.0.0.1:1'}\n"
         "  diffusion: {endpoint: 'http://127.0.0.1:2'}\nitems:\n  modes:\n    speedup:\n      at_least: 1.5\n"
-        "  quality:\n    margin: {default: 0.05}\n"
+        "    latency: {e2e_p95_ms: 4000}\n  quality:\n    margin: {default: 0.05}\n"
     )
     loaded = load_checklist(file)
     for name, mode, line in (
         ("modes.speedup", "diffusion", 8),
-        ("quality.non-inferiority", "diffusion", 11),
+        ("modes.latency-e2e-p95", "diffusion", 10),
+        ("quality.non-inferiority", "diffusion", 12),
         ("serving.mode", "diffusion", 5),
-        ("quality.scored", None, 10),
+        ("quality.scored", None, 11),
         ("license.x", None, 1),
     ):
         assert github.line_of(finding(name, "fail", **({"mode": mode} if mode else {})), loaded) == line, name
