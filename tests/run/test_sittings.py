@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 
 import pytest
@@ -73,6 +74,34 @@ def test_without_a_terminal_the_run_measures_what_is_up_and_names_the_command_th
     with server(AR, port):
         report, _ = evalkit(path, "--resume", folder)
     assert engines(report) == {AR: AR, DIFF: DIFF}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", ["interrupt", "enter"])
+def test_at_a_terminal_the_wait_can_be_ended(tmp_path, answer):
+    port, path = checklist(tmp_path)
+    controller, terminal = pty.openpty()
+    with server(AR, port):
+        process = subprocess.Popen(
+            command(path, "--output-dir", tmp_path / "run"),
+            stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert any("restart the server" in line for line in process.stderr)
+            if answer == "enter":
+                os.write(controller, b"\n")
+            else:
+                process.send_signal(signal.SIGINT)
+            out, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            os.close(controller)
+            os.close(terminal)
+    if answer == "interrupt":
+        assert process.returncode == 130
+        assert "--resume" in said
+    else:  # measured as it is: the findings say what it was
+        assert finding(json.loads(out), "serving.mode", DIFF)["status"] == "fail"
 
 
 @pytest.mark.slow
