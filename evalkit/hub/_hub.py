@@ -100,7 +100,12 @@ class HubReader:
         size = self.sizes.get(name)
         if size is None or size <= TEXT_CAP:
             url = hf_hub_url(self.model, name, revision=self.revision)
-            size = get_hf_file_metadata(url, token=self.token, timeout=timeout_s()).size
+            told = get_hf_file_metadata(url, token=self.token, timeout=timeout_s())
+            if told.commit_hash != self.revision:
+                said = f"commit {one_line(told.commit_hash, limit=40)}" if told.commit_hash else "no commit"
+                what = f"{one_line(name)} was answered with {said} where {self.revision[:12]} was asked for"
+                raise SourceProblem("server", what, "check HF_ENDPOINT: it may be no Hub")
+            size = told.size
         if size is not None and size > TEXT_CAP:
             self.notes.append(f"{one_line(name)} has {size:,} bytes: not read")
             return False

@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 from hypothesis import given
@@ -59,6 +60,33 @@ def test_a_link_out_of_the_folder_is_refused(folder, tmp_path):
     facts = collect(str(folder))
     assert facts.license_texts == ()
     assert any("link out of the folder" in note for note in facts.notes)
+
+
+@pytest.mark.parametrize("name", ["README.md", "config.json"])
+def test_a_card_or_configuration_that_is_a_link_out_is_as_good_as_absent(folder, tmp_path, name):
+    (tmp_path / "elsewhere").write_text((folder / name).read_text())
+    (folder / name).unlink()
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    facts = collect(str(folder))
+    assert (facts.card is None) == (name == "README.md")
+    assert (facts.config == {}) == (name == "config.json")
+
+
+def test_folders_that_lead_out_or_in_a_circle_and_pipes_end_the_reading_in_time(folder, tmp_path):
+    os.mkfifo(folder / "LICENSE")
+    (folder / "up").symlink_to(tmp_path)
+    (folder / "self").symlink_to(folder)
+    (folder / "gone").symlink_to(tmp_path / "nowhere")
+    facts = collect(str(folder))
+    assert facts.error is None
+    assert facts.license_texts == ()
+    assert {f.name for f in facts.files} == {"README.md", "config.json", "modeling_tri.py"}
+
+
+def test_a_name_inside_the_folder_that_would_climb_out_is_not_followed(folder, tmp_path):
+    (tmp_path / "LICENSE").write_text("private")
+    (folder / "LICENSE").symlink_to("../LICENSE")
+    assert collect(str(folder)).license_texts == ()
 
 
 def test_values_of_text_config_come_first(folder):

@@ -263,11 +263,19 @@ def test_a_hub_that_says_nothing_is_given_up(tmp_path):
 
 
 def test_a_hub_that_fails_between_the_list_and_the_files_is_an_error_and_not_a_missing_file(tmp_path):
-    with HubServer({"acme/flaky": plain()}) as hub:
-        hub.repos["acme/flaky"].files_fault = "500"
-        facts, _ = collect_all(hub.endpoint, tmp_path, ["acme/flaky"])
-    assert facts["acme/flaky"]["error_kind"] == "server"
-    assert facts["acme/flaky"]["card"] is None
+    faults = {f"acme/{fault}": plain(files_fault=fault) for fault in ("500", "429", "html", "hang-up")}
+    with HubServer({**faults, "acme/other-commit": plain(files_sha="9" * 40)}) as hub:
+        facts, _ = collect_all(hub.endpoint, tmp_path, list(hub.repos))
+    kinds = {name.removeprefix("acme/"): one["error_kind"] for name, one in facts.items()}
+    assert kinds == {
+        "500": "server",
+        "429": "rate-limit",
+        "html": "server",
+        "hang-up": "network",
+        "other-commit": "server",
+    }
+    assert all(one["card"] is None for one in facts.values())
+    assert "999999999999" in facts["acme/other-commit"]["error"]
 
 
 def card(license_: str, base: str | None = None) -> Repo:
@@ -333,3 +341,21 @@ def test_trap_12_the_hubs_dates_are_not_kept_as_dates_of_a_release(asked):
     text = json.dumps(asked[0]["acme/plain"])
     assert "2026-03-02" not in text
     assert "2026-06-03" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("http://127.0.0.1:8080", True),
+        ("https://mirror.example", True),
+        ("http://mirror.example", False),
+        ("http://10.0.0.8", False),
+    ],
+)
+def test_a_token_crosses_no_plain_network(monkeypatch, url, sent):
+    from evalkit.hub._hub import token_for
+
+    monkeypatch.setenv("HF_TOKEN", "hf_sentinelsentinel")
+    notes: list[str] = []
+    assert bool(token_for(url, notes)) is sent
+    assert bool(notes) is not sent

@@ -32,6 +32,7 @@ class Repo:
     redirect_files_to: str | None = None  # another origin that serves the files
     fault: str | None = None
     files_fault: str | None = None  # only when files are asked for
+    files_sha: str | None = None  # the commit that files are answered with
 
 
 @dataclass(frozen=True)
@@ -188,4 +189,4 @@ def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
 
 
 def _file_headers(repo: Repo, content: bytes) -> dict[str, str]:
-    return {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": repo.sha}
+    return {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "X-Repo-Commit": repo.files_sha or repo.sha}
