@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 def validate_command(
     checklist: Annotated[str, typer.Argument(help="A checklist file, or the name of a shipped one.")],
+    mode: Annotated[
+        list[str] | None,
+        typer.Option("--mode", help="NAME=URL of a mode, as evalkit run takes it (repeat).", envvar="EVALKIT_MODES"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, also when it is invalid.")] = False,
 ) -> None:
     """Check a checklist, its files, and whether its sample sizes can decide the margins. No network.
@@ -30,7 +34,7 @@ def validate_command(
     from evalkit.text import sanitize
 
     try:
-        path, setup = _loaded(checklist)
+        path, setup = _loaded(checklist, mode or [])
     except UsageError as error:
         if not as_json:
             raise
@@ -42,14 +46,15 @@ def validate_command(
     raise typer.Exit(0 if document["able_to_decide"] else 3)
 
 
-def _loaded(given: str) -> tuple[Path, Setup]:
+def _loaded(given: str, modes: list[str]) -> tuple[Path, Setup]:
     from evalkit.checklist.files import resolve
     from evalkit.checklist.loader import find_checklist, load_checklist
     from evalkit.errors import InputFileError
-    from evalkit.run.setup import prepare
+    from evalkit.run.setup import merged, prepare
+    from evalkit.run.start import mode_flag
 
     path = find_checklist(given)
-    loaded = load_checklist(path)
+    loaded = merged(load_checklist(path), {"modes": dict(map(mode_flag, modes))} if modes else {})
     candidate = loaded.checklist.candidate
     named = [candidate.model, *candidate.variants] if candidate else []
     for model in named:

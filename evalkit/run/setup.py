@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
+from evalkit.checklist.errors import input_error
 from evalkit.checklist.files import resolve
 from evalkit.checklist.loader import shipped_folder
 from evalkit.checklist.schema import Checklist, LoadedChecklist
@@ -112,12 +115,19 @@ def _timed_modes(checklist: Checklist) -> list[str]:
 
 
 def merged(loaded: LoadedChecklist, changes: dict[str, Any]) -> LoadedChecklist:
-    """The checklist with flags laid over it; its hash changes with them."""
+    """The checklist with flags laid over it; its hash changes with them.
+
+    Raises:
+        InputFileError: a flag holds what a checklist must not.
+    """
     from evalkit.checklist.files import sha256_of
 
     if not changes:
         return loaded
     data = loaded.checklist.model_dump(mode="python", exclude_unset=True) | changes
-    checklist = Checklist.model_validate(data)
+    try:
+        checklist = Checklist.model_validate(data)
+    except ValidationError as error:
+        raise input_error(error, Path("the command line"), {}, schema=Checklist) from None
     digest = sha256_of(f"{loaded.sha256}\n{checklist.model_dump_json()}")
     return loaded.model_copy(update={"checklist": checklist, "sha256": digest, "folder": Path(loaded.folder)})

@@ -13,7 +13,7 @@ from typing import Any
 
 from evalkit.checklist.errors import suggest
 from evalkit.checklist.loader import find_checklist, load_checklist
-from evalkit.checklist.schema import LoadedChecklist
+from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import Interrupted, UsageError
 from evalkit.findings import ITEM_IDS, ItemId
 from evalkit.modes import INCUMBENT, canonical
@@ -56,9 +56,8 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
         UsageError: flags or files that are no good; nothing was run.
         Interrupted: Ctrl-C; what was measured is kept.
     """
-    loaded = merged(
-        load_checklist(find_checklist(flags.checklist or ("demo" if flags.demo else None))), _changes(flags)
-    )
+    loaded = load_checklist(find_checklist(flags.checklist or ("demo" if flags.demo else None)))
+    loaded = merged(loaded, _changes(flags, loaded.checklist))
     skip = _skipped(flags)
     with ExitStack() as stack:
         if flags.demo and not flags.dry_run:
@@ -146,12 +145,12 @@ def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flag
     return document
 
 
-def _changes(flags: Flags) -> dict[str, Any]:
+def _changes(flags: Flags, checklist: Checklist) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if flags.model or flags.revision:
-        changes["candidate"] = {"model": flags.model or "", "revision": flags.revision or "main"}
+        changes["candidate"] = _candidate(flags, checklist)
     if flags.modes:
-        changes["modes"] = dict(_mode(text) for text in flags.modes)
+        changes["modes"] = dict(mode_flag(text) for text in flags.modes)
     if flags.incumbent:
         changes["incumbent"] = {"endpoint": flags.incumbent}
     if flags.prompts:
@@ -161,7 +160,21 @@ def _changes(flags: Flags) -> dict[str, Any]:
     return changes
 
 
-def _mode(text: str) -> tuple[str, dict[str, str]]:
+def _candidate(flags: Flags, checklist: Checklist) -> dict[str, Any]:
+    """Another model is another candidate; a revision alone is one of the checklist's."""
+    if flags.model:
+        return {"model": flags.model, "revision": flags.revision or "main"}
+    if checklist.candidate is None:
+        raise UsageError("--revision names no model", hint="give --model too, or candidate.model in the checklist")
+    return {**checklist.candidate.model_dump(exclude_unset=True), "revision": flags.revision}
+
+
+def mode_flag(text: str) -> tuple[str, dict[str, str]]:
+    """`NAME=URL` of --mode as a mode of the checklist.
+
+    Raises:
+        UsageError: no such mode, or no address.
+    """
     name, equals, url = text.partition("=")
     if not equals or not url.startswith(("http://", "https://")):
         raise UsageError(f"--mode {text}: write NAME=URL", hint="--mode diffusion=http://127.0.0.1:30001")

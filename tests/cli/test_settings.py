@@ -97,3 +97,32 @@ def test_what_the_environment_set_is_part_of_the_recorded_command(seen, capsys, 
     monkeypatch.setenv("EVALKIT_ONLY", "license hardware")
     evalkit(capsys, "run", "--model", "org/flag")
     assert sys.argv == ["evalkit", "run", "--only", "license", "--only", "hardware", "--strict"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--incumbent", "localhost:1"), "no http(s) address"),
+        (("--mode", "ar=http://a b"), "no http(s) address"),
+        (("--mode", "ar=http://user:canary@h:1"), "must not carry a user name"),
+        (("--mode", "fast=http://h:1"), "unknown mode"),
+        (("--revision", "abc"), "--revision names no model"),
+        (("--only", "speed"), "no such item"),
+        (("--skip", "quality"), "ITEM=REASON"),
+    ],
+)
+def test_a_flag_that_is_no_good_is_exit_2_with_a_clear_error(tmp_path, capsys, arguments, says):
+    path = tmp_path / "checklist.yaml"
+    path.write_text("name: nothing yet\n")
+    done = evalkit(capsys, "run", path, "--dry-run", *arguments)
+    assert (done.code, says in done.err) == (2, True), done
+    assert "canary" not in done.err
+
+
+def test_a_revision_alone_is_one_of_the_checklists_model(tmp_path, capsys, monkeypatch):
+    prepared = []
+    monkeypatch.setattr("evalkit.run.start.prepare", lambda loaded, **_: prepared.append(loaded) or 1 / 0)
+    evalkit(capsys, "run", "nemotron-labs-diffusion-8b", "--revision", "abc", "--dry-run")
+    candidate = prepared[0].checklist.candidate
+    assert (candidate.model, candidate.revision) == ("nvidia/Nemotron-Labs-Diffusion-8B", "abc")
+    assert candidate.variants

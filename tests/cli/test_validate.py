@@ -134,3 +134,13 @@ def test_a_shipped_checklist_fails_for_nothing_but_missing_modes(name, capsys):
     said = json.loads(evalkit(capsys, "validate", name, "--json").out)
     assert said["valid"]
     assert [problem for problem in said["problems"] if "no mode is configured" not in problem] == []
+
+
+def test_modes_given_as_flags_are_counted_in_and_called_nowhere(capsys):
+    flags = ("--mode", "ar=http://127.0.0.1:9", "--mode", "dlm=http://127.0.0.1:9")
+    done = evalkit(capsys, "validate", "nemotron-labs-diffusion-8b", *flags, "--json")
+    document = json.loads(done.out)
+    assert done.code == 0
+    assert document["modes"] == ["autoregressive", "diffusion"]
+    assert document["cost"]["timed_requests"] > 0
+    assert evalkit(capsys, "validate", "nemotron-labs-diffusion-8b", "--mode", "ar=nowhere").code == 2
