@@ -64,15 +64,19 @@ def open_source(model: str, revision: str) -> Source:
     return open_hub(model, revision)
 
 
-def nearest(model: str) -> str | None:
-    """A hint that names the real id for a wrong one, or None."""
+def nearest(model: str, *, wrong_only: bool = False) -> str | None:
+    """A hint that names the real id for a wrong one, or None. `wrong_only`: no guesses, only ids known to be wrong."""
     from evalkit.data import load_variants
 
     known = {v.id: v for v in load_variants()}
     folded = model.casefold()
+    if folded in (i.casefold() for i in known):
+        return None  # it is one
     for variant in known.values():
         if folded in (w.casefold() for w in variant.wrong_ids):
             return f"the id is {variant.id}"
+    if wrong_only:
+        return None
     words = _words(folded) - {"instruct", "chat", "it"}
     same = [i for i in known if _words(i.casefold()) == words and i.casefold() != folded]
     close = same or difflib.get_close_matches(model, [i for i in known if i.casefold() != folded], n=1, cutoff=0.85)
@@ -98,7 +102,7 @@ def collect(
         source = open_source(model, revision)
         return _facts(source, revision, role, _keeper(evidence_dir, source), given, fetch=fetch_license)
     except SourceProblem as e:
-        hint = nearest(model) if e.kind == "missing" else None
+        hint = nearest(model, wrong_only=e.kind != "missing")
         return CandidateFacts(
             model=shown, role=role, kind="folder" if model and Path(model).is_dir() else "hub",
             requested_revision=revision, fetched_at=now(),

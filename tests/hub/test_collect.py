@@ -152,3 +152,25 @@ def test_what_is_no_model_is_invalid(name):
 def test_a_wrong_id_is_answered_with_the_real_one(wrong, right):
     stem = "nvidia/Nemotron-Labs-Diffusion-"
     assert nearest(stem + wrong) == f"the id is {stem}{right}"
+
+
+@pytest.mark.parametrize("name", ["nvidia/Nemotron-Labs-Diffusion-8B", "NVIDIA/nemotron-labs-diffusion-vlm-8b"])
+def test_a_real_id_is_not_corrected_to_its_sibling(name):
+    assert nearest(name) is None
+
+
+@pytest.mark.parametrize(
+    ("typo", "right"),
+    [
+        ("Nemotron-Labs-Difusion-8B", "8B"),
+        ("Nemotron-Labs-Diffusion-Base-3B", "3B-Base"),
+        ("Nemotron-Labs-Diffusion-14B-Chat", "14B"),
+    ],
+)
+def test_a_typo_is_answered_with_the_nearest_real_id(typo, right):
+    assert nearest(f"nvidia/{typo}") == f"did you mean nvidia/Nemotron-Labs-Diffusion-{right}?"
+
+
+@pytest.mark.parametrize("name", ["meta-llama/Llama-3.1-8B", "acme/x", "nvidia/parakeet-tdt-0.6b"])
+def test_another_model_is_not_answered_with_one_of_the_family(name):
+    assert nearest(name) is None

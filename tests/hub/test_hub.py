@@ -241,9 +241,12 @@ def dead_endpoint() -> str:
 
 
 def test_a_network_that_is_down_is_an_error_and_never_a_missing_model_or_file(tmp_path):
-    facts, _ = collect_all(dead_endpoint(), tmp_path, ["acme/plain"])
-    assert facts["acme/plain"]["error_kind"] == "network"
-    assert "network" in facts["acme/plain"]["hint"]
+    wrong = "nvidia/Nemotron-Labs-Diffusion-8B-Instruct"
+    facts, _ = collect_all(dead_endpoint(), tmp_path, ["acme/plain", wrong])
+    for model in ("acme/plain", wrong):
+        assert facts[model]["error_kind"] == "network"
+        assert "network" in facts[model]["hint"]
+    assert "the id is nvidia/Nemotron-Labs-Diffusion-8B" in facts[wrong]["hint"]
 
 
 def test_a_network_that_goes_down_later_names_the_commit_that_is_in_the_cache(tmp_path):
