@@ -28,14 +28,17 @@ KEY = "sk-canary-example-1"
 MODES = ("autoregressive", "diffusion", "self-speculation")
 
 
-def argv(*flags: str, model: str = str(MODEL)) -> list[str]:
-    return [sys.executable, str(EXAMPLE / "server.py"), model, "--loader", "plain", "--port", "0", *flags]
+def argv(*flags: str, model: Path | str = MODEL, loader: str = "plain", python: str = sys.executable) -> list[str]:
+    return [python, str(EXAMPLE / "server.py"), str(model), "--loader", loader, "--port", "0", *flags]
 
 
 @contextmanager
-def running(mode: str, *flags: str, **env: str):
+def running(
+    mode: str, *flags: str, model: Path = MODEL, loader: str = "plain", python: str = sys.executable, **env: str
+):
+    command = argv("--mode", mode, "--i-trust-this-code", *flags, model=model, loader=loader, python=python)
     process = subprocess.Popen(
-        argv("--mode", mode, "--i-trust-this-code", *flags), stderr=subprocess.PIPE, text=True,
+        command, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **env},
     )  # fmt: skip
     try:
