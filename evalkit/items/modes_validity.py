@@ -16,12 +16,12 @@ from evalkit.run.facts import Facts
 from evalkit.stats.proportions import wilson
 from evalkit.stats.ratio import estimate, log_ratios
 from evalkit.stats.trend import trend
+from evalkit.timing.facts import MOST_CPU, MOST_ERROR
 
 #: difference of failure shares that may be passed over
 _FAILURE_SLACK = 0.01
 _LENGTH_RANGE = (0.8, 1.25)
 _CACHED_SLACK = 0.1
-_BUSY = 0.95
 _NOTED_SHARE = 0.05
 #: how a note of the client begins, and what it says of the reply
 _NOTES = {
@@ -77,7 +77,7 @@ def _client_error(checklist: Checklist, facts: Facts, readings: Readings, mode: 
     item = checklist.items.modes
     level, at_least = item.level, item.speedup.at_least
     claimed = at_least > 1 and mode != checklist.baseline.speed
-    limit = (at_least - 1) / 10 if claimed else 0.05
+    limit = (at_least - 1) / 10 if claimed else MOST_ERROR
     threshold = f"at most {limit:.1%} of E2E"
     make = check.CLIENT_ERROR.finding
     known = [e for e in facts.client_errors if e.streams >= level]
@@ -95,7 +95,7 @@ def _client_error(checklist: Checklist, facts: Facts, readings: Readings, mode: 
     share = own / middle
     lags = sorted(s.loop_lag_p99_ms or 0.0 for s in readings.all(mode, level))
     typical_lag = lags[len(lags) // 2] if lags else 0.0
-    bad = share > limit or typical_lag / middle > limit or cpu > _BUSY
+    bad = share > limit or typical_lag / middle > limit or cpu > MOST_CPU
     text = (
         f"own error {own:.2f} ms, {share:.2%} of the median {middle:.0f} ms at {nearest} streams ({at[0].transport}); "
         f"loop lag p99 {typical_lag:.1f} ms (worst {lag:.1f}), {cpu:.0%} of a core."

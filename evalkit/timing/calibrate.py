@@ -92,9 +92,9 @@ async def client_error(
         async with LoadWatch() as watch:
             for turn in range(rounds):
                 await asyncio.gather(*(one(f"{turn}-{i}") for i in range(streams)))
-            lag = watch.lag_p99_ms() or 0.0
+            lag, cpu = watch.lag_p99_ms() or 0.0, watch.cpu_share()
     transport = str(getattr(client, "transport", "wire"))
-    return _compare(replies, source.times, streams, streams * events_per_s, (lag, transport))
+    return _compare(replies, source.times, streams, streams * events_per_s, (lag, cpu, transport))
 
 
 def _compare(
@@ -102,7 +102,7 @@ def _compare(
     truth: dict[str, list[int]],
     streams: int,
     events_per_s: float,
-    seen: tuple[float, str],
+    seen: tuple[float, float, str],
 ) -> ClientError:
     """Errors are means over requests: what the client read, less the emitter's time from receiving to sending."""
     good = {name: r for name, r in replies.items() if r.ok and len(r.chunks) == len(truth.get(name, ())) - 1}
@@ -130,7 +130,8 @@ def _compare(
         itl_error_share=abs(fmean(gaps)) if gaps else 0.0,
         lag_p99_ms=seen[0],
         events=sum(len(r.chunks) for r in good.values()),
-        transport=seen[1],
+        cpu_share=seen[1],
+        transport=seen[2],
     )
 
 

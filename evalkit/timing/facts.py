@@ -5,6 +5,9 @@ from __future__ import annotations
 from evalkit.client.types import Exchange
 from evalkit.findings import Frozen
 
+#: own error as a share of E2E, and share of one core, beyond which figures are not to be trusted
+MOST_ERROR, MOST_CPU = 0.05, 0.95
+
 
 class TimedSample(Frozen):
     """One timed request. `position` is its place in the executed order; `launch` the start of the server it hit."""
@@ -50,6 +53,18 @@ class ClientError(Frozen):
     lag_p99_ms: float
     events: int
     transport: str = "wire"
+    #: of one core, while the streams ran
+    cpu_share: float = 0.0
+
+    @property
+    def warning(self) -> str | None:
+        """Why times at this load are not to be trusted here; None: they are."""
+        at = f"at {self.streams} streams and {self.events_per_s:,.0f} events a second"
+        if self.e2e_error_share > MOST_ERROR:
+            return f"evalkit's own error is {self.e2e_error_share:.1%} of the end-to-end time {at}"
+        if self.cpu_share > MOST_CPU:
+            return f"evalkit uses {self.cpu_share:.0%} of a core {at}: this is its capacity here"
+        return None
 
 
 class WarmUp(Frozen):
