@@ -92,8 +92,7 @@ def own(args):
         left, replies = iter(range(args.requests)), []
 
         async def worker():
-            for _ in left:
-                replies.append(await client.chat(target, ask))
+            replies.extend([await client.chat(target, ask) for _ in left])
 
         await asyncio.gather(*(worker() for _ in range(args.streams)))
         await client.aclose()
