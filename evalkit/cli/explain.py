@@ -12,7 +12,7 @@ def explain_command(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[ID]", help="Finding, status, grader, error, exit code, key of a checklist, variant or claim."
+            metavar="ID", help="Finding, status, grader, error, exit code, key of a checklist, variant or claim."
         ),
     ] = None,
 ) -> None:

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def init_command(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write; it is made when missing.")] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write; it is made when missing.")] = Path(),
     server: Annotated[
         list[str] | None, typer.Option("--server", help="Address of a server to look at too (repeat).", metavar="URL")
     ] = None,
