@@ -108,11 +108,12 @@ def _shown(  # noqa: PLR0917  what the formats need
 
     if kind == "json":
         return json.dumps(records, indent=2, ensure_ascii=False)
-    from evalkit.cli.license_packet import NOT_ADVICE, ages, asked, packet
+    from evalkit.cli.license_packet import NOT_ADVICE, asked, packet
+    from evalkit.data import table_ages
 
     if kind == "markdown":
         return packet(use, candidates, readings, now)
-    head = [f"asked: {asked(use)}", f"tables: {ages(now.date())}"]
+    head = [f"asked: {asked(use)}", f"tables: {table_ages(now.date())}"]
     return "\n\n".join(["\n".join(head), *(_text(one) for one in records), NOT_ADVICE])
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import evalkit
 from evalkit.checklist.schema import Reading, Use
-from evalkit.data import LicenseRow, load_table, table_info
+from evalkit.data import LicenseRow, table_ages
 from evalkit.findings import Finding, Status, worst
 from evalkit.hub.facts import CandidateFacts, TextFile
 from evalkit.items.license_checks import CHECKS
@@ -27,7 +27,7 @@ def packet(use: Use, candidates: list[CandidateFacts], readings: list[Reading], 
         "# License packet", "",
         f"Made by evalkit {evalkit.__version__} on {now.date()}. {NOT_ADVICE}", "",
         f"**Asked:** {asked(use)}.", "",
-        f"**Tables:** {ages(now.date())}.", "",
+        f"**Tables:** {table_ages(now.date())}.", "",
         *_table(("model", "commit", "license", "commercial", "modify", "redistribute", "answer"),
                 [_summary(use, one, fitting(readings, one, candidates)) for one in candidates]),
     ]  # fmt: skip
@@ -49,21 +49,6 @@ def asked(use: Use) -> str:
         f"purpose {use.purpose}, commercial use {words[use.commercial]}, changed weights {words[use.modify]}, "
         f"redistribution {words[use.redistribute]}{rest}"
     )
-
-
-def ages(today: date) -> str:
-    """Each packaged table with its date and age in days."""
-    dated = {info.name.replace("_", " "): info.date for info in table_info()}
-    dated["support"] = str(load_table("support_matrix")["date"])
-    return ", ".join(f"{name} of {when}{_age(when, today)}" for name, when in dated.items())
-
-
-def _age(when: str, today: date) -> str:
-    try:
-        days = (today - date.fromisoformat(when)).days
-    except ValueError:
-        return ""
-    return f" ({days} days old)" if days >= 0 else " (dated ahead of this machine's clock)"
 
 
 def _summary(use: Use, candidate: CandidateFacts, readings: list[Reading]) -> tuple[str, ...]:

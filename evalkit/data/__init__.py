@@ -5,6 +5,7 @@ Loaded on first use, cached, immutable. A malformed packaged table is a fault of
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = [
     "load_table",
     "load_variants",
     "load_vendor_claims",
+    "table_ages",
     "table_info",
 ]
 
@@ -108,10 +110,25 @@ def load_related() -> tuple[Related, ...]:
 def table_info() -> tuple[TableInfo, ...]:
     """Name, date and size of each table, for the report to print their age."""
     loaders = (load_licenses, load_variants, load_vendor_claims, load_related)
-    return tuple(
+    made = [
         TableInfo(name=name, date=load_table(name)["date"], rows=len(load()))
         for name, load in zip(_TABLES, loaders, strict=True)
-    )
+    ]
+    support = load_table("support_matrix")
+    return (*made, TableInfo(name="support", date=support["date"], rows=len(support["rows"])))
+
+
+def table_ages(today: date) -> str:
+    """One line: each table with its date, and its age in days where the date has a day."""
+    return ", ".join(f"{t.name.replace('_', ' ')} of {t.date}{_age(t.date, today)}" for t in table_info())
+
+
+def _age(when: str, today: date) -> str:
+    try:
+        days = (today - date.fromisoformat(when)).days
+    except ValueError:
+        return ""
+    return f" ({days} days old)" if days >= 0 else " (dated after this)"
 
 
 def demo_path(name: str) -> Path:

@@ -5,6 +5,7 @@ Plain text from the document; each renderer quotes it its own way. At most seven
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from evalkit.report import fmt, view
@@ -125,6 +126,13 @@ def _variant_cells(name: str | None, found: list[dict[str, Any]]) -> tuple[str, 
         fmt.number(fit.get("weights_gib")), need, fmt.number(fit.get("max_context_tokens")),
         f"{fmt.number(window)} ({fmt.number(trained)})",
     )  # fmt: skip
+
+
+def table_ages(doc: Document) -> str:
+    """The packaged tables that the decision used, with their age at the time of the run."""
+    from evalkit.data import table_ages as ages
+
+    return ages(date.fromisoformat(str(doc["started_at"])[:10]))
 
 
 def vendor_table(doc: Document) -> Table:

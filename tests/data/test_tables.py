@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,10 @@ def test_the_two_figures_of_self_speculation_name_their_workload():
 
 
 def test_each_table_says_its_age():
-    assert {t.name for t in data.table_info()} == {"licenses", "variants", "vendor_claims", "related"}
+    assert {t.name for t in data.table_info()} == {"licenses", "variants", "vendor_claims", "related", "support"}
+    line = data.table_ages(date(2027, 1, 1))
+    assert "licenses of 2026-11-24 (38 days old)" in line
+    assert "(dated after this)" in data.table_ages(date(2020, 1, 1))
     assert isinstance(data.demo_path("trident-8b"), Path)
 
 

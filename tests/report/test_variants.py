@@ -10,7 +10,7 @@ from evalkit.gpu.facts import HardwareFacts
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items import context, hardware
 from evalkit.items import license as license_item
-from evalkit.report.tables import variants_table
+from evalkit.report.tables import table_ages, variants_table
 from evalkit.run.facts import Facts, RunStart
 from tests.support.cards import facts
 
@@ -65,3 +65,10 @@ def test_terms_size_fit_and_context_of_each_variant_stand_in_one_row(tmp_path):
 
 def test_without_variants_there_is_no_table(tmp_path):
     assert variants_table(document(facts(tmp_path, "text-8b", "instruct-8b")))[1] == []
+
+
+def test_the_report_says_how_old_the_tables_were_when_it_was_run():
+    line = table_ages({"started_at": "2026-12-24T10:00:00+00:00"})
+    assert "licenses of 2026-11-24 (30 days old)" in line
+    for name in ("support of", "vendor claims of", "variants of"):
+        assert name in line
