@@ -17,7 +17,7 @@ HERE = {
     "gpu": {"gpus": [{"name": "H100", "memory_total_bytes": 1}], "problem": None},
     "folder": {"path": "runs", "writable": True, "problem": None, "free_bytes": 2**40},
     "open_files": 4096,
-    "timing": [{"streams": 1, "e2e_error_share": 0.001, "itl_error_share": 0.001}],
+    "timing": [{"streams": 1, "warning": None}],
 }
 
 
@@ -67,6 +67,7 @@ def test_the_document_is_one_and_holds_no_secret(tmp_path, capsys, monkeypatch):
     (row,) = document["timing"]
     assert row["streams"] == 2
     assert row["events"] > 0
+    assert (row["warning"] is None) == ("timing" not in {problem["id"] for problem in document["missing"]})
     assert document["folder"]["writable"] is True
     assert list(tmp_path.iterdir()) == []
 
