@@ -10,6 +10,7 @@ from typing import Any
 
 from evalkit.report import fmt, view
 from evalkit.report.view import Document, Row
+from evalkit.text import one_line
 
 Table = tuple[tuple[str, ...], list[Row]]
 
@@ -121,7 +122,7 @@ def _variant_cells(name: str | None, found: list[dict[str, Any]]) -> tuple[str, 
     if fit.get("need_gib") is not None:
         need = f"{fmt.number(fit['need_gib'])} ({fit['precision']}): {'fits' if fit['fits'] else 'does not fit'}"
     return (
-        name or "the candidate", terms.get("license") or "not known",
+        one_line(name or "the candidate", limit=100), one_line(str(terms.get("license") or "not known"), limit=100),
         ", ".join(str(terms.get(facet, "unknown")) for facet in ("commercial", "modify", "redistribute")),
         fmt.number(fit.get("weights_gib")), need, fmt.number(fit.get("max_context_tokens")),
         f"{fmt.number(window)} ({fmt.number(trained)})",
