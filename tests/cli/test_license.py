@@ -14,6 +14,7 @@ from evalkit.cli.license import license_command
 from evalkit.data import demo_path
 from evalkit.errors import InputFileError, UsageError
 from tests.support.cards import folder
+from tests.support.hub_client import evalkit
 
 APP = typer.Typer()
 APP.command()(license_command)
@@ -171,3 +172,31 @@ def test_a_hostile_card_stays_text_in_the_page(tmp_path):
     tables = [line for line in page.splitlines() if line.startswith("| ")]
     widths = {line.count("|") for line in tables}
     assert widths <= {3, 7, 8, 10}
+
+
+@pytest.mark.slow
+def test_a_run_keeps_the_given_text_as_evidence_and_a_reading_of_it_decides(tmp_path):
+    folder(tmp_path / "m", "no-license", "instruct-8b")
+    (tmp_path / "terms.txt").write_text(HOUSE)
+    sha256 = hashlib.sha256(HOUSE.encode()).hexdigest()
+    reading = f"{{text_sha256: {sha256}, commercial: true, by: jane, date: 2026-11-01}}"
+    checklist = tmp_path / "c.yaml"
+
+    def license_findings(items: str, run_folder: str) -> dict[str, dict[str, object]]:
+        checklist.write_text(f"candidate: {{model: m}}\nitems: {{license: {{{items}}}}}\n")
+        done = evalkit(
+            "http://127.0.0.1:9", tmp_path, "run", str(checklist), "--output-dir", str(tmp_path / run_folder), "--json",
+            "--only", "license",
+        )  # fmt: skip
+        (item,) = [i for i in json.loads(done.stdout)["items"] if i["id"] == "license"]
+        return {f["id"]: f for f in item["findings"]}
+
+    without = license_findings(f"readings: [{reading}]", "a")
+    assert without["license.commercial-use"]["status"] == "inconclusive"
+    assert without["license.reading"]["status"] == "inconclusive"
+    found = license_findings(f"text: terms.txt, readings: [{reading}]", "b")
+    assert found["license.commercial-use"]["status"] == "pass"
+    assert "license.reading" not in found
+    (evidence,) = found["license.text-pinned"]["evidence"]
+    assert evidence["sha256"] == sha256
+    assert (tmp_path / "b" / evidence["path"]).read_text() == HOUSE
