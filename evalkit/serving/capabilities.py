@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
@@ -90,18 +91,33 @@ def observed(exchange: Exchange) -> tuple[Capability, ...]:
 async def ask(client: ChatClient, target: Target, facts: EndpointFacts) -> tuple[Capability, ...]:
     """A few short requests. No JSON schema goes to a diffusion server of SGLang: it never answers, and stays."""
     target = Target(target.label, target.base_url, target.model, target.api_key, CAPABILITY)
-    found = [await _tools(client, target), await _ignore_eos(client, target), await _logprobs(client, target)]
-    if not facts.settings.get("dllm_algorithm") and "diffusion" not in (facts.declared_mode, facts.observed_mode):
-        found.append(await _json_schema(client, target))
+    diffusion = "diffusion" in (facts.declared_mode, facts.observed_mode)
+    # vLLM's diffusion refuses any other temperature, whatever is asked
+    asker = _Asker(client, target, temperature=1.0 if facts.engine == "vllm" and diffusion else 0.0)
+    found = [await _tools(asker), await _ignore_eos(asker), await _logprobs(asker)]
+    if not facts.settings.get("dllm_algorithm") and not diffusion:
+        found.append(await _json_schema(asker))
     limit = facts.context.max_model_len
     if facts.engine in _REFUSES and limit:
-        found.append(await _over_limit(client, target, limit))
+        found.append(await _over_limit(asker, limit))
     return tuple(found)
 
 
-def _request(text: str, **more: Any) -> ChatRequest:
-    more.setdefault("max_tokens", 64)
-    return ChatRequest(messages=({"role": "user", "content": text},), stream=False, **more)
+@dataclass(frozen=True)
+class _Asker:
+    client: ChatClient
+    target: Target
+    temperature: float
+
+    async def send(self, text: str, *, max_tokens: int = 64, **more: Any) -> Exchange:
+        request = ChatRequest(
+            messages=({"role": "user", "content": text},),
+            max_tokens=max_tokens,
+            temperature=self.temperature,
+            stream=False,
+            **more,
+        )
+        return await self.client.chat(self.target, request)
 
 
 def _refused(name: str, exchange: Exchange) -> Capability:
@@ -110,8 +126,8 @@ def _refused(name: str, exchange: Exchange) -> Capability:
     return Capability(name=name, value=value, known_by=KnownBy.OBSERVED, detail=message[:200])
 
 
-async def _tools(client: ChatClient, target: Target) -> Capability:
-    exchange = await client.chat(target, _request("What is the weather in Oslo? Use the tool.", tools=(_TOOL,)))
+async def _tools(asker: _Asker) -> Capability:
+    exchange = await asker.send("What is the weather in Oslo? Use the tool.", tools=(_TOOL,))
     if not exchange.ok:
         return _refused("tool_calls", exchange)
     called = bool(exchange.tool_calls)
@@ -120,8 +136,8 @@ async def _tools(client: ChatClient, target: Target) -> Capability:
     return Capability(name="tool_calls", value=True if called else None, known_by=KnownBy.OBSERVED, detail=detail)
 
 
-async def _ignore_eos(client: ChatClient, target: Target) -> Capability:
-    exchange = await client.chat(target, _request("Say ok.", extra_body={"ignore_eos": True}))
+async def _ignore_eos(asker: _Asker) -> Capability:
+    exchange = await asker.send("Say ok.", extra_body={"ignore_eos": True})
     if not exchange.ok:
         return _refused("ignore_eos", exchange)
     full = exchange.completion_tokens == 64
@@ -129,8 +145,8 @@ async def _ignore_eos(client: ChatClient, target: Target) -> Capability:
     return Capability(name="ignore_eos", value=full, known_by=KnownBy.OBSERVED, detail=detail)
 
 
-async def _logprobs(client: ChatClient, target: Target) -> Capability:
-    exchange = await client.chat(target, _request("Say ok.", max_tokens=4, extra_body={"logprobs": True}))
+async def _logprobs(asker: _Asker) -> Capability:
+    exchange = await asker.send("Say ok.", max_tokens=4, extra_body={"logprobs": True})
     if not exchange.ok:
         return _refused("logprobs", exchange)
     told = exchange.server.get("logprob_tokens")
@@ -138,9 +154,9 @@ async def _logprobs(client: ChatClient, target: Target) -> Capability:
     return Capability(name="logprobs", value=bool(told), known_by=KnownBy.OBSERVED, detail=detail)
 
 
-async def _over_limit(client: ChatClient, target: Target, limit: int) -> Capability:
+async def _over_limit(asker: _Asker, limit: int) -> Capability:
     """A short prompt with a reply longer than the window: a server that keeps its limit refuses it at once."""
-    exchange = await client.chat(target, _request("Say ok.", max_tokens=limit + 1))
+    exchange = await asker.send("Say ok.", max_tokens=limit + 1)
     if exchange.ok:
         detail = f"max_tokens {limit + 1} was taken although the window is {limit}"
         return Capability(name="context_enforced", value=False, known_by=KnownBy.OBSERVED, detail=detail)
@@ -150,8 +166,8 @@ async def _over_limit(client: ChatClient, target: Target, limit: int) -> Capabil
     return Capability(name="context_enforced", value=value, known_by=KnownBy.OBSERVED, detail=message)
 
 
-async def _json_schema(client: ChatClient, target: Target) -> Capability:
-    exchange = await client.chat(target, _request("Give n = 3 as JSON.", response_format=_SCHEMA))
+async def _json_schema(asker: _Asker) -> Capability:
+    exchange = await asker.send("Give n = 3 as JSON.", response_format=_SCHEMA)
     if not exchange.ok:
         return _refused("json_schema", exchange)
     import json

@@ -36,6 +36,7 @@ class Place:
     why: str
     pid: int | None = None
     started: float | None = None
+    port: int | None = None
 
 
 async def find(url: str) -> Place:
@@ -90,4 +91,4 @@ def _judge(name: str, port: int, pid: int, started: float) -> Place:
         return Place("unknown", f"port {port} is owned by the proxy {short}")
     if name in _CONTAINERS:
         return Place("here", f"port {port} is published by {short}, a container of this machine")
-    return Place("here", f"port {port} is owned by {short} (pid {pid}) on this machine", pid, started)
+    return Place("here", f"port {port} is owned by {short} (pid {pid}) on this machine", pid, started, port)

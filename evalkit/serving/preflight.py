@@ -28,10 +28,17 @@ class Work:
 def preflight(checklist: Checklist, endpoints: Mapping[str, EndpointFacts], work: Work) -> list[Conflict]:
     """What the checklist asks against what the servers of `endpoints` told."""
     found = _budget(checklist, work)
+    seen: dict[str, str] = {}
     for label in checklist.modes:
         served = endpoints.get(label)
-        if served is not None and served.reachable:
-            found += _of(checklist, label, served, work)
+        if served is None or not served.reachable:
+            continue
+        found += _of(checklist, label, served, work)
+        twin = seen.setdefault(served.process or f"unknown: {label}", label)
+        if twin != label:
+            what = f"it is the same server process as {twin}, which decodes in one mode"
+            remedy = "give each mode a server of its own, or the same address: the run then waits for a restart"
+            found.append(Conflict(mode=label, what=what, remedy=remedy, certain=True))
     return found
 
 

@@ -24,6 +24,16 @@ from evalkit.serving.facts import EndpointFacts, ServerContext
 from evalkit.serving.keys import resolve_key
 from evalkit.text import one_line
 
+#: start arguments that tell servers of another machine apart
+_IDENTITY = (
+    "startup_time",
+    "random_seed",
+    "port",
+    "dllm_algorithm",
+    "dllm_algorithm_config",
+    "speculative_algorithm",
+    "json_model_override_args",
+)
 #: engines that take `ignore_eos` without a complaint
 _TAKES_IGNORE_EOS = ("sglang", "vllm")
 
@@ -222,22 +232,17 @@ def _context(info: Mapping[str, Any], card: Mapping[str, Any], settings: Mapping
 def _process(
     info: Mapping[str, Any], settings: Mapping[str, Any], counters: Mapping[str, float] | None, where: place.Place
 ) -> str | None:
-    """Equal for one process only: start time and seed where told, else the port's owner. A hash, so nothing leaks."""
+    """Equal for one server process only: the port's owner where it is known, else start time, seed and arguments.
+
+    A hash, so nothing leaks.
+    """
     marks: list[object] = []
-    if info.get("startup_time") is not None or settings.get("random_seed") is not None:
-        names = (
-            "startup_time",
-            "random_seed",
-            "port",
-            "dllm_algorithm",
-            "speculative_algorithm",
-            "json_model_override_args",
-        )
-        marks.append({name: info.get(name) for name in names})
-    if counters and "process_start_time_seconds" in counters:
+    if where.pid is not None and where.port is not None:
+        marks.append([where.pid, where.started, where.port])
+    elif info.get("startup_time") is not None or settings.get("random_seed") is not None:
+        marks.append({name: info.get(name) for name in _IDENTITY})
+    if not marks and counters and "process_start_time_seconds" in counters:
         marks.append(counters["process_start_time_seconds"])
-    if not marks and where.pid is not None:
-        marks.append([where.pid, where.started])
     if not marks:
         return None
     return hashlib.sha256(json.dumps(marks, sort_keys=True, default=str).encode()).hexdigest()[:16]

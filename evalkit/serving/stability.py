@@ -69,9 +69,10 @@ async def soak(
     early when the server no longer answers.
     """
     loop, load = asyncio.get_running_loop(), _Load()
+    check = replace(_CHECK, temperature=requests[0].temperature, extra_body=requests[0].extra_body)
     idle_s = IDLE_S if idle_s is None else idle_s
     async with Control(target.base_url, target.api_key) as control:
-        first = await client.chat(target, _CHECK)
+        first = await client.chat(target, check)
         flushed = await flush() if flush else False
         before = await counters.kv_use(control)
         began = loop.time()
@@ -94,7 +95,7 @@ async def soak(
                 stay = usual * _STAYS[number % len(_STAYS)]
                 left += await _leave(client, target, requests[number % len(requests)], stay)
         await sleep(idle_s)
-        last = await client.chat(target, _CHECK)
+        last = await client.chat(target, check)
         flushed = flushed and flush is not None and await flush()
         after = await counters.kv_use(control)
     return StabilityFacts(
