@@ -65,6 +65,33 @@ def test_the_two_figures_of_self_speculation_name_their_workload():
     assert rows["tpf-8b-self-speculation-speed-bench"].dataset == "SPEED-Bench"
 
 
+@pytest.mark.parametrize(
+    ("claim", "value", "unit"),
+    [
+        ("throughput-8b-gb200-ar", 253, "output tokens per second"),
+        ("speedup-8b-rtx-pro-6000-fp8", 3.46, "times AR output speed"),
+        ("speedup-8b-dgx-spark-int4", 2.69, "times AR output speed"),
+        (
+            "acceptance-by-category-8b-lora.speed-bench-multilingual.self-speculation",
+            10.06,
+            "accepted tokens per cycle",
+        ),
+        ("accuracy-8b.ifeval.autoregressive", 68.65, "percent"),
+        ("accuracy-14b.tpf.self-speculation", 5.96, "tokens per forward pass"),
+        ("accuracy-vlm-8b.tpf-over-200-tokens.self-speculation", 7.45, "tokens per forward pass"),
+    ],
+)
+def test_a_claim_has_its_figure_and_unit(claim, value, unit):
+    rows = {row.id: row for row in data.load_vendor_claims()}
+    assert (rows[claim].value, rows[claim].unit) == (value, unit)
+
+
+def test_acceptance_is_never_called_tokens_per_forward():
+    rows = [row for row in data.load_vendor_claims() if row.id.startswith("acceptance")]
+    assert len(rows) > 30
+    assert {row.unit for row in rows} == {"accepted tokens per cycle"}
+
+
 def test_each_table_says_its_age():
     assert {t.name for t in data.table_info()} == {"licenses", "variants", "vendor_claims", "related", "support"}
     line = data.table_ages(date(2027, 1, 1))
