@@ -275,7 +275,10 @@ def _incumbent(checklist: Checklist, findings: dict[ItemId, list[Finding]], best
     found = [f for f in findings["quality"] if f.id == "quality.incumbent" and f.mode == best]
     if not found or best is None:
         return "NOT COMPARED: no mode was compared with it"
-    status = worst([f.status for f in found])
-    if status.carries:
-        return "better"
-    return "worse" if status is Status.FAIL else f"NOT COMPARED: {found[0].summary}"
+    worded = [(str(f.data.get("word", "NOT COMPARED")), f.summary) for f in found]
+    for start, said in (("worse", "worse"), ("NOT COMPARED", "NOT COMPARED"), ("not decided", "NOT COMPARED")):
+        hit = next((summary for word, summary in worded if word.startswith(start)), None)
+        if hit is not None:
+            return f"{said}: {hit}"
+    better = [summary for word, summary in worded if word == "better"]
+    return f"better: {better[0]}" if better else f"no worse: {worded[0][1]}"

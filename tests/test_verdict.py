@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.checklist.schema import Checklist
+from evalkit.checklist.schema import Checklist, Incumbent
 from evalkit.findings import ITEM_IDS, Finding, Status
 from evalkit.verdict import settle
 
@@ -70,3 +71,34 @@ def test_a_mode_of_which_nothing_is_known_stays_open():
 def test_a_first_look_never_ends_go():
     checklist = CHECKLIST.model_copy(update={"profile": "first-look"})
     assert settle(checklist, all_pass()).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["better", "better"], "better"),
+        (["better", "no more than the margin is lost"], "better"),
+        (["no more than the margin is lost"], "no worse"),
+        (["better", "worse by the margin or more"], "worse"),
+        (["better", "worse, within the margin"], "worse"),
+        (["better", "not decided"], "NOT COMPARED"),
+        (["NOT COMPARED: no case was scored in both"], "NOT COMPARED"),
+        ([], "NOT COMPARED"),
+    ],
+)
+def test_the_first_screen_calls_better_only_what_is(words, said):
+    findings = all_pass()
+    findings["quality"] += [
+        Finding(
+            id="quality.incumbent", item="quality", status=Status.PASS, summary=f"suite {i}", mode="diffusion",
+            counts=False, data={"word": word},
+        )
+        for i, word in enumerate(words)
+    ]  # fmt: skip
+    with_incumbent = CHECKLIST.model_copy(
+        update={
+            "incumbent": Incumbent(endpoint="http://127.0.0.1:1"),
+            "modes": {m: CHECKLIST.modes[m] for m in MODES[:2]},
+        }
+    )
+    assert settle(with_incumbent, findings).incumbent.split(":")[0] == said
