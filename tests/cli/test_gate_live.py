@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from evalkit.reference import ReferenceServer, preset
-from evalkit.report.pack import Pack
+from evalkit.report.pack import Pack, pack
 from tests.cli.command import evalkit
 from tests.support.small_run import MODEL
 
@@ -28,6 +28,16 @@ def test_a_go_stands_while_production_runs_what_was_evaluated(capsys, named):
         done = evalkit(capsys, "gate", PACK, *AGE, "--live", f"{named}{server.base_url}")
     assert done.code == 0, done.out
     assert "runs what was evaluated as self-speculation" in done.out
+
+
+def test_a_pack_without_texts_can_be_held_against_production_too(tmp_path, capsys):
+    redacted = tmp_path / "r.pack"
+    redacted.write_bytes(pack(Pack.open(PACK), redact=True))
+    with production() as server:
+        assert evalkit(capsys, "gate", redacted, *AGE, "--live", server.base_url).code == 0
+    with production(accept_max=2) as server:
+        done = evalkit(capsys, "gate", redacted, *AGE, "--live", server.base_url)
+    assert (done.code, "token deltas" in done.out) == (3, True), done.out
 
 
 def test_another_server_is_exit_3_with_one_line_a_difference(capsys):
