@@ -17,6 +17,8 @@ class Work:
 
     tokens: int | None = None
     least: int | None = None
+    #: of the longest task case, by the generous estimate
+    case_least: int = 0
     tools: bool = False
     requests: int = 0
     #: the budget, where there is one
@@ -97,15 +99,22 @@ def _of(checklist: Checklist, label: str, served: EndpointFacts, work: Work) -> 
 
 
 def _window(label: str, served: EndpointFacts, work: Work) -> list[Conflict]:
+    found: list[Conflict] = []
     limit = window(served)
-    if limit is None or not work.tokens or not work.least or work.tokens <= limit:
+    if limit is None:
         return []
+    if work.case_least > limit:
+        what = f"a task case needs {work.case_least} tokens (prompt and reply), the server takes {limit}"
+        remedy = "start it with a larger --context-length, or lower the case's max_tokens"
+        found.append(Conflict(mode=label, what=what, remedy=remedy, certain=False))
+    if not work.tokens or not work.least or work.tokens <= limit:
+        return found
     certain = work.least > limit
     what = (
         f"{'' if certain else 'perhaps '}{work.tokens} tokens are needed (prompt and reply), the server takes {limit}"
     )
     remedy = "start it with a larger --context-length and KV pool, or ask for shorter replies (max_tokens)"
-    return [Conflict(mode=label, what=what, remedy=remedy, certain=certain)]
+    return [*found, Conflict(mode=label, what=what, remedy=remedy, certain=certain)]
 
 
 def window(served: EndpointFacts) -> int | None:

@@ -55,6 +55,7 @@ def conflicts(checklist: Checklist, *ends: EndpointFacts, **work):
             False,
             "the server runs 1",
         ),
+        (asked(), served(), {"case_least": 4500}, False, "a task case needs 4500"),
         (asked(), served(capabilities=can(tool_calls=False)), {"tools": True}, True, "tool calls are not parsed"),
         (asked(), served(declared_mode=DIFF), {}, True, "declares diffusion"),
         (asked(), served(declared_mode="speculative"), {}, True, "declares speculative"),

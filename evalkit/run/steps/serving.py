@@ -97,6 +97,7 @@ def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:
     return Work(
         tokens=longest.tokens if longest else None,
         least=longest.least if longest else None,
+        case_least=_longest_case(run) if run.wanted("quality") else 0,
         tools=run.wanted("quality") and any(suite.kind == "tools" for suite in run.setup.suites),
         requests=cost.requests,
         minutes=run.setup.minutes,
@@ -119,6 +120,12 @@ def _counted_from(run: Recorder, label: str, now: dict[str, float]) -> dict[str,
         return last.before
     run.keep(Counters(mode=label, opening=True, before=now))
     return now
+
+
+def _longest_case(run: Recorder) -> int:
+    """Tokens that the longest task case surely needs: characters at six a token, and its longest reply."""
+    cases = (case for suite in run.setup.suites for case in suite.cases)
+    return max((len(case.prompt_text) // 6 + case.request.max_tokens for case in cases), default=0)
 
 
 @asynccontextmanager
