@@ -159,7 +159,9 @@ def _decided(data: Table, margin: float, carried_by: str | None) -> tuple[Status
     if interval.low > -margin:
         pessimistic = data.pessimistic()
         if pessimistic.low > -margin:
-            return Status.PASS, f"no more than the margin is lost against {data.baseline}", None
+            gains = any(pair.difference > 0 for pair in data.both)
+            only = "; every case that differs is a loss" if data.harmed and not gains else ""
+            return Status.PASS, f"no more than the margin is lost against {data.baseline}{only}", None
         hint = "resume the run so that the open cases are answered in both modes"
         text = (
             f"within the margin only if the {len(data.one_sided)} cases that one of the two left unscored are left out"

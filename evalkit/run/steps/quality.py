@@ -74,7 +74,7 @@ async def _part(run: Recorder, sitting: Sitting, load: int) -> None:
 async def _judge(run: Recorder) -> None:
     """Replies that no judge has seen yet, where a judge is configured and some case asks for one."""
     configured, facts = run.checklist.items.quality.judge, run.facts
-    if configured is None:
+    if configured is None or run.left_s == 0:
         return
     questions = list(
         open_questions(
