@@ -213,6 +213,10 @@ def _cache(checklist: Checklist, facts: Facts, readings: Readings, mode: str) ->
     state = facts.caches.get(mode)
     how = state.method if state else "left as it was"
     make = check.CACHE.finding
+    gone = next((s for m in (mode, baseline) if (s := facts.caches.get(m)) and s.method == "none"), None)
+    if gone is not None and (mine is None or theirs is None):
+        text = f"the cache of {gone.mode} was not kept equal ({gone.detail}), and cached tokens are not reported."
+        return make(Status.INCONCLUSIVE, text, mode=mode, known_by=KnownBy.OBSERVED)
     if mine is None or theirs is None:
         text = f"the servers do not report cached tokens, which is unknown, not zero (cache: {how})."
         return make(Status.WARN, text, mode=mode)
@@ -225,10 +229,11 @@ def _cache(checklist: Checklist, facts: Facts, readings: Readings, mode: str) ->
 def _launches(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     level, baseline = checklist.items.modes.level, checklist.baseline.speed
     make = check.LAUNCHES.finding
-    if readings.interleaved(mode, baseline, level):
-        return make(Status.PASS, f"timed in turn with {baseline}.", mode=mode, known_by=KnownBy.OBSERVED)
     starts = min(len(readings.launches(m, level)) for m in (mode, baseline))
     if starts >= 2:
-        return make(Status.PASS, f"{starts} starts each: their spread is in the interval.", mode=mode)
+        text = f"{starts} starts each: their spread is in the interval."
+        return make(Status.PASS, text, mode=mode, known_by=KnownBy.OBSERVED, data={"starts": starts})
+    if readings.interleaved(mode, baseline, level):
+        return make(Status.PASS, f"timed in turn with {baseline}.", mode=mode, known_by=KnownBy.OBSERVED)
     text = f"one launch: {mode} and {baseline} were timed one after the other, and starts differ by an unknown amount."
     return make(Status.WARN, text, mode=mode)

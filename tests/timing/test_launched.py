@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+import shutil
 import sys
 from collections import Counter
 
@@ -112,6 +113,7 @@ def test_starts_that_differ_widen_the_interval_and_one_start_each_is_warned_abou
     assert width[0] > 4 * width[1]
     assert "spread between launches" in wide["modes.speedup"].data["method"]
     assert wide["modes.launches"].status is Status.PASS
+    assert "2 starts each" in wide["modes.launches"].summary
     once = [s for s in by_launch(alike) if s.launch == 0]
     single = {f.id: f for f in item.decide(checklist(), facts(once), NOW) if f.mode == DLM}
     assert single["modes.launches"].status is Status.WARN
@@ -150,7 +152,7 @@ def test_servers_are_started_there_and_back_and_a_finished_mode_is_not_started_a
     fast = ("ttft_ms=4", "ms_per_forward=0.5", "jitter_ms=0")
     modes = {AR: server(AR, *fast), DLM: server(DLM, *fast, "block_size=8", "forwards_per_block=2")}
     given = loaded(tmp_path, modes, items={"modes": {"warmup": 1}})
-    setup, _folder, got = collected(tmp_path, given)
+    setup, folder, got = collected(tmp_path, given)
     assert [(one.mode, one.launch) for one in got.launches] == [(AR, 0), (DLM, 0), (DLM, 1), (AR, 1)]
     assert Counter((s.mode, s.launch) for s in got.timed) == dict.fromkeys(setup.plan.starts, 24)
     assert got.pilot is not None
@@ -161,6 +163,16 @@ def test_servers_are_started_there_and_back_and_a_finished_mode_is_not_started_a
     _, _, again = collected(tmp_path, given)
     assert len(again.launches) == 4
     assert len(again.timed) == len(got.timed)
+    # a run that was killed in its last start makes that start again, and no other
+    cut = RunFolder(shutil.copytree(folder.path, tmp_path / "cut"))
+    lines = cut.journal.read_bytes().splitlines(keepends=True)
+    last = max(n for n, line in enumerate(lines) if b'"kind":"launch"' in line)
+    timed = [n for n, line in enumerate(lines) if b'"kind":"timed"' in line and n > last]
+    cut.journal.write_bytes(b"".join(lines[: timed[5]]))
+    _, _, resumed = collected(tmp_path, given, "cut")
+    assert [(one.mode, one.launch) for one in resumed.launches[4:]] == [(AR, 1)]
+    assert sorted(s.key for s in resumed.timed) == sorted(s.key for s in got.timed)
+    assert resumed.pilot == got.pilot
 
 
 @pytest.mark.slow
