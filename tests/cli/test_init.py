@@ -7,11 +7,16 @@ import pty
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evalkit.checklist.loader import load_checklist
+from evalkit.checklist.schema import Checklist
+from evalkit.checklist.yaml import parse_yaml
 from evalkit.reference import ReferenceServer, preset
 from evalkit.run.setup import prepare
 from evalkit.scaffold.detect import Found, find_servers
@@ -84,9 +89,29 @@ def test_one_server_of_two_modes_is_a_remark_and_a_lone_baseline_gets_company():
 
 
 def checklist_text_of(found, request=None, path="checklist.yaml"):
-    from pathlib import Path
-
     return checklist_text(Path(path), found, request or Request())
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    model=st.text(min_size=1, max_size=60),
+    engine=st.text(max_size=30),
+    gpu=st.text(max_size=30),
+    system=st.text(max_size=200),
+)
+def test_whatever_a_server_or_a_card_is_called_the_checklist_loads_and_says_nothing_else(model, engine, gpu, system):
+    def server(port, mode):
+        return EndpointFacts(label="x", endpoint=f"http://127.0.0.1:{port}", reachable=True, engine=engine, model=model,
+                             model_path=model, served_models=(model,), declared_mode=mode)  # fmt: skip
+
+    found = Found((server(1, "diffusion"), server(2, None), server(3, "diffusion")), (gpu,))
+    text = checklist_text_of(found, Request(0.5, 7, system))
+    data = parse_yaml(text, Path("checklist.yaml")).data
+    checklist = Checklist.model_validate(data)
+    assert set(data) == {"schema_version", "name", "candidate", "use", "request", "modes", "prompts", "tasks", "items"}
+    assert set(data["items"]) == {"modes", "hardware", "serving", "quality", "context"}
+    assert list(checklist.modes) == ["autoregressive", "diffusion"]
+    assert checklist.modes["diffusion"].model == yaml.safe_load(quoted(model))
 
 
 def test_gpus_are_named_and_without_one_the_checklist_says_to_declare_it():
