@@ -59,3 +59,43 @@ def test_timed_replies_are_the_answers_of_their_cases_and_a_second_sitting_asks_
     assert {one.passed for one in facts.answers} == {True}
     assert again.answers == facts.answers
     assert probes < 30  # a new sitting looks at its servers again, and asks no case
+
+
+@pytest.mark.slow
+def test_cases_that_met_a_hanging_server_are_asked_again_once_it_is_mended(tmp_path):
+    schema = {"type": "json_schema", "json_schema": {"name": "r", "schema": {"type": "object"}}}
+    cases = [
+        {
+            "id": f"c{i}",
+            "prompt": f"Give the record of Town{i} as JSON.",
+            "params": {"response_format": schema},
+            "expect": ["json"],
+        }
+        for i in range(6)
+    ]
+    (tmp_path / "tasks.yaml").write_text(
+        json.dumps({"suite": {"name": "records", "kind": "structured"}, "cases": cases})
+    )
+    broken = Script(mode="diffusion", hang_on_schema=True, **FAST)
+    with ReferenceServer(Script(**FAST)) as ar:
+        with ReferenceServer(broken) as dlm:
+            url = dlm.base_url
+            checklist = {
+                "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": url}},
+                "tasks": ["tasks.yaml"],
+                "limits": {"first_byte_s": 1, "total_s": 2},
+            }
+            path = tmp_path / "checklist.yaml"
+            path.write_text(json.dumps(checklist))
+            loaded = load_checklist(path)
+            skip = dict.fromkeys(("license", "modes", "hardware", "context"), "not looked at")
+            setup = prepare(loaded, skip=skip)
+            (tmp_path / "run").mkdir()
+            folder = RunFolder.create(tmp_path / "run", loaded, setup.document())
+            first = collect(setup, folder, Plain())
+        with ReferenceServer(Script(mode="diffusion", **FAST), port=int(url.rpartition(":")[2])):
+            second = collect(setup, folder, Plain())
+    assert {a.passed for a in first.answers if a.mode == DLM} == {None}
+    last = {a.key: a.passed for a in second.answers}
+    assert set(last.values()) == {True}
+    assert len(second.answers) == len(first.answers) + 6

@@ -24,7 +24,8 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
     load = item.concurrency or run.checklist.items.modes.level
     planned = cases.plan(run.setup.suites, list(sitting.targets), baseline=run.checklist.baseline.quality)
     facts = run.facts
-    done = {answer.key for answer in facts.answers}
+    # what failed is open: a later sitting asks it again, and the last answer of a key counts
+    done = {answer.key for answer in facts.answers if answer.exchange.ok}
     left = [one for one in planned if one.key not in done]
     timed = timed_answers(
         facts.timed, run.setup.prompts.prompts, left, concurrency=load, allow_exec=run.setup.allow_exec
