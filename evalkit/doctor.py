@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import evalkit
+from evalkit.text import one_line
 from evalkit.timing.facts import ClientError
 
 #: what a run needs of the packages that come with evalkit
@@ -126,9 +127,12 @@ def network() -> dict[str, Any]:
 
 
 def _place(url: str) -> str:
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}"
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "not an address"
+    return one_line(f"{parts.scheme}://{parts.hostname}{port}", limit=200)
 
 
 def _timing(concurrency: Sequence[int]) -> list[dict[str, Any]]:

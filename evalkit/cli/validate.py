@@ -42,8 +42,19 @@ def validate_command(
         sys.stdout.write(json.dumps({"checklist": checklist, "valid": False, **said}, indent=2) + "\n")
         raise typer.Exit(error.exit_code) from None
     document = {"checklist": str(path), "valid": True, **sizing(setup, datetime.now(UTC).date())}
+    document["notes"] += _unset(setup)
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n" if as_json else _text(document))
     raise typer.Exit(0 if document["able_to_decide"] else 3)
+
+
+def _unset(setup: Setup) -> list[str]:
+    """Variables for keys that the checklist names and that are not set here."""
+    import os
+
+    checklist = setup.checklist
+    servers = [*checklist.modes.values(), *([checklist.incumbent] if checklist.incumbent else [])]
+    names = dict.fromkeys(name for one in servers for name in (one.api_key_env, one.admin_key_env) if name)
+    return [f"the environment variable {name} is not set here" for name in names if not os.environ.get(name)]
 
 
 def _loaded(given: str, modes: list[str]) -> tuple[Path, Setup]:

@@ -65,6 +65,9 @@ def _modes(checklist: Checklist) -> Iterator[str]:
     for mode, endpoint in checklist.modes.items():
         if endpoint.endpoint is None and endpoint.launch is None:
             yield f"modes.{mode} has neither an endpoint nor a launch command"
+    incumbent = checklist.incumbent
+    if incumbent is not None and incumbent.endpoint is None and incumbent.launch is None:
+        yield "the incumbent has neither an endpoint nor a launch command"
 
 
 def _speed(setup: Setup) -> dict[str, Any] | None:

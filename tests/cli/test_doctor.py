@@ -88,6 +88,17 @@ def test_the_hubs_settings_are_those_of_the_environment(variables, seen, tmp_pat
     assert {name: found[name] for name in seen} == seen
 
 
+@pytest.mark.parametrize(
+    ("proxy", "shown"),
+    [("http://jd:canary@proxy:3128", "http://proxy:3128"), ("proxy:3128", "http://proxy:3128"),
+     ("http://proxy:port", "not an address"), ("http://[::1", "not an address")],
+)  # fmt: skip
+def test_a_proxy_is_shown_without_its_user_and_password(proxy, shown, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("https_proxy", proxy)
+    assert doctor.network()["proxies"]["https"] == shown
+
+
 @pytest.mark.slow
 def test_the_text_fits_80_columns(capsys, tmp_path):
     done = evalkit(capsys, "doctor", "--output-dir", tmp_path, "--concurrency", 1)

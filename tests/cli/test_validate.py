@@ -57,6 +57,7 @@ def test_enough_prompts_and_cases_can_decide(tmp_path, capsys):
         ("modes: {diffusion: {endpoint: 'http://127.0.0.1:2'}}\n", 24, 80, "the baseline autoregressive is not among modes"),
         ("modes: {ar: {endpoint: 'http://127.0.0.1:1'}}\n", 24, 80, "only the baseline is configured"),
         ("modes: {ar: {endpoint: 'http://127.0.0.1:1'}, diffusion: {}}\n", 24, 80, "neither an endpoint nor a launch"),
+        (MODES + "incumbent: {model: ours}\n", 24, 80, "the incumbent has neither an endpoint"),
         (MODES + "items: {modes: {adopt: [self-speculation]}}\n", 24, 80, "self-speculation is to be adopted"),
     ],
 )  # fmt: skip
@@ -144,3 +145,13 @@ def test_modes_given_as_flags_are_counted_in_and_called_nowhere(capsys):
     assert document["modes"] == ["autoregressive", "diffusion"]
     assert document["cost"]["timed_requests"] > 0
     assert evalkit(capsys, "validate", "nemotron-labs-diffusion-8b", "--mode", "ar=nowhere").code == 2
+
+
+def test_a_key_that_is_not_set_here_is_a_note_and_its_value_is_never_shown(tmp_path, capsys, monkeypatch):
+    path = write(tmp_path, MODES.replace("1'}", "1', api_key_env: EVALKIT_TEST_KEY}"), prompts=24, cases=80)
+    assert "EVALKIT_TEST_KEY is not set here" in evalkit(capsys, "validate", path).out
+    monkeypatch.setenv("EVALKIT_TEST_KEY", "canary")
+    done = evalkit(capsys, "validate", path)
+    assert done.code == 0
+    assert "EVALKIT_TEST_KEY" not in done.out
+    assert "canary" not in done.out
