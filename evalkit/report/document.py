@@ -77,8 +77,8 @@ def build(
         "integrity": [],
         "cannot": [],
         "regraded": [],
-        "provenance": provenance.provenance(checklist, facts),
-        "reproduce": provenance.reproduce(facts),
+        "provenance": provenance.provenance(checklist, facts, redacted=redact_prompts),
+        "reproduce": provenance.reproduce(facts, redacted=redact_prompts),
     }
     document["frontier"] = [point._asdict() for point in shapes.frontier(document)]
     clean: dict[str, Any] = scrub(document)
@@ -131,10 +131,14 @@ def _probe(probe: Any) -> dict[str, Any]:
     return document
 
 
+#: what findings call the texts that they quote
+_QUOTED = {"prompt", "mode_reply", "baseline_reply", "why", "tail", "tokens", "text", "reason", "detail", "error"}
+
+
 def _numbers_only(value: Any) -> Any:
     """Figures and short names of `value`; no text that a prompt or reply could stand in."""
     if isinstance(value, dict):
-        return {k: _numbers_only(v) for k, v in value.items()}
+        return {k: _numbers_only(v) for k, v in value.items() if k not in _QUOTED}
     if isinstance(value, (list, tuple)):
         return [_numbers_only(v) for v in value]
     if isinstance(value, str):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Iterable
 from pathlib import PurePath
 from typing import Any
 
@@ -32,21 +33,24 @@ def redacted(facts: dict[str, Any], key: bytes) -> dict[str, Any]:
     """`facts` (as JSON holds them) without texts."""
     kept = {name: _walk(value, _HIDDEN.get(name, set()), key) for name, value in facts.items()}
     kept["errors"] = [{**error, "summary": LEFT_OUT} for error in facts.get("errors", [])]
-    kept["start"] = {**facts["start"], "argv": [_FOLDERS.sub("", word) for word in facts["start"].get("argv", [])]}
-    kept["launches"] = [
-        {**launch, "argv": [_FOLDERS.sub("", word) for word in launch.get("argv", [])]} for launch in kept["launches"]
-    ]
+    kept["start"] = {**facts["start"], "argv": bare(facts["start"].get("argv", []))}
+    kept["launches"] = [{**launch, "argv": bare(launch.get("argv", []))} for launch in kept["launches"]]
     return kept
+
+
+def bare(argv: Iterable[str]) -> list[str]:
+    """Words of a command without the folders of the machine that it ran on."""
+    return [_FOLDERS.sub("", word) for word in argv]
 
 
 def without_folders(facts: dict[str, Any]) -> dict[str, Any]:
     """Files by their bare names: folders of the machine that made the run concern nobody else."""
-    bare = {
+    named = {
         name: [{**one, "path": PurePath(one["path"]).name} for one in facts.get(name, [])]
         for name in ("prompts", "suites")
     }
-    bare["candidates"] = [{**one, "asked": _bare(one.get("asked"))} for one in facts.get("candidates", [])]
-    return facts | bare
+    named["candidates"] = [{**one, "asked": _bare(one.get("asked"))} for one in facts.get("candidates", [])]
+    return facts | named
 
 
 def _bare(path: str | None) -> str | None:

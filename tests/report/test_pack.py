@@ -108,3 +108,23 @@ def test_a_changed_pack_is_not_trusted(tmp_path, field) -> None:
         document[field]["start"]["simulated"] = True
     whole.path.write_bytes(gzip.compress(json.dumps(document).encode()))
     assert "the pack was changed after it was written" in Pack.open(whole.path).verify()
+
+
+@pytest.mark.parametrize("name", ["markdown", "json", "html", "junit", "terminal", "github", "directory"])
+def test_redacted_reports_hold_no_text_of_prompts_or_replies(name) -> None:
+    from evalkit.report.document import build
+
+    facts = run_facts(cases=24, prompts=4, faults=FAULTS)
+    one_word = tuple(
+        a.model_copy(update={"exchange": a.exchange.model_copy(update={"text": "Zanzibar"})})
+        if a.case_id == "c3" and a.mode == "diffusion"
+        else a
+        for a in facts.answers
+    )
+    facts = facts.model_copy(update={"answers": one_word})
+    document = build(CHECKLIST, facts, decide(CHECKLIST, facts, NOW), redact_prompts=True)
+    text = render_as(name, document)
+    for word in ("lanterns", "harbours", "otters", "kettles", "private", "someone", "/home", "<|mask|>", "Zanzibar"):
+        assert word not in text, word
+    shown = build(CHECKLIST, facts, decide(CHECKLIST, facts, NOW))
+    assert name in ("terminal", "directory", "junit") or "lanterns" in render_as(name, shown)
