@@ -70,12 +70,14 @@ def main(root: Path) -> None:
     tasks, demos = root / "tasks", root / "demo"
     for folder in (tasks, demos):
         folder.mkdir(parents=True, exist_ok=True)
-    write(tasks, "instructions", "chat", distinct(instructions, 11, 250))
-    write(tasks, "structured", "structured", distinct(structured, 12, 250))
-    write(tasks, "tool-calls", "tools", distinct(tool_calls, 13, 450), defaults={"tools": _Line(TOOLS)})
+    # twice what a right answer needs: a reply that does not end must not cost minutes
+    write(tasks, "instructions", "chat", distinct(instructions, 11, 250), defaults={"max_tokens": 512})
+    write(tasks, "structured", "structured", distinct(structured, 12, 250), defaults={"max_tokens": 512})
+    offered = {"max_tokens": 256, "tools": _Line(TOOLS)}
+    write(tasks, "tool-calls", "tools", distinct(tool_calls, 13, 450), defaults=offered)
     write(tasks, "long-output", "long", distinct(long_output, 14, 100))
-    write(tasks, "token-dependent", "custom", distinct(token_dependent, 15, 250))
-    write(tasks, "code", "custom", distinct(code, 16, 250))
+    write(tasks, "token-dependent", "custom", distinct(token_dependent, 15, 250), defaults={"max_tokens": 256})
+    write(tasks, "code", "custom", distinct(code, 16, 250), defaults={"max_tokens": 384})
     write(tasks, "quick", "custom", quick())
     for kind, cases in suites(random.Random(18)).items():
         write(demos, f"demo-{kind}", kind, cases)
