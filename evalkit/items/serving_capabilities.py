@@ -53,8 +53,13 @@ def sampling(checklist: Checklist, facts: Facts, label: str, served: EndpointFac
     if draws is not None and draws.draws - draws.failed >= 2:
         honoured = draws.distinct_at_one > 1
         one, zero = draws.distinct_at_one, draws.distinct_at_zero
-        text = f"{label}: {one} different replies of {draws.draws} at temperature 1, {zero} at 0."
+        text = f"{label}: {one} different replies of {draws.draws} at temperature 1, {zero} at 0"
         status = Status.PASS if honoured else (Status.FAIL if matters else Status.WARN)
+        if draws.distinct_at_asked is not None:
+            text += f", {draws.distinct_at_asked} at production's {draws.temperature:g}"
+            if honoured and draws.distinct_at_asked == 1:
+                status = Status.WARN
+        text += "." if honoured else ": temperature is ignored."
         return check.finding(status, text, mode=label, known_by=KnownBy.OBSERVED, counts=matters)
     if told is not None and told.value is False:
         status = Status.FAIL if matters else Status.WARN

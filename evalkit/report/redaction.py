@@ -24,7 +24,10 @@ _HIDDEN = {
 }
 _HASHES = {"reply_sha256", "request_sha256"}
 #: what graders measured: numbers under these names survive
-_MEASURED = {"achieved", "asked", "by_third", "unit", "score", "words", "share"}
+_MEASURED = {
+    "achieved", "asked", "by_third", "unit", "score", "words", "share", "rep4", "over_baseline", "schema_valid",
+    "right_function", "right_arguments",
+}  # fmt: skip
 LEFT_OUT = "left out of a redacted pack"
 _FOLDERS = re.compile(r"(?:/[^\s/=,:'\"]+)+/(?=[^\s/=,:'\"]+)")
 
