@@ -23,6 +23,8 @@ from evalkit.text import one_line
 
 #: events read between two turns of the event loop: about 0.3 ms
 _STEP = 48
+#: names under which a server may send the events of the answer itself
+_NAMED = (b"message", b"error")
 _ERROR_BODY = 65_536
 _KEPT_HEADERS = ("x-ratelimit-", "ratelimit-")
 
@@ -56,17 +58,18 @@ class Recording:
 
     def add(self, data: bytes, now_ns: int) -> str | None:
         """Keeps body bytes; why no more can be taken, or None."""
-        body, limits = self.body, self.limits
+        body, marks, stamps = self.body, self.marks, self.stamps
         body += data
-        if self.stamps and self.stamps[-1] == now_ns:
-            self.marks[-1] = len(body)
+        size = len(body)
+        if stamps and stamps[-1] == now_ns:
+            marks[-1] = size
         else:
-            self.marks.append(len(body))
-            self.stamps.append(now_ns)
-        if len(body) > limits.max_bytes:
-            return f"the reply is larger than {limits.max_bytes} bytes"
-        if len(self.marks) > 2 * limits.max_events:
-            return f"the reply came in more than {2 * limits.max_events} pieces"
+            marks.append(size)
+            stamps.append(now_ns)
+        if size > self.limits.max_bytes:
+            return f"the reply is larger than {self.limits.max_bytes} bytes"
+        if len(marks) > 2 * self.limits.max_events:
+            return f"the reply came in more than {2 * self.limits.max_events} pieces"
         if not self.done_seen and sse.ends_with_done(body):
             self.done_seen = True
         return None
@@ -144,24 +147,24 @@ def _is_stream(recording: Recording) -> bool:
 async def _read_stream(recording: Recording, reply: Reply) -> int | None:
     """Feeds the events to `reply`; the time of `[DONE]` in µs."""
     limits, arrival = recording.limits, recording.arrival()
-    count = 0
-    for event in sse.iter_events(recording.body):
+    longest, most, count = limits.max_line_bytes, limits.max_events, 0
+    for data, end, name, complete in sse.iter_events(recording.body):
         count += 1
-        if count % _STEP == 0:
+        if not count % _STEP:
             await asyncio.sleep(0)
-        if count > limits.max_events:
-            raise BadReplyError("protocol", f"more than {limits.max_events} events")
-        if len(event.data) > limits.max_line_bytes:
-            raise BadReplyError("protocol", f"an event is larger than {limits.max_line_bytes} bytes")
-        at_us = arrival(event.end)
-        if event.data == sse.DONE:
+        if count > most:
+            raise BadReplyError("protocol", f"more than {most} events")
+        if len(data) > longest:
+            raise BadReplyError("protocol", f"an event is larger than {longest} bytes")
+        at_us = arrival(end)
+        if data == sse.DONE:
             return at_us
-        if event.name not in (b"", b"message", b"error"):
+        if name and name not in _NAMED:
             continue  # named side channels, such as SGLang's ids
-        if not event.complete and not event.data.rstrip().endswith(b"}"):
+        if not complete and not data.rstrip().endswith(b"}"):
             reply.note("the last event was cut off")
             break
-        reply.event(event.data, at_us)
+        reply.event(data, at_us)
     return None
 
 
