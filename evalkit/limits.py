@@ -6,7 +6,7 @@ needs others makes them with `replace`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,11 @@ class ControlLimits:
     idle_s: float = 5.0
     total_s: float = 10.0
     max_bytes: int = 4 * 1024 * 1024
+
+
+def within(limits: Limits, cap: Limits) -> Limits:
+    """The tighter of two, field by field."""
+    return Limits(**{one.name: min(getattr(limits, one.name), getattr(cap, one.name)) for one in fields(Limits)})
 
 
 #: a generation, unless the checklist says otherwise

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import unicodedata
+import json
+import re
 
-#: bidi controls, zero-width and other invisible characters that change what a reader sees
-_INVISIBLE = frozenset(
-    {0x00AD, 0x034F, 0x061C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x3164, 0xFEFF, 0xFFA0}.union(
-        range(0x200B, 0x2010),
-        range(0x2028, 0x202F),
-        range(0x2060, 0x2070),
-        range(0xFFF9, 0xFFFC),
-        range(0xE0000, 0xE0080),
-    )
-)
-_KEPT = frozenset("\n\t")
+#: first and last code points of what a terminal obeys or a reader does not see: C0, DEL and C1; soft hyphen, joiners,
+#: bidi controls and other format characters; fillers; lone surrogates and private use; tags and variation selectors
+_RANGES = (
+    (0x00, 0x08), (0x0B, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160),
+    (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164),
+    (0xD800, 0xF8FF), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF9, 0xFFFB), (0x13430, 0x1345F), (0x1BCA0, 0x1BCA3),
+    (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF), (0xF0000, 0x10FFFF),
+)  # fmt: skip
+_UNSAFE = re.compile("[" + "".join(f"{re.escape(chr(a))}-{re.escape(chr(b))}" for a, b in _RANGES) + "]")
 
 
-def _visible(char: str) -> str:
-    code = ord(char)
-    if code in _INVISIBLE or unicodedata.category(char) in ("Cc", "Cs", "Co"):
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"
-    return char
+def _visible(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"
 
 
 def sanitize(text: str, *, limit: int = 2000) -> str:
-    """`text` safe for a terminal: control, bidi and invisible characters made visible, cut at `limit` characters.
+    """`text` safe for a terminal: control, bidi and invisible characters made visible, at most `limit` + 1 characters.
 
-    Newlines and tabs are kept; CR LF and CR become newlines. Quoting for Markdown, HTML or XML comes later.
+    Newlines and tabs are kept; CR LF and CR become newlines. Quoting for Markdown, HTML or XML comes later. What is
+    safe already comes back as it is.
     """
     cut = len(text) > limit
     text = text[:limit].replace("\r\n", "\n").replace("\r", "\n")
     if not text.isprintable():
-        text = "".join(c if c in _KEPT else _visible(c) for c in text)
-    return f"{text}…" if cut else text
+        text = _UNSAFE.sub(_visible, text)
+    return f"{text[:limit]}…" if cut or len(text) > limit else text
 
 
 def one_line(text: str, *, limit: int = 300) -> str:
     """`sanitize` on a single line: runs of white space become one space."""
     return " ".join(sanitize(text, limit=limit).split())
+
+
+def json_safe(document: str) -> str:
+    """The same JSON with those characters as escapes: nothing is lost, and a terminal that shows it obeys nothing."""
+    return _UNSAFE.sub(lambda found: json.dumps(found.group())[1:-1], document)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.run.files import make_private, write_atomic
+from evalkit.text import json_safe
 
 
 def to_json(doc: dict[str, Any]) -> str:
     """report.json: UTF-8, two spaces, keys in the document's order, no NaN."""
-    return json.dumps(doc, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_safe(json.dumps(doc, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def write_all(run_dir: Path, doc: dict[str, Any]) -> dict[str, Path]:

@@ -42,9 +42,17 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
     await _own_error(run, sitting)
     flushable = await _flush(run, sitting, run.facts)
 
+    unable: set[str] = set()
+
     async def flush(mode: str) -> bool:
-        known = run.facts.endpoints.get(mode)
-        return (await flushing.flush(mode, sitting.endpoints[mode], known)).method == "flush"
+        """Before each batch; a server that no longer does it is not waited for again, and that is a fact."""
+        if mode in unable:
+            return False
+        state = await flushing.flush(mode, sitting.endpoints[mode], run.facts.endpoints.get(mode))
+        if state.method != "flush":
+            unable.add(mode)
+            run.keep(state)
+        return state.method == "flush"
 
     if sitting.running is not None and run.facts.pilot is None:
         await _pilot(run, sitting)

@@ -1,0 +1,83 @@
+"""Untrusted text: nothing that a terminal obeys or a reader does not see gets through, and nothing else is changed."""
+
+import json
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.text import json_safe, one_line, sanitize
+
+#: format characters that are signs of their own script and show as such
+_SIGNS = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
+_TEXT = st.text(alphabet=st.characters(codec=None), max_size=200)
+_HOSTILE = st.text(alphabet="\x1b[]0;\x07\x9b\u202e\u2066\u200b\ufeff\x7f\r\n\t a…\ud800\U000e0041", max_size=200)
+
+
+def _hidden(code: int) -> bool:
+    category = unicodedata.category(chr(code))
+    return category in ("Cc", "Cs", "Co") or (category == "Cf" and code not in _SIGNS)
+
+
+def test_every_code_point_is_shown_as_it_is_or_made_visible():
+    assert not [hex(code) for code in range(sys.maxunicode + 1) if chr(code) not in "\t\n\r" and not _right(code)]
+
+
+def _right(code: int) -> bool:
+    shown = sanitize(chr(code))
+    if _hidden(code):
+        return shown == _escape(code)
+    return unicodedata.category(chr(code))[0] not in "LNPS" or shown in (chr(code), _escape(code))
+
+
+def _escape(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Grüße", "日本語", "مرحبا", "שלום", "1 ≤ 2 → ✓", "🙂", "a\tb\nc", "naïve café", "±25 °C"],
+)
+def test_ordinary_text_of_any_script_stays(text):
+    assert sanitize(text) == text
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        "\x1b[31mred", "\x1b]0;title\x07", "\x1b]8;;http://evil\x1b\\link", "\x9b2J", "\u202egpj.exe", "pass\u200bword",
+        "\u2066hidden\u2069", "\ufeff", "a\x08b", "\x7f", "\u2028new line", "\U000e0041\U000e0042", "\ud800",
+    ],
+)  # fmt: skip
+def test_known_attacks_come_out_as_plain_ascii_marks(attack):
+    shown = sanitize(attack)
+    assert shown.isascii()
+    assert shown.isprintable()
+
+
+@given(st.one_of(_TEXT, _HOSTILE), st.integers(1, 300))
+def test_twice_is_once_and_the_length_is_bounded(text, limit):
+    once = sanitize(text, limit=limit)
+    assert sanitize(once, limit=limit) == once
+    assert len(once) <= limit + 1
+
+
+@given(st.one_of(_TEXT, _HOSTILE))
+def test_one_line_is_one_line(text):
+    shown = one_line(text)
+    assert len(shown.splitlines()) <= 1
+    assert one_line(shown) == shown
+
+
+def test_a_text_without_end_is_cut_before_it_costs_anything():
+    assert len(sanitize("\x1b" * 50_000_000)) <= 2001
+
+
+@given(st.recursive(st.one_of(_TEXT, _HOSTILE, st.integers(), st.none()), lambda inner: st.lists(inner, max_size=4)))
+def test_safe_json_says_the_same_and_holds_nothing_to_obey(value):
+    document = json_safe(json.dumps(value, ensure_ascii=False, indent=1))
+    assert json.loads(document) == value
+    assert not any(_hidden(ord(char)) and char != "\n" for char in document)
+    document.encode()
