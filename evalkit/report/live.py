@@ -32,9 +32,10 @@ SETTINGS = (
     "speculative_draft_model_path", "speculative_num_draft_tokens", "speculative_eagle_topk", "speculative_num_steps",
     "override_keys", "weight_version", "tp_size",
 )  # fmt: skip
-#: mean tokens at a time may differ by so much, or by three standard errors where that is more
-_SPREAD = 0.25
-_ERRORS = 3.0
+#: mean tokens at a time may differ by so much, or by so many standard errors where that is more
+#: (docs/decisions/0020-the-fingerprint-of-a-stream.md)
+_SPREAD = 0.15
+_ERRORS = 2.5
 
 
 class LiveServer(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from types import SimpleNamespace
 
@@ -116,7 +117,7 @@ def test_a_server_that_hangs_ends_at_the_deadline_and_is_not_trusted(evaluated, 
     assert live.DEADLINE_S < 60
 
 
-@pytest.mark.parametrize(("before", "after", "same"), [(6, 6, True), (6, 5, True), (6, 2, False), (2, 6, False)])
+@pytest.mark.parametrize(("before", "after", "same"), [(6, 6, True), (20, 18, True), (6, 2, False), (2, 6, False)])
 def test_the_fingerprint_bears_chance_and_notices_a_lost_drafter(before, after, same):
     def deltas(mean):
         return TokenDeltas(deltas=(1, *([mean - 1, mean, mean + 1] * 20), 1))
@@ -124,6 +125,27 @@ def test_the_fingerprint_bears_chance_and_notices_a_lost_drafter(before, after, 
     told, seen = live._fingerprint(deltas(before), deltas(after))
     assert seen
     assert (told == []) is same
+
+
+def drawn(rng, more, tokens=256, block=32):
+    """Accepted runs of a drafter that goes on with chance `more`."""
+    runs = [1]
+    while sum(runs) < tokens:
+        run_length = 1
+        while run_length < block and rng.random() < more:
+            run_length += 1
+        runs.append(min(run_length, tokens - sum(runs)))
+    return TokenDeltas(deltas=tuple(runs))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "least", "most"),
+    [(0.88, 0.88, 0.0, 0.03), (0.8, 0.8, 0.0, 0.03), (0.88, 0.75, 0.8, 1.0), (0.8, 0.6, 0.95, 1.0)],
+)
+def test_false_alarms_are_rare_and_half_the_acceptance_is_missed(before, after, least, most):
+    rng = random.Random(7)
+    found = [bool(live._fingerprint(drawn(rng, before), drawn(rng, after))[0]) for _ in range(400)]
+    assert least <= sum(found) / len(found) <= most
 
 
 def decision(verdict, **qualified):
