@@ -314,3 +314,14 @@ def test_a_launch_that_floods_ignores_term_and_never_gets_ready_is_gone_at_its_d
         start(endpoint, tmp_path)
     assert not left()
     assert (tmp_path / caught.value.facts.log_path).stat().st_size < 200_000
+
+
+def test_a_key_that_was_typed_into_the_command_is_neither_recorded_nor_logged(tmp_path):
+    code = "import sys; print('started with', sys.argv); sys.exit(1)"
+    words = [sys.executable, "-c", code, "--api-key", "canary-plain-word", "--admin_api_key=sk-canary-77118", "--port"]
+    with pytest.raises(LaunchFailed) as caught:
+        start(Endpoint(launch=words), tmp_path)
+    facts = caught.value.facts
+    log = (tmp_path / facts.log_path).read_text()
+    assert "started with" in log
+    assert "canary" not in log + facts.model_dump_json() + str(caught.value)
