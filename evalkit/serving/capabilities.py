@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import KnownBy
-from evalkit.limits import CAPABILITY
+from evalkit.limits import CAPABILITY, within
 from evalkit.serving.declared import IGNORES_TEMPERATURE, OWN_CODE
 from evalkit.serving.facts import Capability, EndpointFacts
 from evalkit.serving.observe import deltas_of
@@ -90,7 +90,7 @@ def observed(exchange: Exchange) -> tuple[Capability, ...]:
 
 async def ask(client: ChatClient, target: Target, facts: EndpointFacts) -> tuple[Capability, ...]:
     """A few short requests. No JSON schema goes to a diffusion server of SGLang: it never answers, and stays."""
-    target = Target(target.label, target.base_url, target.model, target.api_key, CAPABILITY)
+    target = replace(target, limits=within(target.limits, CAPABILITY))
     diffusion = "diffusion" in (facts.declared_mode, facts.observed_mode)
     # vLLM's diffusion refuses any other temperature, whatever is asked
     asker = _Asker(client, target, temperature=1.0 if facts.engine == "vllm" and diffusion else 0.0)
