@@ -272,13 +272,16 @@ def _steps(items: tuple[ItemResult, ...]) -> list[str]:
 def _incumbent(checklist: Checklist, findings: dict[ItemId, list[Finding]], best: str | None) -> str:
     if checklist.incumbent is None:
         return "NOT COMPARED: no incumbent is configured"
-    found = [f for f in findings["quality"] if f.id == "quality.incumbent" and f.mode == best]
-    if not found or best is None:
+    compared = [f for f in findings["quality"] if f.id == "quality.incumbent"]
+    # without a mode that qualifies, of the first that was compared
+    mode = best or next((m for m in checklist.adopted if any(f.mode == m for f in compared)), None)
+    found = [f for f in compared if f.mode == mode]
+    if not found:
         return "NOT COMPARED: no mode was compared with it"
     worded = [(str(f.data.get("word", "NOT COMPARED")), f.summary) for f in found]
     for start, said in (("worse", "worse"), ("NOT COMPARED", "NOT COMPARED"), ("not decided", "NOT COMPARED")):
         hit = next((summary for word, summary in worded if word.startswith(start)), None)
         if hit is not None:
-            return f"{said}: {hit}"
+            return f"{said}: {mode}, {hit}"
     better = [summary for word, summary in worded if word == "better"]
-    return f"better: {better[0]}" if better else f"no worse: {worded[0][1]}"
+    return f"better: {mode}, {better[0]}" if better else f"no worse: {mode}, {worded[0][1]}"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from evalkit.checklist.loader import load_checklist
 from evalkit.reference import ReferenceServer, Script
+from evalkit.report.document import build
 from evalkit.run.collect import collect
 from evalkit.run.folder import RunFolder
 from evalkit.run.setup import prepare
 from evalkit.run.show import Plain
+from evalkit.verdict import decide
 
 AR, DLM = "autoregressive", "diffusion"
 FAST = {"ttft_ms": 0, "ms_per_forward": 0.05}
@@ -99,3 +102,47 @@ def test_cases_that_met_a_hanging_server_are_asked_again_once_it_is_mended(tmp_p
     last = {a.key: a.passed for a in second.answers}
     assert set(last.values()) == {True}
     assert len(second.answers) == len(first.answers) + 6
+
+
+@pytest.mark.slow
+def test_the_incumbent_is_asked_and_timed_beside_the_modes_and_the_first_screen_says_which_is_better(tmp_path):
+    texts = [f"What is {i} + {2 * i}?" for i in range(80)]
+    rows = [{"id": f"p{i}", "prompt": text, "max_tokens": 60} for i, text in enumerate(texts[:20])]
+    (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    cases = [{"id": f"c{i}", "prompt": text, "expect": [{"number": 3 * i}]} for i, text in enumerate(texts)]
+    (tmp_path / "tasks.yaml").write_text(json.dumps({"suite": {"name": "sums", "kind": "chat"}, "cases": cases}))
+    slow = Script(ttft_ms=20, ms_per_forward=2, error_rate=0.3, model="incumbent-7b")
+    with (
+        ReferenceServer(Script(ttft_ms=0, ms_per_forward=1)) as ar,
+        ReferenceServer(Script(mode="diffusion", **FAST)) as dlm,
+        ReferenceServer(slow) as today,
+    ):
+        checklist = {
+            "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": dlm.base_url}},
+            "incumbent": {"endpoint": today.base_url, "required": True},
+            "prompts": ["prompts.jsonl"],
+            "tasks": ["tasks.yaml"],
+            "items": {
+                **{item: {"required": False} for item in ("license", "hardware", "context")},
+                "modes": {"required": False, "warmup": 1},
+                "serving": {"allow": ["release", "pre-release", "fork"]},
+            },
+        }
+        path = tmp_path / "checklist.yaml"
+        path.write_text(json.dumps(checklist))
+        loaded = load_checklist(path)
+        setup = prepare(loaded, skip=dict.fromkeys(("license", "hardware", "context"), "not looked at"))
+        (tmp_path / "run").mkdir()
+        facts = collect(setup, RunFolder.create(tmp_path / "run", loaded, setup.document()), Plain())
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    decision = decide(loaded.checklist, facts, now)
+    document = build(loaded.checklist, facts, decision)
+    assert decision.incumbent.startswith("better: diffusion, sums")
+    assert {a.mode for a in facts.answers} == {AR, DLM, "incumbent"}
+    found = next(f for i in decision.items for f in i.findings if f.id == "quality.incumbent" and f.mode == DLM)
+    assert found.counts
+    assert found.data["difference"] > 0.15
+    theirs, mine = document["incumbent"], next(m for m in document["modes"] if m["mode"] == DLM)
+    assert theirs["levels"][0]["e2e_ms"]["p50"] > mine["levels"][0]["e2e_ms"]["p50"] > 0
+    rows_ = {row["mode"]: row for row in document["quality"]["suites"]}
+    assert rows_["incumbent"]["share"] < rows_[DLM]["share"] == 1.0
