@@ -46,6 +46,13 @@ CLIENT_ERROR = Check(
     "close other programs on this machine, lower `concurrency`, or run evalkit on a machine with more free cores",
     per_mode=True,
 )
+WARM_UP = Check(
+    "modes.warm-up",
+    "Readings had settled before they counted",
+    "First requests compile kernels and capture graphs: one that is counted can be ten times slower than the next.",
+    "raise `warmup`, or send the server a minute of traffic before the run",
+    per_mode=True,
+)
 NOISE_FLOOR = Check(
     "modes.noise-floor",
     "Two readings of the baseline agree",
@@ -155,6 +162,6 @@ LATENCY = {
 }
 
 CHECKS: tuple[Check, ...] = (
-    OWN_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, NOISE_FLOOR, ORDER_TREND,
-    LENGTH, FIXED_LENGTH, STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, FRONTIER, COST,
+    OWN_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, WARM_UP, NOISE_FLOOR,
+    ORDER_TREND, LENGTH, FIXED_LENGTH, STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, FRONTIER, COST,
 )  # fmt: skip

@@ -40,6 +40,7 @@ def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, 
     found = [
         _failures(checklist, readings, mode),
         _client_error(checklist, facts, readings, mode),
+        _warm_up(checklist, facts, mode),
         _stream(checklist, readings, mode),
         throttled(facts, mode, checklist.items.modes.level),
     ]
@@ -105,6 +106,21 @@ def _client_error(checklist: Checklist, facts: Facts, readings: Readings, mode: 
     return make(
         status, text, mode=mode, observed=f"{share:.2%}", threshold=threshold, known_by=KnownBy.OBSERVED, data=data
     )
+
+
+def _warm_up(checklist: Checklist, facts: Facts, mode: str) -> Finding:
+    level = checklist.items.modes.level
+    found = [w for w in facts.warmups if w.mode == mode and w.concurrency == level]
+    make = check.WARM_UP.finding
+    if not found:
+        return make(Status.WARN, f"no request warmed {mode} up at {level} streams.", mode=mode)
+    sent, restless = sum(w.requests for w in found), [w for w in found if not w.levelled]
+    if not restless:
+        text = f"{sent} requests before the first counted one; the last two rounds agree within 15%."
+        return make(Status.PASS, text, mode=mode, known_by=KnownBy.OBSERVED, data={"requests": sent})
+    last = " then ".join(f"{ms:.1f}" for ms in restless[-1].last_e2e_ms)
+    text = f"after {sent} requests the last rounds still differ ({last} ms a token)."
+    return make(Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, data={"requests": sent})
 
 
 def _noise_floor(checklist: Checklist, readings: Readings, mode: str, claim: Claim | None) -> Finding:

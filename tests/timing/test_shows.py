@@ -19,6 +19,7 @@ from evalkit.reference import ReferenceProcess, Script
 from evalkit.stats.ratio import log_ratios
 from evalkit.timing import execute
 from evalkit.timing.calibrate import client_error
+from evalkit.timing.facts import WarmUp
 from evalkit.timing.prompts import load_prompts
 from evalkit.timing.schedule import make_plan
 from tests.timing.test_timing import AR, DLM, NOW, checklist, facts, found, sample, simulated
@@ -200,6 +201,17 @@ def test_streams_that_were_buffered_or_miscounted_are_named(note, words):
     assert not got("stream").counts
     assert got("speedup").status is Status.PASS
     assert found(checklist(), simulated(2.0, n=40))("stream").status is Status.PASS
+
+
+@pytest.mark.parametrize(("levelled", "status"), [(True, Status.PASS), (False, Status.WARN), (None, Status.WARN)])
+def test_whether_readings_had_settled_is_said(levelled, status):
+    last = (9.0, 5.0, 4.9) if levelled else (9.0, 5.0, 3.0)
+    warm = (
+        () if levelled is None else (WarmUp(mode=DLM, concurrency=1, requests=8, levelled=levelled, last_e2e_ms=last),)
+    )
+    got = found(checklist(), simulated(2.0, n=30), warmups=warm)("warm-up")
+    assert got.status is status
+    assert got.mode == DLM
 
 
 def test_times_of_failed_requests_are_in_no_ratio():
