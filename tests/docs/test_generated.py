@@ -12,6 +12,7 @@ from evalkit.docs.__main__ import main
 from evalkit.docs.commands import commands
 from evalkit.docs.pages import pages
 from evalkit.docs.report_json import report_schema
+from evalkit.report.again import document_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,3 +66,24 @@ def _silent(shape, path=""):
 
 def test_every_field_of_the_reports_schema_says_what_it_means():
     assert list(_silent(report_schema())) == []
+
+
+def _unnamed(value, shape, path=""):
+    """Fields of a document that its schema does not name, where it names any."""
+    shape = report_schema()["$defs"][shape["$ref"].rpartition("/")[2]] if "$ref" in shape else shape
+    for one in shape.get("anyOf", ()):
+        yield from _unnamed(value, one, path)
+    if isinstance(value, list):
+        for one in value:
+            yield from _unnamed(one, shape.get("items", {}), f"{path}[]")
+    elif isinstance(value, dict) and shape.get("properties"):
+        for name, inner in value.items():
+            if name in shape["properties"]:
+                yield from _unnamed(inner, shape["properties"][name], f"{path}.{name}")
+            else:
+                yield f"{path}.{name}"
+
+
+def test_every_field_of_a_report_is_on_its_page():
+    document = document_of(ROOT / "tests" / "fixtures" / "runs" / "small.pack")
+    assert sorted(set(_unnamed(document, report_schema()))) == []
