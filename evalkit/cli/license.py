@@ -68,7 +68,7 @@ def license_command(  # noqa: PLR0917  typer reads them by name
     candidates = [
         hub.collect(
             name, revision=revision, evidence_dir=evidence, fetch_license=fetch_license,
-            license_text=(license_text or text) if name == names[0] else None,
+            license_text=(license_text or (None if models else text)) if name == names[0] else None,
         )
         for name in names
     ]  # fmt: skip

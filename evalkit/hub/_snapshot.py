@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -62,7 +62,7 @@ def open_snapshot(path: Path, asked: str) -> Source:
         if path.stat().st_size > CAP:
             raise SourceProblem("invalid", f"the file is larger than {CAP >> 20} MiB", hint)
         raw = path.read_bytes()
-        snapshot = Snapshot.model_validate(json.loads(raw))
+        snapshot = Snapshot.model_validate(_clean(json.loads(raw)))
     except OSError as e:
         raise SourceProblem("invalid", f"the file cannot be read: {e.strerror}", hint) from e
     except (ValueError, RecursionError) as e:
@@ -82,6 +82,18 @@ def open_snapshot(path: Path, asked: str) -> Source:
             ExtraText(e.name, e.text.encode("utf-8", "replace"), e.origin, e.taken_at, e.url) for e in snapshot.extra
         ),
     )  # fmt: skip
+
+
+def _clean(value: Any) -> Any:
+    """Every string on one line and without control characters, apart from the texts that are kept whole."""
+    if isinstance(value, str):
+        return one_line(value, limit=600)
+    if isinstance(value, list):
+        return [_clean(entry) for entry in value]
+    if isinstance(value, dict):
+        whole = {key for key, entry in value.items() if key == "texts" or (key == "text" and isinstance(entry, str))}
+        return {key: entry if key in whole else _clean(entry) for key, entry in value.items()}
+    return value
 
 
 def _gate(value: str | None) -> str | None:

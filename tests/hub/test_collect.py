@@ -174,3 +174,23 @@ def test_a_typo_is_answered_with_the_nearest_real_id(typo, right):
 @pytest.mark.parametrize("name", ["meta-llama/Llama-3.1-8B", "acme/x", "nvidia/parakeet-tdt-0.6b"])
 def test_another_model_is_not_answered_with_one_of_the_family(name):
     assert nearest(name) is None
+
+
+def test_a_snapshot_with_control_characters_reaches_no_terminal(folder, tmp_path):
+    write_snapshot(str(folder), tmp_path / "s.json")
+    raw = json.loads((tmp_path / "s.json").read_text())
+    bad = "a\x1b[31m/b\u202e"
+    raw |= {
+        "model": bad, "revision": bad, "notes": [bad], "gated": bad,
+        "files": [{"name": bad, "size": 1}, {"name": "README.md", "size": 1}],
+        "bases": [{"model": bad, "card": {"license": [bad], "mentions": [[bad, None]]}, "error": bad,
+                   "text": {"name": bad, "sha256": bad, "size": 1}}],
+        "extra": [{"name": "license-text", "text": "Terms.", "origin": "given", "taken_at": bad, "url": bad}],
+    }  # fmt: skip
+    (tmp_path / "bad.json").write_text(json.dumps(raw))
+    facts = collect(str(tmp_path / "bad.json"))
+    assert facts.error is None
+    shown = facts.model_dump_json()
+    assert "\\u001b" not in shown
+    assert "\u202e" not in shown
+    assert len(facts.bases) == len(facts.license_texts) == 1
