@@ -1,0 +1,187 @@
+"""The small run that every cell of the matrix repeats: three modes and an incumbent, and without a fault a GO."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import evalkit.client
+import evalkit.client.wire
+import evalkit.report.charts
+import evalkit.run.recorder
+import evalkit.run.steps.timing
+import evalkit.serving.place
+import evalkit.stats.ratio
+from evalkit.data import demo_path
+from evalkit.modes import INCUMBENT, Mode
+from evalkit.reference.script import Script
+from evalkit.run.facts import Facts
+from evalkit.run.folder import RunFolder
+from evalkit.run.start import Flags, run
+from evalkit.serving.place import Place
+from evalkit.timing.facts import ClientError
+from tests.faults import virtual
+from tests.faults.virtual import Clock
+from tests.support.faults import FaultServer, Request
+
+_BOOTSTRAP = evalkit.stats.ratio._bootstrap_t
+MODEL = "acme-labs/Trident-8B"
+AR, DIFFUSION, SELF = Mode.AUTOREGRESSIVE.value, Mode.DIFFUSION.value, Mode.SELF_SPECULATION.value
+LABELS = (AR, DIFFUSION, SELF, INCUMBENT)
+CITIES = ("Paris", "Tokyo", "Rome", "Madrid", "Berlin", "London", "Vienna", "Lisbon", "Athens", "Oslo", "Cairo", "Lima",
+          "Delhi", "Beijing")  # fmt: skip
+SCRIPTS = {
+    AR: Script(mode=Mode.AUTOREGRESSIVE, model=MODEL, ttft_ms=30, ms_per_forward=10, context_length=1024, disable_radix_cache=True),
+    DIFFUSION: Script(mode=Mode.DIFFUSION, model=MODEL, ttft_ms=30, ms_per_forward=5, forwards_per_block=4,
+                      block_size=16, context_length=1024, disable_radix_cache=True),
+    SELF: Script(mode=Mode.SELF_SPECULATION, model=MODEL, ttft_ms=30, ms_per_forward=10, accept_runs=(4, 3, 5, 2),
+                 context_length=1024, disable_radix_cache=True),
+    INCUMBENT: Script(mode=Mode.AUTOREGRESSIVE, model="old-7b", ttft_ms=40, ms_per_forward=12, context_length=1024, disable_radix_cache=True),
+}  # fmt: skip
+#: deadlines as short as the scripts are quick
+LIMITS = {"connect_s": 1.0, "first_byte_s": 3.0, "idle_s": 2.0, "total_s": 8.0, "max_bytes": 4 << 20,
+          "max_line_bytes": 1 << 18, "max_events": 5000, "control_total_s": 4.0}  # fmt: skip
+
+
+_MARKS = ((b"Timed item", "timing"), (b"Task item", "quality"), (b"Read this record", "context"),
+          (b"Say hello", "context"))  # fmt: skip
+
+
+def place_of(request: Request) -> str:
+    """Which work of the run a request belongs to."""
+    if not request.generates:
+        return "flush" if request.path == "/flush_cache" else "control"
+    return next((place for mark, place in _MARKS if mark in request.body), "probe")
+
+
+@dataclass
+class Outcome:
+    """What a run left: its exit code, report, facts and every byte that it wrote."""
+
+    folder: Path
+    exit_code: int
+    report: dict[str, Any]
+    seconds: float
+    facts: Facts = field(repr=False)
+
+    def finding(self, ident: str, mode: str | None = None) -> dict[str, Any] | None:
+        found = (f for i in self.report["items"] for f in i["findings"] if f["id"] == ident and f.get("mode") == mode)
+        return next(found, None)
+
+    def mode(self, label: str) -> dict[str, Any]:
+        return next(m for m in self.report["modes"] if m["mode"] == label)
+
+
+class Stage:
+    """Four servers, a checklist and a clock; `play` works through the checklist once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = Clock()
+        self.folder = folder
+        self.servers = {label: FaultServer(script, place_of) for label, script in SCRIPTS.items()}
+        self._runs = 0
+        self._known: dict[str, Any] = {}
+        #: charts take as long as all else of a report
+        self.draws = False
+        prompts = [{"id": f"p{n}", "prompt": f"Timed item {n}: repeat exactly: {_words(n)}", "max_tokens": 48}
+                   for n in range(20)]  # fmt: skip
+        (folder / "prompts.jsonl").write_text("".join(json.dumps(p) + "\n" for p in prompts))
+        cases = [{"id": city.lower(), "prompt": f"Task item {n}. Give the record of {city} as JSON.",
+                  "expect": [{"json": {"where": "whole"}}, {"json_match": {"city": city}}]}
+                 for n, city in enumerate(CITIES)]  # fmt: skip
+        suite = {"suite": {"name": "records", "kind": "structured"}, "cases": cases}
+        (folder / "tasks.yaml").write_text(yaml.safe_dump(suite))
+
+    def _second_opinion(self, *args: Any) -> Any:
+        """The bootstrap, once for the same pairs: it draws from a seed."""
+        key = repr(args)
+        if key not in self._known:
+            self._known[key] = _BOOTSTRAP(*args)
+        return self._known[key]
+
+    def close(self) -> None:
+        for server in self.servers.values():
+            server.close()
+
+    def checklist(self, **changes: Any) -> Path:
+        modes = {label: {"endpoint": self.servers[label].base_url} for label in (AR, DIFFUSION, SELF)}
+        document = {
+            "schema_version": 1,
+            "name": "faults",
+            "candidate": {"model": str(demo_path("trident-8b"))},
+            "request": {"temperature": 0, "max_tokens": 48},
+            "modes": modes,
+            "incumbent": {"endpoint": self.servers[INCUMBENT].base_url, "required": True},
+            "prompts": ["prompts.jsonl"],
+            "tasks": ["tasks.yaml"],
+            "limits": LIMITS,
+            "items": {
+                "modes": {"speedup": {"at_least": 1.2}, "warmup": 1, "concurrency": [4]},
+                "hardware": {"declared": "H100-80GB"},
+                "serving": {"allow": ["release", "pre-release", "fork"]},
+                "quality": {"margin": {"default": 0.2}, "match_margin": 0.2},
+                "context": {"need_tokens": 512, "probe": True},
+            },
+            **changes,
+        }
+        path = self.folder / "checklist.yaml"
+        path.write_text(yaml.safe_dump(document, sort_keys=False))
+        return path
+
+    def play(self, monkeypatch: Any, **changes: Any) -> Outcome:
+        """One whole run, against the servers as they are armed."""
+        self._runs += 1
+        out = self.folder / f"run-{self._runs}"
+        flags = Flags(checklist=str(self.checklist(**changes)), output_dir=out, as_json=True)
+        began = self.clock.now
+        with self._world(monkeypatch):
+            report = run(flags)
+        return Outcome(out, report["exit_code"], report, self.clock.now - began, RunFolder.open(out).facts())
+
+    @contextmanager
+    def _world(self, monkeypatch: Any) -> Iterator[None]:
+        async def serving(main: Any) -> Any:
+            for server in self.servers.values():
+                await server.serve()
+            try:
+                return await main
+            finally:
+                for server in self.servers.values():
+                    server.close()
+
+        async def calibrated(_: object, streams: int, *, events_per_s: float = 50.0, **__: object) -> ClientError:
+            return ClientError(
+                streams=streams, events_per_s=events_per_s * streams, ttft_error_ms=0.1, e2e_error_ms=0.1,
+                e2e_error_share=0.001, itl_error_share=0.001, lag_p99_ms=0.1, events=50,
+            )  # fmt: skip
+
+        async def here(_: str) -> Place:
+            return Place("here", "the servers of this test")
+
+        clock = self.clock
+        with ExitStack() as stack:
+            stack.enter_context(virtual.virtual_time(monkeypatch, clock, (evalkit.client.wire, evalkit.run.recorder)))
+            patch = stack.enter_context(monkeypatch.context())
+            patch.setattr(evalkit.client, "run", lambda main: virtual.run(clock, serving(main)))
+            # the calibration measures this machine, which virtual time hides: a figure as it comes out otherwise
+            patch.setattr(evalkit.run.steps.timing, "client_error", calibrated)
+            patch.setattr(evalkit.serving.place, "find", here)
+            # durability is tested elsewhere; the same pairs have the same interval
+            patch.setattr(os, "fsync", lambda _: None)
+            patch.setattr(evalkit.stats.ratio, "_bootstrap_t", self._second_opinion)
+            if not self.draws:
+                patch.setattr(evalkit.report.charts, "draw", lambda _: {})
+            yield
+
+
+def _words(number: int) -> str:
+    words = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "islet", "jetty", "knoll", "larch")
+    start = number % len(words)
+    return " ".join((words[start:] + words[:start])[: 10 + number % 3])

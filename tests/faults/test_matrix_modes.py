@@ -1,0 +1,29 @@
+"""The fault matrix, places of one mode: its server's word of itself, its streams, its times, its tasks, its window."""
+
+import resource
+
+import pytest
+
+from tests.faults.checks import judge
+from tests.faults.matrix import cells
+
+pytestmark = pytest.mark.slow
+
+_MINE = [cell for cell in cells() if cell.place.name in ("control", "probe", "timing", "quality")]
+
+
+def test_without_a_fault_the_run_is_a_go_for_the_fastest_mode(matrix):
+    assert matrix.base.report["verdict"] == "go"
+    assert matrix.base.report["recommended_mode"] == "diffusion"
+    assert {mode["qualified"] for mode in matrix.base.report["modes"]} == {"pass"}
+
+
+@pytest.mark.parametrize("cell", _MINE, ids=lambda cell: cell.name)
+def test_a_fault_takes_no_more_than_its_evidence(matrix, capsys, cell):
+    base = matrix.base
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    outcome, struck = matrix.play(cell)
+    judge(cell, outcome, base, struck)
+    if cell.fault.large:
+        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        assert grown < 64, f"memory grew by {grown:.0f} MiB"
