@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -13,6 +14,7 @@ from evalkit.docs.commands import commands
 from evalkit.docs.pages import pages
 from evalkit.docs.report_json import report_schema
 from evalkit.report.again import document_of
+from evalkit.waivers import State, WaiverUse
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,3 +89,9 @@ def _unnamed(value, shape, path=""):
 def test_every_field_of_a_report_is_on_its_page():
     document = document_of(ROOT / "tests" / "fixtures" / "runs" / "small.pack")
     assert sorted(set(_unnamed(document, report_schema()))) == []
+
+
+def test_every_field_and_state_of_a_waiver_is_on_the_page():
+    shape = report_schema()["properties"]["waivers"]["items"]["properties"]
+    assert set(shape) == set(WaiverUse.model_fields)
+    assert set(shape["state"]["enum"]) == set(get_args(State))
