@@ -146,3 +146,26 @@ def test_the_incumbent_is_asked_and_timed_beside_the_modes_and_the_first_screen_
     assert theirs["levels"][0]["e2e_ms"]["p50"] > mine["levels"][0]["e2e_ms"]["p50"] > 0
     rows_ = {row["mode"]: row for row in document["quality"]["suites"]}
     assert rows_["incumbent"]["share"] < rows_[DLM]["share"] == 1.0
+
+
+@pytest.mark.slow
+def test_a_budget_of_requests_leaves_cases_open_and_says_so(tmp_path):
+    cases = [{"id": f"c{i}", "prompt": f"What is {i} + 1?", "expect": [{"number": i + 1}]} for i in range(20)]
+    (tmp_path / "tasks.yaml").write_text(json.dumps({"suite": {"name": "sums", "kind": "chat"}, "cases": cases}))
+    with ReferenceServer(Script(**FAST)) as ar, ReferenceServer(Script(mode="diffusion", **FAST)) as dlm:
+        checklist = {
+            "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": dlm.base_url}},
+            "tasks": ["tasks.yaml"],
+            "budget": {"requests": 45},
+        }
+        path = tmp_path / "checklist.yaml"
+        path.write_text(json.dumps(checklist))
+        loaded = load_checklist(path)
+        setup = prepare(loaded, skip=dict.fromkeys(("license", "modes", "hardware", "context"), "not looked at"))
+        (tmp_path / "run").mkdir()
+        facts = collect(setup, RunFolder.create(tmp_path / "run", loaded, setup.document()), Plain())
+    assert len(facts.answers) == 45
+    assert facts.end.stopped_by == "budget: requests used up"
+    found = decide(loaded.checklist, facts, datetime(2026, 11, 24, tzinfo=UTC))
+    scored = next(f for i in found.items for f in i.findings if f.id == "quality.scored" and f.mode == DLM)
+    assert "15 × never asked" in scored.summary

@@ -33,15 +33,16 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
     for answer in timed:
         run.keep(answer)
         done.add(answer.key)
+    left = _within(run, [one for one in left if one.key not in done])
     reused = f"; {len(timed)} more are timed replies" if timed else ""
-    run.say("quality", f"asking {len(left) - len(timed)} task requests{reused}")
+    run.say("quality", f"asking {len(left)} task requests{reused}")
     count = 0
 
     def keep(answer: Answer) -> None:
         nonlocal count
         count += 1
         run.keep(answer)
-        run.advance("quality", count, len(left) - len(timed))
+        run.advance("quality", count, len(left))
 
     deadline = None if run.left_s is None else asyncio.get_running_loop().time() + run.left_s
     await cases.run_cases(
@@ -49,10 +50,21 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
         allow_exec=run.setup.allow_exec,
         deadline=deadline,
     )  # fmt: skip
-    if run.left_s == 0 and count < len(left) - len(timed):
+    if run.left_s == 0 and count < len(left):
         run.stopped = "budget: minutes used up"
     await _part(run, sitting, load)
     await _judge(run)
+
+
+def _within(run: Recorder, planned: list[cases.PlannedCase]) -> list[cases.PlannedCase]:
+    """What the budget of requests leaves, suite by suite; the rest stays open, and the run says so."""
+    most, facts = run.checklist.budget.requests, run.facts
+    if most is None:
+        return planned
+    used = len(facts.timed) + len(facts.answers) + sum(warmup.requests for warmup in facts.warmups)
+    if len(planned) > most - used:
+        run.stopped = "budget: requests used up"
+    return planned[: max(0, most - used)]
 
 
 async def _part(run: Recorder, sitting: Sitting, load: int) -> None:
