@@ -191,21 +191,21 @@ def _frontier(doc: dict[str, Any]) -> str | None:
         return None
     series = []
     for p in points:
-        dot = {"value": (p.latency_ms, 100 * p.share), "label": one_line(p.mode, limit=60)}
+        dot = {"value": (p.e2e_ms, 100 * p.share), "label": one_line(p.mode, limit=60)}
         series.append(
             _Series(
                 f"{p.mode}, dominated" if p.dominated_by else p.mode,
                 [dot],
-                looks[p.mode],
+                looks.get(p.mode, _RULE),
                 {"stroke": False, "dots_size": 6},
             )
         )
     low = max(0, 10 * int(10 * min(p.share for p in points) - 0.5))
-    fastest, slowest = min(p.latency_ms for p in points), max(p.latency_ms for p in points)
+    fastest, slowest = min(p.e2e_ms for p in points), max(p.e2e_ms for p in points)
     return _plot(
         "frontier",
         series,
-        x_title=f"whole answer, p50 in ms, {doc['decided_at_concurrency']} at once",
+        x_title=f"whole answer, mean in ms, {doc['decided_at_concurrency']} at once",
         y_title="% of cases passed",
         range=(low, 104),
         y_labels=list(range(low, 101, 10 if low < 60 else 5)),

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from evalkit.findings import Finding
-from evalkit.report import modes_part, provenance, quality_part, shapes, vendor
+from evalkit.report import modes_part, provenance, quality_part, vendor
 from evalkit.report.limits import not_shown
 from evalkit.secrets import redact
 
@@ -66,6 +66,7 @@ def build(
         "decided_at_concurrency": checklist.items.modes.level,
         "modes": modes,
         "incumbent": incumbent,
+        "frontier": modes_part.frontier(checklist, facts),
         "quality": quality_part.quality(checklist, facts, redact_prompts=redact_prompts),
         "lengths": quality_part.lengths(checklist, facts),
         "context_probes": [_probe(facts.context_probes[name]) for name in sorted(facts.context_probes)],
@@ -80,7 +81,6 @@ def build(
         "provenance": provenance.provenance(checklist, facts, redacted=redact_prompts),
         "reproduce": provenance.reproduce(facts, redacted=redact_prompts),
     }
-    document["frontier"] = [point._asdict() for point in shapes.frontier(document)]
     clean: dict[str, Any] = scrub(document)
     return clean
 

@@ -96,6 +96,16 @@ def thin(values: list[float], steps: int = _STEPS) -> list[float]:
     return [ordered[round(i * last / steps)] for i in range(steps + 1)]
 
 
+def frontier(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
+    """Latency and quality of each mode and configuration, with what is dominated."""
+    from dataclasses import asdict
+
+    from evalkit.items import modes_frontier
+    from evalkit.items.modes_pairs import Readings
+
+    return [asdict(point) for point in modes_frontier.frontier(checklist, facts, Readings(facts.timed))]
+
+
 def timelines(checklist: Checklist, facts: Facts, *, redact_prompts: bool) -> list[dict[str, Any]]:
     """When the tokens of a few requests arrived, mode beside mode, for the same prompts."""
     level = checklist.items.modes.level

@@ -4,48 +4,42 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from evalkit.report import view
+from evalkit.report import fmt, view
 
 
 class Point(NamedTuple):
-    """One mode or configuration: median latency of the whole answer in ms, share of scored cases that passed."""
+    """One mode or configuration: geometric mean of the whole answer in ms, share of passed cases with its interval."""
 
     mode: str
-    latency_ms: float
+    e2e_ms: float
     share: float
-    scored: int
+    low: float
+    high: float
+    cases: int
     dominated_by: tuple[str, ...] = ()
+    #: those of them whose lead the intervals show as well
+    surely: tuple[str, ...] = ()
 
 
 def frontier(doc: dict[str, Any]) -> list[Point]:
-    """The modes and configurations that were both timed and scored, where the modes are decided.
-
-    A point is dominated when another is at least as fast and as good, and better in one of the two.
-    """
-    points = []
-    for entry, level in view.levels(doc):
-        middle = (level.get("e2e_ms") or {}).get("p50")
-        rows = [r for r in doc["quality"]["suites"] if r["mode"] == entry["mode"] and r.get("scored")]
-        scored = sum(r["scored"] for r in rows)
-        if level.get("concurrency") == doc["decided_at_concurrency"] and middle is not None and scored:
-            passed = sum(r["passed"] for r in rows)
-            points.append(Point(entry["mode"], float(middle), passed / scored, scored))
-    return [p._replace(dominated_by=tuple(q.mode for q in points if _dominates(q, p))) for p in points]
+    """The points of the document (of evalkit.items.modes_frontier): on the prompts and cases common to all modes."""
+    return [
+        Point(**{**p, "dominated_by": tuple(p["dominated_by"]), "surely": tuple(p["surely"])})
+        for p in doc.get("frontier") or []
+    ]
 
 
-def _dominates(one: Point, other: Point) -> bool:
-    no_worse = one.latency_ms <= other.latency_ms and one.share >= other.share
-    return no_worse and (one.latency_ms < other.latency_ms or one.share > other.share)
-
-
-def frontier_lines(doc: dict[str, Any]) -> list[str]:
-    """One sentence a mode. They speak of point estimates: intervals stand in the tables."""
-    lines = []
-    for p in frontier(doc):
-        figures = f"{p.mode}: {p.latency_ms:.0f} ms, {100 * p.share:.1f}% of {p.scored} cases"
-        word = f"dominated by {', '.join(p.dominated_by)}" if p.dominated_by else "on the frontier"
-        lines.append(f"{figures}; {word}.")
-    return lines if len(lines) > 1 else []
+def frontier_table(doc: dict[str, Any]) -> tuple[tuple[str, ...], list[view.Row]]:
+    """Latency beside quality, and what is dominated: by the figures, or beyond chance."""
+    head = ("Mode", "Whole answer, ms, mean", "Cases passed (95% interval)", "Cases, n", "Dominated by")
+    points = frontier(doc)
+    rows = []
+    for p in points:
+        how = "beyond chance" if p.surely else "by the figures, within chance"
+        word = f"{', '.join(p.dominated_by)} ({how})" if p.dominated_by else "none: on the frontier"
+        share = f"{fmt.share(p.share)} ({fmt.share(p.low)} to {fmt.share(p.high)})"
+        rows.append(view.Row((p.mode, fmt.number(p.e2e_ms), share, str(p.cases), word)))
+    return head, rows if len(points) > 1 else []
 
 
 def crossover_lines(doc: dict[str, Any]) -> list[str]:

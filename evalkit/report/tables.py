@@ -39,53 +39,33 @@ def spread_table(doc: Document) -> Table:
     return head, rows
 
 
-def length_table(doc: Document) -> Table:
-    """Length of replies against the length that the task asked for."""
+def worth_table(doc: Document) -> Table:
+    """Energy and money, where devices were watched and a price was given."""
     head = (
         "Mode",
-        "Asked",
-        "Unit",
-        "Replies, n",
-        "Achieved, median",
-        "Achieved, smallest to largest",
-        "Share of asked",
+        "At once",
+        "Energy, J for 1,000 output tokens",
+        "USD for 1,000 requests",
+        "USD for 1,000 right answers",
     )
-    rows = [
-        Row(
-            (
-                r["mode"],
-                fmt.number(r["asked"]),
-                r.get("unit") or fmt.NOTHING,
-                str(r["n"]),
-                fmt.number(r["median"]),
-                f"{fmt.number(r['low'])} to {fmt.number(r['high'])}",
-                fmt.share(r["median"] / r["asked"]),
-            )
-        )
-        for r in doc.get("lengths") or []
-    ]
-    return head, rows
-
-
-def probe_table(doc: Document) -> Table:
-    """The live context probe: each length that was sent."""
-    head = ("Mode", "Tokens sent", "Tokens counted by the server", "Answered", "Planted facts back", "Stopped by")
+    costs = {f.get("mode"): f.get("data") or {} for f in view.item(doc, "modes")["findings"] if f["id"] == "modes.cost"}
     rows = []
-    for probe in doc.get("context_probes") or []:
-        for step in probe["steps"]:
-            back = list((step.get("recalled") or {}).values())
-            rows.append(
-                Row(
-                    (
-                        probe["mode"],
-                        fmt.number(step["asked_tokens"]),
-                        fmt.number(step.get("counted_tokens")),
-                        "yes" if step["ok"] else f"no: {step.get('error') or 'no reason given'}",
-                        f"{sum(back)} of {len(back)}" if back else fmt.NOTHING,
-                        step.get("finish_reason") or fmt.NOTHING,
-                    )
+    for entry, level in view.levels(doc):
+        decided = level.get("concurrency") == doc["decided_at_concurrency"]
+        cost, energy = costs.get(entry["mode"], {}) if decided else {}, level.get("energy_j_per_1000_tokens")
+        if not cost and energy is None:
+            continue
+        rows.append(
+            Row(
+                (
+                    entry["mode"],
+                    str(level["concurrency"]),
+                    fmt.number(energy),
+                    fmt.number(cost.get("usd_per_1000")),
+                    fmt.number(cost.get("usd_per_1000_correct")),
                 )
             )
+        )
     return head, rows
 
 

@@ -6,13 +6,16 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from evalkit.report import charts, shapes
-from tests.support.report_doc import document, level, mode, suite
+from evalkit.report import charts, html, markdown, quality_tables, shapes, tables
+from evalkit.report.document import build
+from evalkit.verdict import decide
+from tests.support.quality_run import DECIDING, NOW, run_facts
+from tests.support.report_doc import document, finding, item, mode
 
 
 def full(**changes) -> dict:
     doc = document(**changes)
-    doc["quality"]["suites"].append(suite("city records", "autoregressive", passed=58))
+    doc["frontier"] = [point("autoregressive", 1800, 0.97), point("diffusion", 1300, 0.92)]
     doc["lengths"] = [
         {"mode": m, "asked": asked, "unit": "words", "n": 5, "median": asked * share, "low": 1, "high": asked}
         for m, share in (("autoregressive", 1.0), ("diffusion", 0.6))
@@ -53,21 +56,37 @@ def test_the_same_figures_give_the_same_bytes_in_another_process() -> None:
     assert len(seen) == 1
 
 
+def point(mode: str, ms: float, share: float, *better: str, surely: tuple[str, ...] = ()) -> dict:
+    return {
+        "mode": mode, "e2e_ms": ms, "share": share, "low": share - 0.05, "high": min(1.0, share + 0.05), "cases": 60,
+        "dominated_by": list(better), "surely": list(surely),
+    }  # fmt: skip
+
+
 def test_a_configuration_that_is_slower_and_no_better_is_said_to_be_dominated() -> None:
-    modes = [mode("autoregressive"), mode("diffusion"), mode("diffusion@t0.9")]
-    modes[2]["levels"] = [level("autoregressive", 1)]
-    doc = document(modes=modes)
-    doc["quality"]["suites"] = [
-        suite("s", "autoregressive", passed=60),
-        suite("s", "diffusion", passed=57),
-        suite("s", "diffusion@t0.9", passed=57),
+    doc = document(modes=[mode("autoregressive"), mode("diffusion"), mode("diffusion@t0.9")])
+    doc["frontier"] = [
+        point("autoregressive", 1800, 0.98),
+        point("diffusion", 1400, 0.95),
+        point("diffusion@t0.9", 1700, 0.95, "diffusion", surely=("diffusion",)),
     ]
-    found = {p.mode: p.dominated_by for p in shapes.frontier(doc)}
-    assert found == {"autoregressive": (), "diffusion": (), "diffusion@t0.9": ("autoregressive", "diffusion")}
-    assert any(
-        "diffusion@t0.9" in line and "dominated by autoregressive" in line for line in shapes.frontier_lines(doc)
-    )
+    rows = {row.cells[0]: row.cells[-1] for row in shapes.frontier_table(doc)[1]}
+    assert rows == {
+        "autoregressive": "none: on the frontier",
+        "diffusion": "none: on the frontier",
+        "diffusion@t0.9": "diffusion (beyond chance)",
+    }
     assert "diffusion@t0.9, dominated" in charts.draw(doc)["frontier"]
+    assert "| diffusion@t0.9 |" in markdown.render(doc).replace("`", "")
+
+
+def test_the_frontier_of_a_run_is_the_one_that_was_decided() -> None:
+    facts = run_facts(cases=24, prompts=22)
+    built = build(DECIDING, facts, decide(DECIDING, facts, NOW))
+    assert {p["mode"] for p in built["frontier"]} == {built["modes"][n]["mode"] for n in range(3)}
+    (found,) = [f for f in built["items"][1]["findings"] if f["id"] == "modes.frontier"]
+    assert [p["dominated_by"] for p in found["data"]["points"]] == [p["dominated_by"] for p in built["frontier"]]
+    assert len(shapes.frontier_table(built)[1]) == 3
 
 
 def test_the_crossover_is_said_where_several_loads_were_timed() -> None:
@@ -83,3 +102,36 @@ def test_intervals_stay_inside_the_chart() -> None:
     svg = charts.draw(doc)["speedup"]
     tops = [float(p.split()[1]) for node in ET.fromstring(svg).iter() if (p := node.get("d", "")).startswith("M")]
     assert min(tops) >= 0
+
+
+def test_tables_of_what_was_measured_beside_speed_and_quality() -> None:
+    doc = full()
+    doc["modes"][1]["levels"][0]["energy_j_per_1000_tokens"] = 41.5
+    doc["items"][1] = item("modes", findings=[
+        finding("modes.cost", mode="diffusion", data={"usd_per_1000": 0.52, "usd_per_1000_correct": 0.61, "gpus": 1})
+    ])  # fmt: skip
+    data = {"suite": "calls", "replies": 40, "call": 30, "text": 9, "malformed": 1, "truncated": 0, "asked": 31,
+            "right_function": 29, "right_arguments": 28}  # fmt: skip
+    doc["items"][4] = item("quality", findings=[finding("quality.tool-outcomes", mode="diffusion", data=data)])
+    doc["quality"]["suites"][0]["by_third"] = [1.0, 0.98, 0.9]
+    made = {
+        "worth": tables.worth_table(doc)[1],
+        "tools": quality_tables.tool_table(doc)[1],
+        "thirds": quality_tables.position_table(doc)[1],
+        "lengths": quality_tables.length_table(doc)[1],
+        "probe": quality_tables.probe_table(doc)[1],
+    }
+    assert made["worth"][0].cells == ("diffusion", "1", "41.5", "0.52", "0.61")
+    assert made["tools"][0].cells == ("diffusion", "calls", "30 / 9 of 40", "1 (2.5%)", "0", "29 of 31", "28 of 31")
+    assert made["thirds"][0].cells[3:] == ("100.0%", "98.0%", "90.0%")
+    assert made["lengths"][0].cells[:2] == ("autoregressive", "300")
+    assert made["probe"][-1].cells[4] == "2 of 3"
+    for text in (markdown.render(doc), html.render(doc)):
+        for title in ("Tool calls", "Along long replies", "Length of replies", "Context probe"):
+            assert title in text
+
+
+def test_tables_have_seven_columns_at_most() -> None:
+    for line in markdown.render(full()).splitlines():
+        if line.startswith("|---"):
+            assert line.count("---|") <= 7

@@ -121,7 +121,7 @@ def test_labels_in_charts_are_text(text: str) -> None:
     def drawn(label: str) -> dict[str, list[str]]:
         doc = full()
         doc["modes"][1]["mode"] = label
-        doc["quality"]["suites"][0]["mode"] = label
+        doc["frontier"][1]["mode"] = label
         doc["lengths"][-1]["mode"] = doc["lengths"][-2]["mode"] = doc["context_probes"][0]["mode"] = label
         return {name: [node.tag for node in ET.fromstring(svg).iter()] for name, svg in charts.draw(doc).items()}
 

@@ -1,0 +1,93 @@
+"""Tables on replies: tool calls, long replies, asked lengths, long prompts. Plain text from the document."""
+
+from __future__ import annotations
+
+from evalkit.report import fmt, view
+from evalkit.report.tables import Table
+from evalkit.report.view import Document, Row
+
+
+def tool_table(doc: Document) -> Table:
+    """What became of requests with tools, and how many calls were right."""
+    head = ("Mode", "Suite", "Calls / text, n", "Malformed", "Cut off", "Right function", "Right arguments")
+    rows = []
+    for finding in view.item(doc, "quality")["findings"]:
+        data = finding.get("data") or {}
+        if finding["id"] != "quality.tool-outcomes" or not data.get("replies"):
+            continue
+        replies, asked = data["replies"], data.get("asked") or 0
+        of = [f"{data.get(k, 0)} of {asked}" if asked else fmt.NOTHING for k in ("right_function", "right_arguments")]
+        rows.append(
+            Row(
+                (
+                    finding.get("mode") or "",
+                    str(data.get("suite", "")),
+                    f"{data.get('call', 0)} / {data.get('text', 0)} of {replies}",
+                    f"{data.get('malformed', 0)} ({fmt.share(data.get('malformed', 0) / replies)})",
+                    str(data.get("truncated", 0)),
+                    *of,
+                )
+            )
+        )
+    return head, rows
+
+
+def position_table(doc: Document) -> Table:
+    """Where along long replies a mode goes wrong."""
+    head = ("Suite", "Mode", "Cases, n", "First third right", "Middle third right", "Last third right")
+    rows = [
+        Row((str(r["suite"]), str(r["mode"]), str(r.get("scored", fmt.NOTHING)), *map(fmt.share, r["by_third"])))
+        for r in doc["quality"].get("suites", [])
+        if len(r.get("by_third") or ()) == 3
+    ]
+    return head, rows
+
+
+def length_table(doc: Document) -> Table:
+    """Length of replies against the length that the task asked for."""
+    head = (
+        "Mode",
+        "Asked",
+        "Unit",
+        "Replies, n",
+        "Achieved, median",
+        "Achieved, smallest to largest",
+        "Share of asked",
+    )
+    rows = [
+        Row(
+            (
+                r["mode"],
+                fmt.number(r["asked"]),
+                r.get("unit") or fmt.NOTHING,
+                str(r["n"]),
+                fmt.number(r["median"]),
+                f"{fmt.number(r['low'])} to {fmt.number(r['high'])}",
+                fmt.share(r["median"] / r["asked"]),
+            )
+        )
+        for r in doc.get("lengths") or []
+    ]
+    return head, rows
+
+
+def probe_table(doc: Document) -> Table:
+    """The live context probe: each length that was sent."""
+    head = ("Mode", "Tokens sent", "Tokens counted by the server", "Answered", "Planted facts back", "Stopped by")
+    rows = []
+    for probe in doc.get("context_probes") or []:
+        for step in probe["steps"]:
+            back = list((step.get("recalled") or {}).values())
+            rows.append(
+                Row(
+                    (
+                        probe["mode"],
+                        fmt.number(step["asked_tokens"]),
+                        fmt.number(step.get("counted_tokens")),
+                        "yes" if step["ok"] else f"no: {step.get('error') or 'no reason given'}",
+                        f"{sum(back)} of {len(back)}" if back else fmt.NOTHING,
+                        step.get("finish_reason") or fmt.NOTHING,
+                    )
+                )
+            )
+    return head, rows
