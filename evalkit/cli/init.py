@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from evalkit.scaffold.detect import Found
     from evalkit.scaffold.write import Request, Written
+    from evalkit.serving.facts import EndpointFacts
 
 T = TypeVar("T")
 
@@ -73,11 +74,9 @@ def _told(found: Found, done: Written, folder: Path) -> str:
 
     lines = [f"wrote {path}" for path in done.written]
     lines += [f"kept {path}: it was there already" for path in done.kept]
-    lines += [
-        f"found {one_line(s.endpoint)}: {one_line(s.model or 'unknown model')}, "
-        f"mode {s.declared_mode or 'not declared'}"
-        for s in found.servers
-    ] or ["found no server on this machine: start one for each mode, then correct modes in the checklist"]
+    lines += [f"found {one_line(server.endpoint)}: {_said(server)}" for server in found.servers] or [
+        "found no server on this machine: start one for each mode, then correct modes in the checklist"
+    ]
     lines.append(f"found {', '.join(found.gpus)}" if found.gpus else "found no GPU: declare items.hardware.declared")
     path = folder / CHECKLIST
     lines += [
@@ -87,3 +86,12 @@ def _told(found: Found, done: Written, folder: Path) -> str:
         f"  evalkit run {path}",
     ]
     return "\n".join(lines)
+
+
+def _said(server: EndpointFacts) -> str:
+    from evalkit.scaffold.detect import asks_for_a_key
+    from evalkit.text import one_line
+
+    if asks_for_a_key(server):
+        return "asks for a key: name its variable in api_key_env"
+    return f"{one_line(server.model or 'unknown model')}, mode {server.declared_mode or 'not declared'}"

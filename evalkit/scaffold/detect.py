@@ -17,7 +17,7 @@ _KNOCK_S, _ASK_S = 0.3, 3.0
 
 
 class Found(NamedTuple):
-    """`servers` answer as OpenAI-style servers; `gpus` are names with memory."""
+    """`servers` answer as OpenAI-style servers, or ask for a key; `gpus` are names with memory."""
 
     servers: tuple[EndpointFacts, ...] = ()
     gpus: tuple[str, ...] = ()
@@ -37,7 +37,12 @@ async def find_servers(urls: Sequence[str] = (), ports: Sequence[int] = PORTS) -
     open_ones = await asyncio.gather(*(_listens(url) for url in local))
     asked = [*given, *(url for url, listens in zip(local, open_ones, strict=True) if listens and url not in given)]
     found = await asyncio.gather(*(_ask(url) for url in asked))
-    return tuple(facts for facts in found if facts.reachable and facts.served_models)
+    return tuple(facts for facts in found if asks_for_a_key(facts) or (facts.reachable and facts.served_models))
+
+
+def asks_for_a_key(facts: EndpointFacts) -> bool:
+    """Whether the server answers nobody without a key."""
+    return facts.error_kind == "auth"
 
 
 async def _listens(url: str) -> bool:

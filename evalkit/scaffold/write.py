@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from evalkit.checklist.loader import shipped_folder
 from evalkit.errors import UsageError
 from evalkit.modes import Mode
-from evalkit.scaffold.detect import Found
+from evalkit.scaffold.detect import Found, asks_for_a_key
 from evalkit.serving.facts import EndpointFacts
 from evalkit.text import one_line, sanitize
 
@@ -100,9 +100,10 @@ def _modes(servers: tuple[EndpointFacts, ...]) -> tuple[list[dict[str, Any]], li
     first: dict[str, EndpointFacts] = {}
     others = []
     for server in servers:
-        mode = server.declared_mode
+        mode = None if asks_for_a_key(server) else server.declared_mode
         if mode is None or mode in first:
-            why = "decoding mode not declared" if mode is None else f"also {mode}"
+            why = f"also {mode}" if mode else "decoding mode not declared"
+            why = "asks for a key: name its variable in api_key_env" if asks_for_a_key(server) else why
             others.append(one_line(f"{server.endpoint}: {_what(server)}, {why}", limit=200))
         else:
             first[mode] = server

@@ -61,6 +61,16 @@ def test_running_servers_are_found_and_named_by_their_mode(tmp_path, capsys, mon
     assert evalkit(capsys, "validate", tmp_path / "checklist.yaml").code == 0
 
 
+def test_a_server_that_asks_for_a_key_is_named_and_not_passed_over(tmp_path, capsys, no_servers):
+    with ReferenceServer(preset("diffusion", model=MODEL, api_key="canary")) as server:
+        done = evalkit(capsys, "init", tmp_path, "--server", server.base_url)
+    assert f"{server.base_url}: asks for a key" in done.out
+    text = (tmp_path / "checklist.yaml").read_text()
+    assert f"# {server.base_url}:" in text
+    assert "api_key_env" in text
+    assert evalkit(capsys, "validate", tmp_path / "checklist.yaml").code == 0
+
+
 def test_the_scaffolded_checklist_runs_against_the_servers_that_were_found(tmp_path, capsys, no_servers):
     with (
         ReferenceServer(preset("autoregressive", model=MODEL)) as plain,
