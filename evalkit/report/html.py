@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from evalkit.report import fmt, quality_tables, shapes, tables, view
+from evalkit.report import context_part, fmt, quality_tables, shapes, tables, view
 from evalkit.text import one_line, sanitize
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def render(doc: dict[str, Any]) -> str:
             doc=doc,
             view=view,
             tables=tables,
+            context_part=context_part,
             quality_tables=quality_tables,
             shapes=shapes,
             fmt=fmt,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from evalkit.report import fmt, quality_tables, quote, shapes, tables, view
+from evalkit.report import context_part, fmt, quality_tables, quote, shapes, tables, view
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -53,6 +53,7 @@ def render(doc: dict[str, Any], *, charts: tuple[str, ...] = ()) -> str:
             view=view,
             fmt=fmt,
             tables=tables,
+            context_part=context_part,
             quality_tables=quality_tables,
             shapes=shapes,
             charts={name: TITLES[name] for name in charts},
