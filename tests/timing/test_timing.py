@@ -232,7 +232,7 @@ def test_the_clients_own_error_is_small_and_measured():
     assert [one.events for one in got] == [40] * 3
     assert min(one.itl_error_share for one in got) < 0.2  # the quietest of three: other programs run here too
     assert all(one.e2e_error_ms > -1 for one in got)
-    assert all(0 < one.cpu_share for one in got)
+    assert all(one.cpu_share > 0 for one in got)
 
 
 def test_a_load_beyond_this_machine_is_said():
