@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import b64encode
+from urllib.parse import quote
 
 MASK = "***"
 
@@ -15,8 +18,8 @@ class Secret:
     def __init__(self, value: str) -> None:
         """Whitespace around the value is dropped: a stray newline would be quoted by HTTP libraries."""
         self._value = value.strip()
-        if self._value:
-            _KNOWN.add(self._value)
+        if len(self._value) >= _SHORTEST:
+            _KNOWN.update(_forms(self._value))
 
     def reveal(self) -> str:
         return self._value
@@ -40,30 +43,43 @@ class Secret:
 
 
 _KNOWN: set[str] = set()
+#: a shorter secret is no secret, and masking it would tear words apart
+_SHORTEST = 4
 
-_PATTERNS = (
-    re.compile(r"\bhf_[A-Za-z0-9]{8,}"),
-    re.compile(r"\bsk-[A-Za-z0-9_-]{6,}"),
-    re.compile(r"\bnvapi-[A-Za-z0-9_-]{8,}"),
-    re.compile(r"\bgh[pousr]_[A-Za-z0-9]{16,}"),
-    re.compile(r"(?i)(?<=bearer )[A-Za-z0-9._~+/=-]{4,}"),
-    re.compile(r"(?<=://)[^/\s:@\"']{1,256}:[^/\s@\"']{1,256}(?=@)"),
-    re.compile(r"(?i)(?<=[?&](?:key|sig)=)[^&\s\"'#]+"),
-    re.compile(r"(?i)(?<=[?&]token=)[^&\s\"'#]+"),
-    re.compile(r"(?i)(?<=[?&]api_key=)[^&\s\"'#]+"),
-    re.compile(r"(?i)(?<=[?&]apikey=)[^&\s\"'#]+"),
-    re.compile(r"(?i)(?<=[?&]access_token=)[^&\s\"'#]+"),
-    re.compile(r"(?i)(?<=api[-_]key[ =])(?![*])[^\s,\"'}]+"),
-    re.compile(r"(?i)(?<=api[-_]key\":\")[^\"]+"),
-    re.compile(r"(?i)(?<=api[-_]key\": \")[^\"]+"),
+
+def _forms(value: str) -> set[str]:
+    """How a value looks in an address, in JSON and in Basic authentication."""
+    encoded = b64encode(value.encode()).decode().rstrip("=")
+    return {value, quote(value, safe=""), json.dumps(value)[1:-1], encoded}
+
+
+#: what comes before a value (kept), and the value (masked)
+_PATTERNS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"()\bhf_[a-z0-9]{8,}",
+        r"()\bsk-[a-z0-9_-]{6,}",
+        r"()\bnvapi-[a-z0-9_-]{8,}",
+        r"()\b(?:gh[pousr]|github_pat)_[a-z0-9_]{16,}",
+        r"(\b(?:bearer|basic) )[a-z0-9._~+/=-]{4,}",
+        r"(://)[^/\s:@\"']{0,256}:[^/\s@\"']{1,256}(?=@)",
+        r"(://)[^/\s:@\"']{8,256}(?=@)",
+        r"([?&](?:[a-z]+[-_])?(?:api[-_]?key|key|token|sig|signature|secret|password)=)[^&\s\"'#]+",
+        # start arguments: --api-key X, --admin-api-key=X, also as two words of a list
+        r"(--[a-z-]*(?:api-key|token|password|secret)(?:=|\s+|[\"'],\s*[\"']))[^\s,\"'\]}]+",
+        # fields of JSON, YAML and Python: "api_key": "X", api_key=X
+        r"(\b[a-z_-]*(?:api[-_]?key|_token|password|secret)\\*[\"']?\s*[:=]\s*\\*[\"'])[^\"'\\]+",
+        r"(\b[a-z_-]*api[-_]?key\s*=\s*)[^\s,\"'\]})&]+",
+    )
 )
 
 
 def redact(text: str) -> str:
-    """`text` with every known secret and everything that looks like one replaced by a mask."""
+    """`text` with every known secret and everything that looks like one replaced by a mask. Redact before cutting: half
+    a key is no longer found.
+    """
     for value in sorted(_KNOWN, key=len, reverse=True):
-        if len(value) >= 4:
-            text = text.replace(value, MASK)
+        text = text.replace(value, MASK)
     for pattern in _PATTERNS:
-        text = pattern.sub(MASK, text)
+        text = pattern.sub(rf"\1{MASK}", text)
     return text

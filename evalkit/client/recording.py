@@ -228,7 +228,7 @@ def _http_message(recording: Recording) -> str:
         found = error_message(parse_json(body))
     except BadReplyError:
         found = None
-    text = found[0] if found else body[:300].decode("utf-8", "replace")
+    text = redact(found[0] if found else body.decode("utf-8", "replace"))[:300]
     return f"HTTP {status}: {text}" if text.strip() else f"HTTP {status}"
 
 

@@ -52,7 +52,7 @@ def parse_json(data: bytes | bytearray, *, max_depth: int = GENERATION.max_depth
     try:
         value = json.loads(str(data, "utf-8"))
     except (ValueError, RecursionError) as error:
-        shown = one_line(redact(bytes(data[:120]).decode("utf-8", "replace")), limit=120)
+        shown = one_line(redact(bytes(data[:4096]).decode("utf-8", "replace")), limit=120)
         raise BadReplyError("protocol", f"not JSON ({type(error).__name__}): {shown!r}") from None
     if data.count(b"{") + data.count(b"[") > max_depth and _deeper(value, max_depth):
         raise BadReplyError("protocol", f"JSON nested deeper than {max_depth} levels")
