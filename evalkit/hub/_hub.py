@@ -271,6 +271,9 @@ def classify(error: Exception, token: str | bool | None) -> SourceProblem:  # no
             f"the Hub could not be reached ({type(error).__name__})",
             "check the network, proxy and HF_ENDPOINT",
         )
+    if isinstance(error, OSError):
+        what = f"the cache of the Hub cannot be used: {error.strerror or type(error).__name__}"
+        return SourceProblem("invalid", what, "set HF_HOME to a folder that can be written, or free some space")
     detail = one_line(redact(f"{type(error).__name__}: {error}"), limit=160)
     return SourceProblem(
         "server", f"the answer of the Hub could not be used ({detail})", "check HF_ENDPOINT: it may be no Hub"

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from evalkit.checklist.schema import Checklist
+from evalkit.findings import Status
+from evalkit.hub.facts import CandidateFacts
+from evalkit.items.license import decide
+from evalkit.run.facts import Facts, RunStart
 from tests.support.hub_client import collect_all
 from tests.support.hub_server import DEFAULT_SHA, HubServer, Repo
 
@@ -117,6 +123,35 @@ def test_each_answer_of_a_hub_has_its_own_error_and_a_way_on(asked, model, kind,
     assert hint in facts["hint"]
     assert facts["card"] is None
     assert "Traceback" not in facts["error"]
+
+
+def decided(facts: dict[str, Any]) -> dict[str, tuple[Status, str | None]]:
+    """License findings of a commercial use, from facts as they came out of the process."""
+    candidate = CandidateFacts.model_validate(facts)
+    asks = Checklist.model_validate({"candidate": {"model": candidate.model}})
+    start = RunStart(
+        run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="0", plan_sha256="", checklist_sha256=""
+    )
+    made = decide(asks, Facts(start=start, candidates=(candidate,)), datetime(2026, 11, 24, tzinfo=UTC))
+    return {f.id.removeprefix("license."): (f.status, f.remedy) for f in made}
+
+
+@pytest.mark.parametrize(("model", "hint"), [(model, hint) for model, _, hint in ERRORS])
+def test_each_error_of_a_hub_is_an_error_finding_with_what_to_do(asked, model, hint):
+    found = decided(asked[0][model])
+    assert {status for status, _ in found.values()} == {Status.ERROR}
+    assert all(hint in (remedy or "") for _, remedy in found.values())
+
+
+def test_a_gated_model_without_access_is_decided_by_its_public_fields_and_warned_of(asked):
+    found = decided(asked[0]["acme/gated-closed"])
+    assert found["gated"][0] is Status.WARN
+    assert found["commercial-use"][0] is Status.FAIL
+    assert found["text-pinned"][0] is Status.WARN
+
+
+def test_a_public_model_is_decided(asked):
+    assert decided(asked[0]["acme/plain"])["commercial-use"][0] is Status.PASS
 
 
 def test_a_wrong_id_is_answered_with_the_real_one(asked):
@@ -362,3 +397,11 @@ def test_a_token_crosses_no_plain_network(monkeypatch, url, sent):
     notes: list[str] = []
     assert bool(token_for(url, notes)) is sent
     assert bool(notes) is not sent
+
+
+def test_a_cache_that_cannot_be_written_is_said_to_be_that(tmp_path):
+    (tmp_path / "file").touch()
+    with HubServer({"acme/plain": plain()}) as hub:
+        facts, _ = collect_all(hub.endpoint, tmp_path, ["acme/plain"], HF_HOME=str(tmp_path / "file" / "home"))
+    assert facts["acme/plain"]["error_kind"] == "invalid"
+    assert "HF_HOME" in facts["acme/plain"]["hint"]
