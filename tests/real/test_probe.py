@@ -126,6 +126,7 @@ def started(tmp_path: Path, mode: str = "ar") -> subprocess.Popen[str]:
         [sys.executable, "-m", "evalkit", "run", str(path), "--json", "--output-dir", str(tmp_path / "run")],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, OURS: str(tmp_path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  a background job ignores it
     )  # fmt: skip
 
 

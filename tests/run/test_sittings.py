@@ -85,6 +85,7 @@ def test_at_a_terminal_the_wait_can_be_ended(tmp_path, answer):
         process = subprocess.Popen(
             command(path, "--output-dir", tmp_path / "run"),
             stdin=terminal, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  a background job ignores it
         )  # fmt: skip
         try:
             assert any("restart the server" in line for line in process.stderr)

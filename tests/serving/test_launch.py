@@ -172,6 +172,11 @@ def test_nothing_is_left_when_the_run_is_cancelled(tmp_path):
     assert not left()
 
 
+def interruptible() -> None:
+    """A shell starts its background jobs with SIGINT ignored, and their children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 _OUTER = """
 import asyncio, sys
 from pathlib import Path
@@ -192,6 +197,7 @@ def test_nothing_is_left_when_evalkit_itself_ends(tmp_path, number):
         [sys.executable, "-c", _OUTER, str(tmp_path), *argv(tmp_path, "child")],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        preexec_fn=interruptible,  # noqa: PLW1509  one thread
     )
     assert outer.stdout.readline() == b"up\n"
     os.kill(outer.pid, number)
