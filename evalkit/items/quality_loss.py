@@ -156,6 +156,9 @@ def _decided(data: Table, margin: float, carried_by: str | None) -> tuple[Status
         )
     if interval.high <= -margin:
         return Status.FAIL, f"the loss against {data.baseline} is at least the margin", None
+    if interval.low > -margin and not data.shows(margin):
+        text = "every case that differs is a loss, and Tango's interval does not keep them within the margin"
+        return Status.INCONCLUSIVE, text, f"answer about {2 * needed(data, margin)} cases, and look at the harm list"
     if interval.low > -margin:
         pessimistic = data.pessimistic()
         if pessimistic.low > -margin:

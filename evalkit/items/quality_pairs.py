@@ -10,10 +10,30 @@ from dataclasses import dataclass
 from evalkit.quality.facts import Answer, SuiteFacts
 from evalkit.stats.distributions import normal_quantile
 from evalkit.stats.interval import Interval
-from evalkit.stats.proportions import clustered_mean_difference, min_n_without_discordant, paired_difference
+from evalkit.stats.proportions import (
+    clustered_mean_difference,
+    min_n_without_discordant,
+    paired_difference,
+    tango,
+)
 
 #: case id -> replies by repeat
 Replies = dict[str, dict[int, Answer]]
+
+
+BONETT_PRICE = "bonett-price"
+
+
+def shows_margin(n: int, n10: int, n01: int, margin: float, alpha: float = 0.05) -> bool:
+    """Whether `n` pairs, `n10` gained and `n01` lost, show a loss under `margin`.
+
+    By Bonett and Price's interval. Where every pair that differs is a loss it lets too much through, and Tango's must
+    agree: docs/decisions/0010.
+    """
+    rest = n - n10 - n01
+    if not paired_difference(rest, n10, n01, 0, alpha).low > -margin:
+        return False
+    return n10 > 0 or n01 == 0 or tango(rest, n10, n01, 0, alpha).low > -margin
 
 
 @dataclass(frozen=True)
@@ -116,6 +136,15 @@ class Table:
             (pair.cluster, (pair.mode or 0.0) - (1.0 if pair.base is None else pair.base)) for pair in self.one_sided
         ]
         return self._interval([(pair.cluster, pair.difference) for pair in self.both] + lost)
+
+    def shows(self, margin: float) -> bool:
+        """Whether the loss is shown to lie under `margin`."""
+        up = sum(pair.difference > 0 for pair in self.both)
+        down = sum(pair.difference < 0 for pair in self.both)
+        interval = self.interval()
+        if interval.method != BONETT_PRICE:
+            return interval.low > -margin
+        return shows_margin(len(self.both), up, down, margin, self.alpha)
 
     @property
     def one_sided(self) -> list[Pair]:

@@ -65,7 +65,7 @@ def _row(data: Table, answers: Answers, margin: float) -> SuiteModeSummary:
     interval = data.interval()
     known = not itself and bool(data.both)
     replies = answers.first(data.suite.name, data.mode)
-    status = "baseline" if itself else _status(interval.low, interval.high, margin) if known else "inconclusive"
+    status = "baseline" if itself else _status(data, margin) if known else "inconclusive"
     return SuiteModeSummary(
         suite=data.suite.name,
         kind=data.suite.kind,
@@ -91,10 +91,10 @@ def _row(data: Table, answers: Answers, margin: float) -> SuiteModeSummary:
     )
 
 
-def _status(low: float, high: float, margin: float) -> str:
-    if high <= -margin:
+def _status(data: Table, margin: float) -> str:
+    if data.interval().high <= -margin:
         return "fail"
-    return "pass" if low > -margin else "inconclusive"
+    return "pass" if data.shows(margin) else "inconclusive"
 
 
 def _known(value: float) -> float | None:

@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from evalkit.items.quality_pairs import Pair, Table
+from evalkit.items.quality_pairs import Pair, Table, shows_margin
 from evalkit.quality.facts import SuiteFacts
 from evalkit.stats.distributions import binomial_pmf
 from evalkit.stats.proportions import min_n_without_discordant, paired_difference, power_noninferiority
@@ -19,7 +19,7 @@ DISCORDANT = (0.02, 0.05, 0.10, 0.20)
 SIZES = (30, 50, 100, 200, 400, 800)
 #: a true loss of the margin, with gains beside the losses
 GRID = [(m, d, n) for m in MARGINS for d in DISCORDANT for n in SIZES if d > m]
-#: every differing case is a loss: the approximation's edge, docs/decisions/0009
+#: every differing case is a loss: the approximation's edge, docs/decisions/0010
 EDGE = [(m, m, n) for m in MARGINS for n in SIZES]
 SUITE = SuiteFacts(name="s", kind="chat", path="p", sha256="0", cases=1)
 
@@ -31,7 +31,7 @@ def table(pairs):
 
 
 def shown(n, n10, n01, margin):
-    return paired_difference(n - n10 - n01, n10, n01, 0).low > -margin
+    return shows_margin(n, n10, n01, margin)
 
 
 def type_one(margin, discordant, n):
@@ -43,9 +43,10 @@ def type_one(margin, discordant, n):
         if first < 1e-9:
             continue
         for n01 in range(n - n10 + 1):
-            if not shown(n, n10, n01, margin):
+            if shown(n, n10, n01, margin):
+                chance += first * binomial_pmf(n01, n - n10, (discordant - up) / (1 - up))
+            elif n10 or n01:
                 break  # more losses never help
-            chance += first * binomial_pmf(n01, n - n10, (discordant - up) / (1 - up))
     return chance
 
 
@@ -56,7 +57,11 @@ def test_a_mode_that_loses_the_margin_is_let_through_in_at_most_six_of_a_hundred
     print(f"type-I error over {len(GRID)} cells: worst {rates[worst]:.4f} at margin, discordance, n = {worst}")
     assert round(rates[worst], 3) <= 0.060
     assert sum(rate > 0.001 for rate in rates.values()) > 20  # the grid is no row of zeros
-    assert max(type_one(*cell) for cell in EDGE) <= 0.10
+    edge = {cell: type_one(*cell) for cell in EDGE}
+    # where not one pair need differ, the fewest cases that can pass are what users were promised
+    smallest = {(0.05, 0.05, 50)}
+    assert max(rate for cell, rate in edge.items() if cell not in smallest) <= 0.06
+    assert max(edge.values()) <= 0.08
 
 
 @pytest.mark.slow
@@ -121,7 +126,7 @@ def test_the_exact_error_agrees_with_all_possible_suites_written_out(n, margin, 
     chances = {(1, 0): up, (0, 1): discordant - up, (1, 1): 1 - discordant}
     total = 0.0
     for pairs in itertools.product(chances, repeat=n):
-        if table(pairs).interval().low > -margin:
+        if table(pairs).shows(margin):
             total += math.prod(chances[pair] for pair in pairs)
     assert type_one(margin, discordant, n) == pytest.approx(total, abs=1e-9)
 
@@ -141,3 +146,11 @@ def test_repeats_of_a_case_and_cases_of_a_cluster_count_once():
     assert clustered.clusters == 20
     assert clustered.interval().low == pytest.approx(table([(1, 1)] * 20).interval().low, abs=1e-9)
     assert not clustered.interval().low > -0.05 < table([(1, 1)] * 100).interval().low
+
+
+def test_losses_alone_must_also_keep_within_the_margin_by_tango():
+    pairs = [(1, 1)] * 396 + [(0, 1)] * 4
+    assert table(pairs).interval().low > -0.02
+    assert not table(pairs).shows(0.02)
+    assert table([*pairs[:-1], (1, 1)]).shows(0.02)
+    assert table([*pairs, (1, 0)]).shows(0.02)  # with a gain beside them, Bonett and Price's holds its error
