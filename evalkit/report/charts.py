@@ -31,6 +31,7 @@ _LOOKS = (
 )
 _RULE = ("#7a858f", "#8b97a2", "4,4")
 _STYLE = (
+    "* { transition: none !important } "
     ".graph > .background, .plot .background { fill: #ffffff } text { fill: #1f262d !important; opacity: 1 } "
     ".ci path { stroke: #1f262d; stroke-opacity: 1; stroke-width: 1.5; stroke-dasharray: none } "
     ".series .line { stroke-width: 2.5; stroke-opacity: 1 } "
