@@ -96,7 +96,9 @@ def test_equal_speed_in_blocks_is_no_gain_and_twice_the_speed_is_two(measured):
     for finding, mode, design in ((equal, DLM, 1.0), (twice, FAST, 2.0)):
         true = true_ratio(truth, mode)
         assert true == pytest.approx(design, rel=0.15)  # the servers' own lateness
-        own = 1 + got["modes.client-error", mode].data["share"] + 0.003
+        # the reading may be off by what evalkit itself says that it may: its error, and how late its loop woke up
+        said = got["modes.client-error", mode].data
+        own = 1.003 + (1 + said["lag_ms"] / said["error_ms"]) * said["share"]
         assert finding.data["low"] / own <= true <= finding.data["high"] * own
     assert equal.status is not Status.PASS
     if true_ratio(truth, DLM) < 1.05:
