@@ -121,6 +121,11 @@ def test_the_guide_has_its_page_and_the_index_leads_to_it(name):
     assert name == "index" or f"({name}.md)" in text(ROOT / "docs" / "index.md")
 
 
+def test_the_index_leads_to_every_page():
+    led = {target.partition("#")[0] for target in LINK.findall(text(ROOT / "docs" / "index.md"))}
+    assert {path.name for path in PAGES} - {"index.md"} <= led
+
+
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_ids_in_code_spans_can_be_explained(path):
     ids = set(re.findall(r"`((?:license|modes|hardware|serving|quality|context)\.[a-z0-9-]+)`", prose(text(path))))
