@@ -40,14 +40,14 @@ def servers():
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """Samples of 24 prompts on the three servers, in turn, eight at once; and what the servers' own clocks say of each."""
+    """Samples of 24 prompts on the three servers, in turn, four at once; and what the servers' own clocks say of each."""
     path = tmp_path_factory.mktemp("shows") / "p.jsonl"
     path.write_text("".join(json.dumps({"id": f"p{i}", "prompt": f"Say {i}."}) + "\n" for i in range(24)))
     prompts = load_prompts([path], Request(max_tokens=TOKENS, extra_body={"ignore_eos": True}))
     check = Checklist.model_validate(
         {
             "modes": {m: {"endpoint": "http://a:1"} for m in (AR, DLM, FAST)},
-            "items": {"modes": {"concurrency": [8], "warmup": 1, "adopt": [FAST], "speedup": {"at_least": 1.1}}},
+            "items": {"modes": {"concurrency": [4], "warmup": 1, "adopt": [FAST], "speedup": {"at_least": 1.25}}},
         }
     )
     plan = make_plan(prompts.prompts, [AR, DLM, FAST], AR, check.items.modes)
@@ -90,7 +90,7 @@ def true_ratio(truth, mode):
 @pytest.mark.slow
 def test_equal_speed_in_blocks_is_no_gain_and_twice_the_speed_is_two(measured):
     check, samples, truth = measured
-    error = run(own_error(8))
+    error = run(own_error(4))
     got = {(f.id, f.mode): f for f in item.decide(check, facts(samples, client_errors=(error,)), NOW)}
     equal, twice = got["modes.speedup", DLM], got["modes.speedup", FAST]
     for finding, mode, design in ((equal, DLM, 1.0), (twice, FAST, 2.0)):
@@ -101,9 +101,9 @@ def test_equal_speed_in_blocks_is_no_gain_and_twice_the_speed_is_two(measured):
         own = 1.003 + (1 + said["lag_ms"] / said["error_ms"]) * said["share"]
         assert finding.data["low"] / own <= true <= finding.data["high"] * own
     assert equal.status is not Status.PASS
-    if true_ratio(truth, DLM) < 1.05:
+    if true_ratio(truth, DLM) < 1.1:
         assert equal.status is Status.FAIL
-        assert "below the 1.1x asked for" in equal.summary
+        assert "below the 1.25x asked for" in equal.summary
     assert twice.status is Status.PASS
 
 
