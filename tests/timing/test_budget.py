@@ -1,0 +1,90 @@
+"""Budgets: what counts, what is left for tasks, and what is said before anything is sent."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from evalkit.run.setup import prepare
+from evalkit.run.steps.timing import _means
+from tests.timing.test_launched import loaded, server
+from tests.timing.test_timing import AR, DLM, facts, sample
+
+
+@pytest.mark.parametrize(
+    ("settings", "minutes"),
+    [
+        ({}, None),
+        ({"profile": "first-look"}, 15),
+        ({"profile": "first-look", "budget": {"minutes": 4}}, 4),
+        ({"budget": {"minutes": 60}}, 60),
+    ],
+)
+def test_a_first_look_has_a_quarter_of_an_hour_unless_told_otherwise(tmp_path, settings, minutes):
+    assert prepare(loaded(tmp_path, {AR: {"endpoint": "http://a:1"}}, **settings)).minutes == minutes
+
+
+def test_a_first_look_starts_each_server_once(tmp_path):
+    modes = {AR: server(AR), DLM: server(DLM)}
+    first = prepare(loaded(tmp_path, modes, profile="first-look"))
+    assert first.plan.starts == ((AR, 0), (DLM, 0))
+    whole = prepare(loaded(tmp_path, modes))
+    assert len(whole.plan.starts) == 4
+
+
+class Run:
+    """What a step sees of a run with 90 seconds left."""
+
+    left_s = 90.0
+    timed_keys = frozenset(f"k{i}" for i in range(10))
+
+    def __init__(self, setup, *, asks):
+        self.setup, self.checklist, self.asks = setup, setup.checklist, asks
+
+    def wanted(self, item):
+        return item != "quality" or self.asks
+
+
+@pytest.mark.parametrize(("asks", "seconds"), [(True, 60.0), (False, 90.0)])
+def test_timing_leaves_a_third_to_the_tasks_that_are_still_to_be_asked(tmp_path, asks, seconds):
+    given = loaded(tmp_path, {AR: {"endpoint": "http://a:1"}}, budget={"minutes": 2, "requests": 50}, tasks=None)
+    got = _means(Run(prepare(given), asks=asks), facts([]))
+    assert got == (pytest.approx(seconds), 40)
+
+
+def test_requests_of_the_pilot_and_the_warm_up_count(tmp_path):
+    from evalkit.timing.facts import Pilot, WarmUp
+
+    given = loaded(tmp_path, {AR: {"endpoint": "http://a:1"}}, budget={"requests": 50})
+    seen = facts(
+        [sample(AR, "p1", 0, 9)],
+        warmups=(WarmUp(mode=AR, concurrency=1, requests=7, levelled=True),),
+        pilot=Pilot(
+            mode=AR, read=10, extra_requests=20, e2e_ms=1, sd=0.1, prompts=9, detects=1.1, requests=9, minutes=1
+        ),
+    )
+    assert _means(Run(prepare(given), asks=False), seen)[1] == 50 - 10 - 7 - 20
+
+
+def test_a_dry_run_says_starts_minutes_and_what_would_show_and_sends_nothing(tmp_path):
+    argv = [sys.executable, "-c", "raise SystemExit(9)"]
+    lines = "".join(json.dumps({"id": f"p{i}", "prompt": "Say it."}) + "\n" for i in range(40))
+    (tmp_path / "p.jsonl").write_text(lines)
+    checklist = {"modes": {AR: {"launch": argv}, DLM: {"launch": argv}}, "prompts": ["p.jsonl"], "tasks": []}
+    (tmp_path / "c.yaml").write_text(json.dumps(checklist))
+    done = subprocess.run(
+        [sys.executable, "-m", "evalkit", "run", str(tmp_path / "c.yaml"), "--dry-run", "--json"],
+        capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert plan["starts"] == [AR, DLM, DLM, AR]
+    assert plan["start_minutes"] == 12
+    assert plan["minutes"] > 12
+    assert plan["timed_requests"] == 40 * 2 * 2 + 3 * 4
+    assert 1.05 < plan["detectable"] < 1.15
+    assert any("4 server starts" in note for note in plan["notes"])
+    assert not (tmp_path / "evalkit-runs").exists()
