@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from evalkit.checklist.schema import Checklist, Endpoint
 from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
-from evalkit.modes import canonical
+from evalkit.modes import INCUMBENT, canonical
 from evalkit.serving.facts import EndpointFacts, TokenDeltas
 from evalkit.serving.observe import classify
 from evalkit.text import one_line
@@ -130,7 +130,11 @@ def _key(checklist: Checklist, mode: str | None) -> str | None:
 def match(live: EndpointFacts, evaluated: Mapping[str, EndpointFacts]) -> str | None:
     """The run's mode with the live server's declared mode (else its observed one); None: none, or several differ."""
     told = live.declared_mode or live.observed_mode
-    same = [name for name, e in evaluated.items() if told is not None and told in (e.declared_mode, e.observed_mode)]
+    same = [
+        name
+        for name, e in evaluated.items()
+        if told is not None and name != INCUMBENT and told in (e.declared_mode, e.observed_mode)
+    ]
     return min(same, key=lambda name: len(compare(evaluated[name], live)[0])) if same else None
 
 

@@ -87,6 +87,12 @@ def test_a_mode_that_was_not_evaluated_is_said(evaluated):
     assert "the run evaluated self-speculation" in found.differences[0]
 
 
+def test_a_server_is_never_held_against_the_incumbent(evaluated):
+    found = held_against({"incumbent": evaluated[SELF]}, label=SELF)
+    assert found.mode is None
+    assert found.differences
+
+
 def test_a_named_mode_is_held_against_that_mode(evaluated):
     found = held_against(evaluated, "diffusion", label=SELF)
     assert any(line.startswith("declared mode") for line in found.differences)
