@@ -31,7 +31,7 @@ def of_bases(candidate: CandidateFacts, use: Use) -> list[Finding]:
 def _base(base: BaseModelFacts, candidate: CandidateFacts, use: Use) -> Finding:
     where = f"{base.model}@{base.revision[:12]}" if base.revision else base.model
     evidence = (Evidence(path=base.text.path, sha256=base.text.sha256, note=where),) if base.text else ()
-    if base.card is None or (base.error and not base.card.license):
+    if base.card is None:
         return BASE.finding(
             Status.INCONCLUSIVE, f"the license of the base model {where} is not known: {base.error or 'no card'}",
             evidence=evidence,

@@ -135,6 +135,14 @@ def test_readings_and_use_of_a_checklist_count(models, tmp_path):
     assert "stale" not in result.stdout
 
 
+def test_a_reading_of_a_text_that_no_model_has_is_stale(models, tmp_path):
+    reading = f"{{text_sha256: {'b' * 64}, commercial: true, by: jane, date: 2026-11-01}}"
+    (tmp_path / "c.yaml").write_text(f"candidate: {{model: free}}\nitems: {{license: {{readings: [{reading}]}}}}\n")
+    result = run("--checklist", tmp_path / "c.yaml", "--json")
+    assert result.exit_code == 3
+    assert any(reason.startswith("license.reading") for reason in json.loads(result.stdout)[0]["reasons"])
+
+
 def test_no_model_at_all_is_a_usage_error():
     assert isinstance(run().exception, UsageError)
 
