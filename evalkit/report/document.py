@@ -7,6 +7,7 @@ same document. No clock, no environment.
 from __future__ import annotations
 
 import math
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from evalkit.findings import Finding
@@ -81,8 +82,26 @@ def build(
         "provenance": provenance.provenance(checklist, facts, redacted=redact_prompts),
         "reproduce": provenance.reproduce(facts, redacted=redact_prompts),
     }
-    clean: dict[str, Any] = scrub(document)
-    return clean
+    names = _local_names(facts)
+    kept = document.pop("reproduce")  # a command stays as it was typed
+    clean: dict[str, Any] = scrub(_named(document, names) if names else document)
+    return clean | {"reproduce": scrub(kept)}
+
+
+def _local_names(facts: Facts) -> dict[str, str]:
+    """Models in folders of this machine by their bare names: a report says nothing of the folders above them."""
+    paths = [name for c in facts.candidates for name in (c.model, c.asked) if name and PurePath(name).is_absolute()]
+    return {path: PurePath(path).name for path in sorted(set(paths), key=len, reverse=True)}
+
+
+def _named(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        for path, name in names.items():
+            value = value.replace(path, name)
+        return value
+    if isinstance(value, dict):
+        return {key: _named(one, names) for key, one in value.items()}
+    return [_named(one, names) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def _item(item: Any, *, redact_prompts: bool) -> dict[str, Any]:

@@ -47,6 +47,7 @@ if (filter) {
 }
 """
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_SPAN = re.compile(r"(?<!`)`([^`\s](?:[^`]*[^`\s])?)`(?!`)")
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _DIFF_LIMIT = 2000
 _TEXT = 6000
@@ -76,7 +77,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters.update(status=view.status, number=fmt.number, ms=fmt.milliseconds, tagged=_tagged)
+    environment.filters.update(status=view.status, number=fmt.number, ms=fmt.milliseconds, tagged=_tagged, spans=_spans)
     return environment
 
 
@@ -87,6 +88,15 @@ def _tag(tag: object) -> str:
 def _tagged(tags: list[str]) -> str:
     """What the filter of the page reads in `data-tags`."""
     return json.dumps([_tag(tag) for tag in tags], ensure_ascii=False)
+
+
+def _spans(text: object) -> object:
+    """A sentence whose `code` is code; everything is escaped."""
+    from markupsafe import Markup, escape
+
+    parts = _SPAN.split(sanitize(str(text), limit=_TEXT))
+    made = [Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts)]
+    return Markup("").join(made)
 
 
 def _shown(value: object) -> object:

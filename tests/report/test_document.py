@@ -89,3 +89,22 @@ def test_redacted_documents_hold_no_text_of_prompts_or_replies() -> None:
 def test_secrets_and_figures_that_are_no_numbers_are_never_written() -> None:
     Secret("canary-value-123")
     assert scrub({"a": [float("nan"), float("inf"), "x canary-value-123"]}) == {"a": [None, None, "x ***"]}
+
+
+def test_no_folder_of_this_machine_is_in_a_report() -> None:
+    from evalkit.hub.facts import CandidateFacts
+    from evalkit.quality.facts import SuiteFacts
+    from evalkit.report.again import render_as
+    from evalkit.verdict import decide
+    from tests.support.quality_run import NOW
+
+    local = CandidateFacts(model="/srv/team/models/tri-8B", kind="folder", revision="sha256:" + "a" * 64)
+    suite = SuiteFacts(name="s", kind="chat", path="/srv/team/eval/tasks/long.yaml", sha256="d" * 64, cases=1)
+    shipped = suite.model_copy(update={"name": "t", "path": "/usr/lib/evalkit/quick.yaml", "shipped": True})
+    made = facts(candidates=(local,), suites=(suite, shipped))
+    checklist = CHECKLIST.model_copy(update={"tasks": ["tasks/long.yaml", "/usr/lib/evalkit/quick.yaml"]})
+    doc = build(checklist, made, decide(checklist, made, NOW))
+    assert doc["candidate"]["model"] == "tri-8B"
+    assert [s["path"] for s in doc["provenance"]["suites"]] == ["tasks/long.yaml", "quick.yaml"]
+    for name in ("markdown", "json", "html", "junit", "terminal", "github", "directory"):
+        assert "/srv/" not in render_as(name, doc), name

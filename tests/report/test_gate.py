@@ -275,3 +275,19 @@ def test_a_run_in_a_folder_that_may_only_be_read_is_rendered_and_packed_elsewher
     assert evalkit(capsys, "report", run, "--format", "html").code == 0
     assert evalkit(capsys, "pack", run, "-o", tmp_path / "run.pack").code == 0
     assert {p: p.stat().st_mtime_ns for p in run.rglob("*")} == before
+
+
+def test_a_stored_run_is_rendered_again_to_the_same_bytes(stored, tmp_path) -> None:
+    from evalkit.report.again import as_of
+    from evalkit.report.document import build
+    from evalkit.report.write import write_all
+    from evalkit.verdict import decide
+
+    run = stored("go")
+    facts = RunFolder.open(run).facts()
+    written = write_all(run, build(DECIDING, facts, decide(DECIDING, facts, as_of(facts))))
+    again = document_of(run)
+    assert render_as("json", again) == written["report.json"].read_text()
+    assert render_as("html", again) == written["report.html"].read_text()
+    assert render_as("markdown", again) == written["report.md"].read_text()
+    assert render_as("junit", again) == written["junit.xml"].read_text()

@@ -87,8 +87,8 @@ def test_html_keeps_its_structure_whatever_the_text(text: str) -> None:
 def check_page(text: str) -> None:
     made = html.render(hostile(text))
     root = lxml_html.document_fromstring(made)
-    assert [(e.tag, sorted(e.attrib)) for e in root.iter() if e.tag not in ("ins", "del")] == [
-        one for one in PAGE if one[0] not in ("ins", "del")
+    assert [(e.tag, sorted(e.attrib)) for e in root.iter() if e.tag not in ("ins", "del", "code")] == [
+        one for one in PAGE if one[0] not in ("ins", "del", "code")
     ]
     assert [e.text for e in root.iter("script")] == [html._SCRIPT]
     for element in root.iter():
@@ -145,3 +145,8 @@ def test_step_summary_draws_only_charts_of_the_template(text: str) -> None:
             assert token.content.startswith("xychart-beta\n    title ")
             for line in token.content.splitlines()[1:]:
                 assert re.fullmatch(r'    (title|x-axis|y-axis|bar|line) [A-Za-z0-9 .,@%/()+\-"\[\]]+', line), line
+
+
+def test_code_in_a_remedy_is_code_in_html_and_nothing_else_is() -> None:
+    made = html._spans("lower `a<b>` or <i>x</i> `` y")
+    assert str(made) == "lower <code>a&lt;b&gt;</code> or &lt;i&gt;x&lt;/i&gt; `` y"
