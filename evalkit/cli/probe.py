@@ -90,8 +90,23 @@ def document(facts: EndpointFacts) -> dict[str, Any]:
     }
 
 
+#: settings that a person looks for first
+_SHOWN = {
+    "dtype": "dtype",
+    "quantization": "quantization",
+    "KV cache": "kv_cache_dtype",
+    "tensor parallel": "tp_size",
+    "running requests": "max_running_requests",
+    "page": "page_size",
+    "no prefix cache": "disable_radix_cache",
+    "tool parser": "tool_call_parser",
+    "reasoning parser": "reasoning_parser",
+    "attention": "attention_backend",
+}
+
+
 def text(facts: EndpointFacts) -> str:
-    """One endpoint for people: six lines at most, and its warnings."""
+    """One endpoint for people: eight lines at most, and its warnings."""
     if not facts.reachable:
         return f"{facts.endpoint}\n  unusable: {facts.error} ({facts.error_kind})"
     mode = facts.declared_mode or facts.observed_mode or "unknown"
@@ -105,6 +120,11 @@ def text(facts: EndpointFacts) -> str:
         f"  declared  {facts.declared_mode or '-'}: {facts.declared_why}",
         f"  observed  {facts.observed_mode or '-'}: {facts.observed_why or 'not tried'}",
     ]
+    told = {name: facts.settings[key] for name, key in _SHOWN.items() if facts.settings.get(key) is not None}
+    if told:
+        lines.append(f"  settings  {', '.join(f'{name} {value}' for name, value in told.items())}")
+    if facts.place_why:
+        lines.append(f"  place     {facts.place}: {facts.place_why}")
     if facts.context.max_model_len:
         lines.append(f"  context   {facts.context.max_model_len} tokens")
     return "\n".join([*lines, *(f"  warning   {w.id}: {w.summary}" for w in facts.warnings)])

@@ -51,6 +51,12 @@ def declared(engine: str | None, settings: Mapping[str, Any], mode: str | None) 
         parser = settings["tool_call_parser"]
         detail = f"parser {parser}" if parser else "the server was started without --tool-call-parser"
         found.append(Capability(name="tool_calls", value=bool(parser), known_by=KnownBy.DECLARED, detail=detail))
+    if engine == "sglang" and "reasoning_parser" in settings:
+        parser = settings["reasoning_parser"]
+        detail = f"parser {parser}" if parser else "thinking arrives as text: no --reasoning-parser"
+        found.append(Capability(name="reasoning", value=bool(parser), known_by=KnownBy.DECLARED, detail=detail))
+    if engine == "sglang" and isinstance(cache := settings.get("disable_radix_cache"), bool):
+        found.append(Capability(name="prefix_cache", value=not cache, known_by=KnownBy.DECLARED))
     if engine == OWN_CODE:
         detail = "the model's own code parses none"
         found.append(Capability(name="tool_calls", value=False, known_by=KnownBy.DECLARED, detail=detail))

@@ -480,3 +480,20 @@ def test_hosted_services_are_known_by_their_own_domain_only(url, name):
 )
 def test_a_gateway_in_front_is_told_by_its_headers(headers, name):
     assert gateway_of(Reply(status=200, headers=headers)) == name
+
+
+def test_a_person_reads_what_matters_in_a_few_lines():
+    facts, _ = probed(info(recorded("sglang-0.5.23-trimode-diffusion"), disable_radix_cache=False))
+    lines = text(facts).splitlines()
+    assert len(lines) <= 12
+    shown = "\n".join(lines)
+    for part in (
+        "sglang 0.5.23 (release)",
+        "diffusion, blocks of 4 (observed)",
+        "tool parser qwen",
+        "2048 tokens",
+        "here",
+    ):
+        assert part in shown, shown
+    assert facts.capability("prefix_cache").value is True
+    assert facts.capability("reasoning").value is False
