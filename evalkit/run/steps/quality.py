@@ -47,8 +47,7 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
     deadline = None if run.left_s is None else asyncio.get_running_loop().time() + run.left_s
     await cases.run_cases(
         sitting.targets, left, sitting.client, done=done, on_answer=keep, concurrency=load,
-        allow_exec=run.setup.allow_exec,
-        deadline=deadline,
+        allow_exec=run.setup.allow_exec, deadline=deadline,
     )  # fmt: skip
     if run.left_s == 0 and count < len(left):
         run.stopped = "budget: minutes used up"
@@ -101,7 +100,7 @@ async def _judge(run: Recorder) -> None:
     try:
         target = target_for("judge", endpoint, None)
     except UsageError as error:
-        run.error("quality", None, error)
+        run.say("quality", f"the judge is not asked: {error}")  # a judge never decides, so neither does its absence
         return
     run.say("quality", f"asking the judge {configured.model} {len(questions)} questions")
     client = clients.open_client([configured.endpoint])
