@@ -1,81 +1,79 @@
-"""The redactor: known values in every form, values that look like secrets, and nothing else."""
+"""Secrets: shown nowhere, whatever is done with them."""
 
-import base64
+from __future__ import annotations
+
+import copy
 import json
 import pickle
-from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import evalkit.secrets
 from evalkit.secrets import MASK, Secret, redact
 
-CANARY = "Zq7wLm2xRt9Kd4Vb"
+CANARY = "canary-4711-do-not-show"
 
 
-@pytest.fixture(autouse=True)
-def nothing_known(monkeypatch):
-    monkeypatch.setattr(evalkit.secrets, "_KNOWN", set())
+def test_no_text_form_of_a_secret_holds_it():
+    secret = Secret(f"  {CANARY}\n")
+    assert secret.reveal() == CANARY
+    for shown in (str(secret), repr(secret), f"{secret}", f"{secret!r}", f"{[secret]}", str({"key": secret})):
+        assert CANARY not in shown
+        assert MASK in shown
+
+
+def test_a_secret_is_not_serialised_or_copied():
+    secret = Secret(CANARY)
+    for take in (pickle.dumps, copy.deepcopy, json.dumps):
+        with pytest.raises(TypeError):
+            take(secret)
+
+
+def test_secrets_compare_and_hash_by_value_and_equal_no_text():
+    assert Secret(CANARY) == Secret(f"{CANARY} ")
+    assert len({Secret(CANARY), Secret(CANARY)}) == 1
+    assert Secret(CANARY) != CANARY
+    assert Secret(CANARY) != Secret("another")
+    assert Secret(CANARY)
+    assert not Secret("  ")
+
+
+def test_a_value_that_was_a_secret_once_is_masked_everywhere():
+    Secret(CANARY)
+    assert redact(f"header: {CANARY}, again {CANARY}") == f"header: {MASK}, again {MASK}"
+    Secret(f"{CANARY}-longer")
+    assert redact(f"{CANARY}-longer") == MASK
+
+
+def test_an_empty_or_tiny_secret_masks_nothing_else():
+    Secret("")
+    Secret("abc")
+    assert redact("abcdef") == "abcdef"
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        f"hf_{CANARY}", f"sk-{CANARY}", f"sk-proj-{CANARY}", f"nvapi-{CANARY}", f"ghp_{CANARY}{CANARY}",
-        f"Authorization: Bearer {CANARY}", f"authorization: basic {CANARY}", f"{{'authorization': 'Bearer {CANARY}'}}",
-        f"http://user:{CANARY}@host:30000/v1", f"https://{CANARY}@host/", f"http://:{CANARY}@host",
-        f"http://h/v1?api_key={CANARY}&x=1", f"http://h/?a=1&key={CANARY}", f"?access_token={CANARY}",
-        f"https://h/?X-Amz-Signature=1&sig={CANARY}", f"python -m sglang --api-key {CANARY} --port 1",
-        f"--admin-api-key={CANARY}", f"['--api-key', '{CANARY}']", json.dumps(["--api-key", CANARY]),
-        json.dumps({"api_key": CANARY}), json.dumps({"admin_api_key": CANARY}, indent=1), f"api_key='{CANARY}', port=1",
-        f"ServerArgs(api_key={CANARY}, port=1)", json.dumps(json.dumps({"api_key": CANARY})), f'hf_token: "{CANARY}"',
-        f"--hf-token {CANARY}", f'"ssl_keyfile_password": "{CANARY}"',
+        "hf_abcdefghij", "sk-abcdefghij", "nvapi-abcdefghij", "ghp_abcdefghijklmnopqrst", "Authorization: Bearer abcd.efgh",
+        "https://user:hunter22@host/path", "https://h/v1?key=hunter22", "https://h/v1?a=1&token=hunter22",
+        "https://h/?api_key=hunter22", "https://h/?access_token=hunter22&x=1", "--api-key hunter22", "--api-key=hunter22",
+        '"api_key":"hunter22"', '"api-key": "hunter22"',
     ],
 )  # fmt: skip
-def test_what_looks_like_a_secret_is_masked_without_being_known(text):
+def test_what_looks_like_a_secret_is_masked(text):
     shown = redact(text)
-    assert CANARY not in shown
     assert MASK in shown
+    for part in ("abcdefghij", "abcd.efgh", "hunter22"):
+        assert part not in shown
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "name the key's variable in api_key_env", "HTTP 401: a key is missing or wrong", "api_key_env: SGLANG_KEY",
-        "http://127.0.0.1:30000/v1", "the monkey= sign", "key: value", "--model-path acme/8B --port 30000",
-        "modes.diffusion.api_key_env is not set", "Bearer of bad news", '{"api_key_env": "SGLANG_KEY"}',
-        "tokens=128&max_tokens=5", "mail me at someone@example.org", "skip-list, risk-free, task-7",
-    ],
-)  # fmt: skip
-def test_ordinary_text_stays(text):
+@pytest.mark.parametrize("text", ["the key to success", "a token of 5 tokens", "sk-1", "http://127.0.0.1:30000/v1", ""])
+def test_plain_text_stays(text):
     assert redact(text) == text
 
 
-@given(st.text(min_size=4, max_size=60).filter(lambda t: len(t.strip()) >= 4 and "*" not in t), st.text(max_size=40))
-def test_a_known_secret_is_masked_in_every_form(value, around):
-    evalkit.secrets._KNOWN.clear()
-    secret = Secret(value)
-    plain = secret.reveal()
-    forms = [plain, quote(plain, safe=""), json.dumps(plain)[1:-1]]
-    for form in forms:
-        assert form not in redact(f"{around} {form} {around}").replace(around, "")
-    encoded = base64.b64encode(plain.encode()).decode().rstrip("=")
-    assert encoded not in redact(f"<{encoded}>")
-    evalkit.secrets._KNOWN.clear()
-
-
-def test_a_secret_has_no_other_way_out():
-    secret = Secret(CANARY + "\n")
-    assert secret.reveal() == CANARY
-    assert CANARY not in f"{secret} {secret!r} {[secret]}"
-    with pytest.raises(TypeError):
-        pickle.dumps(secret)
-    with pytest.raises(TypeError):
-        json.dumps(secret)
-
-
-def test_a_value_too_short_to_be_a_secret_tears_no_words_apart():
-    Secret("a")
-    assert redact("a banana") == "a banana"
+@given(st.text())
+def test_masking_twice_changes_nothing_more(text):
+    once = redact(text)
+    assert redact(once) == once
