@@ -61,3 +61,19 @@ def test_a_plan_that_cannot_fit_its_budget_says_so_and_counters_corroborate_what
         assert counted["known_by"] == "observed"
     assert finding(report, "serving.context-enforced", AR)["status"] == "pass"
     assert finding(report, "serving.logprobs", DIFF)["status"] == "warn"
+
+
+@pytest.mark.slow
+def test_a_key_that_was_not_set_is_no_error_any_more_once_it_is(tmp_path, monkeypatch):
+    monkeypatch.delenv("LATER_KEY", raising=False)
+    with ReferenceProcess(Script(api_key="canary-later-5510", **FAST)) as server:
+        path = write(tmp_path, {AR: {"endpoint": server.base_url, "api_key_env": "LATER_KEY"}})
+        first, _ = evalkit(path, "--output-dir", tmp_path / "run")
+        monkeypatch.setenv("LATER_KEY", "canary-later-5510")
+        second, _ = evalkit(path, "--resume", tmp_path / "run")
+    refused = finding(first, "serving.reachable", AR)
+    assert refused["status"] == "error"
+    assert "LATER_KEY" in refused["summary"]
+    assert finding(second, "serving.reachable", AR)["status"] == "pass"
+    assert timed(tmp_path / "run") == {AR}
+    assert "canary-later" not in (tmp_path / "run" / "journal.jsonl").read_text()
