@@ -86,7 +86,7 @@ def decided(folder, suites, *, temperature=0.0, judge=None, limits=None, **fault
             "tasks": [path.name for path in paths],
             "items": {
                 **{item: {"required": False} for item in ("license", "modes", "hardware", "context")},
-                "quality": {"concurrency": 8, "judge": judge and {"endpoint": judge, "model": "judge-1"}},
+                "quality": {"concurrency": 8, "judge": judge},
                 "serving": {"allow": ["release", "pre-release", "fork"]},
             },
         }
@@ -184,7 +184,7 @@ def test_a_judge_beside_it_is_asked_over_sockets_and_changes_no_verdict(tmp_path
     told = Answers()
     told.add_rule(lambda question: Reply('{"better": "B"}', "exact"))
     with ReferenceServer(Script(**FAST), answers=told) as server:
-        decision, facts = decided(tmp_path, [(kind, cases)], judge=server.base_url)
+        decision, facts = decided(tmp_path, [(kind, cases)], judge={"endpoint": server.base_url, "model": "judge-1"})
     assert len(facts.judgements) == 4
     (said,) = findings(decision, "quality.judge")
     assert not said.counts
@@ -216,3 +216,14 @@ def test_a_suite_that_hangs_the_server_meets_its_deadline_says_so_and_lets_the_n
     ]
     assert len(sent) <= 3 + 8  # so many were on their way when the suite was given up
     assert decision.verdict == "inconclusive"
+
+
+def test_a_judge_whose_key_is_missing_blocks_nothing(tmp_path, monkeypatch):
+    monkeypatch.delenv("EVALKIT_NO_SUCH_KEY", raising=False)
+    kind, cases = chat(80)
+    cases[0]["expect"].append({"rubric": ["Is it right?"]})
+    judge = {"endpoint": "http://127.0.0.1:9", "model": "judge-1", "api_key_env": "EVALKIT_NO_SUCH_KEY"}
+    decision, facts = decided(tmp_path, [(kind, cases)], judge=judge)
+    assert facts.judgements == ()
+    assert "none answered" in findings(decision, "quality.judge")[0].summary
+    assert decision.verdict == "go"
