@@ -22,7 +22,6 @@ def prepared(folder, prompt="Say hello in French.", max_tokens=512):
     case = {
         "id": "hello",
         "prompt": "Say hello in French.",
-        "max_tokens": 32,
         "expect": [{"contains": {"any": ["Bonjour"]}}],
     }
     (folder / "t.yaml").write_text(json.dumps({"suite": {"name": "s", "kind": "chat"}, "cases": [case]}))
