@@ -69,7 +69,7 @@ def main():
     parser.add_argument("--trials", type=int, default=300)
     trials = parser.parse_args().trials
     print(
-        "| prompts | true | asked | GO | NO-GO | open | requests, mean | usual practice at as many | "
+        "| prompts | true | asked | GO | NO-GO | open | requests, mean (at 1 s each) | usual practice at as many | "
         "requests it needs | ratio |\n| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     )
     for kind in GAINS:
@@ -83,10 +83,14 @@ def main():
                 seen = sum(r == ("go" if ratio > at_least else "no-go") for r, _ in results)
                 right = (seen + 0.5) / (trials + 1)  # all of them right is no certainty
                 need = unpaired_requests(right, ratio, at_least)
-                cells = [f"{practice_power(used, ratio, at_least):.0%} right", f"{need:,}", f"{need / used:.0f}x"]
+                cells = [
+                    f"{practice_power(used, ratio, at_least):.0%} right",
+                    f"{need:,} ({need / 60:.0f} min)",
+                    f"{need / used:.0f}x",
+                ]
             print(
                 f"| {kind} | {ratio:.2f} | {at_least:.2f} | {share['go']:.1%} | {share['no-go']:.1%} | "
-                f"{share['open']:.1%} | {used:.0f} | {' | '.join(cells)} |",
+                f"{share['open']:.1%} | {used:.0f} ({used / 60:.1f} min) | {' | '.join(cells)} |",
                 flush=True,
             )
     print(
