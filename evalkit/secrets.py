@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from collections.abc import Sequence
+from itertools import pairwise
 from urllib.parse import quote
 
 MASK = "***"
@@ -72,6 +74,18 @@ _PATTERNS = tuple(
         r"(\b[a-z_-]*api[-_]?key\s*=\s*)[^\s,\"'\]})&]+",
     )
 )
+
+
+#: a flag whose next word is a secret
+_KEY_FLAG = re.compile(r"--?([a-z0-9]+[-_])*(key|token|password|secret)", re.IGNORECASE)
+
+
+def redact_words(words: Sequence[str]) -> list[str]:
+    """A command for a record. A key that was typed into it is known from now on, and so masked everywhere."""
+    for flag, value in pairwise(words):
+        if _KEY_FLAG.fullmatch(flag) and not value.startswith("-"):
+            Secret(value)
+    return [redact(word) for word in words]
 
 
 def redact(text: str) -> str:

@@ -22,6 +22,7 @@ from evalkit.run.facts import Facts, RunStart
 from evalkit.run.files import make_private, sweep, write_atomic
 from evalkit.run.fold import fold
 from evalkit.run.journal import read
+from evalkit.secrets import redact_words
 
 FORMAT = 1
 _MOST_BYTES = 64 * 1024 * 1024
@@ -215,9 +216,18 @@ def _checklist_document(loaded: LoadedChecklist) -> dict[str, Any]:
         "format": FORMAT,
         "path": loaded.path.name if loaded.path else None,
         "sha256": loaded.sha256,
-        "checklist": loaded.checklist.model_dump(mode="json"),
+        "checklist": _without_keys(loaded.checklist.model_dump(mode="json")),
         "lines": loaded.lines,
     }
+
+
+def _without_keys(checklist: dict[str, Any]) -> dict[str, Any]:
+    """Commands with the keys that were typed into them masked: deciding needs none of them."""
+    for endpoint in (*checklist["modes"].values(), *filter(None, [checklist["incumbent"]])):
+        for name in ("launch", "stop"):
+            if endpoint[name]:
+                endpoint[name] = redact_words(endpoint[name])
+    return checklist
 
 
 def _dump(document: dict[str, Any]) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import shutil
 import socket
 import sys
@@ -13,7 +12,6 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
 from urllib.parse import urlsplit
@@ -22,7 +20,7 @@ from evalkit.checklist.schema import Endpoint
 from evalkit.errors import LaunchError
 from evalkit.limits import READINESS
 from evalkit.run.files import create_text, make_private
-from evalkit.secrets import Secret, redact
+from evalkit.secrets import redact, redact_words
 from evalkit.serving import keeper
 from evalkit.serving.control import Control, base_url
 from evalkit.serving.facts import LaunchFacts
@@ -32,7 +30,6 @@ from evalkit.text import one_line, sanitize
 LOG_CAP = 8 * 1024 * 1024
 TAIL_LINES = 20
 _GRACE_S = 10.0
-_KEY_FLAG = re.compile(r"--?([a-z0-9]+[-_])*(key|token|password|secret)", re.IGNORECASE)
 _POLL_S = 0.25
 #: the checklist's own stop command may take so long
 _STOP_S = 60.0
@@ -64,14 +61,6 @@ def filled(argv: list[str], *, model: str, revision: str, port: int, context: in
             part = part.replace(name, value)  # noqa: PLW2901
         out.append(part)
     return out
-
-
-def _without_keys(argv: list[str]) -> tuple[str, ...]:
-    """`argv` for the record: a key that was typed into it is masked here, and in the log from now on."""
-    for flag, value in pairwise(argv):
-        if _KEY_FLAG.fullmatch(flag) and not value.startswith("-"):
-            Secret(value)  # known, and so redacted everywhere
-    return tuple(redact(one_line(part)) for part in argv)
 
 
 def free_port() -> int:
@@ -141,7 +130,7 @@ async def launched(
     port = port or given or free_port()
     base = base_url(endpoint.endpoint) if endpoint.endpoint else f"http://127.0.0.1:{port}"
     argv = filled(endpoint.launch, model=model, revision=revision, port=port, context=context)
-    shown = _without_keys(argv)
+    shown = tuple(one_line(word) for word in redact_words(argv))
     facts = LaunchFacts(mode=label, launch=launch, argv=shown)
     if shutil.which(argv[0]) is None:
         raise _failed(
