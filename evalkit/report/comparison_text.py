@@ -8,7 +8,10 @@ from evalkit.report import fmt, quote
 from evalkit.report.terminal import wrapped
 
 Rows = list[tuple[str, ...]]
-_ABOVE = "Above 1, the later run answers the same prompts faster."
+_ABOVE = (
+    "Above 1, the later run answers the same prompts faster. The interval is over prompts: it does not hold what two "
+    "starts of the same server differ by."
+)
 _GAIN = "Above 1, the mode gains more over its baseline in the later run; an interval that holds 1 shows no difference."
 
 
@@ -43,10 +46,11 @@ def to_table(doc: dict[str, Any]) -> str:
         if not pair["differs"]:
             lines.append("    nothing that is recorded")
         lines += [line for reason in pair["refused"] for line in wrapped(f"NOT COMPARABLE: {reason}", 2)]
-        for title, _, rows, _ in _parts(pair):
+        for title, _, rows, note in _parts(pair):
             lines += [f"  {title}:"] if rows else []
             for row in rows:
                 lines += wrapped(", ".join(row), 4)
+            lines += wrapped(note, 4) if rows else []
     return "\n".join(lines) + "\n"
 
 
