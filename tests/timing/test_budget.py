@@ -10,8 +10,8 @@ import pytest
 
 from evalkit.run.setup import prepare
 from evalkit.run.steps.timing import _means
+from tests.timing.support import AR, DLM, facts, sample
 from tests.timing.test_launched import loaded, server
-from tests.timing.test_timing import AR, DLM, facts, sample
 
 
 @pytest.mark.parametrize(

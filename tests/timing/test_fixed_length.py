@@ -8,7 +8,7 @@ from evalkit.checklist.schema import ModesItem
 from evalkit.findings import Status
 from evalkit.items import modes as item
 from evalkit.timing.schedule import make_plan
-from tests.timing.test_timing import AR, DLM, NOW, checklist, execute_on, facts, prompts, sample, script, simulated
+from tests.timing.support import AR, DLM, NOW, checklist, execute_on, facts, prompts, sample, script, simulated
 
 
 def test_it_is_off_by_default_and_comes_last_with_one_reading_of_forty_prompts(tmp_path):

@@ -21,7 +21,7 @@ from evalkit.run.setup import Setup, prepare
 from evalkit.run.show import Plain
 from evalkit.timing.pilot import Means, of_baseline
 from evalkit.timing.schedule import make_plan
-from tests.timing.test_timing import AR, DLM, NOW, checklist, facts, prompts, sample
+from tests.timing.support import AR, DLM, NOW, checklist, facts, prompts, sample
 
 SPEC = "self-speculation"
 

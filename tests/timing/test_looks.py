@@ -15,7 +15,7 @@ from evalkit.stats.sequential import look_sizes
 from evalkit.timing.execute import planned_here
 from evalkit.timing.facts import Look
 from evalkit.timing.looks import Question, look
-from tests.timing.test_timing import AR, DLM, NOW, checklist, facts, sample
+from tests.timing.support import AR, DLM, NOW, checklist, facts, sample
 
 SPEC = "self-speculation"
 
@@ -149,7 +149,7 @@ def test_a_run_that_stopped_early_is_not_gone_on_with(tmp_path):
     from evalkit.checklist.schema import ModesItem
     from evalkit.run.steps.timing import open_requests
     from evalkit.timing.schedule import make_plan
-    from tests.timing.test_timing import prompts
+    from tests.timing.support import prompts
 
     plan = make_plan(prompts(tmp_path, 80).prompts, [AR, DLM], AR, ModesItem())
     assert plan.looks == look_sizes(80)

@@ -11,8 +11,8 @@ from evalkit.run.folder import RunFolder
 from evalkit.run.recorder import Recorder
 from evalkit.run.setup import prepare
 from evalkit.run.show import Plain
+from tests.timing.support import AR, sample
 from tests.timing.test_launched import loaded
-from tests.timing.test_timing import AR, sample
 
 CHUNKS = tuple((1000 * i, i) for i in range(200))
 

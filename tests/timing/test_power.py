@@ -12,7 +12,7 @@ from evalkit.items.modes_power import power
 from evalkit.timing.power import watched
 from evalkit.timing.summary import summarise_mode
 from tests.gpu.conftest import stub_dir, with_stub  # noqa: F401  fixtures
-from tests.timing.test_timing import AR, DLM, NOW, checklist, facts, sample
+from tests.timing.support import AR, DLM, NOW, checklist, facts, sample
 
 WATCH = """
 import json, time

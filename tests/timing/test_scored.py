@@ -9,7 +9,7 @@ from evalkit.quality.collect import plan
 from evalkit.quality.timed import timed_answers
 from evalkit.run.setup import prepare
 from evalkit.timing import execute
-from tests.timing.test_timing import AR, DLM, execute_on, sample, script
+from tests.timing.support import AR, DLM, execute_on, sample, script
 
 
 def prepared(folder, prompt="Say hello in French.", max_tokens=512):

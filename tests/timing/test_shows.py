@@ -22,7 +22,7 @@ from evalkit.timing.calibrate import client_error
 from evalkit.timing.facts import WarmUp
 from evalkit.timing.prompts import load_prompts
 from evalkit.timing.schedule import make_plan
-from tests.timing.test_timing import AR, DLM, NOW, checklist, facts, found, sample, simulated
+from tests.timing.support import AR, DLM, NOW, checklist, facts, found, sample, simulated
 
 FAST = "diffusion@fast"
 TOKENS, BLOCK = 64, 32
@@ -227,7 +227,7 @@ def test_times_of_failed_requests_are_in_no_ratio():
 
 def test_a_dead_server_is_left_alone_after_a_few_timeouts(tmp_path):
     from evalkit.client.types import Limits
-    from tests.timing.test_timing import prompts
+    from tests.timing.support import prompts
 
     async def silent(reader, writer):
         await reader.read()

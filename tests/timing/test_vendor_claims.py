@@ -8,7 +8,7 @@ from evalkit.gpu.facts import Gpu, HardwareFacts
 from evalkit.report.vendor import vendor_claims
 from evalkit.serving.facts import EndpointFacts
 from evalkit.timing.summary import summarise_mode
-from tests.timing.test_timing import AR, facts, simulated
+from tests.timing.support import AR, facts, simulated
 
 SPEC = "self-speculation"
 MODEL = "nvidia/Nemotron-Labs-Diffusion-8B"

@@ -14,7 +14,7 @@ from evalkit.items.modes_frontier import frontier
 from evalkit.items.modes_pairs import Readings
 from evalkit.quality.facts import Answer
 from evalkit.serving.facts import EndpointFacts
-from tests.timing.test_timing import AR, DLM, NOW, checklist, facts, sample, simulated
+from tests.timing.support import AR, DLM, NOW, checklist, facts, sample, simulated
 
 FAST, SLOW = "diffusion@t0.5", "diffusion@t0.9"
 
