@@ -5,7 +5,7 @@ from __future__ import annotations
 from evalkit.checklist.schema import Endpoint
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import serving_checks as checks
-from evalkit.modes import Mode
+from evalkit.modes import Mode, base_mode
 from evalkit.run.facts import Facts
 from evalkit.serving.declared import UPSTREAM_DIFFUSION
 from evalkit.serving.facts import EndpointFacts
@@ -146,7 +146,8 @@ def forward_passes(facts: Facts, label: str, endpoint: Endpoint) -> list[Finding
     text = f"{label}: {tokens} tokens in {passes} forward passes: {each:.2f} each ({_HOW})"
     text += f", {sum(rates) / len(rates):.0%} of the drafts accepted" if rates else ""
     status = Status.PASS
-    if each <= _ONE or (least is not None and each < least):
+    drafts = base_mode(label) is not Mode.AUTOREGRESSIVE
+    if (drafts and each <= _ONE) or (least is not None and each < least):
         status = Status.INCONCLUSIVE
         text += f", fewer than {least:g}" if least is not None else ""
         text += ": the drafter (adapter) is probably not loaded"

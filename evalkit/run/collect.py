@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from evalkit import client as clients
 from evalkit.checklist.schema import Endpoint
@@ -67,8 +68,9 @@ async def sit(run: Recorder, sitting: Sitting) -> None:
 
 
 async def _measure(run: Recorder, sitting: Sitting) -> None:
-    if run.wanted("modes"):
-        await timing.time_modes(run, sitting)
+    timed = replace(sitting, targets=serving.timing_references(run, sitting))
+    if run.wanted("modes") and timed.targets:
+        await timing.time_modes(run, timed)
     if not sitting.last:
         return
     if run.wanted("quality"):

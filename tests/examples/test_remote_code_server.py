@@ -182,3 +182,40 @@ def test_a_bad_request_is_refused_and_the_server_goes_on(one, body, status):
     assert json.load(caught.value)["object"] == "error"
     _, exchange = ask(one)
     assert exchange.ok
+
+
+@pytest.mark.slow
+def test_as_baseline_of_quality_it_is_asked_and_not_timed(tmp_path):
+    from evalkit.reference import ReferenceProcess, Script
+    from tests.run.sittings import FAST, evalkit, finding, write
+
+    suite = {
+        "suite": {"name": "echo", "kind": "chat"},
+        "cases": [{"id": f"c{n}", "prompt": f"say {n} again", "expect": [{"contains": {"any": ["again"]}}]}
+                  for n in range(3)],
+    }  # fmt: skip
+    (tmp_path / "tasks.yaml").write_text(json.dumps(suite))
+    own, log = "autoregressive@remote-code", tmp_path / "forward.jsonl"
+    with (
+        ReferenceProcess(Script(**FAST)) as fast,
+        ReferenceProcess(Script(mode="self-speculation", **FAST)) as drafting,
+        running("autoregressive", "--stats-file", str(log)) as (url, _),
+    ):
+        modes = {
+            "autoregressive": {"endpoint": fast.base_url},
+            own: {"endpoint": url, "stats_file": str(log)},
+            "self-speculation": {"endpoint": drafting.base_url},
+        }
+        more = {"baseline": {"speed": "autoregressive", "quality": own}, "tasks": ["tasks.yaml"]}
+        asked = {
+            "modes": {"adopt": ["self-speculation"], "repeats": 1, "warmup": 1},
+            "serving": {"allow": ["release", "fork"]},
+        }
+        report, said = evalkit(write(tmp_path, modes, items=asked, **more), "--output-dir", tmp_path / "run")
+    records = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()]
+    assert {r["data"]["mode"] for r in records if r["kind"] == "timed"} == {"autoregressive", "self-speculation"}, said
+    assert own in {r["data"]["mode"] for r in records if r["kind"] == "answer"}
+    assert finding(report, "serving.mode", own)["status"] == "pass"
+    passes = finding(report, "serving.forward-passes", own)
+    assert passes["status"] == "pass"  # one token a pass is what autoregressive decoding is
+    assert "forward passes" in passes["summary"]

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from evalkit.checklist.schema import Endpoint
+from evalkit.client.types import Target
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.secrets import redact
 from evalkit.serving import counters
+from evalkit.serving.declared import OWN_CODE
 from evalkit.serving.facts import Afterwards, Counters, EndpointFacts, Identity, Preflight
 from evalkit.serving.preflight import Work, preflight
 from evalkit.serving.probe import probe, target_for
@@ -75,6 +77,13 @@ def _without_baseline(run: Recorder, sitting: Sitting) -> None:
         what = next(c.what for c in seen.conflicts if c.certain)
         run.stopped = f"the baseline {baseline} cannot be measured: {what}; --keep-going measures all the same"
         sitting.targets.clear()
+
+
+def timing_references(run: Recorder, sitting: Sitting) -> dict[str, Target]:
+    """The targets whose times mean something: a model's own code is asked for quality alone."""
+    known = run.facts.endpoints
+    keeps = run.setup.keep_going
+    return {label: t for label, t in sitting.targets.items() if keeps or known[label].engine != OWN_CODE}
 
 
 def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:
