@@ -82,8 +82,8 @@ def block(text: object, *, limit: int = 4000) -> str:
 
 
 def mermaid(text: object, *, limit: int = 40) -> str:
-    """The inside of a quoted Mermaid label."""
-    return _MERMAID.sub("", one_line(str(text), limit=limit))
+    """The inside of a quoted Mermaid label, never empty: Mermaid takes no empty one."""
+    return _MERMAID.sub("", one_line(str(text), limit=limit)).strip() or "unnamed"
 
 
 def command_value(text: object, *, limit: int = 1000) -> str:

@@ -145,6 +145,7 @@ def test_step_summary_draws_only_charts_of_the_template(text: str) -> None:
             assert token.content.startswith("xychart-beta\n    title ")
             for line in token.content.splitlines()[1:]:
                 assert re.fullmatch(r'    (title|x-axis|y-axis|bar|line) [A-Za-z0-9 .,@%/()+\-"\[\]]+', line), line
+                assert '""' not in line
 
 
 def test_code_in_a_remedy_is_code_in_html_and_nothing_else_is() -> None:
