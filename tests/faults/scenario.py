@@ -82,10 +82,13 @@ class Outcome:
 class Stage:
     """Four servers, a checklist and a clock; `play` works through the checklist once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, keys: tuple[str, str] | None = None) -> None:
+        """`keys`: what every server asks for, and for its admin routes; the variables API_CANARY and ADMIN_CANARY."""
         self.clock = Clock()
         self.folder = folder
-        self.servers = {label: FaultServer(script, place_of) for label, script in SCRIPTS.items()}
+        self._keyed = keys is not None
+        scripts = {label: self.script(label, *keys) if keys else script for label, script in SCRIPTS.items()}
+        self.servers = {label: FaultServer(script, place_of) for label, script in scripts.items()}
         self._runs = 0
         self._known: dict[str, Any] = {}
         #: charts take as long as all else of a report
@@ -99,6 +102,11 @@ class Stage:
         suite = {"suite": {"name": "records", "kind": "structured"}, "cases": cases}
         (folder / "tasks.yaml").write_text(yaml.safe_dump(suite))
 
+    @staticmethod
+    def script(label: str, api_key: str, admin_key: str) -> Script:
+        """The script of a mode whose server asks for keys."""
+        return SCRIPTS[label].model_copy(update={"api_key": api_key, "admin_key": admin_key})
+
     def _second_opinion(self, *args: Any) -> Any:
         """The bootstrap, once for the same pairs: it draws from a seed."""
         key = repr(args)
@@ -111,14 +119,15 @@ class Stage:
             server.close()
 
     def checklist(self, **changes: Any) -> Path:
-        modes = {label: {"endpoint": self.servers[label].base_url} for label in (AR, DIFFUSION, SELF)}
+        keys = {"api_key_env": "API_CANARY", "admin_key_env": "ADMIN_CANARY"} if self._keyed else {}
+        modes = {label: {"endpoint": self.servers[label].base_url, **keys} for label in (AR, DIFFUSION, SELF)}
         document = {
             "schema_version": 1,
             "name": "faults",
             "candidate": {"model": str(demo_path("trident-8b"))},
             "request": {"temperature": 0, "max_tokens": 48},
             "modes": modes,
-            "incumbent": {"endpoint": self.servers[INCUMBENT].base_url, "required": True},
+            "incumbent": {"endpoint": self.servers[INCUMBENT].base_url, "required": True, **keys},
             "prompts": ["prompts.jsonl"],
             "tasks": ["tasks.yaml"],
             "limits": LIMITS,

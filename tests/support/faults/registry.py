@@ -3,82 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import re
-import socket
-import struct
-import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evalkit.modes import Mode
-from evalkit.reference.script import Script
-from tests.support.faults.protocol import Answer, Request, json_answer
+from tests.support.faults.protocol import Answer, json_answer
+from tests.support.faults.turn import Dropped, Turn, bomb, changed, chunk, event, events, open_head, swap
 
-if TYPE_CHECKING:
-    from tests.support.faults.server import FaultServer
-
-Play = Callable[["Turn"], Awaitable[None]]
+Play = Callable[[Turn], Awaitable[None]]
 GENERATION, CONTROL = "generation", "control"
-
-
-class Dropped(Exception):  # noqa: N818  no error, the fault wanted it
-    """The connection is gone, as the fault wanted."""
-
-
-class Turn:
-    """One request at the server, in the hand of a fault."""
-
-    def __init__(self, server: FaultServer, request: Request, writer: asyncio.StreamWriter) -> None:
-        self.server, self.request, self.writer = server, request, writer
-        self._answer: Answer | None = None
-        #: what the fault remembers from one request to the next
-        self.memory: dict[str, Any] = {}
-
-    @property
-    def answer(self) -> Answer:
-        """The healthy answer."""
-        if self._answer is None:
-            self._answer = self.server.healthy.answer(self.request)
-        return self._answer
-
-    async def raw(self, data: bytes, after_ms: float = 0.0) -> None:
-        if after_ms > 0:
-            await asyncio.sleep(after_ms / 1000)
-        if self.writer.is_closing():
-            raise Dropped
-        self.writer.write(data)
-        await self.writer.drain()
-
-    async def send(self, answer: Answer) -> None:
-        """An answer as it should be: the head with the first piece, chunks at their times."""
-        head = answer.head()
-        if not answer.stream:
-            for after, data in answer.pieces or ((0.0, b""),):
-                await self.raw(head + data, after)
-                head = b""
-            return
-        for after, data in answer.pieces:
-            await self.raw(head + (_chunk(data) if data else b""), after)  # an empty chunk would be the end
-            head = b""
-        await self.raw(b"0\r\n\r\n")
-
-    def reset(self) -> None:
-        """RST: the peer reads an error instead of an end."""
-        linger = struct.pack("ii", 1, 0)
-        with contextlib.suppress(OSError):
-            self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.writer.transport.abort()
-        raise Dropped
-
-    async def until_left(self) -> None:
-        """Wait, sending nothing, until the client hangs up."""
-        while not self.writer.is_closing():  # noqa: ASYNC110  streams tell of a hang-up by their state alone
-            await asyncio.sleep(1)
-        raise Dropped
 
 
 @dataclass(frozen=True)
@@ -133,7 +69,7 @@ async def reset_at_a_byte(turn: Turn) -> None:
     answer = turn.answer
     whole = answer.head() + answer.body
     turn.memory["at"] = at = (int(turn.memory.get("at", 0)) + 977) % max(2, len(whole) - 1)
-    await turn.raw(whole[:at] if not answer.stream else answer.head() + _chunk(answer.body[:at]))
+    await turn.raw(whole[:at] if not answer.stream else answer.head() + chunk(answer.body[:at]))
     await asyncio.sleep(0.001)
     turn.reset()
 
@@ -150,7 +86,7 @@ async def drip(turn: Turn) -> None:
     answer = turn.answer
     await turn.raw(answer.head())
     for byte in answer.body:
-        await turn.raw(_chunk(bytes([byte])) if answer.stream else bytes([byte]), 300)
+        await turn.raw(chunk(bytes([byte])) if answer.stream else bytes([byte]), 300)
     await turn.until_left()
 
 
@@ -163,7 +99,7 @@ async def silence(turn: Turn) -> None:
 async def stall(turn: Turn) -> None:
     answer = turn.answer
     half = answer.body[: len(answer.body) // 2]
-    await turn.raw(answer.head() + (_chunk(half) if answer.stream else half))
+    await turn.raw(answer.head() + (chunk(half) if answer.stream else half))
     await turn.until_left()
 
 
@@ -182,9 +118,9 @@ async def restart(turn: Turn) -> None:
 
 @fault("a stream without an end", large=True)
 async def endless(turn: Turn) -> None:
-    await turn.raw(_open_head(turn.answer))
-    event = _event(turn, "more ") if turn.request.generates else b'{"data": [' + b"1, " * 2000
-    block = _chunk(event * (max(1, 65_536 // len(event))))
+    await turn.raw(open_head(turn.answer))
+    one = event(turn, "more ") if turn.request.generates else b'{"data": [' + b"1, " * 2000
+    block = chunk(one * (max(1, 65_536 // len(one))))
     while True:
         await turn.raw(block, 0.01)
 
@@ -195,8 +131,8 @@ async def half_json(turn: Turn) -> None:
     if not answer.stream:
         await turn.send(answer.with_body(answer.body[: len(answer.body) // 2]))
         return
-    events = answer.body.split(b"\n\n")
-    broken = b"\n\n".join(events[:1]) + b"\n\n" + events[1][: len(events[1]) // 2] + b"\n\n"
+    first, second, *_ = answer.body.split(b"\n\n")
+    broken = first + b"\n\n" + second[: len(second) // 2] + b"\n\n"
     await turn.send(replace(answer, pieces=((5.0, broken),)))
 
 
@@ -226,14 +162,12 @@ async def error_in_stream(turn: Turn) -> None:
 
 @fault("the server aborts its own request (finish_reason abort)", GENERATION)
 async def abort(turn: Turn) -> None:
-    await turn.send(
-        _changed(turn.answer, lambda e: e.replace(b'"finish_reason":"', b'"finish_reason":"abort","was":"'))
-    )
+    await turn.send(changed(turn.answer, lambda e: e.replace(b'"finish_reason":"', b'"finish_reason":"abort","was":"')))
 
 
 @fault("an answer without a single word", GENERATION, keeps="context:late incumbent")
 async def empty_answer(turn: Turn) -> None:
-    await turn.send(_changed(turn.answer, lambda e: re.sub(rb'"content":"(?:[^"\\]|\\.)*"', b'"content":""', e)))
+    await turn.send(changed(turn.answer, lambda e: re.sub(rb'"content":"(?:[^"\\]|\\.)*"', b'"content":""', e)))
 
 
 # -- the reply's truth -----------------------------------------------------------------------------------------------
@@ -241,12 +175,12 @@ async def empty_answer(turn: Turn) -> None:
 
 @fault("the stream ends without [DONE], whole otherwise", GENERATION, keeps="*")
 async def missing_done(turn: Turn) -> None:
-    await turn.send(_changed(turn.answer, lambda e: b"" if e.strip() == b"data: [DONE]" else e))
+    await turn.send(changed(turn.answer, lambda e: b"" if e.strip() == b"data: [DONE]" else e))
 
 
 @fault("no usage anywhere", GENERATION, keeps="timing quality incumbent baseline")
 async def no_usage(turn: Turn) -> None:
-    await turn.send(_changed(turn.answer, lambda e: re.sub(rb',"usage":\{.*\}\}\n', b"}\n", e)))
+    await turn.send(changed(turn.answer, lambda e: re.sub(rb',"usage":\{.*\}\}\n', b"}\n", e)))
 
 
 @fault("a usage that contradicts the chunks", GENERATION, keeps="probe timing quality context:late incumbent baseline")
@@ -256,22 +190,22 @@ async def wrong_usage(turn: Turn) -> None:
             return event
         return re.sub(rb'"(prompt|completion)_tokens":\d+', rb'"\1_tokens":1', event)
 
-    await turn.send(_changed(turn.answer, lie))
+    await turn.send(changed(turn.answer, lie))
 
 
 @fault("every chunk twice", GENERATION)
 async def duplicate_chunks(turn: Turn) -> None:
-    await turn.send(_changed(turn.answer, lambda e: e * 2 if b'"content":"' in e else e))
+    await turn.send(changed(turn.answer, lambda e: e * 2 if b'"content":"' in e else e))
 
 
 @fault("two chunks in the wrong order", GENERATION, keeps="context")
 async def out_of_order(turn: Turn) -> None:
-    events = [e for _, piece in turn.answer.pieces for e in _events(piece)]
-    spoken = [n for n, e in enumerate(events) if re.search(rb'"content":"[^"]', e)]
+    found = [e for _, piece in turn.answer.pieces for e in events(piece)]
+    spoken = [n for n, e in enumerate(found) if re.search(rb'"content":"[^"]', e)]
     if len(spoken) > 1:
         one, other = spoken[0], spoken[-1]
-        events[one], events[other] = events[other], events[one]
-    await turn.send(replace(turn.answer, pieces=((5.0, b"".join(events)),)))
+        found[one], found[other] = found[other], found[one]
+    await turn.send(replace(turn.answer, pieces=((5.0, b"".join(found)),)))
 
 
 # -- refusals --------------------------------------------------------------------------------------------------------
@@ -302,6 +236,18 @@ async def redirect(turn: Turn) -> None:
     await turn.send(Answer(302, "text/plain", ((0.0, b"moved"),), {"location": where}))
 
 
+@fault("the request's key comes back in every text that the server sends")
+async def key_echoed(turn: Turn) -> None:
+    said = turn.request.headers.get("authorization", "no key")
+    if turn.request.generates:
+        error = {"error": {"message": "x" * 290 + f" refused: {said}", "authorization": said}}
+        await turn.send(json_answer(error, 400, **{"x-ratelimit-limit-requests": said}))
+        return
+    card = {"id": f"model {said}", "owned_by": said, "max_model_len": 1024}
+    about = {"data": [card], "model_path": said, "version": said, "tp_size": 1, "dtype": said, "api_key": said}
+    await turn.send(json_answer(about, **{"x-request-id": said, "x-ratelimit-limit-requests": said}))
+
+
 # -- size and text ---------------------------------------------------------------------------------------------------
 
 
@@ -315,9 +261,9 @@ async def huge_headers(turn: Turn) -> None:
 
 @fault("one line of 100 MB", large=True)
 async def line_of_100_mb(turn: Turn) -> None:
-    await turn.raw(_open_head(turn.answer))
-    await turn.raw(_chunk(b"data: "))
-    block = _chunk(b"a" * 1_000_000)
+    await turn.raw(open_head(turn.answer))
+    await turn.raw(chunk(b"data: "))
+    block = chunk(b"a" * 1_000_000)
     for _ in range(100):
         await turn.raw(block, 0.01)
     await turn.raw(b"0\r\n\r\n")
@@ -325,13 +271,13 @@ async def line_of_100_mb(turn: Turn) -> None:
 
 @fault("a gzip bomb, compressed although identity was asked for", large=True)
 async def gzip_bomb(turn: Turn) -> None:
-    await turn.send(replace(turn.answer.with_body(_bomb()), headers={"content-encoding": "gzip"}))
+    await turn.send(replace(turn.answer.with_body(bomb()), headers={"content-encoding": "gzip"}))
 
 
 @fault("bytes that are no UTF-8")
 async def invalid_utf8(turn: Turn) -> None:
     if turn.request.generates:
-        await turn.send(_changed(turn.answer, lambda e: e.replace(b'"content":"', b'"content":"\xff\xfe\xc0')))
+        await turn.send(changed(turn.answer, lambda e: e.replace(b'"content":"', b'"content":"\xff\xfe\xc0')))
         return
     await turn.send(turn.answer.with_body(b'{"data": "\xff\xfe\xc0"}'))
 
@@ -347,10 +293,10 @@ HOSTILE = "\x1b[31m\x1b]0;owned\x07\x1b]8;;http://evil\x1b\\\x9b2J\u202e\u2066\u
 async def hostile_text(turn: Turn) -> None:
     hostile = json.dumps(HOSTILE)[1:-1].encode()
     if turn.request.generates:
-        await turn.send(_changed(turn.answer, lambda e: e.replace(b'"content":"', b'"content":"' + hostile)))
+        await turn.send(changed(turn.answer, lambda e: e.replace(b'"content":"', b'"content":"' + hostile)))
         return
     await turn.send(
-        _changed(
+        changed(
             turn.answer,
             lambda e: re.sub(rb'("(?:id|model_path|version)": ")', rb"\1" + hostile.replace(b"\\", rb"\\"), e),
         )
@@ -362,7 +308,7 @@ async def hostile_text(turn: Turn) -> None:
 
 @fault("the model behind the address is another one from some request on", lasting=True)
 async def model_swapped(turn: Turn) -> None:
-    _swap(turn, model="acme-labs/Other-70B", model_type="llama", architectures=("LlamaForCausalLM",))
+    swap(turn, model="acme-labs/Other-70B", model_type="llama", architectures=("LlamaForCausalLM",))
     await turn.send(turn.answer)
 
 
@@ -370,7 +316,7 @@ async def model_swapped(turn: Turn) -> None:
 async def mode_swapped(turn: Turn) -> None:
     was = turn.server.healthy.script.mode
     mode = Mode.DIFFUSION if was is Mode.AUTOREGRESSIVE else Mode.AUTOREGRESSIVE
-    _swap(turn, mode=mode, dllm_algorithm=None)
+    swap(turn, mode=mode, dllm_algorithm=None)
     await turn.send(turn.answer)
 
 
@@ -381,46 +327,3 @@ async def clock_jumps(turn: Turn) -> None:
     if callable(jump):
         jump(7200.0 if number % 2 else -10_800.0)
     await turn.send(turn.answer)
-
-
-# -- helpers ---------------------------------------------------------------------------------------------------------
-
-
-@cache
-def _bomb() -> bytes:
-    """100 MB of zeros in 100 kB."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return b"".join([*(packer.compress(bytes(1_000_000)) for _ in range(100)), packer.flush()])
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
-
-
-def _open_head(answer: Answer) -> bytes:
-    """A head that promises no length."""
-    return replace(answer, stream=True).head()
-
-
-def _events(piece: bytes) -> list[bytes]:
-    return [event + b"\n\n" for event in piece.split(b"\n\n") if event]
-
-
-def _changed(answer: Answer, change: Callable[[bytes], bytes]) -> Answer:
-    """Each event of a stream changed; of any other answer the body."""
-    if not answer.stream:
-        return answer.with_body(change(answer.body))
-    pieces = tuple((after, b"".join(change(event) for event in _events(data))) for after, data in answer.pieces)
-    return replace(answer, pieces=tuple((after, data) for after, data in pieces if data))
-
-
-def _event(turn: Turn, text: str) -> bytes:
-    chunk = {"index": 0, "delta": {"content": text}, "finish_reason": None}
-    return b"data: " + json.dumps({"object": "chat.completion.chunk", "choices": [chunk]}).encode() + b"\n\n"
-
-
-def _swap(turn: Turn, **changes: Any) -> None:
-    if not turn.memory.get("swapped"):
-        turn.memory["swapped"] = True
-        script = turn.server.healthy.script
-        turn.server.healthy.restart(Script(**{**script.model_dump(), **changes}))

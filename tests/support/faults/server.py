@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from evalkit.reference.script import Script
 from tests.support.faults.protocol import Healthy, Request
-from tests.support.faults.registry import CONTROL, GENERATION, Dropped, Fault, Turn
+from tests.support.faults.registry import CONTROL, GENERATION, Fault
+from tests.support.faults.turn import Dropped, Turn
 
 #: what of a request names the place in a run that it belongs to
 PlaceOf = Callable[[Request], str]
