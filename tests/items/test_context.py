@@ -287,3 +287,28 @@ def test_a_model_without_configuration_is_carried_by_a_probe():
     probe = ContextProbe(mode="diffusion", need_tokens=16384, longest_ok=16330, outcome="ok")
     assert findings(checklist(), endpoint=server(), probe=probe)["context.window"].status is Status.PASS
     assert findings(checklist(), endpoint=server())["context.window"].status is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("limits", "error", "status"),
+    [
+        (INSTRUCT, None, Status.PASS),
+        (ContextLimits(config_max=4096, trained=4096), None, Status.FAIL),
+        (ContextLimits(), None, Status.INCONCLUSIVE),
+        (ContextLimits(), "the Hub could not be reached", Status.INCONCLUSIVE),
+    ],
+)
+def test_another_variants_window_is_shown_and_never_counted(limits, error, status):
+    other = CandidateFacts(model="other", role="variant", context=limits, error=error)
+    collected = Facts(start=START, candidates=(model(), other))
+    (made,) = [f for f in decide(checklist(), collected, NOW) if f.id == "context.variants"]
+    assert (made.status, made.variant, made.counts) == (status, "other", False)
+    assert made.remedy or status is Status.PASS
+
+
+def test_an_estimated_need_does_not_fail_a_variant():
+    other = CandidateFacts(model="other", role="variant", context=ContextLimits(config_max=3000))
+    asks = checklist(need_tokens=None)
+    collected = Facts(start=START, candidates=(model(), other), prompts=(PROMPTS,))
+    (made,) = [f for f in decide(asks, collected, NOW) if f.id == "context.variants"]
+    assert made.status is Status.INCONCLUSIVE

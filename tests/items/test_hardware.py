@@ -12,7 +12,7 @@ from evalkit.gpu.declared import read_declared
 from evalkit.gpu.facts import Gpu, HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts, ModelFile
 from evalkit.items.hardware import CHECKS, decide
-from evalkit.run.facts import Facts, RunStart
+from evalkit.run.facts import Facts, PromptFacts, RunStart
 from evalkit.serving.facts import EndpointFacts, ServerContext
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -278,3 +278,26 @@ def test_each_fault_of_the_driver_is_told_in_the_finding_with_what_to_do(kind, w
     assert known.status is Status.INCONCLUSIVE
     assert words in known.summary
     assert known.remedy
+
+
+def test_a_pool_that_holds_the_text_but_not_the_image_is_a_warning():
+    made = findings(found(), candidate=VLM, endpoints={"diffusion": server(17_000)})
+    assert made["hardware.fits"].status is Status.WARN
+    assert findings(found(), endpoints={"diffusion": server(17_000)})["hardware.fits"].status is Status.PASS
+
+
+def test_a_pool_that_is_too_small_rescues_no_card_that_is_too_small():
+    assert findings(found(card(15.0)), endpoints={"diffusion": server(10_000)})["hardware.fits"].status is Status.FAIL
+
+
+def test_an_image_takes_its_place_in_the_window_too():
+    assert findings(found(), candidate=VLM)["hardware.max-context"].observed == f"{262_144 - 3025:,} tokens"
+
+
+def test_an_estimated_need_that_might_fit_is_left_open():
+    prompts = PromptFacts(path="p", sha256="0", count=1, shipped=False, longest_chars=60_000, max_tokens=512)
+    asks = checklist(context={})  # between 10,512 and 20,576 tokens by estimate: 18.7 to 20.0 GiB
+    made = findings(found(card(20.4)), asks=asks, prompts=(prompts,))
+    assert made["hardware.fits"].status is Status.INCONCLUSIVE
+    assert "need_tokens" in made["hardware.fits"].remedy
+    assert findings(found(card(18.0)), asks=asks, prompts=(prompts,))["hardware.fits"].status is Status.FAIL
