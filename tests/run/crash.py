@@ -1,6 +1,6 @@
 """A run that is killed or interrupted at drawn points and resumed until it ends, held against one that nobody disturbed.
 
-`python -m tests.run.crash 200` makes the long run (`make crash`) and prints its figures.
+`python -m tests.run.crash 200 [SEED]` makes the long run (`make crash`) and prints its figures.
 """
 
 from __future__ import annotations
@@ -288,6 +288,7 @@ def long_run(points: int, seed: int = 1, kills: int = 4) -> None:
                 story.sent = emissions(slow) + emissions(fast)
                 again += compare(reference, RunFolder(folder), story, level=2)
                 stories.append(story)
+                print(f"run {len(stories)}: {', '.join(story.kills)}; sent again {again} so far", flush=True)
     ends = Counter(kill.split()[0] for story in stories for kill in story.kills)
     print(f"runs {len(stories)}, ended from outside {sum(ends.values())} times ({dict(ends)}), seed {seed}")
     print(f"journal of an undisturbed run: {total} records; sent more than once: {again} requests in all")
@@ -295,4 +296,4 @@ def long_run(points: int, seed: int = 1, kills: int = 4) -> None:
 
 
 if __name__ == "__main__":
-    long_run(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    long_run(*map(int, sys.argv[1:] or ["200"]))
