@@ -144,7 +144,7 @@ def test_step_summary_draws_only_charts_of_the_template(text: str) -> None:
         if token.type == "fence" and token.info == "mermaid":
             assert token.content.startswith("xychart-beta\n    title ")
             for line in token.content.splitlines()[1:]:
-                assert re.fullmatch(r'    (title|x-axis|y-axis|bar|line) [A-Za-z0-9 .,@%/()+\-"\[\]]+', line), line
+                assert re.fullmatch(r'    (title|x-axis|y-axis|bar|line) [A-Za-z0-9 .,@%/()+>\-"\[\]]+', line), line
                 assert '""' not in line
 
 
