@@ -32,6 +32,11 @@ class Live:
             if other != row and self._progress.tasks[other].started:
                 self._progress.stop_task(other)
 
+    def tell(self, item: str, text: str) -> None:
+        from rich.text import Text
+
+        self._progress.console.print(Text(f"{item:9} {one_line(text, limit=1000)}"), soft_wrap=True)
+
     def advance(self, item: str, done: int, planned: int) -> None:
         self._progress.update(self._rows[item], completed=done, total=planned, count=f"{done}/{planned}")
 

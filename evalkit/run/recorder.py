@@ -74,6 +74,10 @@ class Recorder:
         """A step begins: told to the person who waits."""
         self.show.say(item, text)
 
+    def tell(self, item: ItemId, text: str) -> None:
+        """Something that the person who waits must read: it stays on the screen, whole."""
+        self.show.tell(item, text)
+
     def advance(self, item: ItemId, done: int, planned: int) -> None:
         """How many requests of the step are done."""
         self.show.advance(item, done, planned)

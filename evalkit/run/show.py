@@ -16,6 +16,9 @@ class Show(Protocol):
     def say(self, item: str, text: str) -> None:
         """A step begins."""
 
+    def tell(self, item: str, text: str) -> None:
+        """Something that the person must read: it stays, whole."""
+
     def advance(self, item: str, done: int, planned: int) -> None:
         """`done` of `planned` requests of the step that was said last."""
 
@@ -25,6 +28,9 @@ class Plain:
 
     def say(self, item: str, text: str) -> None:
         print(f"{item:9} {one_line(text)}", file=sys.stderr, flush=True)  # noqa: T201  progress
+
+    def tell(self, item: str, text: str) -> None:
+        print(f"{item:9} {one_line(text, limit=1000)}", file=sys.stderr, flush=True)  # noqa: T201  for the person
 
     def advance(self, item: str, done: int, planned: int) -> None:
         pass

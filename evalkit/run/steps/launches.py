@@ -115,7 +115,7 @@ async def _launch(  # noqa: PLR0917  called once, right above
             served = endpoint.model_copy(update={"endpoint": running.base_url})
             await work(run, Sitting(client, {label: served}, running, launch=launch, last=launch == last))
     except LaunchFailed as error:
-        run.say("serving", str(error))
+        run.tell("serving", str(error))
         run.keep(error.facts)
         return False
     except UsageError as error:  # a key that is not set

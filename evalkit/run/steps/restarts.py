@@ -87,7 +87,7 @@ async def _restarted(run: Recorder, client: ChatClient, group: dict[str, Endpoin
     if not sys.stdin or not sys.stdin.isatty():
         return None
     address = group[label].endpoint
-    run.say(
+    run.tell(
         "serving",
         f"restart the server at {address} in mode {label}: the run goes on when it shows that mode "
         "(Enter: measure what is there; Ctrl-C: end, to be resumed)",
@@ -118,5 +118,5 @@ def _continue_with(run: Recorder, left: list[str]) -> None:
     words = [word for word in sys.argv[1:] if word != "--json"]
     for label in left:
         command = continued(words, str(run.folder.path), only_mode=label)
-        run.say("serving", f"{label} waits: restart the server in this mode, then: {command}")
+        run.tell("serving", f"{label} waits: restart the server in this mode, then: {command}")
     run.stopped = f"the server must be restarted for {', '.join(left)}: run again with --only-mode and --resume"

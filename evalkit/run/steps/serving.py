@@ -56,7 +56,7 @@ def check(run: Recorder, sitting: Sitting) -> None:
     found = preflight(run.checklist, known, _work(run, known))
     for conflict in found:
         where = f"{conflict.mode}: " if conflict.mode else ""
-        run.say(
+        run.tell(
             "serving", f"{'conflict' if conflict.certain else 'warning'}: {where}{conflict.what}; {conflict.remedy}"
         )
     for label in ("run", *known):
