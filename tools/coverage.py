@@ -18,7 +18,8 @@ MODULES = (
     "evalkit/checklist/loader.py", "evalkit/checklist/yaml.py", "evalkit/checklist/files.py",
 )  # fmt: skip
 TESTS = (
-    "tests/test_verdict.py", "tests/test_waivers.py", "tests/stats", "tests/run/test_journal.py",
+    "tests/test_verdict.py", "tests/test_verdict_table.py", "tests/test_waivers.py", "tests/stats",
+    "tests/run/test_journal.py", "tests/faults/test_redactor.py",
     "tests/run/test_lock.py", "tests/run/test_files.py", "tests/test_text.py", "tests/test_secrets.py",
     "tests/serving/test_redaction.py", "tests/checklist",
 )  # fmt: skip

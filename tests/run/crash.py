@@ -174,7 +174,8 @@ def _quiet(folder: RunFolder) -> dict[str, Any]:
         one.model_copy(update=dict.fromkeys(_ERRORS, 0.0))
         for one in sorted(facts.client_errors, key=lambda e: e.streams)
     )
-    quiet = facts.model_copy(update={"timed": timed, "client_errors": errors})
+    warmups = tuple(one.model_copy(update={"levelled": True, "last_e2e_ms": ()}) for one in facts.warmups)
+    quiet = facts.model_copy(update={"timed": timed, "client_errors": errors, "warmups": warmups})
     return build(loaded.checklist, quiet, decide(loaded.checklist, quiet, as_of(facts), strict=facts.start.strict))
 
 
