@@ -1,6 +1,6 @@
 """The client's own error and cost beside httpx2 and aiohttp, one process each, against an emitter as truth.
 
-python benchmarks/clients.py [--streams 64 256] [--events 50] [--tokens 64] [--passes 2]
+python benchmarks/clients.py [--streams 64 256] [--events 50] [--tokens 64] [--passes 5]
 """
 
 # ruff: noqa: E501  rows of tables are wide
@@ -13,7 +13,7 @@ import resource
 import subprocess
 import sys
 import time
-from statistics import fmean
+from statistics import fmean, median
 
 from evalkit.client import run
 from evalkit.client.recording import Recording, to_exchange
@@ -82,12 +82,20 @@ async def one(name, streams, events, tokens):
     }  # fmt: skip
 
 
+def middle(passes):
+    """The median of each figure over passes."""
+    return {
+        name: value if isinstance(value, str) else median(one[name] for one in passes)
+        for name, value in passes[0].items()
+    }
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--streams", type=int, nargs="+", default=[64, 256])
     parser.add_argument("--events", type=float, default=50)
     parser.add_argument("--tokens", type=int, default=64)
-    parser.add_argument("--passes", type=int, default=2)
+    parser.add_argument("--passes", type=int, default=5)
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
@@ -98,23 +106,13 @@ def main():
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for streams in args.streams:
-        rows = []
-        for name in ("wire", "aiohttp", "httpx2"):
-            argv = [
-                sys.executable,
-                __file__,
-                "--events",
-                str(args.events),
-                "--tokens",
-                str(args.tokens),
-                "--one",
-                name,
-                str(streams),
-            ]
-            passes = [
-                json.loads(subprocess.run(argv, check=True, capture_output=True).stdout) for _ in range(args.passes)
-            ]
-            rows.append(min(passes, key=lambda r: r["cpu_us"]))
+        passes = {name: [] for name in ("wire", "aiohttp", "httpx2")}
+        for _ in range(args.passes):  # in turn, so that other load on the machine meets all alike
+            for name, seen in passes.items():
+                options = ["--events", str(args.events), "--tokens", str(args.tokens), "--one", name, str(streams)]
+                done = subprocess.run([sys.executable, __file__, *options], check=True, capture_output=True)
+                seen.append(json.loads(done.stdout))
+        rows = [middle(seen) for seen in passes.values()]
         base = rows[0]
         for r in rows:
             print(
