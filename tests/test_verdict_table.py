@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
+from evalkit import verdict
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import ITEM_IDS, Finding, Status
+from evalkit.hub.facts import CandidateFacts
 from evalkit.run.facts import CollectError, Facts, RunStart, SkippedItem
 from evalkit.verdict import counted, decide, gather, settle
 
@@ -53,20 +55,23 @@ def item(decision, name):
 
 @pytest.mark.parametrize("name", ["license", "hardware", "context"])
 @pytest.mark.parametrize(
-    ("status", "verdict"),
+    ("status", "outcome"),
     [
         (Status.PASS, "go"), (Status.WARN, "go"), (Status.NOT_APPLICABLE, "go"), (Status.WAIVED, "go"),
         (Status.FAIL, "no-go"), (Status.INCONCLUSIVE, "inconclusive"), (Status.ERROR, "inconclusive"),
         (Status.SKIPPED, "inconclusive"),
     ],
 )  # fmt: skip
-def test_a_required_candidate_item_decides(name, status, verdict):
+def test_a_required_candidate_item_decides(name, status, outcome):
     decision = settle(checklist(), everything({(name, None): status}))
-    assert decision.verdict == verdict
-    assert (decision.recommended_mode is None) == (verdict != "go")
+    assert decision.verdict == outcome
+    assert decision.exit_code == {"go": 0, "no-go": 1, "inconclusive": 3}[outcome]
+    assert decision.strict is False
+    assert result(decision, DIFF).qualified == "pass"  # what is about the candidate says nothing of its modes
+    assert (decision.recommended_mode is None) == (outcome != "go")
     assert item(decision, name).status is status
     said = [reason for reason in decision.reasons if reason.startswith(f"{name} is")]
-    assert said == ([] if verdict == "go" else [f"{name} is {status.value}: {name} {status.value}"])
+    assert said == ([] if outcome == "go" else [f"{name} is {status.value}: {name} {status.value}"])
 
 
 @pytest.mark.parametrize("name", ["license", "hardware", "context"])
@@ -228,9 +233,18 @@ def test_what_does_not_count_never_decides():
 def test_a_required_incumbent_counts_for_every_mode_and_an_optional_one_for_none():
     findings = everything()
     findings["serving"].append(finding("serving", Status.ERROR, "incumbent"))
-    for required, verdict in ((True, "inconclusive"), (False, "go")):
+    for required, outcome in ((True, "inconclusive"), (False, "go")):
         asked = checklist(incumbent={"endpoint": "http://127.0.0.1:2", "required": required})
-        assert settle(asked, findings).verdict == verdict
+        assert settle(asked, findings).verdict == outcome
+
+
+def test_an_incumbent_that_passes_lends_its_findings_and_no_others():
+    findings = everything({("serving", DIFF): Status.FAIL})
+    findings["serving"].append(finding("serving", Status.PASS, "incumbent"))
+    findings["serving"].append(finding("serving", Status.FAIL, "incumbent", counts=False))
+    asked = checklist(incumbent={"endpoint": "http://127.0.0.1:2", "required": True})
+    decision = settle(asked, findings)
+    assert (decision.verdict, decision.recommended_mode) == ("go", SPEC)
 
 
 def test_counted_findings_of_a_mode_are_its_own_and_those_of_no_mode():
@@ -368,6 +382,43 @@ def test_what_could_not_be_collected_is_an_error_of_its_item():
     ]
     assert mine[0].remedy == "set the key"
     assert "run again" in mine[1].remedy
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Findings in place of what the items would say."""
+    findings = everything()
+    for name in ITEM_IDS:
+        monkeypatch.setitem(verdict._DECIDERS, name, lambda *_, name=name: list(findings[name]))
+    return findings
+
+
+def test_the_speed_of_a_mode_is_its_own_speedup_and_nothing_elses(told):
+    told["modes"] += [
+        finding("modes", Status.PASS, DIFF, "speedup", data={"ratio": 1.5}),
+        finding("modes", Status.PASS, SPEC, "speedup", data={"ratio": 2.0}),
+        finding("modes", Status.PASS, SPEC, "levels", data={"ratio": 0.1}),
+        finding("modes", Status.PASS, DIFF, "levels", data={"ratio": 9.0}),
+        finding("modes", Status.PASS, None, "speedup", data={"ratio": 9.0}),
+    ]
+    assert decide(checklist(), FACTS, NOW).recommended_mode == SPEC
+
+
+@pytest.mark.parametrize(
+    ("revision", "outcome"), [("a" * 40, "go"), ("b" * 40, "inconclusive"), (None, "inconclusive")]
+)
+def test_a_waiver_of_a_commit_holds_for_that_commit(told, revision, outcome):
+    told["context"] = [finding("context", Status.INCONCLUSIVE)]
+    waiver = {
+        "finding": "context.x",
+        "reason": "short prompts",
+        "owner": "jd",
+        "expires": date(2026, 12, 31),
+        "revision": "a" * 40,
+    }
+    candidates = () if revision is None else (CandidateFacts(model="a/b", role="candidate", revision=revision),)
+    facts = FACTS.model_copy(update={"candidates": candidates})
+    assert decide(checklist(waivers=[waiver]), facts, NOW).verdict == outcome
 
 
 def test_strict_turns_a_warning_into_a_failure_and_nothing_else():
