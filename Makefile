@@ -40,6 +40,7 @@ bench: venv
 # Pages written from the code's own metadata.
 docs: venv
 	$(BIN)/python -m evalkit.docs
+	$(BIN)/python -m tests.faults
 
 # Exit status 75 of the set-up: this machine cannot have it. That is said loudly, and the tests that need it skip.
 real: venv

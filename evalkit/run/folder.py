@@ -23,6 +23,7 @@ from evalkit.run.files import make_private, sweep, write_atomic
 from evalkit.run.fold import fold
 from evalkit.run.journal import read
 from evalkit.secrets import redact_words
+from evalkit.text import json_safe
 
 FORMAT = 1
 _MOST_BYTES = 64 * 1024 * 1024
@@ -231,4 +232,4 @@ def _without_keys(checklist: dict[str, Any]) -> dict[str, Any]:
 
 
 def _dump(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_safe(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"

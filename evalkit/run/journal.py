@@ -21,6 +21,7 @@ from evalkit.errors import RunFolderError
 from evalkit.findings import Frozen
 from evalkit.run.files import not_writable, sync_folder
 from evalkit.secrets import redact
+from evalkit.text import json_safe
 
 MAX_LINE = 64 * 1024 * 1024
 GENESIS = "0" * 64
@@ -41,9 +42,9 @@ def digest(n: int, kind: str, payload: str, prev: str) -> str:
 
 
 def encode(data: Frozen | dict[str, Any]) -> str:
-    """Compact JSON without NaN, keys as the models order them, secrets masked."""
+    """Compact JSON without NaN, keys as the models order them, secrets masked, nothing that a terminal would obey."""
     plain = data.model_dump(mode="json", exclude_defaults=True) if isinstance(data, Frozen) else data
-    return json.dumps(_masked(plain), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return json_safe(json.dumps(_masked(plain), ensure_ascii=False, allow_nan=False, separators=(",", ":")))
 
 
 def _masked(value: Any) -> Any:

@@ -5,7 +5,8 @@ import resource
 import pytest
 
 from tests.faults.checks import judge
-from tests.faults.matrix import cells
+from tests.faults.matrix import PLACES, Cell, cells
+from tests.support.faults import FAULTS
 
 pytestmark = pytest.mark.slow
 
@@ -27,3 +28,11 @@ def test_a_fault_takes_no_more_than_its_evidence(matrix, capsys, cell):
     if cell.fault.large:
         grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         assert grown < 64, f"memory grew by {grown:.0f} MiB"
+
+
+@pytest.mark.parametrize(("fault", "word"), [("wrong-usage", "contradict"), ("missing-done", "[DONE]")])
+def test_a_reply_that_is_kept_with_a_doubt_is_named(matrix, capsys, fault, word):
+    outcome, _ = matrix.play(Cell(FAULTS[fault], PLACES["timing"], "early"))
+    finding = outcome.finding("modes.stream", "diffusion")
+    assert finding["status"] == "warn"
+    assert word in finding["summary"]
