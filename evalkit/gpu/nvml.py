@@ -159,7 +159,8 @@ def _tie(facts: HardwareFacts, here: Mapping[str, EndpointLike]) -> HardwareFact
     own: set[int] = set()
     for label, endpoint in here.items():
         if endpoint.pid is None:
-            texts[label] = "its process was not found, so its device is not known"
+            why = getattr(endpoint, "place_why", None)  # "published by docker-proxy, a container of this machine"
+            texts[label] = f"its process was not found{f' ({why})' if why else ''}, so its device is not known"
             continue
         tree = process_tree(endpoint.pid)
         own |= tree

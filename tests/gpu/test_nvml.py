@@ -131,6 +131,15 @@ def test_an_endpoints_process_is_tied_to_its_device(with_stub):
     assert facts["endpoint_gpus"] == {"diffusion": [0]}
 
 
+def test_a_port_that_a_container_publishes_says_so(with_stub):
+    why = "port 30000 is published by docker-proxy, a container of this machine"
+    facts = with_stub(
+        end(f"collect(declared=None, endpoints={{'d': N(place='here', pid=None, settings={{}}, place_why={why!r})}})")
+    )
+    assert "docker-proxy" in facts["endpoint_devices"]["d"]
+    assert facts["endpoint_gpus"] == {}
+
+
 LISTENER = """
 import json, os, subprocess, sys, asyncio
 from types import SimpleNamespace as N
