@@ -104,10 +104,9 @@ def _nothing_configured(checklist: Checklist) -> list[Finding]:
     first = "as serving.support says below." if shown else f"for example:\n{_start(checklist, modes[0])}"
     remedy = (
         f"Start a server for {modes[0]} and one for each mode that you want to adopt, {first}\n"
-        f"Then:\n  evalkit run {given}\n"
+        f"Then: `evalkit run {given}`\n"
         "One GPU: give modes.NAME.launch in the checklist, and evalkit starts them in turn. "
-        "No GPU:\n  evalkit run --demo\n"
-        "shows a whole run."
+        "No GPU: `evalkit run --demo` shows a whole run."
     )
     nothing = checks.REACHABLE.finding(Status.ERROR, "No mode is configured, so no server was asked.", remedy=remedy)
     return [nothing, *shown]
@@ -135,7 +134,7 @@ def _support(checklist: Checklist, label: str, *, port: int | None = None) -> li
 
 
 def _its_turn(checklist: Checklist, label: str, endpoint: Endpoint) -> str:
-    again = f"evalkit run CHECKLIST --only-mode {label} --resume RUN-FOLDER"
+    again = f"`evalkit run CHECKLIST --only-mode {label} --resume RUN-FOLDER`"
     others = [name for name, other in checklist.modes.items() if name != label and other.endpoint == endpoint.endpoint]
     if endpoint.launch is None and others:
         return f"Restart the server at {endpoint.endpoint} in this mode, then: {again}"
