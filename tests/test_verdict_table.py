@@ -210,6 +210,14 @@ def test_failures_stand_before_what_is_open():
     assert [reason.split(".")[0] for reason in result(decision, DIFF).reasons] == ["quality", "modes"]
 
 
+def test_failures_stand_before_what_was_not_measured():
+    findings = everything({("quality", DIFF): Status.FAIL})
+    findings["serving"] = []
+    assert result(settle(checklist(), findings), DIFF).reasons == (
+        "quality.x: quality fail", "serving: nothing was measured",
+    )  # fmt: skip
+
+
 def test_a_candidate_item_that_speaks_of_a_mode_counts_for_that_mode_alone():
     findings = everything()
     findings["context"].append(finding("context", Status.FAIL, DIFF))

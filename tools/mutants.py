@@ -53,7 +53,8 @@ def mutants(path: Path) -> Iterator[Mutant]:
         for what, change in _changes(node):
             changed = copy.deepcopy(tree)
             change(list(_nodes(changed))[index])
-            yield Mutant(path, getattr(node, "lineno", 0), what, ast.unparse(ast.fix_missing_locations(changed)))
+            line = node.iter.lineno if isinstance(node, ast.comprehension) else getattr(node, "lineno", 0)
+            yield Mutant(path, line, what, ast.unparse(ast.fix_missing_locations(changed)))
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
