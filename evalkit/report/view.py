@@ -34,6 +34,7 @@ QUESTIONS = {
 
 #: waivers named above the verdict's reasons; all of them are listed below the checklist
 _MOST_WAIVERS = 3
+_MOST_REASONS = 3
 #: the finding that carries an item's figure, shown when nothing failed
 _HEADLINES = {
     "license": "license.commercial-use",
@@ -119,9 +120,18 @@ def why(doc: Document) -> list[tuple[str, str]]:
     return [
         ("May we use it?", f"{answer}. {_sentence(license_item.get('summary', ''))}"),
         ("Which mode?", _which(doc)),
-        ("Why?", " ".join(_sentence(r) for r in doc["reasons"][:3]) or "No reason was recorded."),
+        ("Why?", _because(doc["reasons"])),
         ("Against the model used today?", _sentence(versus(doc))),
     ]
+
+
+def _because(reasons: list[str]) -> str:
+    """The first three reasons, how many more there are, and always that the plain baseline would pass."""
+    more = reasons[_MOST_REASONS:]
+    plain = [r for r in more if r.startswith("Plain ")]
+    rest = len(more) - len(plain)
+    told = [*reasons[:_MOST_REASONS], *([f"{rest} more in the details"] if rest else []), *plain]
+    return " ".join(_sentence(r) for r in told) or "No reason was recorded."
 
 
 def _sentence(text: str) -> str:

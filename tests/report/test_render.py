@@ -37,3 +37,13 @@ def test_reports_are_private_whole_and_the_same_twice(tmp_path) -> None:
     assert json.loads((first / "report.json").read_text()) == document()
     assert to_json(document()).endswith("}\n")
     assert "<script" not in (first / "charts/speedup.svg").read_text()
+
+
+def test_the_first_screen_says_that_the_plain_baseline_would_pass_however_many_modes_fail() -> None:
+    reasons = [f"diffusion@t0.{n} does not qualify: slower." for n in range(1, 6)] + [
+        "Plain autoregressive would pass."
+    ]
+    doc = document(verdict="no-go", recommended_mode=None, exit_code=1, reasons=reasons)
+    for text in (markdown.render(doc), html.render(doc), terminal.render(doc)):
+        head = " ".join(text.split())
+        assert "2 more in the details. Plain autoregressive would pass." in head
