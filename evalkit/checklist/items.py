@@ -73,7 +73,7 @@ class LicenseItem(Item):
     readings: list[Reading] = []
     """Readings of license texts that the table does not decide."""
     text: str | None = None
-    """File with the candidate's license text, for a repository that holds none. It is kept as evidence with its hash."""
+    """File with the candidate's license text, for a repository that holds none. Kept as evidence with its hash."""
     variants: Literal["shown", "required"] = "shown"
     """`required`: the licenses of `candidate.variants` count too."""
     provider_terms: ProviderTerms | None = None
