@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from statistics import fmean, median
+from types import SimpleNamespace
 
 from evalkit.client import run
 from evalkit.client.recording import Recording, to_exchange
@@ -49,10 +50,35 @@ class Aiohttp:
         await self.session.close()
 
 
+class AiohttpLines(Aiohttp):
+    """aiohttp as benchmark clients are written: line by line, each event read as JSON when it comes."""
+
+    async def chat(self, target, request, *, request_id):
+        import aiohttp
+
+        if self.session is None:
+            self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        written, chunks, text, done = time.monotonic_ns(), [], [], None
+        url = f"{target.base_url}/v1/chat/completions"
+        async with self.session.post(url, json=request.body("m"), headers={"X-Request-Id": request_id}) as response:
+            async for line in response.content:
+                now = (time.monotonic_ns() - written) // 1000
+                data = line.strip().removeprefix(b"data: ")
+                if data == b"[DONE]":
+                    done = now
+                elif data:
+                    payload = json.loads(data)
+                    if content := payload["choices"][0]["delta"].get("content"):
+                        text.append(content)
+                        chunks.append((now, payload["usage"]["completion_tokens"]))
+        return SimpleNamespace(chunks=chunks, first_chunk_us=chunks[0][0], done_us=done, text="".join(text))
+
+
 def make(name):
     from evalkit.client.fallback import ProxyClient
 
-    return {"wire": WireClient, "httpx2": ProxyClient, "aiohttp": Aiohttp}[name]()
+    clients = {"wire": WireClient, "httpx2": ProxyClient, "aiohttp": Aiohttp, "aiohttp, lines and JSON": AiohttpLines}
+    return clients[name]()
 
 
 async def one(name, streams, events, tokens):
@@ -106,7 +132,7 @@ def main():
     )
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for streams in args.streams:
-        passes = {name: [] for name in ("wire", "aiohttp", "httpx2")}
+        passes = {name: [] for name in ("wire", "aiohttp", "aiohttp, lines and JSON", "httpx2")}
         for _ in range(args.passes):  # in turn, so that other load on the machine meets all alike
             for name, seen in passes.items():
                 options = ["--events", str(args.events), "--tokens", str(args.tokens), "--one", name, str(streams)]
