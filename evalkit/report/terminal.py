@@ -49,7 +49,7 @@ def _print(doc: dict[str, Any], console: Console, report_path: str | None) -> No
     console.print()
     for question, answer in view.why(doc):
         console.print(
-            Padding(Text(f"{question} ", style="bold").append(one_line(answer, limit=900), "not bold"), (0, 0))
+            Padding(Text(f"{question} ", style="bold").append(one_line(answer, limit=2400), "not bold"), (0, 0))
         )
     console.print()
     console.print(_items(doc))

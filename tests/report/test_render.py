@@ -47,3 +47,10 @@ def test_the_first_screen_says_that_the_plain_baseline_would_pass_however_many_m
     for text in (markdown.render(doc), html.render(doc), terminal.render(doc)):
         head = " ".join(text.split())
         assert "2 more in the details. Plain autoregressive would pass." in head
+
+
+def test_every_reason_against_a_mode_is_in_the_details() -> None:
+    doc = document()
+    doc["modes"][1] |= {"qualified": "fail", "reasons": ["modes.speedup: slower.", "quality.floor: below."]}
+    for text in (markdown.render(doc), html.render(doc)):
+        assert "quality.floor: below" in text.split("Details", 1)[1]

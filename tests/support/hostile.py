@@ -50,7 +50,7 @@ def hostile(text: str) -> dict:
     doc["context_probes"][0]["steps"][0] |= {"ok": False, "error": text, "finish_reason": text}
     doc["modes"][1]["levels"][0]["speedup"]["by_tag"] = {text: 1.5}
     doc["modes"][1]["levels"][0]["speedup"] |= {"slower_share": 0.1, "worst_decile": 0.9}
-    doc["modes"][1] |= {"engine": text, "declared_mode": text}
+    doc["modes"][1] |= {"engine": text, "declared_mode": text, "reasons": [text, text]}
     doc["vendor_claims"][0] |= {"claim": text, "conditions": text, "source": text, "differs": [text]}
     doc["integrity"] = [text]
     return doc
