@@ -297,6 +297,20 @@ def test_a_per_mode_item_shows_the_recommended_mode_and_its_sentence():
     assert len(shown.findings) == 3
 
 
+def test_a_warning_of_another_mode_does_not_show_beside_the_recommended_one():
+    decision = settle(checklist(), everything({("quality", DIFF): Status.WARN}), speeds={SPEC: 2.0})
+    assert decision.recommended_mode == SPEC
+    assert item(decision, "quality").status is Status.PASS
+
+
+def test_a_candidate_item_shows_what_is_said_of_the_candidate():
+    findings = everything()
+    findings["context"] += [finding("context", Status.FAIL, DIFF), finding("context", Status.FAIL, SPEC)]
+    decision = settle(checklist(), findings)
+    assert decision.verdict == "no-go"
+    assert item(decision, "context").status is Status.PASS
+
+
 def test_without_adopted_modes_an_item_shows_its_own_findings():
     findings = everything(modes=[AR])
     findings["serving"].append(finding("serving", Status.WARN))

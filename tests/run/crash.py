@@ -128,6 +128,7 @@ def _one(path: Path, folder: Path, rng: random.Random, target: int, story: Story
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_interruptible,
     )
     began = time.monotonic()
     while process.poll() is None and time.monotonic() - began < _SLOWEST_S:
@@ -150,6 +151,11 @@ def _one(path: Path, folder: Path, rng: random.Random, target: int, story: Story
     assert "Traceback" not in said, said
     story.kills.append(f"{signal_.name} at record {lines(journal)}")
     return True
+
+
+def _interruptible() -> None:
+    """A shell starts what runs in its background with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def lines(path: Path) -> int:

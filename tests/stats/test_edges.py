@@ -7,6 +7,7 @@ import math
 import pytest
 
 from evalkit.stats import distributions as d
+from evalkit.stats import proportions as p
 from evalkit.stats.holm import levels, rejected
 from evalkit.stats.percentiles import bounds, needed, percentile
 from evalkit.stats.trend import trend
@@ -32,8 +33,8 @@ def test_t_is_symmetric_and_half_at_zero():
     assert d.t_cdf(0.0, 5) == pytest.approx(0.5)
     assert d.t_quantile(0.5, 5) == 0.0
     # one degree of freedom is Cauchy's: tan(pi (p - 1/2)), far out as well
-    for p in (0.6, 0.99, 0.9999):
-        assert d.t_quantile(p, 1) == pytest.approx(math.tan(math.pi * (p - 0.5)), rel=1e-9)
+    for share in (0.6, 0.99, 0.9999):
+        assert d.t_quantile(share, 1) == pytest.approx(math.tan(math.pi * (share - 0.5)), rel=1e-9)
     assert d.normal_cdf(d.normal_quantile(0.3)) == pytest.approx(0.3)
 
 
@@ -99,3 +100,33 @@ def test_a_trend_against_the_textbook():
     assert found.change == pytest.approx(math.exp(7 * slope))
     assert found.p == pytest.approx(2 * (1 - d.t_cdf(t, 6)))
     assert found.p < 0.01
+
+
+def test_intervals_of_no_cases_say_nothing():
+    for got, ends in (
+        (p.wilson(0, 0), (0.0, 1.0)),
+        (p.clopper_pearson(0, 0), (0.0, 1.0)),
+        (p.tango(0, 0, 0, 0), (-1.0, 1.0)),
+        (p.paired_difference(0, 0, 0, 0), (-1.0, 1.0)),
+    ):
+        assert (got.low, got.high) == ends
+        assert math.isnan(got.estimate)
+    assert p.power_noninferiority(0, 0.1, 0.05) == 0.0
+
+
+def test_bonett_price_by_hand():
+    # (n10 + 1)/(n + 2) = 13/102 and (n01 + 1)/(n + 2) = 4/102; z of one-sided 5% is 1.644854
+    up, down = 13 / 102, 4 / 102
+    half = 1.6448536269514722 * math.sqrt((up + down - (up - down) ** 2) / 102)
+    got = p.paired_difference(70, 12, 3, 15)
+    assert (got.low, got.high, got.estimate) == pytest.approx((up - down - half, up - down + half, 0.09))
+
+
+def test_a_paired_difference_never_leaves_minus_one_to_one():
+    assert p.paired_difference(0, 1, 0, 0).high == 1.0
+    assert p.paired_difference(0, 0, 1, 0).low == -1.0
+
+
+def test_a_bound_that_meets_the_confidence_exactly_is_one():
+    assert bounds([1.0], 0.5, 0.5) == bounds([1.0], 0.5, 0.4999)
+    assert (bounds([1.0], 0.5, 0.5).low, bounds([1.0], 0.5, 0.5).high) == (1.0, 1.0)
