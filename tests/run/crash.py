@@ -128,7 +128,7 @@ def _one(path: Path, folder: Path, rng: random.Random, target: int, story: Story
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_interruptible,
+        preexec_fn=_interruptible,  # noqa: PLW1509  this process has one thread
     )
     began = time.monotonic()
     while process.poll() is None and time.monotonic() - began < _SLOWEST_S:
