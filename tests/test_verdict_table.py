@@ -325,6 +325,24 @@ def test_a_sentence_that_names_its_mode_is_not_told_the_mode_again():
     assert item(settle(checklist([AR, DIFF]), findings), "quality").summary == f"{DIFF}: fine"
 
 
+def test_the_sentence_of_an_item_is_of_the_finding_that_made_its_status():
+    def said(mode, status, text, **more):
+        return Finding(id="quality.x", item="quality", status=status, summary=text, mode=mode, **more)
+
+    findings = everything()
+    findings["quality"] = [
+        said(AR, Status.PASS, "of the baseline"), said(SPEC, Status.WARN, "of the other"),
+        said(DIFF, Status.PASS, "of another status"), said(None, Status.WARN, "of no mode"),
+        said(DIFF, Status.WARN, "uncounted", counts=False), said(DIFF, Status.WARN, "right"),
+        said(DIFF, Status.WARN, "later"),
+    ]  # fmt: skip
+    decision = settle(checklist(), findings, speeds={DIFF: 2.0})
+    assert item(decision, "quality").summary == "diffusion: right"
+    findings["quality"] = [said(None, Status.PASS, "of all"), said(AR, Status.PASS, "x"), said(DIFF, Status.FAIL, "bad"),
+                           said(SPEC, Status.FAIL, "bad too")]  # fmt: skip
+    assert item(settle(checklist(), findings), "quality").summary == "diffusion: bad"
+
+
 def test_next_steps_are_the_remedies_of_what_is_open_or_failed_each_once():
     findings = everything()
     findings["license"] = [
