@@ -6,9 +6,10 @@ import argparse
 import importlib.util
 import inspect
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 #: decoding mode -> the call of the model's own code
 CALLS = {"autoregressive": "ar_generate", "diffusion": "generate", "self-speculation": "linear_spec_generate"}
@@ -68,8 +69,14 @@ def load_transformers(options: argparse.Namespace) -> Loaded:
         return after_prompt(found, ids), passes
 
     versions = f"transformers {transformers.__version__}, torch {torch.__version__}"
-    return Loaded(encode, lambda ids: tokenizer.decode(ids, skip_special_tokens=True), call,
-                  stop_ids(model.config.to_dict(), tokenizer), model.config.to_dict(), versions)
+    return Loaded(
+        encode,
+        lambda ids: tokenizer.decode(ids, skip_special_tokens=True),
+        call,
+        stop_ids(model.config.to_dict(), tokenizer),
+        model.config.to_dict(),
+        versions,
+    )
 
 
 def load_plain(options: argparse.Namespace) -> Loaded:

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Serves a diffusion language model by its own remote code: autoregressive, block diffusion or self-speculation.
 
 A QUALITY BASELINE AND A COUNT OF FORWARD PASSES. NOT A TIMING REFERENCE: one request at a time, no cache shared between
@@ -32,13 +31,12 @@ MAX_BODY = 4 * 1024 * 1024
 COMMIT = re.compile(r"[0-9a-f]{40}\Z")
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A request that is answered with an error."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
-
 
 
 # -- one reply ---------------------------------------------------------------------------------------------------------
@@ -54,28 +52,32 @@ class Engine:
         self.context = int(options.context or loaded.config.get("max_position_embeddings") or 4096)
         self.tokens = self.passes = self.requests = 0
 
-    def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+    def reply(self, body: Any) -> dict[str, Any]:
         """Text, token counts and forward passes.
 
         Raises:
-            Refused: a request that this server does not answer.
+            RefusedError: a request that this server does not answer.
         """
+        if not isinstance(body, dict):
+            raise RefusedError(400, "the body must be a JSON object")
         for name in ("tools", "response_format", "logprobs"):
             if body.get(name):
-                raise Refused(400, f"{name} is not supported by the model's own code")
+                raise RefusedError(400, f"{name} is not supported by the model's own code")
         if body.get("n") not in (None, 1):
-            raise Refused(400, "n must be 1")
+            raise RefusedError(400, "n must be 1")
         messages = body.get("messages")
         if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages) or not messages:
-            raise Refused(400, "messages must be a list of objects")
+            raise RefusedError(400, "messages must be a list of objects")
         most = body.get("max_tokens") or body.get("max_completion_tokens") or 512
         if not isinstance(most, int) or isinstance(most, bool) or most < 1:
-            raise Refused(400, "max_tokens must be a positive integer")
+            raise RefusedError(400, "max_tokens must be a positive integer")
         temperature = float(body.get("temperature") or 0.0)
         with self.lock:
             ids = self.loaded.encode(messages)
             if len(ids) + most > self.context:
-                raise Refused(400, f"{len(ids)} prompt tokens and {most} of reply exceed the context of {self.context}")
+                raise RefusedError(
+                    400, f"{len(ids)} prompt tokens and {most} of reply exceed the context of {self.context}"
+                )
             found, passes = self.loaded.call(self.call, ids, **self.arguments(most, temperature))
             return self.counted(ids, trimmed(found, self.loaded.stops, most), passes)
 
@@ -96,12 +98,19 @@ class Engine:
         self.tokens, self.passes, self.requests = self.tokens + len(kept), self.passes + passes, self.requests + 1
         if self.options.stats_file:
             row = {"forward_passes": passes, "tokens": len(kept), "tokens_per_fp": round(len(kept) / max(1, passes), 4)}
-            with open(self.options.stats_file, "a", encoding="utf-8") as log:
+            with Path(self.options.stats_file).open("a", encoding="utf-8") as log:
                 log.write(json.dumps(row) + "\n")
-        usage = {"prompt_tokens": len(ids), "completion_tokens": len(kept), "total_tokens": len(ids) + len(kept),
-                 "forward_passes": passes}
-        return {"text": self.loaded.decode([i for i in kept if i not in self.loaded.stops]), "reason": reason,
-                "usage": usage}
+        usage = {
+            "prompt_tokens": len(ids),
+            "completion_tokens": len(kept),
+            "total_tokens": len(ids) + len(kept),
+            "forward_passes": passes,
+        }
+        return {
+            "text": self.loaded.decode([i for i in kept if i not in self.loaded.stops]),
+            "reason": reason,
+            "usage": usage,
+        }
 
 
 def trimmed(found: list[int], stops: frozenset[int], most: int) -> tuple[list[int], str]:
@@ -112,7 +121,7 @@ def trimmed(found: list[int], stops: frozenset[int], most: int) -> tuple[list[in
     return found[:most], "length"
 
 
-# -- HTTP: the protocol of SGLang, as far as evalkit speaks it ----------------------------------------------------------
+# -- HTTP: the protocol of SGLang, as far as evalkit speaks it ---------------------------------------------------------
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -153,14 +162,12 @@ class Handler(BaseHTTPRequestHandler):
     def chat(self, raw: bytes) -> None:
         try:
             body = json.loads(raw)
-            if not isinstance(body, dict):
-                raise Refused(400, "the body must be a JSON object")
             reply = self.engine.reply(body)
-        except Refused as error:
+        except RefusedError as error:
             self.refuse(error.status, str(error))
         except (ValueError, RecursionError, TypeError) as error:
             self.refuse(400, f"the request was not understood ({type(error).__name__})")
-        except Exception as error:  # the model's own code may raise anything
+        except Exception as error:  # noqa: BLE001  the model's own code may raise anything
             print(f"error in the model's code: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
             self.refuse(500, f"the model's code raised {type(error).__name__}")
         else:
@@ -174,8 +181,12 @@ class Handler(BaseHTTPRequestHandler):
             self.send_json(200, {**head, "object": "chat.completion", "choices": [choice], "usage": reply["usage"]})
             return
         events = [
-            {"choices": [{"index": 0, "delta": {"role": "assistant", "content": reply["text"]}, "finish_reason": None}],
-             "usage": reply["usage"]},
+            {
+                "choices": [
+                    {"index": 0, "delta": {"role": "assistant", "content": reply["text"]}, "finish_reason": None}
+                ],
+                "usage": reply["usage"],
+            },
             {"choices": [{"index": 0, "delta": {}, "finish_reason": reply["reason"]}]},
             {"choices": [], "usage": reply["usage"]},
         ]
@@ -184,25 +195,50 @@ class Handler(BaseHTTPRequestHandler):
 
     def models(self) -> dict[str, Any]:
         engine = self.engine
-        card = {"id": engine.options.name, "object": "model", "created": int(time.time()), "owned_by": ENGINE,
-                "root": engine.options.name, "parent": None, "max_model_len": engine.context}
+        card = {
+            "id": engine.options.name,
+            "object": "model",
+            "created": int(time.time()),
+            "owned_by": ENGINE,
+            "root": engine.options.name,
+            "parent": None,
+            "max_model_len": engine.context,
+        }
         return {"object": "list", "data": [card]}
 
     def model_info(self) -> dict[str, Any]:
         config = self.engine.loaded.config
-        return {"model_path": self.engine.options.model, "served_model_name": self.engine.options.name,
-                "model_type": config.get("model_type"), "architectures": config.get("architectures") or []}
+        return {
+            "model_path": self.engine.options.model,
+            "served_model_name": self.engine.options.name,
+            "model_type": config.get("model_type"),
+            "architectures": config.get("architectures") or [],
+        }
 
     def server_info(self) -> dict[str, Any]:
         engine, options = self.engine, self.engine.options
         return {
-            "engine": ENGINE, "label": LABEL, "timing_reference": False, "version": engine.loaded.versions,
-            "model_path": options.model, "served_model_name": options.name, "revision": options.revision,
-            "remote_code_sha256": options.code, "decoding_mode": options.mode, "call": engine.call,
+            "engine": ENGINE,
+            "label": LABEL,
+            "timing_reference": False,
+            "version": engine.loaded.versions,
+            "model_path": options.model,
+            "served_model_name": options.name,
+            "revision": options.revision,
+            "remote_code_sha256": options.code,
+            "decoding_mode": options.mode,
+            "call": engine.call,
             "block_size": options.block_length if options.mode != "autoregressive" else None,
-            "threshold": options.threshold, "adapter": options.lora, "dtype": options.dtype, "quantization": None,
-            "context_length": engine.context, "max_running_requests": 1, "tool_call_parser": None,
-            "requests": engine.requests, "tokens": engine.tokens, "forward_passes": engine.passes,
+            "threshold": options.threshold,
+            "adapter": options.lora,
+            "dtype": options.dtype,
+            "quantization": None,
+            "context_length": engine.context,
+            "max_running_requests": 1,
+            "tool_call_parser": None,
+            "requests": engine.requests,
+            "tokens": engine.tokens,
+            "forward_passes": engine.passes,
         }
 
     def allowed(self) -> bool:
@@ -213,8 +249,9 @@ class Handler(BaseHTTPRequestHandler):
         return False
 
     def refuse(self, status: int, message: str) -> None:
-        self.send_json(status, {"object": "error", "message": message, "type": "BadRequest", "param": None,
-                                "code": status})
+        self.send_json(
+            status, {"object": "error", "message": message, "type": "BadRequest", "param": None, "code": status}
+        )
 
     def send_json(self, status: int, body: dict[str, Any]) -> None:
         self.send(status, json.dumps(body, ensure_ascii=False).encode(), "application/json")
@@ -226,7 +263,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_: Any) -> None:
         pass
 
 
