@@ -173,15 +173,6 @@ def test_holm_asks_more_of_two_claims_than_of_one():
     assert sum(together) == 0
 
 
-@pytest.mark.slow
-def test_equal_modes_rarely_pass_as_faster():
-    wrong = 0
-    for seed in range(60):
-        got = found(checklist(speedup={"at_least": 1.05}), simulated(1.0, n=30, seed=seed))("speedup")
-        wrong += got.status is Status.PASS
-    assert wrong <= 3
-
-
 def test_the_summary_holds_what_the_report_needs():
     timed = simulated(2.0, n=40) + [
         sample(m, f"p{i}", 0, 100 if m == AR else 130, level=8) for i in range(40) for m in (AR, DLM)
