@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.secrets import MASK, Secret, redact
+from evalkit.secrets import MASK, Secret, redact, redact_words
 
 CANARY = "canary-4711-do-not-show"
 
@@ -77,3 +77,19 @@ def test_plain_text_stays(text):
 def test_masking_twice_changes_nothing_more(text):
     once = redact(text)
     assert redact(once) == once
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["serve", "--api-key", "hunter2200", "--port", "1"], ["serve", "--api-key", MASK, "--port", "1"]),
+        (["serve", "--admin-token", "hunter2201"], ["serve", "--admin-token", MASK]),
+        (["serve", "--no-key", "--port", "1"], ["serve", "--no-key", "--port", "1"]),
+        (["serve"], ["serve"]),
+        ([], []),
+    ],
+)
+def test_a_key_that_was_typed_into_a_command_is_masked_there_and_known_from_then_on(words, shown):
+    assert redact_words(words) == shown
+    if MASK in shown:
+        assert redact(f"later: {words[shown.index(MASK)]}") == f"later: {MASK}"
