@@ -11,7 +11,7 @@ import pytest
 from evalkit.findings import Status
 from evalkit.run.steps.timing import chunk_rate
 from evalkit.serving.facts import EndpointFacts, TokenDeltas
-from evalkit.timing.facts import ClientError
+from evalkit.timing.facts import CacheState, ClientError
 from evalkit.timing.summary import summarise_mode
 from tests.timing.support import AR, DLM, NOW, checklist, facts, found, sample, simulated
 
@@ -123,6 +123,17 @@ def test_a_warm_cache_for_one_mode_leaves_it_open():
     assert found(checklist(), timed)("cache-state").status is Status.INCONCLUSIVE
     unknown = [s.model_copy(update={"exchange": s.exchange.model_copy(update={"cached_tokens": None})}) for s in timed]
     assert found(checklist(), unknown)("cache-state").status is Status.WARN
+
+
+def test_a_flush_that_empties_the_n_gram_store_is_told_as_a_lower_bound():
+    flushed = {m: CacheState(mode=m, method="flush") for m in (AR, DLM)}
+    ngram = EndpointFacts(label=DLM, endpoint="http://a:1", reachable=True, settings={"speculative_algorithm": "NGRAM"})
+    got = found(checklist(), simulated(1.5), caches=flushed, endpoints={DLM: ngram})("cache-state")
+    assert got.status is Status.WARN
+    assert "lower bound" in got.summary
+    eagle = EndpointFacts(label=DLM, endpoint="http://a:1", reachable=True, settings={"speculative_algorithm": "EAGLE"})
+    got = found(checklist(), simulated(1.5), caches=flushed, endpoints={DLM: eagle})("cache-state")
+    assert got.status is Status.PASS
 
 
 def test_shorter_answers_are_flagged():
