@@ -126,7 +126,7 @@ def _output(
 
 
 _OUTCOMES: dict[str, tuple[Status, str]] = {
-    "ok": (Status.PASS, "every planted fact came back at every length"),
+    "ok": (Status.PASS, "every planted fact that a short prompt gives back came back at every length"),
     "truncated": (Status.FAIL, "the prompt is cut silently"),
     "lost-middle": (Status.FAIL, "facts in the middle are lost while the ends come back"),
     "lost": (Status.FAIL, "facts that came back from a short prompt are lost in a long one"),

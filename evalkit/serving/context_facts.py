@@ -24,6 +24,11 @@ class ContextStep(Frozen):
         """The server counted far fewer tokens than were sent: the rest was not read."""
         return self.counted_tokens is not None and self.counted_tokens < 0.85 * self.asked_tokens
 
+    @property
+    def overcounted(self) -> bool:
+        """The server counted far more tokens than were sent: its counts cannot be trusted."""
+        return self.counted_tokens is not None and self.counted_tokens > 1.5 * self.asked_tokens + 16
+
 
 class ContextProbe(Frozen):
     """The live context probe of one mode."""

@@ -38,18 +38,26 @@ async def probe_context(
     goal = need_tokens or min(server_limit or 4096, 4096)
     result = ContextProbe(mode=target.label, need_tokens=need_tokens)
     base = await prober.calibrate()
-    if base is None or not base.ok or base.counted_tokens is None:
-        why = (base.error if base else None) or "the server counts no tokens (usage is missing)"
+    if base is None or not base.ok or (base.counted_tokens or 0) < _BASE_LINES:
+        why = (base.error if base else None) or _no_count(base)
         return result.model_copy(
             update={"steps": (base,) if base else (), "outcome": "unclear", "error": f"the short prompt failed: {why}"}
         )
     steps = await prober.climb(base, goal)
     longest = max((s.counted_tokens or 0 for s in steps if s.ok and not s.cut), default=0) or None
     update: dict[str, object] = {"steps": steps, "longest_ok": longest, "outcome": classify(steps)}
+    if odd := next((s for s in steps[1:] if s.overcounted), None):
+        update["error"] = f"the server counted {odd.counted_tokens} tokens where about {odd.asked_tokens} were sent"
     update.update(await prober.over(server_limit, base))
     if need_output_tokens:
         update.update(await prober.output(need_output_tokens))
     return result.model_copy(update=update)
+
+
+def _no_count(base: ContextStep | None) -> str:
+    if base is None or base.counted_tokens is None:
+        return "the server counts no tokens (usage is missing)"
+    return f"the server counted {base.counted_tokens} tokens in a prompt of {_BASE_LINES} lines"
 
 
 def lengths(goal: int, base: int) -> list[int]:
@@ -63,7 +71,7 @@ def lengths(goal: int, base: int) -> list[int]:
 def classify(steps: tuple[ContextStep, ...]) -> str:
     """What the steps amount to, the longest failure deciding."""
     base, rest = steps[0], steps[1:]
-    if any(not step.ok and not step.refused for step in rest):
+    if any((not step.ok and not step.refused) or step.overcounted for step in rest):
         return "unclear"
     refused = [step for step in rest if not step.ok]
     if any(step.cut for step in rest):

@@ -71,11 +71,11 @@ class Cell:
 
 
 def cells() -> Iterator[Cell]:
-    """Each fault once at each place that it can strike; the stages take turns, so that each fault meets all three."""
-    for number, fault in enumerate(FAULTS.values()):
-        struck = [place for place in PLACES.values() if place.kind in fault.where]
-        for turn, place in enumerate(struck):
-            yield Cell(fault, place, STAGES[(number + turn) % len(STAGES)])
+    """Each fault at each place that it can strike, early, in the middle and late."""
+    for fault in FAULTS.values():
+        for place in PLACES.values():
+            if place.kind in fault.where:
+                yield from (Cell(fault, place, stage) for stage in STAGES)
 
 
 class Matrix:

@@ -165,7 +165,7 @@ async def abort(turn: Turn) -> None:
     await turn.send(changed(turn.answer, lambda e: e.replace(b'"finish_reason":"', b'"finish_reason":"abort","was":"')))
 
 
-@fault("an answer without a single word", GENERATION, keeps="context:late incumbent")
+@fault("an answer without a single word", GENERATION, keeps="probe:early context incumbent")
 async def empty_answer(turn: Turn) -> None:
     await turn.send(changed(turn.answer, lambda e: re.sub(rb'"content":"(?:[^"\\]|\\.)*"', b'"content":""', e)))
 
@@ -178,7 +178,7 @@ async def missing_done(turn: Turn) -> None:
     await turn.send(changed(turn.answer, lambda e: b"" if e.strip() == b"data: [DONE]" else e))
 
 
-@fault("no usage anywhere", GENERATION, keeps="timing quality incumbent baseline")
+@fault("no usage anywhere", GENERATION, keeps="probe:early context:late timing quality incumbent baseline")
 async def no_usage(turn: Turn) -> None:
     await turn.send(changed(turn.answer, lambda e: re.sub(rb',"usage":\{.*\}\}\n', b"}\n", e)))
 
