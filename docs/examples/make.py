@@ -32,7 +32,8 @@ def evalkit(*arguments: object) -> None:
 def keep(run: Path, target: Path, charts: str) -> None:
     """The Markdown report and its charts, found beside it under `charts`."""
     text = (run / "report.md").read_text(encoding="utf-8")
-    target.write_text(text.replace("](charts/", f"]({charts}/"), encoding="utf-8")
+    text = text.replace("](charts/", f"]({charts}/").replace(str(run), "RUN").replace(f"{ROOT}/", "")
+    target.write_text(text, encoding="utf-8")
     shutil.rmtree(target.parent / charts, ignore_errors=True)
     shutil.copytree(run / "charts", target.parent / charts)
 
@@ -51,7 +52,8 @@ def excerpt(report: Path) -> None:
     text = report.read_text(encoding="utf-8")
     first = text.split("\n## ")[0:2]
     lines = "\n## ".join(first).strip().splitlines()
-    quoted = "\n".join(f"> {line}".rstrip() for line in lines)
+    place = report.relative_to(ROOT).as_posix()
+    quoted = "\n".join(f"> {line}".rstrip().replace("](#", f"]({place}#") for line in lines)
     readme = ROOT / "README.md"
     readme.write_text(_EXCERPT.sub(lambda m: f"{m[1]}\n{quoted}\n\n{m[2]}", readme.read_text(encoding="utf-8")))
 
