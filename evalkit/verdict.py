@@ -165,7 +165,15 @@ def _qualify(mode: str, checklist: Checklist, findings: dict[ItemId, list[Findin
         reasons += [(f.status is not Status.FAIL, f"{f.id}: {f.summary}") for f in mine if not f.status.carries]
         if not mine:
             reasons.append((True, f"{item}: nothing was measured"))
-    speaks = any(f.mode == mode and f.status.carries for f in findings["modes"] + findings["serving"])
+    incumbent = checklist.incumbent
+    if incumbent and incumbent.required:  # also where quality as such is not asked for
+        compared = [f for f in findings["quality"] if f.counts and f.mode == mode and f.id == "quality.incumbent"]
+        statuses.append(worst([f.status for f in compared]))
+        reasons += [(f.status is not Status.FAIL, f"{f.id}: {f.summary}") for f in compared if not f.status.carries]
+        if not compared:
+            reasons.append((True, "quality.incumbent: required, and not compared"))
+    shown = (Status.PASS, Status.WARN)  # what is waived or does not apply shows nothing
+    speaks = any(f.mode == mode and f.status in shown for f in findings["modes"] + findings["serving"])
     if not statuses or (not speaks and all(s.carries for s in statuses)):
         statuses.append(Status.INCONCLUSIVE)
         reasons.append((True, f"nothing was shown for {mode}"))
@@ -177,7 +185,7 @@ def _qualify(mode: str, checklist: Checklist, findings: dict[ItemId, list[Findin
         mode=mode,
         qualified=qualified,
         adopted=mode in checklist.adopted,
-        reasons=tuple(text for _, text in sorted(reasons, key=lambda r: r[0])),
+        reasons=tuple(text for _, text in sorted(dict.fromkeys(reasons), key=lambda r: r[0])),
     )
 
 

@@ -250,6 +250,7 @@ def test_an_incumbent_that_passes_lends_its_findings_and_no_others():
     findings = everything({("serving", DIFF): Status.FAIL})
     findings["serving"].append(finding("serving", Status.PASS, "incumbent"))
     findings["serving"].append(finding("serving", Status.FAIL, "incumbent", counts=False))
+    findings["quality"].append(finding("quality", Status.PASS, SPEC, "incumbent"))
     asked = checklist(incumbent={"endpoint": "http://127.0.0.1:2", "required": True})
     decision = settle(asked, findings)
     assert (decision.verdict, decision.recommended_mode) == ("go", SPEC)

@@ -78,6 +78,7 @@ def _with_live(
     """The live servers, and the result with what they cast doubt on."""
     from evalkit.client import run as run_async
     from evalkit.errors import RunFolderError
+    from evalkit.report.again import strict as asked_strictly
     from evalkit.report.live import doubts, look, parse
     from evalkit.verdict import decide
 
@@ -87,7 +88,7 @@ def _with_live(
     except RunFolderError:
         return [], result
     servers = run_async(look(checklist, facts.endpoints, wanted))
-    found = doubts(servers, decide(checklist, facts, now))
+    found = doubts(servers, decide(checklist, facts, now, strict=asked_strictly(facts)))
     if found:
         kept = result.reasons if result.exit_code == 3 else ()
         result = result._replace(exit_code=3, reasons=(*kept, *found))

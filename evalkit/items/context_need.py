@@ -52,11 +52,11 @@ def need(checklist: Checklist, facts: Facts) -> Need | None:
         )
     exchanges = [s.exchange for s in facts.timed] + [a.exchange for a in facts.answers]
     counted = [e.prompt_tokens for e in exchanges if e.ok and e.prompt_tokens]
-    if counted:
+    longest = max((p.longest_chars for p in facts.prompts), default=0)
+    if counted and (_all_counted(facts) or max(counted) >= longest / _GENEROUS):
         total = max(counted) + output
         text = f"{total:,} tokens: longest prompt {max(counted):,} as counted by the server, plus {output:,} of reply"
         return Need(tokens=total, least=total, output=output, source="counted", text=text)
-    longest = max((p.longest_chars for p in facts.prompts), default=0)
     if not longest:
         return None
     total = math.ceil(longest / _CAREFUL) + _TEMPLATE_TOKENS + output
@@ -65,3 +65,9 @@ def need(checklist: Checklist, facts: Facts) -> Need | None:
         f"about {total:,} tokens, estimated: {longest:,} characters at {_CAREFUL:.0f} a token, plus {output:,} of reply"
     )
     return Need(tokens=total, least=least, output=output, source="estimated", text=text)
+
+
+def _all_counted(facts: Facts) -> bool:
+    """Whether a server counted every prompt: one that was refused or never sent may be the longest."""
+    counted = {s.prompt_id for s in facts.timed if s.exchange.ok and s.exchange.prompt_tokens}
+    return len(counted) >= sum(p.count for p in facts.prompts)

@@ -13,7 +13,7 @@ from evalkit.items import license_checks as check
 from evalkit.items.license_bases import of_bases
 from evalkit.items.license_checks import CHECKS, USES, Facet
 from evalkit.items.license_terms import Named, allowed, named
-from evalkit.items.license_texts import consistent, contradiction, of_code, pinned
+from evalkit.items.license_texts import consistent, contradiction, is_code, of_code, pinned
 from evalkit.run.facts import Facts
 
 __all__ = ["CHECKS", "decide", "of_candidate"]
@@ -93,11 +93,12 @@ def _reading(
 ) -> tuple[Reading | None, list[Finding]]:
     """The latest reading of a text at hand, and findings on those that no longer fit."""
     hashes = {text.sha256 for text in candidate.license_texts}
+    weights = {text.sha256 for text in candidate.license_texts if not is_code(text)}
     commit = candidate.commit or candidate.revision or ""
     fitting = [r for r in readings if r.text_sha256 in hashes]
     moved = [r for r in fitting if r.revision and r.revision != commit]
     lost = [r for r in readings if r.text_sha256 not in hashes | elsewhere]
-    current = [r for r in fitting if r not in moved]
+    current = [r for r in fitting if r not in moved and r.text_sha256 in weights]
     stale = [
         f"{r.by}'s of {r.date} was of commit {(r.revision or '')[:12]}, this is {commit[:12] or 'unknown'}"
         for r in moved

@@ -258,7 +258,8 @@ def critical(tables: Sequence[Table], mode: str, *, against_itself: bool) -> Fin
     unpaired = [
         f"{d.suite.name}/{p.case_id}" for d, p in marked if p.mode is not None and p.mode < 1 and p.base is None
     ]
-    info: dict[str, object] = {"lost": lost, "open": open_ids, "failing": failing, "critical": count}
+    uncompared = [*open_ids, *([] if against_itself else unpaired)]
+    info: dict[str, object] = {"lost": lost, "open": uncompared, "failing": failing, "critical": count}
     make = checks.CRITICAL.finding
     if lost:
         return make(
@@ -268,9 +269,8 @@ def critical(tables: Sequence[Table], mode: str, *, against_itself: bool) -> Fin
             known_by=SEEN,
             data=info,
         )
-    if open_ids or (unpaired and not against_itself):
-        missing = open_ids or unpaired
-        text = f"{len(missing)} of {count} critical cases could not be compared: {', '.join(missing[:5])}."
+    if uncompared:
+        text = f"{len(uncompared)} of {count} critical cases could not be compared: {', '.join(uncompared[:5])}."
         remedy = "resume the run: only open cases are sent"
         return make(Status.INCONCLUSIVE, text, mode=mode, known_by=SEEN, remedy=remedy, data=info)
     if failing:

@@ -9,7 +9,7 @@ from evalkit.findings import Check, Evidence, Finding, KnownBy, Status
 from evalkit.items import serving_checks as checks
 from evalkit.items.serving_capabilities import named, parallel, sampling, streaming, tools
 from evalkit.items.serving_counters import corroborated, forward_passes
-from evalkit.items.serving_mode import block_loop, decodes, preflight, provenance
+from evalkit.items.serving_mode import baseline_decodes, block_loop, decodes, preflight, provenance
 from evalkit.items.serving_sameness import distinct, same_model, same_settings
 from evalkit.items.serving_stability import stability
 from evalkit.items.serving_unchanged import unchanged
@@ -67,6 +67,7 @@ def _mode(
     found += [
         *preflight(facts, label),
         decodes(checklist, label, served),
+        *baseline_decodes(checklist, facts, label),
         *block_loop(label, served),
         *corroborated(facts, label, served),
         *forward_passes(facts, label, endpoint),

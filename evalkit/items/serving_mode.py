@@ -5,7 +5,7 @@ from __future__ import annotations
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import serving_checks as checks
-from evalkit.modes import Mode, base_mode
+from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.run.facts import Facts
 from evalkit.serving.facts import Conflict, EndpointFacts
 
@@ -45,6 +45,20 @@ def decodes(checklist: Checklist, label: str, served: EndpointFacts) -> Finding:
     status = Status.FAIL if want == Mode.AUTOREGRESSIVE.value else Status.INCONCLUSIVE
     cause = next((w.summary for w in served.warnings if w.id == checks.MODE.id), None)
     return finding(status, "the stream contradicts the declaration", KnownBy.OBSERVED, cause)
+
+
+def baseline_decodes(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
+    """A baseline that decodes in another way than its label says is not what the mode is compared with."""
+    found = []
+    for name in dict.fromkeys((checklist.baseline.speed, checklist.baseline.quality)):
+        served = facts.endpoints.get(name)
+        if name in (label, INCUMBENT) or name not in checklist.modes or served is None or not served.reachable:
+            continue
+        seen = decodes(checklist, name, served)
+        if seen.status is Status.FAIL:
+            text = f"{label}: its baseline is not {name}: {seen.summary}"
+            found.append(checks.MODE.finding(Status.INCONCLUSIVE, text, mode=label, known_by=seen.known_by))
+    return found
 
 
 def _alike(seen: str, want: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import serving_checks as checks
@@ -26,16 +28,28 @@ def unchanged(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
     mine = [seen for seen in facts.afterwards if seen.mode == label]
     if not mine:
         return _not_asked(facts, label)
-    problem = next((text for seen in mine if (text := difference(seen))), None)
+    problem = _problem(mine)
     if problem is None and label != INCUMBENT:
         against = [b for b in (checklist.baseline.speed, checklist.baseline.quality) if b != label]
-        changed = ((b, difference(seen)) for b in against for seen in facts.afterwards if seen.mode == b)
+        changed = ((b, _problem([seen for seen in facts.afterwards if seen.mode == b])) for b in against)
         problem = next((f"{b}, which it is compared with: {text}" for b, text in changed if text), None)
     if problem is None:
         text = f"{label}: its server says the same of itself as before the work."
         return [checks.UNCHANGED.finding(Status.PASS, text, mode=label, known_by=KnownBy.DECLARED)]
     text = f"{label}: {problem}: the evidence is of two servers."
     return [checks.UNCHANGED.finding(Status.INCONCLUSIVE, text, mode=label, known_by=KnownBy.OBSERVED)]
+
+
+def _problem(sittings: list[Afterwards]) -> str | None:
+    """What changed within a sitting, or between two of them: then a restart is as it should be, all else is not."""
+    within = next((text for seen in sittings if (text := difference(seen))), None)
+    if within is not None:
+        return within
+    for one, other in pairwise(sittings):
+        parts = [f"{text} {_shown(old)} became {_shown(new)}" for text, old, new in _changes(one.after, other.before)]
+        if parts:
+            return "between two sittings " + "; ".join(parts)
+    return None
 
 
 def _not_asked(facts: Facts, label: str) -> list[Finding]:

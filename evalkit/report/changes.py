@@ -25,6 +25,10 @@ _DIRECTION = {
 _PREFIXES = {"items.modes.latency.": -1, "items.quality.margin.": -1, "items.quality.floor.": 1}
 #: a truth value that asks more when it is this
 _STRICT = {"required": True, "accept_inferred": False, "probe": True}
+#: absent, they are counted from what was sent: whether a figure asks more cannot be told
+_COUNTED = ("items.context.need_tokens", "items.context.need_output_tokens")
+#: of a mode's endpoint, what a finding is held against
+_PROOF = ("stats_file", "min_tokens_per_forward")
 #: says nothing about what is decided
 _FREE = (
     "name",
@@ -57,12 +61,25 @@ def changes(old: Checklist, new: Checklist) -> list[Change]:
     found = []
     for path in sorted(before.keys() | after.keys()):
         a, b = before.get(path), after.get(path)
-        if a == b or (path.startswith(_FREE) and not path.startswith("items.")):
+        if a == b or (path.startswith(_FREE) and path.rpartition(".")[2] not in _PROOF):
             continue
-        found.append(Change(path, a, b, not _stricter(path, a, b)))
+        found.append(Change(path, a, b, not _stricter(path, _meant(path, before), b)))
     if list(old.modes) != list(new.modes):
         found.append(Change("modes", list(old.modes), list(new.modes), looser=True))
     return found
+
+
+def _meant(path: str, flat: dict[str, Any]) -> Any:
+    """The value at `path`; where none stands, the one that is used instead of it."""
+    value = flat.get(path)
+    if value is not None:
+        return value
+    if path == "items.quality.incumbent_margin":
+        return min(
+            (v for p, v in flat.items() if p.startswith("items.quality.margin.") and v is not None), default=None
+        )
+    parent = path.rpartition(".")[0]
+    return flat.get(f"{parent}.default") if parent in ("items.quality.margin", "items.quality.floor") else None
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -87,6 +104,6 @@ def _stricter(path: str, old: Any, new: Any) -> bool:
     sign = _DIRECTION.get(path) or next((s for p, s in _PREFIXES.items() if path.startswith(p)), 0)
     if not sign:
         return False
-    if new is None:
+    if new is None or (old is None and path in _COUNTED):
         return False
     return old is None or (new - old) * sign > 0

@@ -114,15 +114,15 @@ def _same_commit(commit: str, asked: str) -> bool:
 
 
 def _age(facts: Facts, now: datetime, max_age: timedelta) -> list[str]:
-    stamp = facts.end.finished_at if facts.end else facts.start.started_at
+    """By its start: a run that is resumed ends today, with evidence from then."""
+    stamps = [facts.start.started_at, *([facts.end.finished_at] if facts.end else [])]
     try:
-        then = datetime.fromisoformat(stamp)
+        dates = [datetime.fromisoformat(stamp) for stamp in stamps]
     except ValueError:
         return ["the run's date cannot be read"]
-    if then.tzinfo is None:
-        then = then.replace(tzinfo=now.tzinfo)
-    if then > now + timedelta(minutes=10):
-        return [f"the run is dated in the future ({stamp})"]
-    if now - then > max_age:
-        return [f"the run is {(now - then).days} days old, at most {max_age.days} are allowed: run again"]
+    dates = [then if then.tzinfo else then.replace(tzinfo=now.tzinfo) for then in dates]
+    if max(dates) > now + timedelta(minutes=10):
+        return [f"the run is dated in the future ({max(dates).isoformat()})"]
+    if now - min(dates) > max_age:
+        return [f"the run is {(now - min(dates)).days} days old, at most {max_age.days} are allowed: run again"]
     return []

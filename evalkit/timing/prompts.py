@@ -65,7 +65,7 @@ def load_prompts(paths: Sequence[Path], request: Request) -> PromptSet:
 
 
 def _facts(path: Path, data: bytes, prompts: list[Prompt]) -> PromptFacts:
-    longest = max(sum(len(str(m.get("content") or "")) for m in p.request.messages) for p in prompts)
+    longest = max(sum(_characters(m.get("content")) for m in p.request.messages) for p in prompts)
     digest = hashlib.sha256(data).hexdigest()
     return PromptFacts(
         path=path.name,
@@ -75,6 +75,13 @@ def _facts(path: Path, data: bytes, prompts: list[Prompt]) -> PromptFacts:
         longest_chars=longest,
         max_tokens=max(p.request.max_tokens for p in prompts),
     )
+
+
+def _characters(content: Any) -> int:
+    """Of the text of a message; an image in it is no text."""
+    if isinstance(content, list):
+        return sum(len(str(part.get("text") or "")) for part in content if isinstance(part, dict))
+    return len(str(content or ""))
 
 
 def _read(path: Path) -> bytes:

@@ -184,7 +184,8 @@ def test_counted_prompts_replace_the_estimate():
         position=0,
         exchange=Exchange(ok=True, prompt_tokens=1500, completion_tokens=10),
     )
-    made = findings(checklist(need_tokens=None), endpoint=server(2100), prompts=(PROMPTS,), timed=(sample,))
+    prompts = PROMPTS.model_copy(update={"count": 1})
+    made = findings(checklist(need_tokens=None), endpoint=server(2100), prompts=(prompts,), timed=(sample,))
     assert made["context.server-limit"].status is Status.PASS
     assert "counted by the server" in made["context.server-limit"].summary
 
