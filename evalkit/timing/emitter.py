@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import sys
 import threading
 import time
@@ -106,7 +107,11 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, default=1, help="tokens a chunk")
     from evalkit.client import run
 
-    run(_serve(parser.parse_args()))
+    try:
+        run(_serve(parser.parse_args()))
+    except (BrokenPipeError, KeyboardInterrupt):
+        # evalkit ended first, and nobody reads the log
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
