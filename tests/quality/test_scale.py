@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _MEASURED = '''
-import json, resource, sys, time
+import json, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 from evalkit.checklist.schema import Checklist, Request
@@ -53,7 +53,8 @@ findings = decide(checklist, facts, datetime(2026, 11, 24, tzinfo=UTC))
 rows = summarise(facts, checklist)
 ended = time.process_time()
 loss = next(f for f in findings if f.id == "quality.non-inferiority" and f.mode == "diffusion")
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+from tests.support.memory import peak_mib
+peak = peak_mib()
 print(json.dumps({"answers": len(answers), "grade_s": graded - started, "decide_s": ended - graded, "peak_mib": peak,
                   "status": str(loss.status), "difference": loss.data["difference"], "rows": len(rows)}))
 '''

@@ -20,9 +20,10 @@ CODE = """
 import json, resource, sys
 from pathlib import Path
 from evalkit.report.again import document_of, render_as
+from tests.support.memory import peak_mib
 text = render_as(sys.argv[2], document_of(Path(sys.argv[1])))
 used = resource.getrusage(resource.RUSAGE_SELF)
-json.dump({"bytes": len(text.encode()), "mib": used.ru_maxrss / 1024, "cpu": used.ru_utime + used.ru_stime}, sys.stdout)
+json.dump({"bytes": len(text.encode()), "mib": peak_mib(), "cpu": used.ru_utime + used.ru_stime}, sys.stdout)
 """
 
 
