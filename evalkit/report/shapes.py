@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
+from evalkit.items.modes_frontier import Point
 from evalkit.report import fmt, view
-
-
-class Point(NamedTuple):
-    """One mode or configuration: geometric mean of the whole answer in ms, share of passed cases with its interval."""
-
-    mode: str
-    e2e_ms: float
-    share: float
-    low: float
-    high: float
-    cases: int
-    dominated_by: tuple[str, ...] = ()
-    #: those of them whose lead the intervals show as well
-    surely: tuple[str, ...] = ()
 
 
 def frontier(doc: dict[str, Any]) -> list[Point]:
