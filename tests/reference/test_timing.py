@@ -3,6 +3,7 @@
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import pairwise
 
 import httpx2
@@ -66,13 +67,25 @@ def test_jitter_is_seeded_and_differs_between_repeats(serve):
 
 def test_load_slows_every_running_request(serve):
     server = serve(ms_per_forward=2, slowdown=1.0)
-    body = {"ignore_eos": True, "max_tokens": 40}
-    chat_events(server, "alone", **body)
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda n: chat_events(server, f"together {n}", **body), range(4)))
-    alone, *together = (r.due_ns[-1] - r.due_ns[0] for r in server.emissions())
-    assert alone == pytest.approx(39 * 2 * MS, rel=0.01)
-    assert min(together) > 1.8 * alone
+    chat_events(server, "alone", ignore_eos=True, max_tokens=40)
+    long = {"stream": True, "ignore_eos": True, "max_tokens": 2000}
+    with ExitStack() as beside:
+        url, lines = server.base_url + "/v1/chat/completions", []
+        for n in range(3):
+            reply = beside.enter_context(CLIENT.stream("POST", url, json=ask(f"beside {n}", **long)))
+            lines.append(reply.iter_lines())  # held: an iterator that is dropped closes its stream
+            next(lines[-1])
+        chat_events(server, "joined", ignore_eos=True, max_tokens=40)
+    wait_for(lambda: running(server) == (0, 0) and len(server.emissions()) == 5)
+    alone, joined = (r.due_ns for r in server.emissions() if not r.aborted)
+    assert alone[-1] - alone[0] == pytest.approx(39 * 2 * MS, rel=0.01)
+    assert joined[-1] - joined[0] == pytest.approx(39 * 4 * 2 * MS, rel=0.01), (
+        "one beside three takes four times as long"
+    )
+    for due in (r.due_ns for r in server.emissions() if r.aborted):
+        gaps = [b - a for a, b in pairwise(due) if joined[0] <= a and b <= joined[-1]]
+        assert gaps == pytest.approx([4 * 2 * MS] * len(gaps), abs=1000), "those that ran before are slowed as well"
+        assert len(gaps) > 30
 
 
 def test_requests_beyond_the_limit_wait_their_turn(serve):
