@@ -29,7 +29,7 @@ class Aiohttp:
     """aiohttp at its best: one pooled session, bytes as they come."""
 
     def __init__(self):
-        self.session = None
+        self.session, self.turn = None, asyncio.Lock()
 
     async def chat(self, target, request, *, request_id):
         import aiohttp
@@ -44,7 +44,7 @@ class Aiohttp:
             async for data in response.content.iter_any():
                 recording.add(data, time.monotonic_ns())
         recording.end_ns = time.monotonic_ns()
-        return await to_exchange(recording)
+        return await to_exchange(recording, self.turn)
 
     async def aclose(self):
         await self.session.close()

@@ -26,6 +26,7 @@ class ProxyClient:
     def __init__(self, *, proxy: str | None = None) -> None:
         self._proxy = proxy
         self._client: httpx2.AsyncClient | None = None
+        self._turn = asyncio.Lock()
 
     async def chat(self, target: Target, request: ChatRequest, *, request_id: str | None = None) -> Exchange:
         """As `WireClient.chat`."""
@@ -62,7 +63,7 @@ class ProxyClient:
                 recording.fail("protocol", f"{type(error).__name__}: {error}")
             recording.closed_early = True
         recording.end_ns = recording.end_ns or time.monotonic_ns()
-        return await to_exchange(recording)
+        return await to_exchange(recording, self._turn)
 
     async def aclose(self) -> None:
         if self._client is not None:

@@ -96,15 +96,20 @@ class Recording:
         return at
 
 
-async def to_exchange(recording: Recording) -> Exchange:
-    """Reads a recording. Never raises for what the server sent."""
+async def to_exchange(recording: Recording, turn: asyncio.Lock) -> Exchange:
+    """Reads a recording. Never raises for what the server sent.
+
+    Streams that share a client share its `turn`: when many end together, one at a time is read, so that between two
+    looks at the sockets there is one short step and not one for each of them.
+    """
     reply = Reply(max_depth=recording.limits.max_depth)
     error: ExchangeError | None = None
     done_us: int | None = None
     try:
         _check_head(recording)
         if _is_stream(recording):
-            done_us = await _read_stream(recording, reply)
+            async with turn:
+                done_us = await _read_stream(recording, reply)
             _check_stream(recording, reply)
         elif recording.failure is None:
             reply.whole(recording.body, recording.us(recording.end_ns) or 0)

@@ -239,6 +239,7 @@ class WireClient:
         self._busy: set[Connection] = set()
         self._make_ssl = ssl_context
         self._ssl: ssl.SSLContext | None = None
+        self._turn = asyncio.Lock()
 
     async def chat(self, target: Target, request: ChatRequest, *, request_id: str | None = None) -> Exchange:
         """One chat completion. Failures are in the result; only cancellation and bad settings raise.
@@ -259,7 +260,7 @@ class WireClient:
                 raise
             finally:
                 self._release(origin, connection)
-        return await to_exchange(recording)
+        return await to_exchange(recording, self._turn)
 
     async def aclose(self) -> None:
         """Closes every connection, those in use as well."""

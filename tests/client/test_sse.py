@@ -116,6 +116,27 @@ def test_no_server_text_can_make_the_reader_raise(payloads, streaming):
         data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         recording.add(b"data: " + data + b"\n\n" if streaming else data, 1000 * i)
     recording.end_ns = 10**6
-    got = asyncio.run(to_exchange(recording))
+    got = asyncio.run(to_exchange(recording, asyncio.Lock()))
     assert got.ok == (got.error is None)
     assert got.model_dump_json()
+
+
+def test_streams_that_end_together_are_read_one_at_a_time_so_that_the_sockets_get_their_turn():
+    event = json.dumps({"choices": [{"index": 0, "delta": {"content": "x"}, "finish_reason": "stop"}]}).encode()
+
+    def ended():
+        recording = Recording(Limits(), streaming=True, transport="wire")
+        recording.status, recording.headers = 200, {"content-type": "text/event-stream"}
+        recording.add(b"data: " + event + b"\n\n" + b"data: [DONE]\n\n", 1000)
+        return recording
+
+    async def turns(recordings):
+        lock, count = asyncio.Lock(), 0
+        reading = asyncio.gather(*(to_exchange(one, lock) for one in recordings))
+        while not reading.done():
+            await asyncio.sleep(0)
+            count += 1
+        assert all(exchange.ok for exchange in await reading)
+        return count
+
+    assert asyncio.run(turns([ended() for _ in range(30)])) >= 30
