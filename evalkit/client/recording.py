@@ -109,6 +109,7 @@ async def to_exchange(recording: Recording, turn: asyncio.Lock) -> Exchange:
         _check_head(recording)
         if _is_stream(recording):
             async with turn:
+                await asyncio.sleep(0)  # while this one holds the turn, the others wait and the sockets are served
                 done_us = await _read_stream(recording, reply)
             _check_stream(recording, reply)
         elif recording.failure is None:
