@@ -109,7 +109,10 @@ def _client_error(checklist: Checklist, facts: Facts, readings: Readings, mode: 
     ]
     if too_much:
         text += f": {' and '.join(too_much)} is too much for a claim of {at_least:g}x"
-    status = Status.INCONCLUSIVE if too_much else Status.PASS
+    unknown = next((e.warning for e in at if e.short), None)
+    if unknown:
+        text += f"; {unknown}"
+    status = Status.INCONCLUSIVE if too_much or unknown else Status.PASS
     data: dict[str, object] = {"share": own / middle, "limit": limit, "error_ms": own, "lag_ms": lag, "cpu": cpu}
     observed = f"{own / middle:.2%}"
     return make(

@@ -112,6 +112,7 @@ def _compare(
     ttft: list[float] = []
     e2e: list[float] = []
     gaps: list[float] = []
+    paces: list[float] = []
     for name, reply in good.items():
         start, *times = truth[name]
         ttft.append((reply.first_chunk_us or 0) / 1000 - (times[0] - start) / 1e6)
@@ -120,6 +121,7 @@ def _compare(
             true_gap = (times[-1] - times[0]) / (len(times) - 1)
             read_gap = (reply.chunks[-1][0] - reply.chunks[0][0]) * 1000 / (len(times) - 1)
             gaps.append(read_gap / true_gap - 1)
+            paces.append(1e9 / true_gap)
     middle = median((r.done_us or 1) / 1000 for r in good.values())
     return ClientError(
         streams=streams,
@@ -132,6 +134,7 @@ def _compare(
         events=sum(len(r.chunks) for r in good.values()),
         cpu_share=seen[1],
         transport=seen[2],
+        reached_per_s=streams * fmean(paces) if paces else None,
     )
 
 

@@ -7,6 +7,8 @@ from evalkit.findings import Frozen
 
 #: own error as a share of E2E, and share of one core, beyond which figures are not to be trusted
 MOST_ERROR, MOST_CPU = 0.05, 0.95
+#: share of the events asked for that a calibration has to send for its error to stand for that load
+ENOUGH_REACHED = 0.75
 
 
 class TimedSample(Frozen):
@@ -55,6 +57,13 @@ class ClientError(Frozen):
     transport: str = "wire"
     #: of one core, while the streams ran
     cpu_share: float = 0.0
+    #: events a second that the emitter really sent on all streams; None: not looked at
+    reached_per_s: float | None = None
+
+    @property
+    def short(self) -> bool:
+        """Whether the emitter sent clearly less than it was asked to: the error at the asked rate is not known."""
+        return self.reached_per_s is not None and self.reached_per_s < ENOUGH_REACHED * self.events_per_s
 
     @property
     def warning(self) -> str | None:
@@ -64,6 +73,9 @@ class ClientError(Frozen):
             return f"evalkit's own error is {self.e2e_error_share:.1%} of the end-to-end time {at}"
         if self.cpu_share > MOST_CPU:
             return f"evalkit uses {self.cpu_share:.0%} of a core {at}: this is its capacity here"
+        if self.short:
+            sent = f"{self.reached_per_s:,.0f} of {self.events_per_s:,.0f} events a second"
+            return f"only {sent} could be sent on {self.streams} streams: beyond, the error is not known"
         return None
 
 

@@ -113,6 +113,10 @@ def test_an_unknown_or_large_own_error_leaves_the_claim_open():
         found(checklist(speedup={"at_least": 1.5}), timed, client_errors=(large,))("client-error").status
         is Status.INCONCLUSIVE
     )
+    short = large.model_copy(update={"e2e_error_ms": 0.1, "e2e_error_share": 0.0, "reached_per_s": 20.0})
+    finding = found(checklist(speedup={"at_least": 1.5}), timed, client_errors=(short,))("client-error")
+    assert finding.status is Status.INCONCLUSIVE
+    assert "only 20 of 50 events a second" in finding.summary
 
 
 def test_a_warm_cache_for_one_mode_leaves_it_open():

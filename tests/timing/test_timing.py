@@ -188,6 +188,7 @@ def test_the_clients_own_error_is_small_and_measured():
     assert min(one.itl_error_share for one in got) < 0.2  # the quietest of three: other programs run here too
     assert all(one.e2e_error_ms > -1 for one in got)
     assert all(one.cpu_share > 0 for one in got)
+    assert max(one.reached_per_s for one in got) == pytest.approx(200, rel=0.2)
 
 
 def test_a_load_beyond_this_machine_is_said():
@@ -198,3 +199,5 @@ def test_a_load_beyond_this_machine_is_said():
     assert fine.warning is None
     assert "20,000 events a second" in fine.model_copy(update={"e2e_error_share": 0.06}).warning
     assert "capacity" in fine.model_copy(update={"cpu_share": 0.97}).warning
+    assert fine.model_copy(update={"reached_per_s": 19_000.0}).warning is None
+    assert "only 9,000 of 20,000 events a second" in fine.model_copy(update={"reached_per_s": 9_000.0}).warning
