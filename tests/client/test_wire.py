@@ -209,7 +209,6 @@ def test_deadlines_end_a_request(script, limits, words, client):
     assert time.monotonic() - started < 3
     assert got.error.kind == "timeout"
     assert words in got.error.message
-    assert server.closed.is_set() or True
 
 
 def test_a_server_without_an_end_is_cut_at_the_cap():

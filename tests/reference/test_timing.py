@@ -163,7 +163,7 @@ def test_a_client_that_leaves_is_logged_and_frees_its_place(serve):
         next(reply.iter_lines())
     started = time.monotonic()
     chat(server, "next", max_tokens=1)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5, "the one that left would have kept its place for 10 s"
     assert server.emissions()[0].aborted
 
 
