@@ -205,7 +205,7 @@ def test_deadlines_end_a_request(script, limits, words, client):
     if client is ProxyClient:
         words = ""
     started = time.monotonic()
-    got, server = ask(script, limits=limits, client=client)
+    got, _ = ask(script, limits=limits, client=client)
     assert time.monotonic() - started < 3
     assert got.error.kind == "timeout"
     assert words in got.error.message
