@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import Any, Self, TextIO
+
+#: Finished requests whose records stay in memory, about 5 KB each for replies of 32 tokens. Python's allocator gives
+#: little back, so without a bound the process stays as large as the busiest stretch between two clears made it.
+KEEP = 2000
 
 
 @dataclass
@@ -43,10 +48,10 @@ class Emission:
 
 
 class EmissionLog:
-    """Finished requests in the order in which they ended; also one JSON line each in a file."""
+    """The last `KEEP` finished requests in the order in which they ended; in a file all of them, a JSON line each."""
 
     def __init__(self, path: str | Path | None = None) -> None:
-        self._records: list[Emission] = []
+        self._records: deque[Emission] = deque(maxlen=KEEP)
         self._lock = Lock()
         self._file: TextIO | None = Path(path).open("a", encoding="utf-8") if path else None  # noqa: SIM115
 
@@ -58,6 +63,7 @@ class EmissionLog:
                 self._file.flush()
 
     def records(self) -> list[Emission]:
+        """What is kept in memory, the oldest first."""
         with self._lock:
             return list(self._records)
 

@@ -89,7 +89,7 @@ class ReferenceServer:
         self._log.close()
 
     def emissions(self) -> list[Emission]:
-        """Records of the finished requests so far, in the order in which they ended."""
+        """Records of the last `emissions.KEEP` finished requests, in the order in which they ended."""
         return self._log.records()
 
     def clear_emissions(self) -> None:
