@@ -9,6 +9,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import evalkit
 from evalkit.checklist.schema import Checklist, Endpoint
@@ -25,7 +26,19 @@ from evalkit.run.show import Show
 from evalkit.serving.launch import Running
 from evalkit.timing.facts import TimedSample
 
+#: two requests further apart belong to two sittings: no single request may take so long
+_PAUSE_S = 900.0
 _KIND_OF = {kind.model: name for name, kind in KINDS.items()}
+
+
+def seconds_of(facts: Facts) -> float:
+    """Seconds that the sittings of `facts` took. One that was killed wrote no end: its requests tell how long it was."""
+    end = facts.end
+    since = datetime.fromisoformat(end.finished_at if end else facts.start.started_at).timestamp()
+    written = [*(s.exchange.written_at for s in facts.timed), *(a.exchange.written_at for a in facts.answers)]
+    times = sorted(datetime.fromisoformat(at).timestamp() for at in written if at)
+    gaps = (b - a for a, b in pairwise([since, *(t for t in times if t > since)]))
+    return (end.seconds if end else 0.0) + sum(gap for gap in gaps if gap <= _PAUSE_S)
 
 
 class Recorder:
@@ -41,6 +54,7 @@ class Recorder:
         #: why the run ended before its plan did
         self.stopped: str | None = None
         self._writing = threading.Lock()
+        self._earlier_s = seconds_of(self.before) if self.before else 0.0
         self._began = time.monotonic()
 
     @property
@@ -91,8 +105,7 @@ class Recorder:
     @property
     def spent_s(self) -> float:
         """Seconds of this run, earlier sittings included."""
-        earlier = self.before.end.seconds if self.before and self.before.end else 0.0
-        return earlier + time.monotonic() - self._began
+        return self._earlier_s + time.monotonic() - self._began
 
     @property
     def left_s(self) -> float | None:

@@ -1,0 +1,48 @@
+"""The minutes of a budget are those of all sittings, also of one that was killed."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.client.types import Exchange
+from evalkit.run.facts import Facts, RunEnd, RunStart
+from evalkit.run.recorder import seconds_of
+from evalkit.timing.facts import TimedSample
+
+BEGAN = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+def at(seconds):
+    return (BEGAN + timedelta(seconds=seconds)).isoformat(timespec="microseconds")
+
+
+def facts(written, end=None):
+    start = RunStart(
+        run_id="r", started_at=at(0), evalkit_version="0", plan_sha256="0" * 64, checklist_sha256="0" * 64,
+        platform="p", python="3",
+    )  # fmt: skip
+    timed = tuple(
+        TimedSample(
+            mode="autoregressive", concurrency=1, prompt_id=f"p{i}", repeat=0, position=i,
+            exchange=Exchange(ok=True, text="x", done_us=1, written_at=at(seconds)),
+        )
+        for i, seconds in enumerate(written)
+    )  # fmt: skip
+    return Facts(start=start, timed=timed, end=end)
+
+
+def test_a_killed_sitting_is_charged_up_to_its_last_request():
+    assert seconds_of(facts([5, 300, 610])) == 610
+
+
+def test_a_sitting_that_ended_is_charged_by_its_own_count_and_a_killed_one_after_it_is_added():
+    end = RunEnd(finished_at=at(100), seconds=98.5)
+    assert seconds_of(facts([5, 90], end)) == 98.5
+    # the next sitting began two hours later and was killed after 40 seconds
+    assert seconds_of(facts([5, 90, 7300, 7340], end)) == 98.5 + 40
+
+
+@given(st.lists(st.floats(0.001, 100_000), max_size=20))
+def test_the_charge_is_never_more_than_the_time_that_passed(written):
+    assert 0 <= seconds_of(facts(written)) <= max(written, default=0) + 1e-3
