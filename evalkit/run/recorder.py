@@ -32,7 +32,7 @@ _KIND_OF = {kind.model: name for name, kind in KINDS.items()}
 
 
 def seconds_of(facts: Facts) -> float:
-    """Seconds that the sittings of `facts` took. One that was killed wrote no end: its requests tell how long it was."""
+    """Seconds that the sittings of `facts` took. One that was killed wrote no end: its requests tell."""
     end = facts.end
     since = datetime.fromisoformat(end.finished_at if end else facts.start.started_at).timestamp()
     written = [*(s.exchange.written_at for s in facts.timed), *(a.exchange.written_at for a in facts.answers)]
