@@ -11,6 +11,7 @@ from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, Finding, Frozen, ItemId, 
 from evalkit.items import context, hardware, modes, quality, serving
 from evalkit.items import license as license_item
 from evalkit.modes import INCUMBENT
+from evalkit.next_steps import next_steps
 from evalkit.run.facts import Facts
 from evalkit.waivers import WaiverUse, apply
 
@@ -120,7 +121,7 @@ def settle(
         modes=tuple(results),
         waivers=waivers,
         strict=strict,
-        next_steps=tuple(_steps(items)),
+        next_steps=next_steps(items, results),
         profile=checklist.profile,
         incumbent=_incumbent(checklist, findings, best),
     )
@@ -264,17 +265,6 @@ def _reasons(  # noqa: PLR0917  called once
     else:
         reasons += [f"{r.mode} {r.qualified}: {r.reasons[0]}" for r in adopted if r.qualified != "pass" and r.reasons]
     return list(dict.fromkeys(reasons))
-
-
-def _steps(items: tuple[ItemResult, ...]) -> list[str]:
-    """What would settle whatever is open, most of it first, each once."""
-    steps = [
-        f"{f.id}{f' ({f.mode})' if f.mode else ''}: {f.remedy}"
-        for i in items
-        for f in i.findings
-        if f.counts and i.required and f.remedy and (f.status.open or f.status is Status.FAIL)
-    ]
-    return list(dict.fromkeys(steps))
 
 
 def _incumbent(checklist: Checklist, findings: dict[ItemId, list[Finding]], best: str | None) -> str:

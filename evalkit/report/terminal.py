@@ -11,6 +11,7 @@ from evalkit.text import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+_MOST_WAIVERS = 8
 _STYLES = {"go": "bold green", "no-go": "bold red", "inconclusive": "bold yellow"}
 _STATUS = {"pass": "green", "fail": "bold red", "warn": "yellow", "inconclusive": "yellow", "error": "yellow"}
 
@@ -53,14 +54,19 @@ def _print(doc: dict[str, Any], console: Console, report_path: str | None) -> No
         )
     console.print()
     console.print(_items(doc))
-    for title, lines in (("Waivers", view.waiver_rows(doc)), ("Next", doc["next_steps"])):
-        if lines:
+    waivers = view.waiver_rows(doc)
+    rest = f"{len(waivers) - _MOST_WAIVERS} more in the report" if len(waivers) > _MOST_WAIVERS else ""
+    for title, block in (
+        ("Waivers", view.Steps("", waivers[:_MOST_WAIVERS], rest)),
+        ("Next", view.next_steps(doc)),
+    ):
+        if block.lines:
             console.print()
-            console.print(Text(title, style="bold"))
-            for line in lines[:8]:
+            console.print(Text(title, style="bold").append(f"  {block.purpose}".rstrip(), "not bold"))
+            for line in block.lines:
                 console.print(_bullet(one_line(line, limit=600)))
-            if len(lines) > 8:
-                console.print(Text(f"  … and {len(lines) - 8} more in the report"))
+            if block.rest:
+                console.print(Text(f"  … {block.rest}"))
     if report_path:
         console.print()
         console.print(Text(f"Report: {one_line(report_path, limit=1000)}"), soft_wrap=True)

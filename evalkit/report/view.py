@@ -35,6 +35,7 @@ QUESTIONS = {
 #: waivers named above the verdict's reasons; all of them are listed below the checklist
 _MOST_WAIVERS = 3
 _MOST_REASONS = 3
+_MOST_STEPS = 6
 #: the finding that carries an item's figure, shown when nothing failed
 _HEADLINES = {
     "license": "license.commercial-use",
@@ -123,6 +124,26 @@ def why(doc: Document) -> list[tuple[str, str]]:
         ("Why?", _because(doc["reasons"])),
         ("Against the model used today?", _sentence(versus(doc))),
     ]
+
+
+class Steps(NamedTuple):
+    """What to do next: what the list is for, its lines, and how many were left out."""
+
+    purpose: str
+    lines: list[str]
+    rest: str
+
+
+def next_steps(doc: Document) -> Steps:
+    """The first six steps; they come in order of urgency."""
+    steps = [_sentence(step) for step in doc["next_steps"]]
+    more = len(steps) - _MOST_STEPS
+    stands = doc["verdict"] == "go"
+    return Steps(
+        "The verdict stands without it; it is about modes that did not qualify:" if stands else "Most urgent first:",
+        steps[:_MOST_STEPS],
+        f"{more} more in the details, each beside its finding." if more > 0 else "",
+    )
 
 
 def _because(reasons: list[str]) -> str:

@@ -54,3 +54,22 @@ def test_every_reason_against_a_mode_is_in_the_details() -> None:
     doc["modes"][1] |= {"qualified": "fail", "reasons": ["modes.speedup: slower.", "quality.floor: below."]}
     for text in (markdown.render(doc), html.render(doc)):
         assert "quality.floor: below" in text.split("Details", 1)[1]
+
+
+def test_of_many_next_steps_the_first_six_are_told_and_how_many_more_there_are() -> None:
+    steps = [f"modes.x (diffusion): step number {n}" for n in range(1, 10)]
+    doc = document(verdict="inconclusive", recommended_mode=None, exit_code=3, next_steps=steps)
+    for text in (markdown.render(doc), html.render(doc), terminal.render(doc)):
+        head = text.split("Speed of the modes", 1)[0]
+        assert "step number 6." in head
+        assert "step number 7" not in head
+        assert "3 more in the details, each beside its finding." in head
+        assert "Most urgent first:" in head
+    assert json.loads(to_json(doc))["next_steps"] == steps
+
+
+def test_after_a_go_the_next_steps_are_told_to_be_about_other_modes() -> None:
+    for text in (markdown.render(document()), html.render(document()), terminal.render(document())):
+        head = " ".join(text.split("Speed of the modes", 1)[0].split())
+        assert "The verdict stands without it; it is about modes that did not qualify:" in head
+        assert "in the details, each beside" not in head
