@@ -33,7 +33,7 @@ def one_of_each(server, number):
     chat_events(server, "stream", max_tokens=8, ignore_eos=True)
     post(server, "/generate", {"text": "native", "sampling_params": {"max_new_tokens": 4}})
     post(server, "/v1/chat/completions", {"messages": []})
-    body = ask("left", stream=True, max_tokens=200, ignore_eos=True)
+    body = ask("left", stream=True, max_tokens=100, ignore_eos=True)
     with CLIENT.stream("POST", server.base_url + "/v1/chat/completions", json=body) as reply:
         next(reply.iter_lines())
 
@@ -51,7 +51,7 @@ def test_the_log_keeps_the_last_records_in_memory_and_all_of_them_in_its_file(tm
 
 def test_after_many_requests_no_more_objects_live_than_after_a_few(monkeypatch):
     monkeypatch.setattr(emissions, "KEEP", 10)
-    with ReferenceServer(Script(ttft_ms=0, ms_per_forward=2)) as server:
+    with ReferenceServer(Script(ttft_ms=0, ms_per_forward=1)) as server:
         for number in range(8):
             one_of_each(server, number)
         early = alive()
