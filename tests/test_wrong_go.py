@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evalkit.checklist.schema import Checklist
+from evalkit.checklist.loader import load_checklist
+from evalkit.checklist.schema import Checklist, Request
 from evalkit.client.types import Exchange, ExchangeError
-from evalkit.findings import Status
+from evalkit.findings import Finding, Status
 from evalkit.hub.facts import CandidateFacts, CardLicense, TextFile
-from evalkit.items import context, serving
+from evalkit.items import context, modes, serving
 from evalkit.items import license as license_item
 from evalkit.report.changes import changes
 from evalkit.report.gate import distrust
-from evalkit.run.facts import RunEnd
+from evalkit.report.sizing import sizing
+from evalkit.run.facts import Facts, RunEnd
+from evalkit.run.setup import prepare
 from evalkit.serving.facts import Afterwards, EndpointFacts, Identity, ServerContext
+from evalkit.timing.facts import TimedSample
+from evalkit.timing.prompts import PromptSet, load_prompts
 from evalkit.verdict import decide
-from tests.support.quality_run import DECIDING, NOW, run_facts
+from tests.support.quality_run import DECIDING, NOW, run_facts, timed
 
 AR, DIFF, SELF = "autoregressive", "diffusion", "self-speculation"
 GO = run_facts(cases=24, prompts=22)
@@ -200,3 +207,110 @@ def test_a_reading_of_the_codes_license_says_nothing_of_the_weights():
     found = license_item.decide(asked, GO.model_copy(update={"candidates": (candidate,)}), NOW)
     assert [f.status for f in of(found, "license.commercial-use")] == [Status.INCONCLUSIVE]
     assert not of(found, "license.reading")
+
+
+# -- evidence that is counted twice -----------------------------------------------------------------------------------
+
+
+def prompt_file(tmp_path: Path, texts: list[str], **more: Any) -> PromptSet:
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps({"id": f"p{n}", "prompt": t, **more}) + "\n" for n, t in enumerate(texts)))
+    return load_prompts([path], Request())
+
+
+def asked(prompts: PromptSet, samples: tuple[TimedSample, ...] = GO.timed) -> Facts:
+    """The constructed run, had it sent these prompts."""
+    by_id = {p.id: p for p in prompts.prompts}
+    sent = [
+        s.model_copy(update={"same_as": by_id[s.prompt_id].same_as, "cluster": by_id[s.prompt_id].cluster})
+        for s in samples
+    ]
+    return GO.model_copy(update={"timed": tuple(sent), "prompts": prompts.facts})
+
+
+def modes_of(facts: Facts, **settings: Any) -> list[Finding]:
+    return modes.decide(checklist({"modes": {"speedup": {"at_least": 1.3}, **settings}}), facts, NOW)
+
+
+def test_one_prompt_under_many_ids_is_one_piece_of_evidence(tmp_path):
+    different = asked(prompt_file(tmp_path, [f"Say {n}." for n in range(22)]))
+    assert [f.status for f in of(modes_of(different), "modes.speedup", DIFF)] == [Status.PASS]
+    assert not of(modes_of(different), "modes.distinct-prompts")
+    few = asked(prompt_file(tmp_path, [f"Say {n % 19}." for n in range(22)]))
+    found = modes_of(few)
+    assert [f.status for f in of(found, "modes.speedup", DIFF)] == [Status.INCONCLUSIVE]
+    assert [f.summary for f in of(found, "modes.distinct-prompts")] == [
+        "3 of 22 prompts repeat the text of another: they count once, 19 are distinct."
+    ]
+    assert decide(checklist(), few, NOW).verdict != "go"
+
+
+def test_copies_of_a_fast_prompt_do_not_outweigh_the_others(tmp_path):
+    """20 slow prompts and 180 copies of one that gains much: its gain is one of 21."""
+    prompts = prompt_file(tmp_path, [f"Say {n}." if n < 20 else "Count." for n in range(200)])
+    samples = [
+        timed(mode, n, repeat, 500 / ((2.0 if n >= 20 else 1.01) if mode == DIFF else 1.0), "x")
+        for n in range(200)
+        for repeat in range(2)
+        for mode in (AR, DIFF)
+    ]
+    found = of(modes_of(asked(prompts, tuple(samples))), "modes.speedup", DIFF)
+    assert [f.status for f in found] == [Status.FAIL]
+    assert found[0].data["pairs"] == 21
+
+
+def test_the_same_text_is_the_same_prompt_whatever_length_it_may_have_and_in_whatever_file(tmp_path):
+    for name, tokens in (("a", 64), ("b", 512)):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"id": name, "prompt": "Hi.", "max_tokens": tokens}))
+    found = load_prompts([tmp_path / "a.jsonl", tmp_path / "b.jsonl"], Request())
+    assert [p.same_as for p in found.prompts] == [None, "a"]
+    assert [p.repeated for p in found.facts] == [0, 1]
+
+
+def test_one_conversation_that_outweighs_the_others_is_no_sample():
+    """181 turns of one conversation that gains much, and 20 prompts that gain nothing."""
+    samples = [
+        timed(mode, n, repeat, 500 / ((2.0 if n >= 20 else 1.01) if mode == DIFF else 1.0), "x").model_copy(
+            update={"cluster": "one" if n >= 20 else None}
+        )
+        for n in range(201)
+        for repeat in range(2)
+        for mode in (AR, DIFF)
+    ]
+    found = modes_of(GO.model_copy(update={"timed": tuple(samples)}))
+    assert [f.status for f in of(found, "modes.speedup", DIFF)] == [Status.INCONCLUSIVE]
+
+
+@pytest.mark.parametrize("copies", ["text", "cluster"])
+def test_a_percentile_needs_as_many_distinct_prompts(tmp_path, copies):
+    """60 readings of ten texts, or of ten conversations, bound no p95."""
+    texts = [f"Say {n % 10 if copies == 'text' else n}." for n in range(60)]
+    prompts = prompt_file(tmp_path, texts)
+    samples = [
+        timed(mode, n, r, 500 / (2 if mode == DIFF else 1), "x")
+        for n in range(60)
+        for r in range(2)
+        for mode in (AR, DIFF)
+    ]
+    facts = asked(prompts, tuple(samples))
+    if copies == "cluster":
+        grouped = [s.model_copy(update={"cluster": f"talk {s.position % 10}"}) for s in facts.timed]
+        facts = facts.model_copy(update={"timed": tuple(grouped)})
+    asks = {"latency": {"e2e_p95_ms": 9000}, "goodput": 0.95}
+    found = modes_of(facts, **asks)
+    assert [f.status for f in of(found, "modes.latency-e2e-p95", DIFF)] == [Status.INCONCLUSIVE]
+    assert [f.status for f in of(found, "modes.goodput", DIFF)] == [Status.INCONCLUSIVE]
+    apart = asked(prompt_file(tmp_path, [f"Say {n}." for n in range(60)]), tuple(samples))
+    found = modes_of(apart, **asks)
+    assert [f.status for f in of(found, "modes.latency-e2e-p95", DIFF)] == [Status.PASS]
+    assert [f.status for f in of(found, "modes.goodput", DIFF)] == [Status.PASS]
+
+
+def test_what_prompts_can_decide_is_said_before_a_run(tmp_path):
+    prompt_file(tmp_path, [f"Say {n % 19}." for n in range(60)])
+    own = {"prompts": ["p.jsonl"], "modes": {AR: {"endpoint": "http://h:1"}, DIFF: {"endpoint": "http://h:2"}}}
+    (tmp_path / "c.yaml").write_text(json.dumps(own | {"items": {"modes": {"latency": {"e2e_p95_ms": 9000}}}}))
+    said = sizing(prepare(load_checklist(tmp_path / "c.yaml")), NOW.date())
+    assert "19 independent prompts: a speed-up needs at least 20" in said["problems"]
+    assert "latency.e2e_p95_ms: 19 independent prompts, a bound needs at least 59" in said["problems"]
+    assert "41 of 60 prompts repeat the text of another: they count once" in said["notes"]

@@ -29,7 +29,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
         remedy = "start a server for each mode and name it under `modes:`, or pass --mode NAME=URL"
         return [check.MEASURED.finding(Status.ERROR, text, remedy=remedy)]
     readings = Readings(facts.timed)
-    findings = [_own_prompts(facts)]
+    findings = [_own_prompts(facts), *_distinct_prompts(facts)]
     if not checklist.adopted:
         text = f"only the baseline {checklist.baseline.speed} is configured: there is nothing to compare it with."
         remedy = "configure the mode you consider, or set `adopt: [autoregressive]` to judge the baseline alone"
@@ -65,6 +65,20 @@ def _own_prompts(facts: Facts) -> Finding:
     return check.OWN_PROMPTS.finding(Status.WARN, "only the shipped prompts were timed: yours may gain less or more.")
 
 
+def _distinct_prompts(facts: Facts) -> list[Finding]:
+    """Said only where a text stands more than once."""
+    count, again = sum(p.count for p in facts.prompts), sum(p.repeated for p in facts.prompts)
+    if not again:
+        return []
+    text = f"{again} of {count} prompts repeat the text of another: they count once, {count - again} are distinct."
+    data: dict[str, object] = {"prompts": count, "repeated": again, "distinct": count - again}
+    return [
+        check.DISTINCT_PROMPTS.finding(
+            Status.WARN, text, observed=str(count - again), known_by=KnownBy.OBSERVED, data=data
+        )
+    ]
+
+
 def _measured(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding:
     level = checklist.items.modes.level
     sent, good = readings.all(mode, level), readings.good(mode, level)
@@ -80,7 +94,7 @@ def _measured(checklist: Checklist, facts: Facts, readings: Readings, mode: str)
         errors = sorted({s.exchange.error.message for s in sent if s.exchange.error})[:2]
         why = "; ".join(errors) or "every answer was empty"
         return make(Status.ERROR, f"none of {len(sent)} requests came back usable: {why}.", mode=mode)
-    prompts = len({s.prompt_id for s in good})
+    prompts = len({s.prompt for s in good})
     return make(
         Status.PASS,
         f"{len(good)} of {len(sent)} requests on {prompts} prompts timed at {level} streams.",
@@ -103,8 +117,9 @@ def _speedup(mode: str, claim: speed.Claim | None) -> Finding:
             Status.INCONCLUSIVE, text, mode=mode, threshold=threshold, remedy=remedy, data=_needed(claim.needed)
         )
     shown = f"{found.ratio:.2f}x ({found.confidence * 100:g}% interval {found.low:.2f} to {found.high:.2f})"
+    apart = f" ({found.clusters} independent)" if found.clusters < found.pairs else ""
     words = {
-        Status.PASS: f"end to end {shown} as fast as {claim.baseline} on {found.pairs} prompts",
+        Status.PASS: f"end to end {shown} as fast as {claim.baseline} on {found.pairs} prompts{apart}",
         Status.FAIL: f"end to end {shown} as fast as {claim.baseline}: below the {claim.at_least:g}x asked for",
     }.get(claim.status, f"end to end {shown} as fast as {claim.baseline}, open: {claim.reason}")
     if found.low <= 1:
@@ -125,6 +140,7 @@ def _speedup(mode: str, claim: speed.Claim | None) -> Finding:
             "high": found.high,
             "confidence": found.confidence,
             "pairs": found.pairs,
+            "independent": found.clusters,
             "method": found.method,
             "slower_share": found.slower_share,
             "worst_decile": found.worst_decile,

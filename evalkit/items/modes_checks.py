@@ -10,6 +10,12 @@ OWN_PROMPTS = Check(
     "Speed by diffusion or speculation depends on the text: code and lists gain more than prose.",
     "put 60 or more of your production prompts in a .jsonl file and name it under `prompts:`",
 )
+DISTINCT_PROMPTS = Check(
+    "modes.distinct-prompts",
+    "Prompts of one text count once",
+    "One text under many ids is read more often, but says nothing of other texts: it must not pass for a sample.",
+    "give prompts that differ: 20 distinct ones are the least for a verdict on speed, a p95 needs 59",
+)
 MEASURED = Check(
     "modes.measured",
     "The mode was timed",
@@ -162,6 +168,7 @@ LATENCY = {
 }
 
 CHECKS: tuple[Check, ...] = (
-    OWN_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, WARM_UP, NOISE_FLOOR,
-    ORDER_TREND, LENGTH, FIXED_LENGTH, STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, FRONTIER, COST,
+    OWN_PROMPTS, DISTINCT_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, WARM_UP,
+    NOISE_FLOOR, ORDER_TREND, LENGTH, FIXED_LENGTH, STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY,
+    FRONTIER, COST,
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 
@@ -11,7 +12,10 @@ from evalkit.timing.facts import TimedSample
 
 
 class Readings:
-    """Samples of one run by mode and concurrency: those with natural length, or those of the fixed-length diagnosis."""
+    """Samples of one run by mode and concurrency: those with natural length, or those of the fixed-length diagnosis.
+
+    Prompts are told apart by their text: further ids of a text are further repeats of its prompt, and count once.
+    """
 
     def __init__(self, samples: Iterable[TimedSample], *, fixed_length: bool = False) -> None:
         self._samples: dict[tuple[str, int], list[TimedSample]] = {}
@@ -33,7 +37,7 @@ class Readings:
         """E2E in ms of each prompt's repeats."""
         times: dict[str, list[float]] = {}
         for s in self.good(mode, level):
-            times.setdefault(s.prompt_id, []).append((s.exchange.e2e_us or 0) / 1000)
+            times.setdefault(s.prompt, []).append((s.exchange.e2e_us or 0) / 1000)
         return times
 
     def per_token(self, mode: str, level: int) -> dict[str, list[float]]:
@@ -42,21 +46,25 @@ class Readings:
         for s in self.good(mode, level):
             if s.exchange.completion_tokens:
                 each = (s.exchange.e2e_us or 0) / 1000 / s.exchange.completion_tokens
-                times.setdefault(s.prompt_id, []).append(each)
+                times.setdefault(s.prompt, []).append(each)
         return times
 
     def tokens(self, mode: str, level: int) -> dict[str, list[float]]:
         counts: dict[str, list[float]] = {}
         for s in self.good(mode, level):
             if s.exchange.completion_tokens:
-                counts.setdefault(s.prompt_id, []).append(float(s.exchange.completion_tokens))
+                counts.setdefault(s.prompt, []).append(float(s.exchange.completion_tokens))
         return counts
 
     def clusters(self, mode: str, level: int) -> dict[str, str | None]:
-        return {s.prompt_id: s.cluster for s in self.all(mode, level)}
+        return {s.prompt: s.cluster for s in self._firsts_last(mode, level)}
 
     def tags(self, mode: str, level: int) -> dict[str, tuple[str, ...]]:
-        return {s.prompt_id: s.tags for s in self.all(mode, level)}
+        return {s.prompt: s.tags for s in self._firsts_last(mode, level)}
+
+    def _firsts_last(self, mode: str, level: int) -> list[TimedSample]:
+        """All samples, so that of several ids with one text the one that the others are named by is said last."""
+        return sorted(self.all(mode, level), key=lambda s: s.same_as is None)
 
     def launches(self, mode: str, level: int) -> set[int]:
         return {s.launch for s in self.all(mode, level)}
@@ -68,8 +76,12 @@ class Readings:
         """One value a prompt in ms, its first reading; infinity for a request that failed: it met no target."""
         first: dict[str, TimedSample] = {}
         for s in sorted(self.all(mode, level), key=lambda s: (s.repeat, s.position)):
-            first.setdefault(s.prompt_id, s)
+            first.setdefault(s.prompt, s)
         return [value_ms(s, metric) for s in first.values()]
+
+    def independent(self, mode: str, level: int) -> int:
+        """Of the prompts that were sent: as many independent ones as their clusters allow."""
+        return effective(self.clusters(mode, level).values())
 
     def interleaved(self, one: str, other: str, level: int) -> bool:
         """Whether the two modes were timed in turn rather than one after the other."""
@@ -101,9 +113,19 @@ class Readings:
         """Log times of a mode's starts, of the prompts that were answered in each of them."""
         found: dict[int, dict[str, list[float]]] = {}
         for s in self.good(mode, level):
-            found.setdefault(s.launch, {}).setdefault(s.prompt_id, []).append(math.log(s.exchange.e2e_us or 1))
+            found.setdefault(s.launch, {}).setdefault(s.prompt, []).append(math.log(s.exchange.e2e_us or 1))
         common = set.intersection(*(set(prompts) for prompts in found.values())) if found else set()
         return [[fmean(prompts[p]) for p in sorted(common)] for prompts in found.values()] if common else []
+
+
+def effective(clusters: Iterable[str | None]) -> int:
+    """How many clusters of equal size carry as much as these: (sum of sizes)² over the sum of their squares.
+
+    A prompt without a cluster is one by itself; one that outweighs the rest makes an interval too narrow. Sources: Kish
+    1965, Survey Sampling; for clustered errors Carter, Schnepel & Steigerwald 2017 (Rev. Econ. Stat. 99:698).
+    """
+    sizes = Counter(cluster if cluster is not None else place for place, cluster in enumerate(clusters))
+    return math.floor(sum(sizes.values()) ** 2 / sum(n * n for n in sizes.values()) + 1e-9) if sizes else 0
 
 
 def value_ms(sample: TimedSample, metric: str) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Status
 from evalkit.items.modes_cost import Needed, needed
-from evalkit.items.modes_pairs import Readings
+from evalkit.items.modes_pairs import Readings, effective
 from evalkit.run.facts import Facts
 from evalkit.stats.holm import levels as holm_levels
 from evalkit.stats.planning import prompts_needed
@@ -35,18 +35,20 @@ class Claim:
 def measure(
     readings: Readings, checklist: Checklist, mode: str, level: int, confidence: float, *, per_token: bool = False
 ) -> RatioEstimate | None:
-    """The interval of one mode against the baseline at one concurrency."""
+    """The interval of one mode against the baseline at one concurrency. Its `clusters` are those of equal weight."""
     baseline = checklist.baseline.speed
     read = readings.per_token if per_token else readings.times
     spread, freedom = readings.launch_spread((baseline, mode), level)
-    return estimate(
-        log_ratios(read(baseline, level), read(mode, level)),
-        clusters=readings.clusters(baseline, level),
+    logs, clusters = log_ratios(read(baseline, level), read(mode, level)), readings.clusters(baseline, level)
+    found = estimate(
+        logs,
+        clusters=clusters,
         confidence=confidence,
         extra_variance=spread,
         extra_df=freedom,
         seed=checklist.items.modes.seed,
     )
+    return found and replace(found, clusters=effective(clusters.get(prompt) for prompt in logs))
 
 
 def confidence_at(checklist: Checklist, facts: Facts) -> float:
@@ -100,7 +102,8 @@ def _decide(checklist: Checklist, facts: Facts, readings: Readings, mode: str, f
     target = checklist.items.modes.speedup.at_least
     if found is None or found.pairs < MIN_PAIRS or found.clusters < MIN_PAIRS:
         have = 0 if found is None else min(found.pairs, found.clusters)
-        reason = f"{have} prompts answered in both modes; no verdict below {MIN_PAIRS}"
+        apart = " independent" if found is not None and found.clusters < found.pairs else ""
+        reason = f"{have}{apart} prompts answered in both modes; no verdict below {MIN_PAIRS}"
         return _with_plan(checklist, facts, readings, mode, found, Status.INCONCLUSIVE, reason)
     if found.low >= target:
         return _with_plan(checklist, facts, readings, mode, found, Status.PASS, "")

@@ -163,7 +163,7 @@ def _order_trend(checklist: Checklist, readings: Readings, mode: str) -> Finding
     logs = log_ratios(readings.times(baseline, level), readings.times(mode, level))
     places: dict[str, list[int]] = {}
     for s in readings.all(mode, level):
-        places.setdefault(s.prompt_id, []).append(s.position)
+        places.setdefault(s.prompt, []).append(s.position)
     prompts = [p for p in logs if p in places]
     found = trend([fmean(places[p]) for p in prompts], [logs[p] for p in prompts])
     make = check.ORDER_TREND.finding

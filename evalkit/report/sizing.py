@@ -76,8 +76,7 @@ def _speed(setup: Setup) -> dict[str, Any] | None:
     claims = [mode for mode in checklist.adopted if mode != checklist.baseline.speed]
     if not claims or not item.required or item.not_applicable is not None:
         return None
-    prompts = setup.prompts.prompts
-    clusters = len({prompt.cluster or f"\x00{prompt.id}" for prompt in prompts})
+    prompts, clusters = setup.prompts.prompts, _independent(setup)
     confidence = 1 - (1 - item.confidence) / len(claims)
     ratio = item.speedup.at_least * detectable_ratio(clusters, TYPICAL_SD, confidence)
     can = clusters >= MIN_PAIRS
@@ -92,9 +91,17 @@ def _speed(setup: Setup) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
+def _independent(setup: Setup) -> int:
+    """Prompts of equal text once, and those that go together as their clusters allow."""
+    from evalkit.items.modes_pairs import effective
+
+    return effective(prompt.cluster for prompt in setup.prompts.distinct)
+
+
 def _targets(setup: Setup) -> list[dict[str, Any]]:
     """Latency limits and goodput: distribution-free bounds need a number of prompts."""
-    item, have = setup.checklist.items.modes, len(setup.prompts.prompts)
+    item, have = setup.checklist.items.modes, _independent(setup)
+    word = "prompts" if have == len(setup.prompts.prompts) else "independent prompts"
     wanted = [
         (f"latency.{name}", needed(_PERCENTILES[name.split("_")[1]], item.confidence))
         for name, limit in item.latency.model_dump().items()
@@ -104,7 +111,7 @@ def _targets(setup: Setup) -> list[dict[str, Any]]:
         wanted.append(("goodput", needed(item.goodput, item.confidence)))
     return [
         {"target": name, "prompts": have, "needed": least, "can_decide": have >= least,
-         "text": f"{name}: {have} prompts" + ("" if have >= least else f", a bound needs at least {least}")}
+         "text": f"{name}: {have} {word}" + ("" if have >= least else f", a bound needs at least {least}")}
         for name, least in wanted
     ]  # fmt: skip
 
@@ -156,6 +163,9 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
         yield "the shipped quick prompts are timed: yours may gain less or more"
     if checklist.tasks is None:
         yield "the shipped quick suite is scored: it says nothing about your own tasks"
+    count, distinct = len(setup.prompts.prompts), len(setup.prompts.distinct)
+    if distinct < count:
+        yield f"{count - distinct} of {count} prompts repeat the text of another: they count once"
     minutes, requests = setup.minutes, checklist.budget.requests
     if minutes is not None and cost["minutes"] > minutes:
         yield f"the plan takes up to {cost['minutes']} minutes, the budget is {minutes:g}: it may end before it decides"

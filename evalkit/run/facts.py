@@ -28,6 +28,8 @@ class PromptFacts(Frozen):
     shipped: bool
     longest_chars: int
     max_tokens: int
+    #: prompts whose messages an earlier prompt of the run has as well
+    repeated: int = 0
 
 
 class RunStart(Frozen):

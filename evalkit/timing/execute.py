@@ -116,7 +116,7 @@ class _Execution:
         self.looked: set[int] = set()
         self.settled = False
         self.piloted = settings.pilot is None
-        #: prompt -> mode -> ms of each repeat at the deciding level
+        #: prompt -> mode -> ms of each reading at the deciding level
         self.times: dict[str, dict[str, list[float]]] = {}
 
     def recall(self, known: Sequence[TimedSample], looks: Sequence[Look]) -> None:
@@ -139,7 +139,7 @@ class _Execution:
                 if reason:
                     self.on_event(Stopped(reason=reason))
                     return
-                wanted = [p for p in batch if measured is None or p.prompt_id in measured]
+                wanted = [p for p in batch if measured is None or self.text_of(p) in measured]
                 if wanted and not self.down(batch[0].mode):
                     await self.batch(wanted, level)
                 if deciding and self.look():
@@ -188,6 +188,7 @@ class _Execution:
             position=planned.position,
             launch=planned.launch,
             cluster=prompt.cluster,
+            same_as=prompt.same_as,
             tags=prompt.tags,
             fixed_length=planned.fixed_length,
             salted=salted and planned.prompt_id not in self.settings.cases,
@@ -195,10 +196,14 @@ class _Execution:
             exchange=exchange,
         )
 
+    def text_of(self, planned: Planned) -> str:
+        """As `TimedSample.prompt`."""
+        return self.prompts[planned.prompt_id].same_as or planned.prompt_id
+
     def remember(self, sample: TimedSample) -> None:
         if sample.concurrency != self.plan.decide_at or sample.fixed_length or not sample.answered:
             return
-        modes = self.times.setdefault(sample.prompt_id, {})
+        modes = self.times.setdefault(sample.prompt, {})
         modes.setdefault(sample.mode, []).append((sample.exchange.e2e_us or 0) / 1000)
 
     # -- stopping ----------------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ class TimedSample(Frozen):
     position: int
     launch: int = 0
     cluster: str | None = None
+    #: the prompt that has the very same messages, when another id came first: this is one more reading of it
+    same_as: str | None = None
     tags: tuple[str, ...] = ()
     fixed_length: bool = False
     salted: bool = False
@@ -35,6 +37,11 @@ class TimedSample(Frozen):
     def key(self) -> str:
         """Stable identity under a frozen plan: what resume skips."""
         return f"{self.mode}|{self.concurrency}|{self.prompt_id}|{self.repeat}|{int(self.fixed_length)}"
+
+    @property
+    def prompt(self) -> str:
+        """Whose reading this is: ids of one text are one prompt."""
+        return self.same_as or self.prompt_id
 
     @property
     def answered(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from evalkit.items.modes_pairs import effective
 from evalkit.stats.ratio import MIN_PAIRS, RatioEstimate, estimate, log_ratios
 from evalkit.stats.sequential import confidence_of, obrien_fleming
 from evalkit.timing.facts import Look
@@ -70,12 +71,13 @@ def _settled(  # noqa: PLR0917  called once, right above
     base = {p: times[p][question.baseline] for p in whole}
     logs = log_ratios(base, {p: times[p][mode] for p in whole})
 
+    known = {p: clusters.get(p) for p in whole}
+
     def at(confidence: float) -> RatioEstimate | None:
-        known = {p: clusters.get(p) for p in whole}
         return estimate(logs, clusters=known, confidence=confidence, seed=question.seed)
 
     found = at(confidence_of(boundary))
-    if found is None or min(found.pairs, found.clusters) < MIN_PAIRS:
+    if found is None or min(found.pairs, effective(known.values())) < MIN_PAIRS:
         return False
     if found.high < question.at_least:
         return True

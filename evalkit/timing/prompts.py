@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,13 +26,18 @@ _HINT = 'a line reads {"id": "a", "prompt": "…"} or {"id": "a", "messages": [{
 
 @dataclass(frozen=True)
 class Prompt:
-    """One prompt as production sends it. `sha256` is of the request, without a model name."""
+    """One prompt as production sends it. `sha256` is of the request, without a model name.
+
+    `same_as`: the id of an earlier prompt of the very same messages. The two are readings of one prompt, not two pieces
+    of evidence.
+    """
 
     id: str
     request: ChatRequest
     tags: tuple[str, ...] = ()
     cluster: str | None = None
     sha256: str = ""
+    same_as: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,11 @@ class PromptSet:
 
     prompts: tuple[Prompt, ...]
     facts: tuple[PromptFacts, ...] = ()
+
+    @property
+    def distinct(self) -> tuple[Prompt, ...]:
+        """Prompts of equal text once."""
+        return tuple(p for p in self.prompts if p.same_as is None)
 
     @property
     def sha256(self) -> str:
@@ -56,12 +66,20 @@ def load_prompts(paths: Sequence[Path], request: Request) -> PromptSet:
     prompts: list[Prompt] = []
     facts: list[PromptFacts] = []
     seen: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for path in paths:
         data = _read(path)
-        found = _parse(data, path, request, seen)
+        found = [_told_apart(one, texts) for one in _parse(data, path, request, seen)]
         prompts += found
         facts.append(_facts(path, data, found))
     return PromptSet(tuple(prompts), tuple(facts))
+
+
+def _told_apart(prompt: Prompt, texts: dict[str, str]) -> Prompt:
+    """The prompt, with the first one of the same messages; `texts` holds messages -> id and grows."""
+    text = json.dumps(prompt.request.messages, sort_keys=True)
+    first = texts.setdefault(hashlib.sha256(text.encode()).hexdigest(), prompt.id)
+    return prompt if first == prompt.id else replace(prompt, same_as=first)
 
 
 def _facts(path: Path, data: bytes, prompts: list[Prompt]) -> PromptFacts:
@@ -74,6 +92,7 @@ def _facts(path: Path, data: bytes, prompts: list[Prompt]) -> PromptFacts:
         shipped=is_shipped(path, digest),
         longest_chars=longest,
         max_tokens=max(p.request.max_tokens for p in prompts),
+        repeated=sum(p.same_as is not None for p in prompts),
     )
 
 

@@ -59,7 +59,7 @@ class Plan:
     order: Literal["abba", "random"]
     seed: int
     requests: tuple[Planned, ...]
-    #: numbers of complete prompts at `decide_at` at which the evidence is looked at
+    #: numbers of complete prompts (of equal text: once) at `decide_at` at which the evidence is looked at
     looks: tuple[int, ...] = ()
     #: servers to start one after the other: mode and which of its starts it is
     starts: tuple[tuple[str, int], ...] = ()
@@ -109,6 +109,7 @@ def make_plan(
     rng = random.Random(item.seed)
     order = [prompt.id for prompt in prompts]
     rng.shuffle(order)
+    distinct = sum(prompt.same_as is None for prompt in prompts)
     levels = (item.level, *(level for level in item.concurrency if level != item.level))
     starts = _starts(launched, item, minutes)
     repeats = max(item.repeats, *Counter(mode for mode, _ in starts).values(), 1)
@@ -142,7 +143,7 @@ def make_plan(
         order=item.order,
         seed=item.seed,
         requests=tuple(requests),
-        looks=(len(order),) if starts else look_sizes(len(order)),
+        looks=(distinct,) if starts else look_sizes(distinct),
         starts=starts,
     )
 

@@ -71,7 +71,7 @@ def test_requests_of_the_pilot_and_the_warm_up_count(tmp_path):
 
 def test_a_dry_run_says_starts_minutes_and_what_would_show_and_sends_nothing(tmp_path):
     argv = [sys.executable, "-c", "raise SystemExit(9)"]
-    lines = "".join(json.dumps({"id": f"p{i}", "prompt": "Say it."}) + "\n" for i in range(40))
+    lines = "".join(json.dumps({"id": f"p{i}", "prompt": f"Say {i}."}) + "\n" for i in range(40))
     (tmp_path / "p.jsonl").write_text(lines)
     checklist = {"modes": {AR: {"launch": argv}, DLM: {"launch": argv}}, "prompts": ["p.jsonl"], "tasks": []}
     (tmp_path / "c.yaml").write_text(json.dumps(checklist))
