@@ -24,7 +24,7 @@ def detectable_ratio(n: int, sd: float = TYPICAL_SD, confidence: float = 0.95, p
 def prompts_needed(ratio: float, target: float, sd: float, confidence: float = 0.95, power: float = 0.8) -> int | None:
     """Prompts that settle whether a mode whose true ratio is `ratio` reaches `target`; None: too close to settle."""
     gap = abs(math.log(ratio) - math.log(target))
-    if gap * math.sqrt(_MOST) < sd * 3:
+    if gap * math.sqrt(_MOST) <= sd * 3:
         return None
     n = 20
     for _ in range(8):

@@ -130,3 +130,42 @@ def test_a_paired_difference_never_leaves_minus_one_to_one():
 def test_a_bound_that_meets_the_confidence_exactly_is_one():
     assert bounds([1.0], 0.5, 0.5) == bounds([1.0], 0.5, 0.4999)
     assert (bounds([1.0], 0.5, 0.5).low, bounds([1.0], 0.5, 0.5).high) == (1.0, 1.0)
+
+
+def test_percentiles_of_three_and_of_equal_neighbours():
+    got = [percentile([1.0, 2.0, 4.0], share) for share in (0.25, 0.5, 0.6, 0.75, 1.0)]
+    assert got == pytest.approx([1.5, 2.0, 2.4, 3.0, 4.0])
+    assert percentile([1.0, 1.0, 9.0], 0.25) == 1.0
+    assert percentile([math.inf, math.inf], 0.5) == math.inf  # and not the difference of two infinities
+
+
+@pytest.mark.parametrize("n", [6, 20, 59])
+@pytest.mark.parametrize(("share", "confidence"), [(0.5, 0.95), (0.8, 0.9), (0.95, 0.9)])
+def test_percentile_bounds_are_the_nearest_values_that_hold(n, share, confidence):
+    def below(k):  # chance that at most k of n values lie below the percentile
+        return sum(math.comb(n, i) * share**i * (1 - share) ** (n - i) for i in range(k + 1))
+
+    highs = [k for k in range(n) if below(k) >= confidence]
+    lows = [k for k in range(n) if 1 - below(k) >= confidence]
+    got = bounds(list(range(n))[::-1], share, confidence)
+    assert (got.low, got.high) == (max(lows, default=None), min(highs, default=None))
+    assert got.estimate == pytest.approx(share * (n - 1))
+    assert bounds(range(n), share) == bounds(range(n), share, 0.95)
+
+
+def test_a_trend_needs_not_come_in_order_and_falls_as_it_rises():
+    places = [3.0, 0.0, 5.0, 1.0, 4.0, 2.0, 7.0, 6.0]
+    logs = [
+        0.1 * x + noise for x, noise in zip(places, [0.05, -0.02, 0.0, 0.03, -0.04, 0.01, 0.02, -0.05], strict=True)
+    ]
+    rising, falling = trend(places, logs), trend(places, [-y for y in logs])
+    assert rising.p == pytest.approx(falling.p)
+    assert rising.p < 0.01
+    assert rising.change * falling.change == pytest.approx(1.0)
+    later = trend([x + 100 for x in places], [y - 3 for y in logs])
+    assert (later.change, later.p) == (pytest.approx(rising.change), pytest.approx(rising.p))
+
+
+def test_readings_without_a_place_are_refused():
+    with pytest.raises(ValueError, match="shorter"):
+        trend(list(range(9)), [0.0] * 8)
