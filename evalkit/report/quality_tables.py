@@ -1,10 +1,39 @@
-"""Tables on replies: tool calls, long replies, asked lengths, long prompts. Plain text from the document."""
+"""Tables on replies: suites against the baseline, tool calls, long replies and prompts. Plain text of the document."""
 
 from __future__ import annotations
 
 from evalkit.report import fmt, view
 from evalkit.report.tables import Table
 from evalkit.report.view import Document, Row
+
+
+def quality_table(doc: Document) -> Table:
+    """Suites per mode against the baseline, with the interval of the difference and the margin."""
+    head = ("Suite", "Mode", "Passed", "Baseline", "Difference, points (interval)", "Margin, points", "Status")
+    rows = []
+    for row in doc["quality"].get("suites", []):
+        low, high = row.get("low"), row.get("high")
+        span = f" ({100 * low:+.1f} to {100 * high:+.1f})" if low is not None and high is not None else ""
+        rows.append(
+            Row(
+                (
+                    str(row.get("suite", "")),
+                    str(row.get("mode", "")),
+                    _share(row.get("passed"), row.get("scored"), row.get("share")),
+                    fmt.share(row.get("baseline_share")),
+                    f"{fmt.points(row.get('difference'))}{span}",
+                    fmt.NOTHING if row.get("margin") is None else f"{100 * row['margin']:.1f}",
+                    view.status(row["status"]) if row.get("status") else fmt.NOTHING,
+                )
+            )
+        )
+    return head, rows
+
+
+def _share(passed: float | None, scored: int | None, share: float | None) -> str:
+    if passed is not None and scored:
+        return f"{fmt.number(passed)} of {scored} ({fmt.share(share if share is not None else passed / scored)})"
+    return fmt.share(share)
 
 
 def tool_table(doc: Document) -> Table:

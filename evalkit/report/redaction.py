@@ -22,7 +22,7 @@ _HIDDEN = {
     "launches": {"log_tail", "error"},
     "stability": {"detail"},
 }
-_HASHES = {"reply_sha256", "request_sha256"}
+_HASHES = {"reply_sha256", "request_sha256", "asked_sha256"}
 #: what graders measured: numbers under these names survive
 _MEASURED = {
     "achieved", "asked", "by_third", "unit", "score", "words", "share", "rep4", "over_baseline", "schema_valid",

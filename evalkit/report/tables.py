@@ -1,4 +1,4 @@
-"""Further tables of the report: how evenly a mode gains, length asked and achieved, what the vendor says.
+"""Tables of the report: the speed of the modes, how they hand out tokens, how evenly they gain, what the vendor says.
 
 Plain text from the document; each renderer quotes it its own way. At most seven columns, units in the head.
 """
@@ -13,6 +13,98 @@ from evalkit.report.view import Document, Row
 from evalkit.text import one_line
 
 Table = tuple[tuple[str, ...], list[Row]]
+
+
+def timing_table(doc: Document) -> Table:
+    """The speed of each mode at each load, with intervals and n."""
+    head = (
+        "Mode",
+        "At once",
+        "n (failed)",
+        "Speed-up (interval)",
+        "First text, ms p50 / p95",
+        "Whole answer, ms p50 / p95",
+        "Tokens/s per request / all",
+    )
+    rows = []
+    for entry, level in view.levels(doc):
+        rate = level.get("output_tokens_per_second") or {}
+        rows.append(
+            Row(
+                (
+                    entry["mode"],
+                    str(level.get("concurrency", fmt.NOTHING)),
+                    f"{level.get('requests', 0)} ({level.get('failed', 0)})",
+                    "baseline" if entry["mode"] == doc["baseline"]["speed"] else fmt.speedup(level.get("speedup")),
+                    _pair(level.get("ttft_ms")),
+                    _pair(level.get("e2e_ms")),
+                    f"{fmt.number(_value(rate.get('request')))} / {fmt.number(_value(rate.get('system')))}",
+                )
+            )
+        )
+    return head, rows
+
+
+def _value(value: Any) -> float | None:
+    """A plain figure, or the middle of `{p50: …}` or `{value: …}`."""
+    if isinstance(value, dict):
+        for key in ("p50", "median", "value", "mean"):
+            if isinstance(value.get(key), (int, float)):
+                return float(value[key])
+        return None
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _pair(quantiles: dict[str, Any] | None) -> str:
+    if not quantiles:
+        return fmt.NOTHING
+    return f"{fmt.number(_value(quantiles.get('p50')))} / {fmt.number(_value(quantiles.get('p95')))}"
+
+
+def blocks_table(doc: Document) -> Table:
+    """How each mode hands out its tokens: what makes a mode a mode."""
+    head = (
+        "Mode",
+        "Declared",
+        "Observed",
+        "Engine",
+        "Tokens per chunk, mean (p50)",
+        "Tokens per forward pass",
+        "Qualifies",
+    )
+    entries = [*doc["modes"], *([doc["incumbent"]] if doc.get("incumbent") else [])]
+    rows = []
+    for entry in entries:
+        level = entry["levels"][0] if entry["levels"] else {}
+        forward = level.get("tokens_per_forward") or {}
+        engine = " ".join(str(x) for x in (entry.get("engine"), entry.get("engine_version")) if x)
+        rows.append(
+            Row(
+                (
+                    entry["mode"],
+                    entry.get("declared_mode") or "not said",
+                    entry.get("observed_mode") or "not seen",
+                    engine or "unknown",
+                    _chunk(level.get("tokens_per_chunk") or {}),
+                    fmt.number(_value(forward)),
+                    "incumbent" if entry is doc.get("incumbent") else _qualifies(doc, entry),
+                )
+            )
+        )
+    return head, rows
+
+
+def _chunk(sizes: dict[str, Any]) -> str:
+    """Mean and median: a mode that often accepts no draft has a median of one token although it gains."""
+    return f"{fmt.number(sizes['mean'])} ({fmt.number(sizes.get('p50'))})" if sizes.get("mean") else fmt.NOTHING
+
+
+def _qualifies(doc: Document, entry: dict[str, Any]) -> str:
+    """What became of a mode; of one that is not up for adoption, that too."""
+    word = view.status(entry.get("qualified", "inconclusive"))
+    if entry.get("adopted"):
+        return word
+    return f"{word}, {'baseline' if entry['mode'] == doc['baseline']['speed'] else 'not to be adopted'}"
 
 
 def spread_table(doc: Document) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from evalkit.findings import SEVERITY
+from evalkit.modes import Mode, base_mode
 from evalkit.report import fmt
 from evalkit.report.regraded import sentences
 
@@ -119,7 +120,7 @@ def why(doc: Document) -> list[tuple[str, str]]:
     may = {"pass": "Yes", "warn": "Yes, with care", "waived": "Yes, by waiver", "not-applicable": "Not asked"}
     answer = "No" if license_item["status"] == "fail" else may.get(license_item["status"], "Not known")
     return [
-        ("May we use it?", f"{answer}. {_sentence(license_item.get('summary', ''))}"),
+        ("May we use it?", f"{answer}. {_capital(_sentence(license_item.get('summary', '')))}"),
         ("Which mode?", _which(doc)),
         ("Why?", _because(doc["reasons"])),
         ("Against the model used today?", _sentence(versus(doc))),
@@ -162,13 +163,18 @@ def _sentence(text: str) -> str:
     return text if text[-1] in ".!?…" else f"{text}."
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _which(doc: Document) -> str:
     best = mode(doc, doc.get("recommended_mode"))
     if best is not None:
         speed = best.get("speedup")
         if speed and speed.get("ratio") is not None:
-            return f"{best['mode']}: {fmt.speedup(speed)} against {speed.get('baseline', 'the baseline')}."
-        return f"{best['mode']}."
+            against = f"{fmt.speedup(speed)} against {speed.get('baseline', 'the baseline')}"
+            return f"{best['mode']}: {against}.{_no_diffusion(best['mode'])}"
+        return f"{best['mode']}.{_no_diffusion(best['mode'])}"
     adopted = [m["mode"] for m in doc["modes"] if m.get("adopted")]
     if not adopted:
         return "None: no mode was configured that could be adopted."
@@ -176,6 +182,30 @@ def _which(doc: Document) -> str:
     if open_modes:
         return f"None yet: still open for {', '.join(open_modes)}."
     return f"None: {', '.join(adopted)} did not qualify."
+
+
+#: what a recommended mode is when it is none of the candidate's own faster ones
+_NO_DIFFUSION = {
+    Mode.AUTOREGRESSIVE: "one token at a time",
+    Mode.SPECULATIVE: "drafts of another model or of n-grams, verified by the candidate",
+}
+
+
+def _no_diffusion(label: str) -> str:
+    """Said of a recommended mode in which the candidate does not decode by diffusion, which it is evaluated for."""
+    try:
+        what = _NO_DIFFUSION.get(base_mode(label))
+    except ValueError:
+        return ""
+    return f" It is no diffusion: {what}." if what else ""
+
+
+def adoptable(doc: Document) -> str:
+    """Which modes were up for adoption, and which were measured beside them."""
+    adopted = [m["mode"] for m in doc["modes"] if m.get("adopted")]
+    beside = [m["mode"] for m in doc["modes"] if not m.get("adopted")]
+    told = f"Up for adoption: {', '.join(adopted) or 'none'}"
+    return f"{told}. Measured beside, for comparison: {', '.join(beside)}." if beside else f"{told}."
 
 
 def versus(doc: Document) -> str:
@@ -247,104 +277,37 @@ def levels(doc: Document) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     return sorted(pairs, key=lambda p: (p[1].get("concurrency") or 0, order[id(p[0])]))
 
 
-def timing_table(doc: Document) -> tuple[tuple[str, ...], list[Row]]:
-    """The speed of each mode at each load, with intervals and n."""
-    head = (
-        "Mode",
-        "At once",
-        "n (failed)",
-        "Speed-up (interval)",
-        "First text, ms p50 / p95",
-        "Whole answer, ms p50 / p95",
-        "Tokens/s per request / all",
-    )
-    rows = []
-    for entry, level in levels(doc):
-        rate = level.get("output_tokens_per_second") or {}
-        rows.append(
-            Row(
-                (
-                    entry["mode"],
-                    str(level.get("concurrency", fmt.NOTHING)),
-                    f"{level.get('requests', 0)} ({level.get('failed', 0)})",
-                    "baseline" if entry["mode"] == doc["baseline"]["speed"] else fmt.speedup(level.get("speedup")),
-                    _pair(level.get("ttft_ms")),
-                    _pair(level.get("e2e_ms")),
-                    f"{fmt.number(_value(rate.get('request')))} / {fmt.number(_value(rate.get('system')))}",
-                )
-            )
-        )
-    return head, rows
+#: worst first; what passes comes last
+_ORDER = ("fail", "error", "inconclusive", "skipped", "waived", "warn", "pass", "not-applicable")
 
 
-def _value(value: Any) -> float | None:
-    """A plain figure, or the middle of `{p50: …}` or `{value: …}`."""
-    if isinstance(value, dict):
-        for key in ("p50", "median", "value", "mean"):
-            if isinstance(value.get(key), (int, float)):
-                return float(value[key])
-        return None
-    return float(value) if isinstance(value, (int, float)) else None
+class Told(NamedTuple):
+    """A finding of the details: where it was found, what was found, and the figures beside it."""
+
+    where: str
+    summary: str
+    figures: str
+    finding: dict[str, Any]
 
 
-def _pair(quantiles: dict[str, Any] | None) -> str:
-    if not quantiles:
-        return fmt.NOTHING
-    return f"{fmt.number(_value(quantiles.get('p50')))} / {fmt.number(_value(quantiles.get('p95')))}"
+def findings(entry: dict[str, Any]) -> list[Told]:
+    """The findings of an item, worst first, those for information last; no sentence repeats its mode or variant."""
+
+    def order(finding: dict[str, Any]) -> tuple[bool, int]:
+        status = finding["status"]
+        return (not finding.get("counts", True), _ORDER.index(status) if status in _ORDER else 0)
+
+    return [_told(finding) for finding in sorted(entry["findings"], key=order)]
 
 
-def blocks_table(doc: Document) -> tuple[tuple[str, ...], list[Row]]:
-    """How each mode hands out its tokens: what makes a mode a mode."""
-    head = ("Mode", "Declared", "Observed", "Engine", "Tokens per chunk", "Tokens per forward pass", "Qualified")
-    entries = [*doc["modes"], *([doc["incumbent"]] if doc.get("incumbent") else [])]
-    rows = []
-    for entry in entries:
-        level = entry["levels"][0] if entry["levels"] else {}
-        forward = level.get("tokens_per_forward") or {}
-        engine = " ".join(str(x) for x in (entry.get("engine"), entry.get("engine_version")) if x)
-        rows.append(
-            Row(
-                (
-                    entry["mode"],
-                    entry.get("declared_mode") or "not said",
-                    entry.get("observed_mode") or "not seen",
-                    engine or "unknown",
-                    fmt.number(_value(level.get("tokens_per_chunk"))),
-                    fmt.number(_value(forward)),
-                    "incumbent" if entry is doc.get("incumbent") else entry.get("qualified", "inconclusive"),
-                )
-            )
-        )
-    return head, rows
-
-
-def quality_table(doc: Document) -> tuple[tuple[str, ...], list[Row]]:
-    """Suites per mode against the baseline, with the interval of the difference and the margin."""
-    head = ("Suite", "Mode", "Passed", "Baseline", "Difference, points (interval)", "Margin, points", "Status")
-    rows = []
-    for row in doc["quality"].get("suites", []):
-        low, high = row.get("low"), row.get("high")
-        span = f" ({100 * low:+.1f} to {100 * high:+.1f})" if low is not None and high is not None else ""
-        rows.append(
-            Row(
-                (
-                    str(row.get("suite", "")),
-                    str(row.get("mode", "")),
-                    _share(row.get("passed"), row.get("scored"), row.get("share")),
-                    fmt.share(row.get("baseline_share")),
-                    f"{fmt.points(row.get('difference'))}{span}",
-                    fmt.NOTHING if row.get("margin") is None else f"{100 * row['margin']:.1f}",
-                    status(row["status"]) if row.get("status") else fmt.NOTHING,
-                )
-            )
-        )
-    return head, rows
-
-
-def _share(passed: float | None, scored: int | None, share: float | None) -> str:
-    if passed is not None and scored:
-        return f"{fmt.number(passed)} of {scored} ({fmt.share(share if share is not None else passed / scored)})"
-    return fmt.share(share)
+def _told(finding: dict[str, Any]) -> Told:
+    name, summary = finding.get("mode") or finding.get("variant"), finding["summary"]
+    where = " ".join(f"{word} {finding[key]}" for word, key in (("in", "mode"), ("for", "variant")) if finding.get(key))
+    if name and summary.startswith(f"{name}: "):
+        summary = summary.removeprefix(f"{name}: ")
+    parts = [f"{word} {finding[word]}" for word in ("observed", "threshold") if finding.get(word)]
+    known = f" ({finding['known_by']})" if finding.get("known_by") else ""
+    return Told(where, summary, _capital(", ".join(parts) + known) if parts else "", finding)
 
 
 def waiver_rows(doc: Document) -> list[str]:
@@ -359,6 +322,21 @@ def waiver_rows(doc: Document) -> list[str]:
             f"valid through {w['expires']}{ticket}."
         )
     return lines
+
+
+def shared_settings(doc: Document) -> dict[str, Any]:
+    """Settings that every server of the run states alike; of a single server none."""
+    servers = doc["provenance"]["servers"]
+    if len(servers) < 2:
+        return {}
+    first, *others = (server["settings"] for server in servers)
+    return {k: v for k, v in first.items() if all(k in other and other[k] == v for other in others)}
+
+
+def own_settings(doc: Document, server: dict[str, Any]) -> dict[str, Any]:
+    """What of a server's settings differs from one of the others."""
+    shared = shared_settings(doc)
+    return {k: v for k, v in server["settings"].items() if k not in shared}
 
 
 def hardware_line(doc: Document) -> str:

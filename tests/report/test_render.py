@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from evalkit.report import directory, html, markdown, terminal
+from evalkit.report import directory, html, markdown, tables, terminal, view
 from evalkit.report.write import to_json, write_all
-from tests.support.report_doc import document
+from tests.support.report_doc import document, finding
 
 
 def test_simulated_is_on_the_first_line_everywhere() -> None:
@@ -73,3 +73,78 @@ def test_after_a_go_the_next_steps_are_told_to_be_about_other_modes() -> None:
         head = " ".join(text.split("Speed of the modes", 1)[0].split())
         assert "The verdict stands without it; it is about modes that did not qualify:" in head
         assert "in the details, each beside" not in head
+
+
+def test_of_tokens_that_arrive_together_mean_and_median_are_told() -> None:
+    doc = document()
+    doc["modes"][1]["levels"][0]["tokens_per_chunk"] = {"mean": 2.04, "p50": 1.0, "p90": 5.0, "most": 6, "first": 1.0}
+    doc["modes"][2]["levels"][0]["tokens_per_chunk"] = {"mean": None, "p50": None}
+    head, rows = tables.blocks_table(doc)
+    column = head.index("Tokens per chunk, mean (p50)")
+    assert [row.cells[column] for row in rows[1:3]] == ["2.04 (1)", "–"]
+
+
+def test_which_modes_were_up_for_adoption_is_told_beside_the_checklist() -> None:
+    doc = document()
+    told = "Up for adoption: diffusion, self-speculation. Measured beside, for comparison: autoregressive."
+    for text in (markdown.render(doc), html.render(doc)):
+        assert told in text.split("What to do next", 1)[0]
+    assert tables.blocks_table(doc)[1][0].cells[-1].endswith(", baseline")
+    doc["modes"][1]["adopted"] = False
+    assert tables.blocks_table(doc)[1][1].cells[-1] == "inconclusive ?, not to be adopted"
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("speculative", "It is no diffusion: drafts of another model or of n-grams, verified by the candidate."),
+        ("autoregressive@vllm", "It is no diffusion: one token at a time."),
+        ("diffusion@t0.9", ""),
+        ("self-speculation", ""),
+        ("something", ""),
+    ],
+)
+def test_a_recommended_mode_that_is_no_diffusion_is_told_to_be_none(label: str, said: str) -> None:
+    doc = document(recommended_mode=label)
+    doc["modes"][2] |= {"mode": label}
+    answer = dict(view.why(doc))["Which mode?"]
+    assert answer.startswith(f"{label}: ")
+    assert answer.partition("autoregressive.")[2].strip() == said
+
+
+def test_findings_are_told_worst_first_those_for_information_last_and_without_repeating_the_mode() -> None:
+    doc = document()
+    found = [
+        finding("quality.fine", "pass"),
+        finding("quality.aside", "fail", counts=False, variant="org/vlm", summary="org/vlm: small."),
+        finding("quality.open", "inconclusive", mode="diffusion", summary="diffusion: thin.", observed=None),
+        finding("quality.bad", "fail", observed=None, threshold=None, known_by=None),
+    ]
+    doc["items"][4]["findings"] = found
+    told = view.findings(doc["items"][4])
+    assert [t.finding["id"].split(".")[1] for t in told] == ["bad", "open", "fine", "aside"]
+    assert [(t.where, t.summary) for t in told[1:]] == [
+        ("in diffusion", "thin."), ("", "quality.fine was looked at."), ("for org/vlm", "small."),
+    ]  # fmt: skip
+    assert [t.figures for t in told[:3]] == [
+        "", "Threshold at least 1.3× (observed)", "Observed 1.86×, threshold at least 1.3× (observed)",
+    ]  # fmt: skip
+    text = markdown.render(doc)
+    assert "**inconclusive ?** `quality.open` in diffusion: thin." in text
+    assert "**fail ✗** (for information) `quality.aside` for org/vlm: small." in text
+
+
+def test_settings_that_all_servers_share_are_told_once() -> None:
+    doc = document()
+    servers = [
+        {"mode": m, "endpoint": "e", "release": "release", "settings": {"dtype": "bf16", "mode": m}} for m in "ab"
+    ]
+    doc["provenance"]["servers"] = servers
+    for text in (markdown.render(doc), html.render(doc)):
+        assert text.count("dtype=bf16") == 1
+        assert "mode=a" in text
+        assert "mode=b" in text
+    doc["provenance"]["servers"] = servers[:1]
+    for text in (markdown.render(doc), html.render(doc)):
+        assert text.count("dtype=bf16") == 1
+        assert "All servers alike" not in text
