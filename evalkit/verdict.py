@@ -208,7 +208,7 @@ def _item(
         candidate = [f for f in counting if f.mode is None or f.mode == shown]
         status = worst([f.status for f in candidate])
     return ItemResult(
-        id=item, status=status, required=checklist.required(item), summary=_summary(counting, status, shown),
+        id=item, status=status, required=checklist.required(item), summary=_summary(counting, status, shown, adopted),
         findings=tuple(findings),
     )  # fmt: skip
 
@@ -225,15 +225,22 @@ def _per_mode_status(findings: list[Finding], adopted: list[str], shown: str | N
     return worst(carrying) if carrying else worst(still_open) if still_open else Status.FAIL
 
 
-def _summary(findings: list[Finding], status: Status, shown: str | None) -> str:
-    """The sentence of the finding that made the status; of the recommended mode where there is one."""
-    relevant = [f for f in findings if f.status is status and f.mode in (None, shown)]
-    chosen = relevant or [f for f in findings if f.status is status] or findings
+def _summary(findings: list[Finding], status: Status, shown: str | None, adopted: list[ModeResult]) -> str:
+    """The sentence of the finding that made the status: of the recommended mode, else of one that may be adopted."""
+    same = [f for f in findings if f.status is status]
+    own = [f for f in same if f.mode in (None, shown)]
+    chosen = own or [f for f in same if f.mode in [r.mode for r in adopted]] or same or findings
     if not chosen:
         return "nothing was collected"
     speaking = [f for f in chosen if f.mode is not None] or chosen
     first = speaking[0]
     return f"{first.mode}: {first.summary}" if first.mode and first.mode not in first.summary else first.summary
+
+
+def _shortfall(result: ModeResult) -> str:
+    """`diffusion does not qualify: quality.floor: …`."""
+    word = "does not qualify" if result.qualified == "fail" else "is not shown to qualify"
+    return f"{result.mode} {word}: {result.reasons[0] if result.reasons else ''}"
 
 
 def _reasons(  # noqa: PLR0917  called once
@@ -253,17 +260,12 @@ def _reasons(  # noqa: PLR0917  called once
     if not adopted:
         reasons.append("No mode beside the baseline is configured: there is nothing to adopt.")
     if verdict != "go":
-        for result in adopted:
-            if result.qualified == "pass":
-                continue
-            word = "does not qualify" if result.qualified == "fail" else "is not shown to qualify"
-            first = result.reasons[0] if result.reasons else ""
-            reasons.append(f"{result.mode} {word}: {first}")
+        reasons += [_shortfall(r) for r in adopted if r.qualified != "pass"]
         plain = next((r for r in results if r.mode == checklist.baseline.speed and not r.adopted), None)
         if verdict == "no-go" and plain and plain.qualified == "pass":
             reasons.append(f"Plain {plain.mode} would pass.")
     else:
-        reasons += [f"{r.mode} {r.qualified}: {r.reasons[0]}" for r in adopted if r.qualified != "pass" and r.reasons]
+        reasons += [_shortfall(r) for r in adopted if r.qualified != "pass" and r.reasons]
     return list(dict.fromkeys(reasons))
 
 
