@@ -137,8 +137,8 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
         raise OSError  # no cache: the source is not the file's
 
 
-def _child(mutant: Mutant | None, tests: list[str]) -> None:
-    """Runs the tests in this fork and exits as they do."""
+def _child(mutant: Mutant | None, stages: list[list[str]]) -> None:
+    """Runs the tests in this fork, a stage after the other, and exits as the first that fails."""
     import pytest
 
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
@@ -148,41 +148,33 @@ def _child(mutant: Mutant | None, tests: list[str]) -> None:
     sys.dont_write_bytecode = True
     if mutant is not None:
         sys.meta_path.insert(0, _Changed(mutant))
-    argv = [
-        "-x",
-        "-q",
-        "-n0",
-        "--assert=plain",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-        "-m",
-        "not slow",
-        *tests,
-    ]
-    os._exit(int(pytest.main(argv)))
+    options = ["-x", "-q", "-n0", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:randomly", "-m", "not slow"]
+    for tests in stages:
+        status = pytest.main([*options, *tests])
+        if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            os._exit(int(status))
+    os._exit(0)
 
 
-def _start(mutant: Mutant | None, tests: list[str]) -> int:
+def _start(mutant: Mutant | None, stages: list[list[str]]) -> int:
     pid = os.fork()
     if pid == 0:
         try:
-            _child(mutant, tests)
+            _child(mutant, stages)
         except BaseException:  # noqa: BLE001  a fork never returns into its parent
             os._exit(70)
     return pid
 
 
-def run(found: list[tuple[Mutant, list[str]]], jobs: int) -> list[Mutant]:
+def run(found: list[tuple[Mutant, list[list[str]]]], jobs: int) -> list[Mutant]:
     """The survivors."""
     survivors: list[Mutant] = []
     running: dict[int, tuple[Mutant, float]] = {}
     queue = list(reversed(found))
     while queue or running:
         while queue and len(running) < jobs:
-            mutant, tests = queue.pop()
-            running[_start(mutant, tests)] = (mutant, time.monotonic())
+            mutant, stages = queue.pop()
+            running[_start(mutant, stages)] = (mutant, time.monotonic())
         for pid in list(running):
             mutant, began = running[pid]
             if time.monotonic() - began > _TIMEOUT_S:
@@ -197,10 +189,11 @@ def run(found: list[tuple[Mutant, list[str]]], jobs: int) -> list[Mutant]:
     return survivors
 
 
-def _nearest(path: Path, tests: list[str]) -> list[str]:
-    """The test files, those named after the module first: they notice soonest."""
+def _stages(path: Path, tests: list[str]) -> list[list[str]]:
+    """The test files, those named after the module first: they notice soonest, and the others are not even imported."""
     files = [f for test in map(Path, tests) for f in (sorted(test.glob("test_*.py")) if test.is_dir() else [test])]
-    return [str(f) for f in sorted(files, key=lambda f: path.stem not in f.stem)]
+    stages = [[str(f) for f in files if (path.stem in f.stem) == near] for near in (True, False)]
+    return [stage for stage in stages if stage]
 
 
 def main() -> int:
@@ -212,18 +205,18 @@ def main() -> int:
     os.environ["HYPOTHESIS_PROFILE"] = "mutants"
     _load()
     rng, began = random.Random(1), time.monotonic()
-    found: list[tuple[Mutant, list[str]]] = []
+    found: list[tuple[Mutant, list[list[str]]]] = []
     for place, tests in TESTS.items():
         present = [test for test in tests if Path(test).exists()]
-        status = os.waitpid(_start(None, present), 0)[1]
+        paths = sorted(Path(place).glob("*.py")) if Path(place).is_dir() else [Path(place)]
+        paths = [path for path in paths if options.only in str(path)]
+        status = os.waitpid(_start(None, [present]), 0)[1] if paths else 0
         if status:
             print(f"the tests of {place} fail as it is: exit {os.waitstatus_to_exitcode(status)}")
             return 1
-        paths = sorted(Path(place).glob("*.py")) if Path(place).is_dir() else [Path(place)]
         for path in paths:
-            if options.only in str(path):
-                near = _nearest(path, present)
-                found += [(m, near) for m in mutants(path) if rng.random() < options.sample]
+            stages = _stages(path, present)
+            found += [(m, stages) for m in mutants(path) if rng.random() < options.sample]
     survivors = run(found, options.jobs)
     for path in sorted({m.path for m, _ in found}):
         total, left = sum(m.path == path for m, _ in found), sum(m.path == path for m in survivors)

@@ -138,10 +138,10 @@ def _grouped(logs: Mapping[str, float], clusters: Mapping[str, str | None]) -> l
 
 
 def _df(first: float, first_df: float, second: float, second_df: float) -> float:
-    total = first + second
-    if second <= 0 or total <= 0:
+    """Satterthwaite's degrees of freedom of the sum of two variances: at least the smaller of theirs."""
+    if second <= 0:
         return first_df
-    return max(1.0, total * total / (first * first / first_df + second * second / max(second_df, 1.0)))
+    return (first + second) ** 2 / (first * first / first_df + second * second / max(second_df, 1.0))
 
 
 def _skewness(values: Sequence[float]) -> float:

@@ -99,6 +99,8 @@ def test_launches_add_their_variance_and_satterthwaite_their_freedom():
     assert alone.df == pytest.approx(9 / (1 / 59 + 4))
     assert ratio.estimate(_named(values), extra_variance=2 * within, extra_df=0).df == alone.df
     assert "launches" not in plain.method
+    most = ratio.estimate(_named(values), extra_variance=100 * within)
+    assert most.df == pytest.approx(101**2 / (1 / 59 + 100**2))
 
 
 def test_only_launches_differ():
