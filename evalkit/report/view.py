@@ -214,11 +214,13 @@ def versus(doc: Document) -> str:
 
 
 def decisive(entry: dict[str, Any]) -> dict[str, Any] | None:
-    """The finding that made an item's status: the worst that counts, or the first."""
+    """The finding that made an item's status, the one whose sentence the item tells; else the worst that counts."""
     findings: list[dict[str, Any]] = [f for f in entry["findings"] if f.get("counts", True)]
     same = [f for f in findings if f["status"] == entry["status"]]
     if same:
-        return same[0]
+        return next(
+            (f for f in same if entry["summary"] in (f["summary"], f"{f.get('mode')}: {f['summary']}")), same[0]
+        )
     ordered = sorted(findings, key=lambda f: SEVERITY.index(f["status"]) if f["status"] in SEVERITY else 0)
     return ordered[0] if ordered else None
 

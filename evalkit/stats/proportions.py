@@ -139,7 +139,8 @@ def min_n_without_discordant(margin: float, alpha: float = 0.05) -> int:
 def power_noninferiority(n: int, discordant: float, margin: float, alpha: float = 0.05) -> float:
     """Chance that `n` pairs show non-inferiority when the true loss is 0 and a share `discordant` of pairs differ.
 
-    Exact: summed over the number of discordant pairs and how they split.
+    Exact: summed over the number of discordant pairs and how they split, by the rule that decides
+    (docs/decisions/0010): Bonett and Price's interval, and Tango's too where every pair that differs is a loss.
     """
     if n <= 0:
         return 0.0
@@ -149,6 +150,8 @@ def power_noninferiority(n: int, discordant: float, margin: float, alpha: float 
         if chance < 1e-10:
             continue
         worst = _most_losses(n, differing, margin, alpha)
+        if worst == differing > 0 and tango(n - differing, 0, differing, 0, alpha).low <= -margin:
+            worst -= 1
         power += chance * binomial_cdf(worst, differing, 0.5)
     return min(1.0, power)
 

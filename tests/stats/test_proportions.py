@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.items.quality_pairs import shows_margin
 from evalkit.stats import proportions as p
 from evalkit.stats.distributions import binomial_pmf, normal_quantile
 
@@ -105,9 +106,15 @@ def test_power_is_exact_against_enumeration(n, discordant, margin):
     for pairs in itertools.product((1, -1, 0), repeat=n):
         up, down = pairs.count(1), pairs.count(-1)
         chance = (discordant / 2) ** (up + down) * (1 - discordant) ** (n - up - down)
-        if p.paired_difference(n - up - down, up, down, 0).low > -margin:
+        if shows_margin(n, up, down, margin):
             total += chance
     assert p.power_noninferiority(n, discordant, margin) == pytest.approx(total, abs=1e-9)
+
+
+def test_power_heeds_the_second_bound_where_every_pair_that_differs_is_a_loss():
+    # Bonett and Price's interval alone says 0.593
+    assert p.power_noninferiority(200, 0.02, 0.02) == pytest.approx(0.558, abs=0.001)
+    assert not shows_margin(200, 0, 1, 0.02)
 
 
 @pytest.mark.parametrize(("n", "discordant", "margin"), [(124, 0.05, 0.05), (248, 0.10, 0.05), (344, 0.05, 0.03)])
