@@ -53,9 +53,7 @@ def load_transformers(options: argparse.Namespace) -> Loaded:
         options.model, trust_remote_code=True, dtype=getattr(torch, options.dtype), **where
     )
     if options.lora:
-        import peft
-
-        model = peft.PeftModel.from_pretrained(model, options.lora).get_base_model()
+        model = with_adapter(model, options)
     model = checked(model, options.mode).to(options.device).eval()
 
     def encode(messages: list[dict[str, Any]]) -> list[int]:
@@ -77,6 +75,33 @@ def load_transformers(options: argparse.Namespace) -> Loaded:
         model.config.to_dict(),
         versions,
     )
+
+
+def with_adapter(model: Any, options: argparse.Namespace) -> Any:
+    """The model with the drafter's adapter in it. The model's own code turns the adapter on to draft, off to verify.
+
+    Raises:
+        SystemExit: no adapter there, or one that leaves the model as it was; peft only warns of that.
+    """
+    try:
+        import peft
+    except ImportError as error:
+        raise SystemExit(f"error: --lora needs peft: {error}\n  hint: pip install peft") from None
+    name, beside = options.lora, Path(options.model) / options.lora
+    where: dict[str, Any] = {}
+    if not Path(name).is_dir() and beside.is_dir():
+        name = str(beside)
+    elif not Path(name).is_dir():  # a folder of the same repository, at the commit that was trusted
+        name, where = options.model, {"subfolder": options.lora, "revision": options.revision}
+    try:
+        adapted = peft.PeftModel.from_pretrained(model, name, **where)
+    except (ValueError, OSError, RuntimeError) as error:
+        told = str(error).strip().partition("\n")[0]
+        raise SystemExit(f"error: the adapter {options.lora} does not load: {told}") from None
+    changes = [p for n, p in adapted.named_parameters() if "lora_B" in n]
+    if not changes or not all(bool(p.any()) for p in changes):
+        raise SystemExit(f"error: the adapter {options.lora} changes nothing: not this model's weights, or zeros")
+    return adapted.get_base_model()
 
 
 def load_plain(options: argparse.Namespace) -> Loaded:

@@ -280,7 +280,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     add("--loader", choices=["transformers", "plain"], default="transformers")
     add("--block-length", type=int, default=32)
     add("--threshold", type=float, help="default: 0.9 for diffusion, 0 for self-speculation")
-    add("--lora", help="adapter of self-speculation (peft)")
+    add("--lora", help="the drafter's adapter (peft): a folder, also one inside the model's repository")
     add("--dtype", default="bfloat16")
     add("--device", default="cuda")
     add("--context", type=int, help="tokens; default: max_position_embeddings")
@@ -293,6 +293,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     options.name = options.name or options.model.rstrip("/").rpartition("/")[2]
     if options.threshold is None:
         options.threshold = 0.0 if options.mode == "self-speculation" else 0.9
+    if options.lora and (options.mode != "self-speculation" or options.loader == "plain"):
+        parser.error("--lora is for the drafter of --mode self-speculation (--loader transformers)")
     if options.block_length < 1:
         parser.error("--block-length must be at least 1")
     return options

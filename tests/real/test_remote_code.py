@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.examples.test_remote_code_server import ask, running
+from tests.examples.test_remote_code_server import argv, ask, running
 from tests.real import servers
 
 HERE = Path(__file__).parent.parent / "examples" / "tiny_torch_model"
@@ -18,8 +19,18 @@ import json, sys
 from pathlib import Path
 from safetensors.torch import save_file
 import torch
-save_file({"table.weight": torch.zeros(int(sys.argv[2]), 4)}, Path(sys.argv[1]) / "model.safetensors", metadata={"format": "pt"})
+weights = {"table.weight": torch.zeros(int(sys.argv[2]), 4), "o_proj.weight": torch.zeros(4, 4)}
+save_file(weights, Path(sys.argv[1]) / "model.safetensors", metadata={"format": "pt"})
 """
+#: an adapter of the model's projection, as a training run leaves it: `sys.argv[3]` is its start, true means zeros
+ADAPT = """
+import sys
+import peft, transformers
+model = transformers.AutoModel.from_pretrained(sys.argv[1], trust_remote_code=True)
+config = peft.LoraConfig(r=2, target_modules=["o_proj"], init_lora_weights=sys.argv[3] == "zero")
+peft.get_peft_model(model, config).save_pretrained(sys.argv[2])
+"""
+PEFT = ("peft==0.21.2", "accelerate==1.15.0")  # beside the venv, which serves without
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +58,59 @@ def folder(tmp_path_factory):
 
 def python() -> str:
     return str(servers.root() / "venv" / "bin" / "python")
+
+
+@pytest.fixture(scope="module")
+def peft(folder):
+    """A folder with peft for PYTHONPATH."""
+    where = servers.root() / "peft"
+    if not (where / "peft").is_dir():
+        command = [python(), "-m", "pip", "install", "-q", "--no-deps", "--retries", "1", "--target", str(where), *PEFT]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+        if done.returncode:
+            pytest.skip(f"pip could not install {PEFT[0]}: {done.stderr.strip()[-200:]}")
+    return str(where)
+
+
+def adapted(folder: Path, peft: str, start: str) -> str:
+    """The name of a folder beside the weights, as the model's own repository has it."""
+    name = f"lora_{start}"
+    subprocess.run(
+        [python(), "-c", ADAPT, str(folder), str(folder / name), start], check=True, timeout=200,
+        env={**os.environ, "PYTHONPATH": peft, "HF_HOME": str(folder / "home"), "HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    return name
+
+
+@pytest.mark.real
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("inside", [True, False])
+def test_an_adapter_drafts_and_does_not_verify(folder, peft, tmp_path, inside):
+    name = adapted(folder, peft, "random")
+    flags = ["--device", "cpu", "--lora", name if inside else str(folder / name)]
+    env = {"PYTHONPATH": peft, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    with running("self-speculation", *flags, model=folder, loader="transformers", python=python(), **env) as (url, _):
+        facts, exchange = ask(url, max_tokens=40)
+    assert exchange.ok, exchange.error  # the model's code raises where the adapter is on to verify
+    assert exchange.completion_tokens == 6
+    assert exchange.server["forward_passes"] == 2  # 3 without an adapter
+    assert facts.provenance["adapter"].endswith(name)
+
+
+@pytest.mark.real
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("start", "told"), [("zero", "changes nothing"), ("nowhere", "does not load")])
+def test_an_adapter_that_is_not_there_or_does_nothing_is_refused(folder, peft, tmp_path, start, told):
+    name = "nowhere" if start == "nowhere" else adapted(folder, peft, start)
+    done = subprocess.run(
+        argv("--mode", "self-speculation", "--i-trust-this-code", "--device", "cpu", "--lora", name,
+             model=folder, loader="transformers", python=python()),
+        capture_output=True, text=True, timeout=200, check=False,
+        env={**os.environ, "PYTHONPATH": peft, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"the adapter {name} {told}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.real

@@ -12,10 +12,17 @@ class TinyTorchModel(PreTrainedModel):
     def __init__(self, config):
         super().__init__(config)
         self.table = torch.nn.Embedding(config.vocab_size, 4)
+        self.o_proj = torch.nn.Linear(4, 4, bias=False)  # of zeros: what comes out of it is the adapter's
         self.post_init()
 
     def forward(self, input_ids, **more):
-        return self.table(input_ids)
+        return self.o_proj(self.table(input_ids) + 1)
+
+    def _adapters(self, on):
+        """As the remote code does: the drafter's adapter is on to draft and off to verify."""
+        for module in self.modules():
+            if hasattr(module, "_disable_adapters"):
+                module._disable_adapters = not on
 
     def _again(self, ids, count):
         """The prompt's last tokens once more."""
@@ -32,4 +39,8 @@ class TinyTorchModel(PreTrainedModel):
         return self._again(prompt_ids, max_new_tokens), 4
 
     def linear_spec_generate(self, prompt_ids, max_new_tokens=128, block_length=32, threshold=0.0):
-        return self._again(prompt_ids, max_new_tokens), 3
+        self._adapters(True)
+        better = bool(self.forward(prompt_ids).any())
+        self._adapters(False)
+        assert not self.forward(prompt_ids).any(), "verified with the drafter's adapter"
+        return self._again(prompt_ids, max_new_tokens), 2 if better else 3
