@@ -26,6 +26,10 @@ def report_command(  # noqa: PLR0917  typer reads them by name
     regrade: Annotated[
         list[Path] | None, typer.Option("--regrade", help="Grade the stored replies again by this suite (repeat).")
     ] = None,
+    allow_exec: Annotated[
+        bool,
+        typer.Option("--allow-exec", help="With --regrade: run code that a model wrote (python_tests), limited."),
+    ] = False,
     redact_prompts: Annotated[bool, typer.Option("--redact-prompts", help="Leave out prompts and replies.")] = False,
     annotate: Annotated[
         str | None,
@@ -38,9 +42,12 @@ def report_command(  # noqa: PLR0917  typer reads them by name
 
     The run is decided again from its own facts, as of the day it ended.
     """
+    from evalkit.errors import UsageError
     from evalkit.report.again import document_of, render_as, workflow_lines
 
-    document = document_of(run, redact_prompts=redact_prompts, regrade=regrade or ())
+    if allow_exec and not regrade:
+        raise UsageError("--allow-exec runs nothing without --regrade", hint="name the suite: --regrade TASKS")
+    document = document_of(run, redact_prompts=redact_prompts, regrade=regrade or (), allow_exec=allow_exec)
     if adopted_by or adopted_on:
         from evalkit.report.directory import adopted
 

@@ -111,6 +111,8 @@ def _text(document: dict[str, Any]) -> str:
             f"{cost['minutes']:,} minutes at {cost['tokens_per_second']:g} tokens/s a stream{usd}"
         ),
     ]
+    if cost["soak_minutes"]:
+        lines.append(f"         of these {cost['soak_minutes']:g} minutes of the stability soak")
     lines += [f"note     {note}" for note in document["notes"]]
     lines += ["", *(f"cannot decide: {problem}" for problem in document["problems"])]
     lines.append("able to decide" if document["able_to_decide"] else "a run would not decide everything that is asked")

@@ -14,10 +14,13 @@ from evalkit.run.facts import Facts
 from evalkit.text import one_line
 
 
-def document_of(path: Path, *, redact_prompts: bool = False, regrade: Sequence[Path] = ()) -> dict[str, Any]:
+def document_of(
+    path: Path, *, redact_prompts: bool = False, regrade: Sequence[Path] = (), allow_exec: bool = False
+) -> dict[str, Any]:
     """report.json of the run at `path`, with what is wrong with its evidence and what a pack cannot do.
 
-    With `regrade` the stored replies are graded by those suites instead; the stored run stays as it is.
+    With `regrade` the stored replies are graded by those suites instead; the stored run stays as it is. `allow_exec`:
+    code in the replies is run where a suite asks for it (python_tests).
 
     Raises:
         RunFolderError: nothing there, or damaged.
@@ -27,7 +30,7 @@ def document_of(path: Path, *, redact_prompts: bool = False, regrade: Sequence[P
     from evalkit.verdict import decide
 
     source = open_source(path)
-    facts, told = regraded(source, regrade) if regrade else (source.facts(), [])
+    facts, told = regraded(source, regrade, allow_exec=allow_exec) if regrade else (source.facts(), [])
     loaded = source.checklist()
     decision = decide(loaded.checklist, facts, as_of(facts), strict=strict(facts))
     redacted = redact_prompts or source.redacted

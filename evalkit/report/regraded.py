@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from evalkit.report.source import Source
 
 
-def regraded(source: Source, tasks: Sequence[Path]) -> tuple[Facts, list[dict[str, Any]]]:
+def regraded(source: Source, tasks: Sequence[Path], *, allow_exec: bool = False) -> tuple[Facts, list[dict[str, Any]]]:
     """The run's facts with new grades, and a record for each suite: hashes, and what could not be graded.
 
     A case whose request has changed since is unscored, as its stored reply answers another question; a new case has no
@@ -39,7 +39,7 @@ def regraded(source: Source, tasks: Sequence[Path]) -> tuple[Facts, list[dict[st
         if suite.name not in known:
             names = ", ".join(known) or "none"
             raise UsageError(f"suite {suite.name!r} is not in the run", where=suite.path, hint=f"the run has: {names}")
-    answers = regrade(facts.answers, suites)
+    answers = regrade(facts.answers, suites, allow_exec=allow_exec)
     new = {suite.name: suite for suite in suites}
     told = [_record(suite, known[suite.name], facts.answers, answers) for suite in suites]
     replaced = tuple(facts_of(new[old.name]) if old.name in new else old for old in facts.suites)

@@ -135,19 +135,29 @@ def _cost(setup: Setup) -> dict[str, Any]:
     tasks = plan(setup.suites, labels, baseline=checklist.baseline.quality) if "quality" not in setup.skip else []
     task_tokens = sum(one.request.max_tokens for one in tasks)
     streams = checklist.items.quality.concurrency or checklist.items.modes.level
-    soak = checklist.items.serving.stability
-    soak_s = soak.minutes * 60 * len(checklist.modes) if soak else 0.0
+    soak_s = _soak_s(setup)
     seconds = timed.seconds + task_tokens / streams / _RATE + soak_s
     return {
         "timed_requests": timed.requests,
         "task_requests": len(tasks),
         "output_tokens": timed.output_tokens + task_tokens,
         "minutes": math.ceil(seconds / 60),
+        "soak_minutes": round(soak_s / 60, 1),
         "starts": [mode for mode, _ in setup.plan.starts],
         "start_minutes": round(timed.starts * GUESSED_START_S / 60, 1),
         "tokens_per_second": _RATE,
         "usd": _usd(checklist, seconds),
     }
+
+
+def _soak_s(setup: Setup) -> float:
+    """Seconds of load and silence after all else, one mode after the other, where stability is asked for."""
+    from evalkit.serving.stability import IDLE_S
+
+    asked = setup.checklist.items.serving.stability
+    if asked is None or "serving" in setup.skip:
+        return 0.0
+    return (asked.minutes * 60 + IDLE_S) * len(setup.checklist.modes)
 
 
 def _usd(checklist: Checklist, seconds: float) -> float | None:

@@ -155,3 +155,16 @@ def test_a_key_that_is_not_set_here_is_a_note_and_its_value_is_never_shown(tmp_p
     assert done.code == 0
     assert "EVALKIT_TEST_KEY" not in done.out
     assert "canary" not in done.out
+
+
+def test_the_soak_counts_with_its_silence_once_a_mode_and_is_told(tmp_path, capsys):
+    without = document(write(tmp_path, MODES, prompts=24, cases=80))["cost"]
+    path = write(tmp_path, MODES + "items: {serving: {stability: {minutes: 2}}}\n", prompts=24, cases=80)
+    sized = document(path)
+    modes = len(sized["modes"])
+    assert without["soak_minutes"] == 0.0
+    assert sized["cost"]["soak_minutes"] == 3.0 * modes  # 2 minutes of load and 1 of silence
+    assert 0 <= sized["cost"]["minutes"] - without["minutes"] - 3 * modes <= 1
+    assert f"of these {3 * modes} minutes of the stability soak" in evalkit(capsys, "validate", path).out
+    left_out = sizing(prepare(load_checklist(path), skip={"serving": "not now"}), TODAY)
+    assert left_out["cost"]["soak_minutes"] == 0.0

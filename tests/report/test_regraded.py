@@ -103,3 +103,22 @@ def test_a_pack_without_texts_cannot_be_graded_again(tmp_path, capsys, folder):
     assert done.code == 2
     assert "--redact" in done.err
     assert done.out == ""
+
+
+def test_code_in_stored_replies_runs_only_where_it_is_allowed(tmp_path, folder, capsys):
+    marker = tmp_path / "ran"
+    code = f"open({str(marker)!r}, 'w'); assert False"
+    path = suite(tmp_path, suite_text(f"[{{json: {{where: whole}}}}, {{python_tests: {code!r}}}]", cases=2))
+    without = document_of(folder, regrade=[path])
+    assert [share for _, share in shares(without).values()] == [1.0, 1.0]
+    assert not marker.exists()
+    done = evalkit(capsys, "report", folder, "--regrade", path, "--allow-exec", "--format", "json")
+    assert done.code == 0, done.err
+    assert [share for _, share in shares(json.loads(done.out)).values()] == [0.0, 0.0]
+    assert marker.exists()
+
+
+def test_permission_to_run_code_without_a_suite_is_refused(folder, capsys):
+    done = evalkit(capsys, "report", folder, "--allow-exec")
+    assert done.code == 2
+    assert "--regrade" in done.err
