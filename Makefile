@@ -43,10 +43,12 @@ docs: venv
 	$(BIN)/python -m tests.faults
 
 # Exit status 75 of the set-up: this machine cannot have it. That is said loudly, and the tests that need it skip.
+# EVALKIT_REAL_VLLM=1 brings vLLM too (3.4 GB).
 real: venv
 	@status=0; bash tests/real/setup.sh || status=$$?; \
 	if [ $$status -eq 75 ]; then echo "==== REAL SGLANG IS NOT SET UP ON THIS MACHINE: ITS TESTS SKIP ===="; \
 	elif [ $$status -ne 0 ]; then exit $$status; fi; \
+	if [ "$${EVALKIT_REAL_VLLM:-}" = 1 ]; then bash tests/real/setup_vllm.sh || [ $$? -eq 75 ] || exit 1; fi; \
 	files=(); for path in tests/real tests/test_real_run.py; do [ ! -e $$path ] || files+=($$path); done; \
 	timeout --foreground 1200 $(BIN)/pytest -q -m real "$${files[@]}"
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Serve tiny-trimode with the SGLang that setup.sh installed, in the foreground:
-#   serve.sh MODE PORT [more SGLang flags]
+#   serve.sh MODE PORT [more flags of the engine]
 # MODE: ar | ngram | diffusion | diffusion:NAME   (NAME.yaml in tests/fixtures/tiny_trimode/dllm, such as b8-t0.5)
 #       smollm2                                     (after setup_smollm2.sh; another model, autoregressive)
+#       vllm | vllm-ngram                           (after setup_vllm.sh; autoregressive, with n-gram drafts)
 # The process keeps its id, so whoever started this script can stop the server. Environment: EVALKIT_REAL_DIR as in
 # setup.sh; EVALKIT_REAL_DRAFT, drafted tokens of ngram (6).
 set -euo pipefail
 
-[ $# -ge 2 ] || { sed -n '3,5s/^# *//p' "$0" >&2 && exit 2; }
+[ $# -ge 2 ] || { sed -n '3,6s/^# *//p' "$0" >&2 && exit 2; }
 MODE=$1 PORT=$2
 shift 2
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -15,7 +16,24 @@ ROOT=${EVALKIT_REAL_DIR:-$HOME/.cache/evalkit-real}
 
 NAME=tiny-trimode
 
+serve_vllm() {
+  export HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 OMP_NUM_THREADS=1
+  export VLLM_CPU_KVCACHE_SPACE=1 # GiB; else a share of all memory
+  export HF_HOME=$ROOT/cache/huggingface VLLM_CACHE_ROOT=$ROOT/cache/vllm
+  # --enforce-eager: compiling takes longer than all that is asked of it here.
+  exec "$ROOT/vllm-venv/bin/vllm" serve "$ROOT/models/qwen3" --served-model-name "$NAME" --host 127.0.0.1 \
+    --port "$PORT" --dtype float32 --enforce-eager --max-model-len 2048 --max-num-seqs 8 \
+    --enable-auto-tool-choice --tool-call-parser hermes "$@"
+}
+
 case $MODE in
+  vllm)
+    serve_vllm "$@"
+    ;;
+  vllm-ngram)
+    serve_vllm --speculative-config "{\"method\": \"ngram\", \"num_speculative_tokens\": ${EVALKIT_REAL_DRAFT:-6}, \
+      \"prompt_lookup_max\": 4, \"prompt_lookup_min\": 1}" "$@"
+    ;;
   ar)
     MODEL=qwen3
     FLAGS=(--attention-backend torch_native)

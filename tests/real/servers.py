@@ -1,4 +1,4 @@
-"""Start and stop a real SGLang with the tiny-trimode model, for tests and by hand.
+"""Start and stop a real SGLang, or vLLM, with the tiny-trimode model, for tests and by hand.
 
     with RealSglang("ngram") as server:
         httpx.get(f"{server.base_url}/v1/models")
@@ -27,7 +27,8 @@ HERE = Path(__file__).resolve().parent
 FIXTURE = HERE.parent / "fixtures" / "tiny_trimode"
 MODEL = "tiny-trimode"  # the served name in every mode but smollm2, where it is SMOLLM2
 SMOLLM2 = "smollm2-135m"
-MODES = ("ar", "ngram", "diffusion", "smollm2")  # diffusion also with a setting behind a colon: see settings()
+VLLM = ("vllm", "vllm-ngram")
+MODES = ("ar", "ngram", "diffusion", "smollm2", *VLLM)  # diffusion also with a setting behind a colon: see settings()
 READY_TIMEOUT_S = 180.0
 STOP_GRACE_S = 12.0  # SGLang takes about six seconds when all is well
 
@@ -58,11 +59,13 @@ def settings() -> list[str]:
 def available(mode: str = "ar") -> str | None:
     """None when `mode` can be served here, else the reason in one line."""
     folder = root()
-    weights = model_folder(mode) / "model.safetensors"
-    script = "setup_smollm2.sh" if mode == "smollm2" else "setup.sh"
-    for path in (folder / "ready.stamp", folder / "venv" / "bin" / "python", weights):
+    needs = [folder / "ready.stamp", folder / "venv" / "bin" / "python", model_folder(mode) / "model.safetensors"]
+    engine, script = "SGLang", "setup_smollm2.sh" if mode == "smollm2" else "setup.sh"
+    if mode in VLLM:
+        engine, script, needs = "vLLM", "setup_vllm.sh", [folder / "vllm.stamp", needs[-1]]
+    for path in needs:
         if not path.exists():
-            return f"no real SGLang: {path.relative_to(folder)} is missing in {folder} (run tests/real/{script})"
+            return f"no real {engine}: {path.relative_to(folder)} is missing in {folder} (run tests/real/{script})"
     return None
 
 
@@ -81,7 +84,7 @@ def free_port() -> int:
 
 
 class RealSglang:
-    """One server in its own process group. `extra` are further SGLang flags, such as `--api-key`."""
+    """One server in its own process group. `extra` are further flags of its engine, such as `--api-key`."""
 
     def __init__(
         self,
@@ -199,8 +202,9 @@ class RealSglang:
         return True
 
     def _wait_ready(self, deadline: float) -> None:
-        # /health would generate a token each time it is asked.
-        while not (_lists_models(self.base_url, self.extra) and _WARM in self._log()):
+        # SGLang's /health would generate a token each time it is asked. vLLM answers nothing before it is ready.
+        warm = "" if self.mode in VLLM else _WARM
+        while not (_lists_models(self.base_url, self.extra) and warm in self._log()):
             if self._process is not None and self._process.poll() is not None:
                 raise ServerError(f"{self.mode} ended with {self._process.returncode}:\n{self._tail()}")
             if time.monotonic() > deadline:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -62,27 +61,24 @@ def test_a_real_sglang_is_told_with_its_declared_and_its_observed_mode(mode, exp
     assert locked["warnings"][0]["id"] == "serving.reachable"
 
 
-def test_a_real_vllm_is_told_with_its_mode():
-    program = os.environ.get("EVALKIT_REAL_VLLM") or shutil.which("vllm")
-    if not program:
-        pytest.skip("no vLLM: neither EVALKIT_REAL_VLLM nor a vllm on PATH")
-    needs("ar")
-    port = servers.free_port()
-    argv = [program, "serve", str(servers.model_folder("ar")), "--port", str(port), "--enforce-eager"]
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        deadline = time.monotonic() + 240
-        found, done = probed(f"http://127.0.0.1:{port}")
-        while not found["engine"] and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(3)
-            found, done = probed(f"http://127.0.0.1:{port}")
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(60)
-    assert done.returncode == 0
-    assert found["engine"] == "vllm"
-    assert found["engine_version"]
-    assert (found["declared_mode"], found["observed_mode"]) == ("autoregressive", "autoregressive")
+@pytest.mark.parametrize(("mode", "expected"), [("vllm", "autoregressive"), ("vllm-ngram", "speculative")])
+def test_a_real_vllm_is_told_with_its_declared_and_its_observed_mode(mode, expected):
+    needs(mode)
+    with servers.RealSglang(mode, extra=["--api-key", KEY]) as server:
+        found, done = probed(server.base_url, "--capabilities", "--api-key-env", "REAL_KEY", env={"REAL_KEY": KEY})
+        locked, refused = probed(server.base_url)
+    assert done.returncode == 0, done.stderr
+    assert (found["engine"], found["engine_version"]) == ("vllm", "0.32.0+cpu")
+    assert (found["declared_mode"], found["observed_mode"]) == (expected, expected)
+    assert found["known_by"] == "observed"
+    assert found["block_size"] is None
+    assert found["context"]["max_model_len"] == 2048
+    assert found["capabilities"]["continuous_usage"]["value"] is True
+    assert found["capabilities"]["context_enforced"]["value"] is True
+    assert found["capabilities"]["logprobs"]["value"] is True
+    assert KEY.encode() not in (done.stdout + done.stderr).encode()
+    assert refused.returncode == 3
+    assert locked["warnings"][0]["id"] == "serving.reachable"
 
 
 def left(folder: Path) -> list[psutil.Process]:
