@@ -14,8 +14,10 @@ from evalkit.checklist.schema import Checklist, Request
 from evalkit.client.types import Exchange, ExchangeError
 from evalkit.findings import Finding, Status
 from evalkit.hub.facts import CandidateFacts, CardLicense, TextFile
-from evalkit.items import context, modes, serving
+from evalkit.items import context, modes, quality, serving
 from evalkit.items import license as license_item
+from evalkit.quality.suite import load_suite
+from evalkit.quality.summary import power
 from evalkit.report.changes import changes
 from evalkit.report.gate import distrust
 from evalkit.report.sizing import sizing
@@ -314,3 +316,71 @@ def test_what_prompts_can_decide_is_said_before_a_run(tmp_path):
     assert "19 independent prompts: a speed-up needs at least 20" in said["problems"]
     assert "latency.e2e_p95_ms: 19 independent prompts, a bound needs at least 59" in said["problems"]
     assert "41 of 60 prompts repeat the text of another: they count once" in said["notes"]
+
+
+def asking(facts: Facts, distinct: int) -> Facts:
+    """The constructed run, had its cases asked so few different things."""
+    answers = [a.model_copy(update={"asked_sha256": str(int(a.case_id[1:]) % distinct)}) for a in facts.answers]
+    return facts.model_copy(update={"answers": tuple(answers)})
+
+
+def test_cases_that_ask_the_same_are_one_case():
+    """24 cases carry 10 points without a loss; 22 different ones are the least."""
+
+    def status(facts: Facts, check: str) -> list[Status]:
+        found = [f for i in decide(checklist(), facts, NOW).items for f in i.findings]
+        return [f.status for f in of(found, f"quality.{check}", DIFF)]
+
+    assert status(asking(GO, 22), "non-inferiority") == [Status.PASS] * 2
+    assert status(asking(GO, 21), "non-inferiority") == [Status.INCONCLUSIVE] * 2
+    assert decide(checklist(), asking(GO, 21), NOW).verdict != "go"
+
+
+def test_a_case_that_is_copied_does_not_outweigh_the_others():
+    """One case gained a hundred times over hides no loss of the others."""
+    kept = [a for a in GO.answers if a.suite == "s-long" and int(a.case_id[1:]) < 22]
+    lost = {f"c{n}" for n in range(4)}
+    answers = [
+        a.model_copy(update={"asked_sha256": a.case_id, "passed": a.mode != DIFF or a.case_id not in lost})
+        for a in kept
+    ]
+    for n in range(100):
+        answers += [
+            a.model_copy(update={"case_id": f"copy {n}", "asked_sha256": "c21", "passed": a.mode == DIFF})
+            for a in kept
+            if a.case_id == "c21"
+        ]
+    suite = GO.suites[0].model_copy(update={"cases": 122})
+    facts = GO.model_copy(update={"answers": tuple(answers), "suites": (suite,)})
+    asked_for = checklist({"quality": {"margin": {"long": 0.1}, "floor": {"default": 0.0}}})
+    found = quality.decide(asked_for, facts, NOW)
+    assert Status.PASS not in {f.status for f in of(found, "quality.non-inferiority", DIFF)}
+
+
+@pytest.mark.parametrize(("distinct", "status"), [(24, Status.PASS), (22, Status.PASS), (21, Status.INCONCLUSIVE)])
+def test_equal_texts_of_one_question_show_equality_once(distinct, status):
+    tools = [a for a in GO.answers if a.suite == "s-tools"]
+    facts = asking(GO.model_copy(update={"answers": tuple(tools)}), distinct)
+    asked_for = checklist({"quality": {"match_margin": 0.1}})
+    found = quality.decide(asked_for, facts, NOW)
+    assert [f.status for f in of(found, "quality.equivalence", SELF)] == [status]
+
+
+def test_few_and_noisy_pairs_show_no_equality():
+    """The baseline differs from itself on 9 of 10 cases: neither noise nor equality is shown by so few."""
+    some = [a for a in GO.answers if a.suite == "s-tools" and int(a.case_id[1:]) < 10]
+    noisy = [a.model_copy(update={"reply_sha256": "other"}) if a.repeat and a.case_id != "c0" else a for a in some]
+    found = quality.decide(checklist(), GO.model_copy(update={"answers": tuple(noisy)}), NOW)
+    equal = of(found, "quality.equivalence", SELF)
+    assert [f.status for f in equal] == [Status.INCONCLUSIVE]
+    assert "at least 45 greedy replies" in (equal[0].remedy or "")
+
+
+def test_the_sample_of_a_suite_is_counted_by_what_its_cases_ask(tmp_path):
+    lines = [
+        {"id": f"c{n}", "prompt": f"Say {n % 9}.", "params": {"seed": n}, "expect": [{"contains": "x"}]}
+        for n in range(90)
+    ]
+    (tmp_path / "own.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    suite = load_suite(tmp_path / "own.jsonl", Request())
+    assert power(suite, 0.1).clusters == 9

@@ -13,11 +13,11 @@ from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import quality_checks as checks
 from evalkit.items.quality_loss import percent
-from evalkit.items.quality_pairs import Answers
+from evalkit.items.quality_pairs import Answers, Difference, paired_interval, per_question
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.quality.facts import Divergence, SuiteFacts
 from evalkit.stats.interval import Interval
-from evalkit.stats.proportions import min_n_without_discordant, paired_difference
+from evalkit.stats.proportions import min_n_without_discordant
 
 #: below this share of equal replies of the baseline to itself, equality of text carries no weight
 NOISY = 0.9
@@ -31,6 +31,8 @@ class Match:
     """One case: equal to the baseline's reply, the baseline equal to itself, and where the texts part."""
 
     case: str
+    asked: str
+    cluster: str
     same: bool
     again: bool | None
     greedy: bool
@@ -75,11 +77,12 @@ def _decided(pairs: list[Match], mode: str, checklist: Checklist) -> Finding:
     noise = sum(bool(row.again) for row in pairs) / n
     ties = sum(row.tie is True for row in differing)
     unknown = sum(row.tie is None for row in differing)
-    strict = _interval([(row.same or row.tie is True, row.again) for row in pairs], alpha)
-    lenient = _interval([(row.same or row.tie is not False, row.again) for row in pairs], alpha)
-    text = _figures(pairs, differing, noise, ties, unknown, alpha)
+    strict = _interval([(row, row.same or row.tie is True) for row in pairs], alpha)
+    lenient = _interval([(row, row.same or row.tie is not False) for row in pairs], alpha)
+    alone = len({cluster for cluster, _ in per_question(_differences([(row, row.same) for row in pairs]))})
+    text = _figures(pairs, differing, noise, ties, unknown, alone, alpha)
     info: dict[str, object] = {
-        "pairs": n, "equal": n - len(differing), "match_rate": round(1 - len(differing) / n, 4),
+        "pairs": n, "independent": alone, "equal": n - len(differing), "match_rate": round(1 - len(differing) / n, 4),
         "noise_floor": round(noise, 4), "low": round(strict.low, 4), "high": round(strict.high, 4), "margin": margin,
         "near_ties": ties, "no_ties": len(differing) - ties - unknown, "not_looked_up": unknown,
         "first_divergences": [
@@ -93,6 +96,11 @@ def _decided(pairs: list[Match], mode: str, checklist: Checklist) -> Finding:
         "threshold": f"{percent(noise)} − {100 * margin:g} points, near-ties counted as equal",
     }  # fmt: skip
     make, points = checks.EQUIVALENCE.finding, f"{100 * margin:g} points"
+    least = min_n_without_discordant(margin, alpha)
+    if noise < NOISY and alone < least:
+        common["remedy"] = f"compare at least {least} greedy replies, so that the baseline's own noise is known"
+        end = f"below {percent(NOISY)} on so few cases: neither noise nor a change of text is shown"
+        return make(Status.INCONCLUSIVE, f"{text}: {end}.", **common)
     if noise < NOISY:
         end = f"below {percent(NOISY)}, so equality of text carries no weight here"
         return make(Status.WARN, f"{text}: {end}.", **common)
@@ -109,7 +117,6 @@ def _decided(pairs: list[Match], mode: str, checklist: Checklist) -> Finding:
         return make(
             Status.INCONCLUSIVE, f"{text}: whether the differences are near-ties or faults is not known.", **common
         )
-    least = min_n_without_discordant(margin, alpha)
     common["remedy"] = (
         f"compare more greedy replies (at least {least} cases, without a difference), or raise match_margin"
     )
@@ -117,13 +124,14 @@ def _decided(pairs: list[Match], mode: str, checklist: Checklist) -> Finding:
 
 
 def _figures(  # noqa: PLR0917  called once
-    pairs: list[Match], differing: list[Match], noise: float, ties: int, unknown: int, alpha: float
+    pairs: list[Match], differing: list[Match], noise: float, ties: int, unknown: int, alone: int, alpha: float
 ) -> str:
     n = len(pairs)
     equal = n - len(differing)
-    text = f"{equal} of {n} greedy replies equal the baseline's; the baseline equals itself in {percent(noise)}"
+    apart = f" ({alone} cases are independent)" if alone < n else ""
+    text = f"{equal} of {n} greedy replies{apart} equal the baseline's; the baseline equals itself in {percent(noise)}"
     if not differing:
-        return f"{text} (up to {percent(1 - alpha ** (1 / n))} may still differ)"
+        return f"{text} (up to {percent(1 - alpha ** (1 / alone))} may still differ)"
     places = [(row.parted.at, row.case) for row in differing if row.parted is not None]
     if places:
         text += f"; the earliest difference is at character {min(places)[0] + 1} of {min(places)[1]}"
@@ -132,9 +140,12 @@ def _figures(  # noqa: PLR0917  called once
     return text
 
 
-def _interval(cells: list[tuple[bool, bool | None]], alpha: float) -> Interval:
-    counts = [cells.count(cell) for cell in ((True, True), (True, False), (False, True), (False, False))]
-    return paired_difference(counts[0], counts[1], counts[2], counts[3], alpha)
+def _differences(cells: list[tuple[Match, bool]]) -> list[Difference]:
+    return [(row.asked, row.cluster, float(equal) - bool(row.again)) for row, equal in cells]
+
+
+def _interval(cells: list[tuple[Match, bool]], alpha: float) -> Interval:
+    return paired_interval(_differences(cells), alpha)
 
 
 def _matches(answers: Answers, suite: str, mode: str, baseline: str, divergences: dict[str, Divergence]) -> list[Match]:
@@ -149,6 +160,8 @@ def _matches(answers: Answers, suite: str, mode: str, baseline: str, divergences
         rows.append(
             Match(
                 case=f"{suite}/{case}",
+                asked=one.asked,
+                cluster=one.goes_with,
                 same=same,
                 again=second.reply_sha256 == other.reply_sha256 if known and second else None,
                 greedy=not one.temperature,

@@ -80,7 +80,8 @@ def floor(data: Table, item: QualityItem) -> Finding:
     if not n:
         return checks.FLOOR.finding(Status.INCONCLUSIVE, f"{data.suite.name}: no case was scored.", **common)
     passed = sum(pair.mode or 0.0 for pair in data.scored)
-    interval = wilson(round(passed), n, 1 - 2 * item.alpha)
+    alone = len({pair.cluster for pair in data.scored})
+    interval = wilson(round(passed * alone / n), alone, 1 - 2 * item.alpha)
     summary = f"{data.suite.name}: {percent(data.share)} of {n} cases pass"
     if data.suite.repeats > 1:
         flaky = [pair.case_id for pair in data.scored if 0 < (pair.mode or 0) < 1]
@@ -135,7 +136,8 @@ def non_inferiority(data: Table, margin: float, *, carried_by: str | None) -> Fi
         "least_cases": least, "too_small": data.clusters < least,
     }  # fmt: skip
     low, high = points(interval.low), points(interval.high)
-    figures = f"{points(interval.estimate)} points on {n} cases (90% interval {low} to {high}, margin {100 * margin:g})"
+    cases = f"{n} cases" + (f", {data.clusters} independent" if data.clusters < n else "")
+    figures = f"{points(interval.estimate)} points on {cases} (90% interval {low} to {high}, margin {100 * margin:g})"
     if data.alpha != 0.05:
         figures = figures.replace("90%", f"{100 * (1 - 2 * data.alpha):g}%")
     status, text, remedy = _decided(data, margin, carried_by)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evalkit.quality.facts import Answer, SuiteFacts
 from evalkit.stats.distributions import normal_quantile
@@ -19,6 +19,8 @@ from evalkit.stats.proportions import (
 
 #: case id -> replies by repeat
 Replies = dict[str, dict[int, Answer]]
+#: what is asked, the cluster, and mode minus baseline
+Difference = tuple[str, str, float]
 
 
 BONETT_PRICE = "bonett-price"
@@ -47,6 +49,8 @@ class Pair:
     base: float | None
     mode_answer: Answer | None
     base_answer: Answer | None
+    #: the same for cases that ask the same; empty: the case is the only one to ask it
+    asked: str = ""
 
     @property
     def both(self) -> bool:
@@ -81,7 +85,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class Table:
-    """A suite in one mode and in the baseline. `planned` counts cases, answered or not."""
+    """A suite in one mode and in the baseline. `planned` counts cases, answered or not.
+
+    Cases that ask the same are one case for whatever is inferred: their differences are averaged.
+    """
 
     suite: SuiteFacts
     mode: str
@@ -114,7 +121,8 @@ class Table:
 
     @property
     def clusters(self) -> int:
-        return len({pair.cluster for pair in self.both})
+        """Independent ones, among the cases scored in both modes."""
+        return len({cluster for cluster, _ in per_question(_differences(self.both))})
 
     def counts(self) -> tuple[int, int, int, int]:
         """n11, n10, n01, n00 (first digit the mode) over cases, majority of repeats."""
@@ -128,46 +136,62 @@ class Table:
 
     def interval(self) -> Interval:
         """Mode minus baseline, each side at one-sided alpha."""
-        return self._interval([(pair.cluster, pair.difference) for pair in self.both])
+        return paired_interval(_differences(self.both), self.alpha)
 
     def pessimistic(self) -> Interval:
         """As `interval`, with every case that only one of the two left unscored counted against the mode."""
         lost = [
-            (pair.cluster, (pair.mode or 0.0) - (1.0 if pair.base is None else pair.base)) for pair in self.one_sided
+            replace(pair, mode=pair.mode or 0.0, base=1.0 if pair.base is None else pair.base)
+            for pair in self.one_sided
         ]
-        return self._interval([(pair.cluster, pair.difference) for pair in self.both] + lost)
+        return paired_interval(_differences([*self.both, *lost]), self.alpha)
 
     def shows(self, margin: float) -> bool:
         """Whether the loss is shown to lie under `margin`."""
-        up = sum(pair.difference > 0 for pair in self.both)
-        down = sum(pair.difference < 0 for pair in self.both)
+        values = [value for _, value in per_question(_differences(self.both))]
         interval = self.interval()
         if interval.method != BONETT_PRICE:
             return interval.low > -margin
-        return shows_margin(len(self.both), up, down, margin, self.alpha)
+        up, down = sum(value > 0 for value in values), sum(value < 0 for value in values)
+        return shows_margin(len(values), up, down, margin, self.alpha)
 
     @property
     def one_sided(self) -> list[Pair]:
         """Cases that one of the two has scored and the other has not."""
         return [pair for pair in self.pairs if (pair.mode is None) != (pair.base is None)]
 
-    def _interval(self, differences: list[tuple[str, float]]) -> Interval:
-        if not differences:
-            return Interval(-1.0, 1.0, math.nan, "none")
-        values = [value for _, value in differences]
-        if len({cluster for cluster, _ in differences}) == len(values) and all(v in (-1.0, 0.0, 1.0) for v in values):
-            up, down = values.count(1.0), values.count(-1.0)
-            return paired_difference(len(values) - up - down, up, down, 0, self.alpha)
-        groups: dict[str, list[float]] = defaultdict(list)
-        for cluster, value in differences:
-            groups[cluster].append(value)
-        return clustered_mean_difference(groups, self.alpha)
-
     @property
     def discordant(self) -> float:
         """Share of pairs that differ, at least one half of a pair: the planning figure."""
         pairs = self.both
         return max(sum(abs(pair.difference) for pair in pairs), 0.5) / len(pairs) if pairs else 0.1
+
+
+def _differences(pairs: Iterable[Pair]) -> list[Difference]:
+    return [(pair.asked or pair.case_id, pair.cluster, pair.difference) for pair in pairs]
+
+
+def per_question(differences: Iterable[Difference]) -> list[tuple[str, float]]:
+    """Cluster and mean difference of each question: one that is asked by two cases is one piece of evidence."""
+    found: dict[str, list[tuple[str, float]]] = defaultdict(list)
+    for asked, cluster, value in differences:
+        found[asked].append((cluster, value))
+    return [(same[0][0], sum(value for _, value in same) / len(same)) for same in found.values()]
+
+
+def paired_interval(differences: Iterable[Difference], alpha: float) -> Interval:
+    """The mean difference, each side at one-sided `alpha`: Bonett and Price's where no cases go together."""
+    told = per_question(differences)
+    if not told:
+        return Interval(-1.0, 1.0, math.nan, "none")
+    values = [value for _, value in told]
+    if len({cluster for cluster, _ in told}) == len(values) and all(v in (-1.0, 0.0, 1.0) for v in values):
+        up, down = values.count(1.0), values.count(-1.0)
+        return paired_difference(len(values) - up - down, up, down, 0, alpha)
+    groups: dict[str, list[float]] = defaultdict(list)
+    for cluster, value in told:
+        groups[cluster].append(value)
+    return clustered_mean_difference(groups, alpha)
 
 
 def _mean(values: Sequence[float | None]) -> float:
@@ -213,7 +237,8 @@ def table(answers: Answers, suite: SuiteFacts, mode: str, baseline: str, alpha: 
         pairs.append(
             Pair(
                 case_id=case_id,
-                cluster=any_answer.cluster or f"\x00{case_id}",
+                cluster=any_answer.goes_with,
+                asked=any_answer.asked,
                 severity=any_answer.severity,
                 mode=share,
                 base=base_share,

@@ -9,10 +9,9 @@ from typing import Any
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items import quality_checks as checks
 from evalkit.items.quality_loss import base_data
-from evalkit.items.quality_pairs import Answers, Table
+from evalkit.items.quality_pairs import Answers, Difference, Table, paired_interval
 from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Answer, SuiteFacts
 from evalkit.stats.distributions import t_quantile
-from evalkit.stats.proportions import paired_difference
 
 SEEN = KnownBy.OBSERVED
 
@@ -70,8 +69,11 @@ def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
         "known_by": SEEN,
         "data": info,
     }
+    broken = {c: (bool(signs(mine[c]) & blocking), bool(signs(base[c]) & blocking)) for c in shared}
     worst = _three_way(
-        [(not signs(mine[c]) & blocking, not signs(base[c]) & blocking) for c in shared], margin, data.alpha
+        [(mine[c].asked, mine[c].goes_with, float(theirs) - ours) for c, (ours, theirs) in broken.items()],
+        margin,
+        data.alpha,
     )
     if worst is Status.FAIL:
         return make(
@@ -85,14 +87,11 @@ def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
     return make(Status.WARN if rest else Status.PASS, f"{text}.", **common)
 
 
-def _three_way(clean: list[tuple[bool, bool]], margin: float, alpha: float) -> Status:
-    """`clean`: (mode, baseline) a case. A mode that is unclean nowhere but where the baseline is passes at any n."""
-    n01 = clean.count((False, True))
-    if not n01:
+def _three_way(clean: list[Difference], margin: float, alpha: float) -> Status:
+    """A mode that is unclean nowhere but where the baseline is passes at any n."""
+    if all(value >= 0 for *_, value in clean):
         return Status.PASS
-    interval = paired_difference(
-        clean.count((True, True)), clean.count((True, False)), n01, clean.count((False, False)), alpha
-    )
+    interval = paired_interval(clean, alpha)
     if interval.high <= -margin:
         return Status.FAIL
     return Status.PASS if interval.low > -margin else Status.INCONCLUSIVE

@@ -82,6 +82,12 @@ def request_sha256(request: ChatRequest) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")).hexdigest()
 
 
+def asked_sha256(request: ChatRequest) -> str:
+    """Hash of what is asked alone: cases that differ only in seed, temperature or length allowed ask the same."""
+    asked = [request.messages, request.tools, request.tool_choice, request.response_format]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
 def request_for(case: Case, repeat: int = 0, *, streamed: bool = True) -> ChatRequest:
     """What is sent for one repeat of a case. Where the case has a seed, each repeat has its own."""
     request = case.request if streamed else replace(case.request, stream=False)

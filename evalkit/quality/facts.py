@@ -61,6 +61,8 @@ class Answer(Frozen):
     tags: tuple[str, ...] = ()
     streamed: bool = True
     request_sha256: str
+    #: of messages and tools alone; empty in runs from before it was kept
+    asked_sha256: str = ""
     seed: int | None = None
     exchange: Exchange
     grades: tuple[Grade, ...] = ()
@@ -80,6 +82,16 @@ class Answer(Frozen):
     @property
     def key(self) -> str:
         return f"{self.mode}|{self.suite}|{self.case_id}|{self.repeat}|{int(self.streamed)}"
+
+    @property
+    def asked(self) -> str:
+        """The same for cases that ask the same: they are one piece of evidence."""
+        return self.asked_sha256 or self.request_sha256
+
+    @property
+    def goes_with(self) -> str:
+        """The named cluster, else what is asked."""
+        return self.cluster or f"\x00{self.asked}"
 
 
 class SuiteFacts(Frozen):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.client.types import Exchange
-from evalkit.quality.case import Case, Suite, request_for, request_sha256
+from evalkit.quality.case import Case, Suite, asked_sha256, request_for, request_sha256
 from evalkit.quality.degeneration import signals
 from evalkit.quality.facts import Answer, Grade, Signals, ToolOutcome
 from evalkit.quality.graders import grade_one
@@ -84,6 +84,7 @@ def answer(
         repeat=repeat,
         streamed=streamed,
         request_sha256=request_sha256(request),
+        asked_sha256=asked_sha256(request),
         exchange=reply,
         seed=request.seed,
         **_described(suite, case),

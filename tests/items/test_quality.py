@@ -45,7 +45,7 @@ def one(mode, case, passed=True, *, text=None, of=None, repeat=0, **more):
         tool_calls=more.pop("calls", ()),
     )
     return Answer(
-        mode=mode, suite=of.name, kind=of.kind, case_id=str(case), repeat=repeat, request_sha256="0", exchange=reply,
+        mode=mode, suite=of.name, kind=of.kind, case_id=str(case), repeat=repeat, request_sha256=f"asks {case}", exchange=reply,
         passed=None if error else passed, reply_sha256=text, signals=None if error else more.pop("signals", Signals()),
         severity="critical" if str(case) in of.critical else "normal", grades=(Grade(grader="g", passed=passed, reason="wrong"),), **more,
     )  # fmt: skip
