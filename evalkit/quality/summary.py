@@ -11,7 +11,7 @@ from evalkit.items.quality_pairs import Answers, Table, needed, table
 from evalkit.items.quality_position import mean_thirds
 from evalkit.items.quality_texts import SIGNS, signs
 from evalkit.modes import INCUMBENT
-from evalkit.quality.case import Suite
+from evalkit.quality.case import Suite, asked_sha256
 from evalkit.run.facts import Facts
 from evalkit.stats.proportions import min_n_without_discordant, power_noninferiority
 
@@ -117,7 +117,8 @@ class SuitePower(Frozen):
 
 def power(suite: Suite, margin: float, alpha: float = 0.05) -> SuitePower:
     """What `evalkit validate` says of a suite before a GPU is used."""
-    clusters = len({case.cluster or f"\x00{case.id}" for case in suite.cases})
+    first = {asked_sha256(case.request): case.cluster for case in reversed(suite.cases)}
+    clusters = len({cluster or f"\x00{asked}" for asked, cluster in first.items()})
     least = min_n_without_discordant(margin, alpha)
     chances = {
         f"{share:g}": round(power_noninferiority(clusters, share, margin, alpha), 3) for share in (0.02, 0.05, 0.1)
