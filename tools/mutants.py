@@ -190,10 +190,11 @@ def run(found: list[tuple[Mutant, list[list[str]]]], jobs: int) -> list[Mutant]:
 
 
 def _stages(path: Path, tests: list[str]) -> list[list[str]]:
-    """The test files, those named after the module first: they notice soonest, and the others are not even imported."""
+    """The test files: those named after the module alone first, by hand before drawn; they notice soonest."""
     files = [f for test in map(Path, tests) for f in (sorted(test.glob("test_*.py")) if test.is_dir() else [test])]
-    stages = [[str(f) for f in files if (path.stem in f.stem) == near] for near in (True, False)]
-    return [stage for stage in stages if stage]
+    near = sorted((f for f in files if path.stem in f.stem), key=lambda f: "hand" not in f.stem)
+    far = [str(f) for f in files if f not in near]
+    return [[str(f)] for f in near] + ([far] if far else [])
 
 
 def main() -> int:
