@@ -12,11 +12,12 @@ import pytest
 from evalkit.checklist.loader import load_checklist
 from evalkit.checklist.schema import Checklist, Request
 from evalkit.client.types import Exchange, ExchangeError
-from evalkit.findings import Finding, Status
-from evalkit.hub.facts import CandidateFacts, CardLicense, TextFile
-from evalkit.items import context, modes, quality, serving
+from evalkit.findings import Finding, KnownBy, Status
+from evalkit.gpu.facts import Gpu, HardwareFacts
+from evalkit.hub.facts import CandidateFacts, CardLicense, ModelFile, TextFile
+from evalkit.items import context, hardware, modes, quality, serving
 from evalkit.items import license as license_item
-from evalkit.quality.suite import load_suite
+from evalkit.quality.suite import facts_of, load_suite
 from evalkit.quality.summary import power
 from evalkit.report.changes import changes
 from evalkit.report.gate import distrust
@@ -384,3 +385,78 @@ def test_the_sample_of_a_suite_is_counted_by_what_its_cases_ask(tmp_path):
     (tmp_path / "own.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
     suite = load_suite(tmp_path / "own.jsonl", Request())
     assert power(suite, 0.1).clusters == 9
+
+
+# -- what one server says, and the others do not ----------------------------------------------------------------------
+
+
+def test_a_baseline_of_quality_that_is_started_otherwise_is_no_baseline():
+    """Both bf16 for speed; texts are compared with an FP8 server, which may be as bad as the mode."""
+    ref = "autoregressive@reference"
+    addresses = {m: {"endpoint": f"http://127.0.0.1:3{n}"} for n, m in enumerate((AR, ref, DIFF))}
+    asked_for = checklist({"serving": {}}, modes=addresses, baseline={"speed": AR, "quality": ref})
+
+    def status(check: str, **reference: Any) -> set[Status]:
+        bf16 = {"settings": {"dtype": "bfloat16", "quantization": None}}
+        endpoints = {m: served(m, m.partition("@")[0], **bf16) for m in (AR, DIFF)}
+        endpoints[ref] = served(ref, AR, **bf16).model_copy(update=reference)
+        found = serving.decide(asked_for, GO.model_copy(update={"endpoints": endpoints}), NOW)
+        return {f.status for f in of(found, f"serving.{check}", DIFF)}
+
+    assert Status.INCONCLUSIVE not in status("same-settings")
+    assert Status.INCONCLUSIVE in status("same-settings", settings={"dtype": "bfloat16", "quantization": "fp8"})
+    assert Status.FAIL not in status("same-model")
+    assert Status.FAIL in status("same-model", model_path="org/other")
+
+
+def test_the_pool_of_one_mode_says_nothing_of_another_one():
+    """By the formula the model does not fit; the baseline's server holds it, the mode's told nothing."""
+    pool = ServerContext(max_total_num_tokens=40_000)
+    endpoints = {m: served(m, m, context=pool) for m in (AR, DIFF, SELF)}
+    config = {
+        "num_hidden_layers": 34, "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32,
+        "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 131_072, "max_position_embeddings": 262_144,
+    }  # fmt: skip
+    model = CandidateFacts(model="org/model", config=config, files=(ModelFile(name="m.safetensors", size=17 << 30),))
+    card = Gpu(index=0, name="a card of 8 GiB", memory_total_bytes=8 << 30, memory_free_bytes=8 << 30)
+    machine = HardwareFacts(known_by=KnownBy.OBSERVED, place="here", gpus=(card,))
+    facts = GO.model_copy(update={"endpoints": endpoints, "candidates": (model,), "hardware": machine})
+    asked_for = checklist({"hardware": {}, "context": {"need_tokens": 16384}})
+
+    def fits(facts: Facts) -> list[Status]:
+        return [f.status for f in of(hardware.decide(asked_for, facts, NOW), "hardware.fits")]
+
+    assert fits(facts) == [Status.PASS]
+    silent = {**endpoints, DIFF: served(DIFF, DIFF)}
+    assert fits(facts.model_copy(update={"endpoints": silent})) == [Status.INCONCLUSIVE]
+
+
+@pytest.mark.parametrize(("characters", "status"), [(40_000, Status.FAIL), (13_000, Status.INCONCLUSIVE)])
+def test_a_task_case_that_was_refused_counts_towards_the_need(characters, status):
+    """A window of 4,096 held all cases but one, which every mode refused."""
+    counted = []
+    for a in GO.answers:
+        error = ExchangeError(kind="http", message="too long", status=400)
+        update = {"prompt_tokens": 2900, "ok": True} if a.case_id != "c3" else {"ok": False, "error": error}
+        counted.append(a.model_copy(update={"exchange": a.exchange.model_copy(update=update)}))
+    suites = tuple(s.model_copy(update={"longest_chars": characters, "max_tokens": 256}) for s in GO.suites)
+    endpoints = {m: served(m, m, context=ServerContext(max_model_len=4096)) for m in (AR, DIFF, SELF)}
+    facts = GO.model_copy(update={"answers": tuple(counted), "suites": suites, "endpoints": endpoints})
+    found = context.decide(checklist({"context": {}}), facts, NOW)
+    assert [f.status for f in of(found, "context.server-limit", DIFF)] == [status]
+
+
+def test_a_suite_tells_its_longest_case(tmp_path):
+    cases = [{"id": "a", "prompt": "x" * 900, "expect": ["json"]}, {"id": "b", "prompt": "y", "expect": ["json"]}]
+    (tmp_path / "own.jsonl").write_text("\n".join(json.dumps(case) for case in cases))
+    told = facts_of(load_suite(tmp_path / "own.jsonl", Request(max_tokens=77)))
+    assert (told.longest_chars, told.max_tokens) == (900, 77)
+
+
+def test_starts_that_share_no_prompt_show_no_spread():
+    def started(shared: bool) -> list[Status]:
+        samples = [s.model_copy(update={"launch": s.repeat if shared else int(s.prompt_id[1:]) % 2}) for s in GO.timed]
+        return [f.status for f in of(modes_of(GO.model_copy(update={"timed": tuple(samples)})), "modes.launches", DIFF)]
+
+    assert started(shared=True) == [Status.PASS]
+    assert started(shared=False) == [Status.WARN]

@@ -80,7 +80,8 @@ def fits(checklist: Checklist, facts: Facts, hardware: HardwareFacts, need: Need
     load = _load(checklist, facts, need, shape)
     placed = place(shape, weights, load, room.usable_gib, devices=room.devices)
     told = _told_memory(facts)
-    case = _Case(placed, load, room, pools, told, need, shape.max_positions, weights.source, hardware.known_by)
+    unread = tuple(mode for mode in checklist.adopted if mode not in pools)
+    case = _Case(placed, load, room, pools, told, need, shape.max_positions, unread, weights.source, hardware.known_by)
     return [_fit(case), _longest(case)]
 
 
@@ -95,6 +96,8 @@ class _Case:
     told: dict[str, dict[str, float]]  # mode -> GiB by part, as the server says
     need: Need
     window: int | None
+    #: modes that may be recommended and whose server told no pool
+    unread: tuple[str, ...]
     weights_from: str
     hardware_known_by: KnownBy | None
 
@@ -297,6 +300,13 @@ def _by_pool(pools: dict[str, int], need: Need, checklist: Checklist, why: str, 
 def _fit(case: _Case) -> Finding:
     placed, need = case.placed, case.need
     total = f"{placed.need.total_gib:.1f} GiB"
+    if placed.tp is None and case.pools and not case.short and case.unread:
+        text = (
+            f"the formula gives {total} for {case.asked}, more than {case.capacity}; the pools that were read hold it,"
+            f" but that of {', '.join(case.unread)} was not read."
+        )
+        remedy = f"bring the server of {case.unread[0]} up, so that its own figure can be read, and resume the run"
+        return case.finding(Status.INCONCLUSIVE, text, remedy=remedy)
     if placed.tp is None and case.pools and not case.short:
         least = min(case.pools.values())
         text = (

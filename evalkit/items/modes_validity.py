@@ -269,8 +269,13 @@ def _launches(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     make = check.LAUNCHES.finding
     starts = min(len(readings.launches(m, level)) for m in (mode, baseline))
     if starts >= 2:
-        text = f"{starts} starts each: their spread is in the interval."
-        return make(Status.PASS, text, mode=mode, known_by=KnownBy.OBSERVED, data={"starts": starts})
+        data: dict[str, object] = {"starts": starts}
+        if readings.launch_spread((baseline, mode), level)[1]:
+            text = f"{starts} starts each: their spread is in the interval."
+            return make(Status.PASS, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
+        text = f"{starts} starts each, but no prompt was answered in all starts of both: their spread is not known."
+        remedy = "resume the run so that every start answers the same prompts (each start needs a repeat of its own)"
+        return make(Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, remedy=remedy, data=data)
     if readings.interleaved(mode, baseline, level):
         return make(Status.PASS, f"timed in turn with {baseline}.", mode=mode, known_by=KnownBy.OBSERVED)
     text = f"one launch: {mode} and {baseline} were timed one after the other, and starts differ by an unknown amount."

@@ -54,6 +54,13 @@ def _first(checklist: Checklist, facts: Facts) -> EndpointFacts | None:
     return next((served for served in probed if served is not None and served.reachable), None)
 
 
+def _quality_baseline(checklist: Checklist, facts: Facts, label: str) -> EndpointFacts | None:
+    """Where texts are compared with another mode than times are; the incumbent is another model anyway."""
+    name = checklist.baseline.quality
+    served = facts.endpoints.get(name) if name in checklist.modes and name != label else None
+    return served if served is not None and served.reachable else None
+
+
 def _mode(
     checklist: Checklist, facts: Facts, label: str, endpoint: Endpoint, first: EndpointFacts | None
 ) -> list[Finding]:
@@ -64,6 +71,7 @@ def _mode(
         return [*found, *_support(checklist, label)]
     if served is None or not served.reachable:
         return found
+    quality = _quality_baseline(checklist, facts, label)
     found += [
         *preflight(facts, label),
         decodes(checklist, label, served),
@@ -73,10 +81,11 @@ def _mode(
         *forward_passes(facts, label, endpoint),
         *unchanged(checklist, facts, label),
         provenance(checklist, label, served),
-        same_model(facts, served, label, first),
+        same_model(facts, served, label, first, quality),
     ]
-    settings = same_settings(served, label, first)
-    found += [settings] if settings else []
+    against = {other.label: other for other in (first, quality) if other is not None}
+    settings = (same_settings(served, label, other) for other in against.values())
+    found += [one for one in settings if one is not None]
     found += [parallel(checklist, label, served), streaming(label, served), sampling(checklist, facts, label, served)]
     return [*found, *tools(facts, label, served), *named(label, served), *stability(checklist, facts, label)]
 

@@ -27,13 +27,13 @@ def _short(name: str) -> str:
     return _QUANT_TAIL.sub("", name.rstrip("/").rpartition("/")[2]).lower()
 
 
-def same_model(facts: Facts, served: EndpointFacts, label: str, first: EndpointFacts | None) -> Finding:
-    """Against the candidate's card, then against the mode that the others are compared with."""
+def same_model(facts: Facts, served: EndpointFacts, label: str, *against: EndpointFacts | None) -> Finding:
+    """Against the candidate's card, then against the modes that the others are compared with, in time and in text."""
     status, text = _against_candidate(facts, served)
-    if first is not None and first.label != served.label:
-        other = _difference(first, served)
-        if other:
+    for first in against:
+        if first is not None and first.label != served.label and (other := _difference(first, served)):
             status, text = Status.FAIL, f"differs from {first.label}: {other}"
+            break
     shown = ", ".join(filter(None, (served.model_path, served.model_type, *served.architectures))) or None
     return checks.SAME_MODEL.finding(status, f"{label}: {text}.", mode=label, observed=shown, known_by=KnownBy.DECLARED)
 

@@ -45,6 +45,12 @@ class Case:
         return "\n".join(text for message in self.request.messages for text in _texts(message.get("content")))
 
     @property
+    def characters(self) -> int:
+        """Of all text that is sent: messages and tools. An image is no text."""
+        tools = len(json.dumps(self.tools, ensure_ascii=False)) if self.tools else 0
+        return len(self.prompt_text) + tools
+
+    @property
     def uses(self) -> frozenset[str]:
         """Names of the graders at the top level."""
         return frozenset(expectation.grader for expectation in self.expect)

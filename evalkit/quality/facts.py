@@ -106,6 +106,9 @@ class SuiteFacts(Frozen):
     shipped: bool = False
     critical: tuple[str, ...] = ()
     repeats: int = 1
+    #: of the texts and tools of one case, and of one reply at most; 0 in runs from before they were kept
+    longest_chars: int = 0
+    max_tokens: int = 0
 
 
 class SamplingProbe(Frozen):

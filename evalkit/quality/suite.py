@@ -125,6 +125,8 @@ def facts_of(suite: Suite) -> SuiteFacts:
     return SuiteFacts(
         name=suite.name, kind=suite.kind, path=suite.path, sha256=suite.sha256, version=suite.version,
         cases=len(suite.cases), shipped=suite.shipped, critical=suite.critical, repeats=suite.repeats,
+        longest_chars=max(case.characters for case in suite.cases),
+        max_tokens=max(case.request.max_tokens for case in suite.cases),
     )  # fmt: skip
 
 
