@@ -51,8 +51,8 @@ _SPAN = re.compile(r"(?<!`)`([^`\s](?:[^`]*[^`\s])?)`(?!`)")
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _DIFF_LIMIT = 2000
 _TEXT = 6000
-#: timelines with more chunks carry no figures: they would overlap
-_MOST_COUNTS = 24
+#: units between two figures above a timeline: nearer, and they would overlap
+_COUNT_GAP = 12.0
 _SECTIONS = (
     ("checklist", "Checklist"),
     ("speed", "Speed"),
@@ -162,10 +162,14 @@ def _placed(timeline: dict[str, Any]) -> dict[str, Any]:
 
 
 def _marks(chunks: list[list[float | None]], longest: float) -> list[dict[str, Any]]:
-    counted = len(chunks) <= _MOST_COUNTS
-    marks = []
+    """Where each chunk stands; the figure above a run is left out where it would overlap the one before."""
+    marks: list[dict[str, Any]] = []
+    told = -_COUNT_GAP
     for at, tokens in chunks:
         many = tokens is not None and tokens > 1
         height = round(min(22.0, 5 + 3 * float(tokens or 0) ** 0.5), 1) if many else 0
-        marks.append({"x": round(600 * (at or 0) / longest, 1), "height": height, "count": tokens if counted else None})
+        x = round(600 * (at or 0) / longest, 1)
+        shown = many and x - told >= _COUNT_GAP
+        told = x if shown else told
+        marks.append({"x": x, "height": height, "count": tokens if shown else None})
     return marks

@@ -30,14 +30,20 @@ def frontier_table(doc: dict[str, Any]) -> tuple[tuple[str, ...], list[view.Row]
 
 
 def crossover_lines(doc: dict[str, Any]) -> list[str]:
-    """For each mode that was timed at several loads: from where on it is no longer faster, or that it stays so."""
+    """For each mode timed at several loads: from where on it is no longer faster, that it never is, or stays so."""
     lines = []
     for entry in doc["modes"]:
         loads = sorted(lv["concurrency"] for lv in entry["levels"] if lv.get("speedup"))
         if len(loads) < 2:
             continue
         at = entry.get("crossover")
-        if at is None:
+        slower = [lv for lv in entry["levels"] if lv.get("speedup") and (lv["speedup"]["ratio"] or 0) <= 1]
+        if len(slower) == len(loads):
+            loaded = ", ".join(map(str, loads))
+            lines.append(
+                f"{entry['mode']}: not faster than {doc['baseline']['speed']} at any load timed ({loaded} at once)."
+            )
+        elif at is None:
             lines.append(f"{entry['mode']}: faster than {doc['baseline']['speed']} up to {loads[-1]} at once.")
         else:
             lines.append(f"{entry['mode']}: no longer faster than {doc['baseline']['speed']} from {at} at once.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,32 @@ def test_axe_finds_no_violation(visit, scheme: str, simulated: bool) -> None:
     assert found.violations_count == 0, found.generate_report()
     undecided = [rule for rule in found.response["incomplete"] if rule["id"] != "color-contrast"]
     assert undecided == []
+
+
+def test_on_a_phone_the_first_table_fits_and_nothing_is_out_of_reach(visit) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    doc = rich()
+    doc["items"][5]["summary"] = "32,768 tokens (config.json max_position_embeddings_of_the_whole_model)"
+    page = visit(doc, viewport={"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.eval_on_selector("#checklist + .scroll", "box => box.scrollWidth - box.clientWidth") <= 0
+    assert page.locator("#checklist + .scroll td:visible").count() == 2 * 6  # status and sentence
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_figures_above_a_timeline_do_not_overlap(visit) -> None:
+    doc = rich()
+    doc["timelines"][0]["modes"][1]["chunks"] = [[2.0 * n, 10 + n % 3] for n in range(60)]
+    page = visit(doc, viewport={"width": 1280, "height": 800})
+    boxes = page.eval_on_selector_all(
+        "svg", "all => all.map(one => [...one.querySelectorAll('text')].map(t => t.getBoundingClientRect()))"
+    )
+    assert any(len(row) > 5 for row in boxes)
+    for row in boxes:
+        for before, after in pairwise(row):
+            assert before["right"] <= after["left"]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -94,6 +94,11 @@ def test_the_crossover_is_said_where_several_loads_were_timed() -> None:
     lines = shapes.crossover_lines(doc)
     assert "diffusion: no longer faster than autoregressive from 16 at once." in lines
     assert "self-speculation: faster than autoregressive up to 16 at once." in lines
+    slow = mode("diffusion", crossover=1)
+    for level in slow["levels"]:
+        level["speedup"] = level["speedup"] | {"ratio": 0.9}
+    (line,) = shapes.crossover_lines(document(modes=[mode("autoregressive"), slow]))
+    assert line == "diffusion: not faster than autoregressive at any load timed (1, 4, 16 at once)."
 
 
 def test_intervals_stay_inside_the_chart() -> None:
