@@ -55,7 +55,7 @@ def declared(engine: str | None, settings: Mapping[str, Any], mode: str | None) 
         parser = settings["reasoning_parser"]
         detail = f"parser {parser}" if parser else "thinking arrives as text: no --reasoning-parser"
         found.append(Capability(name="reasoning", value=bool(parser), known_by=KnownBy.DECLARED, detail=detail))
-    if engine == "sglang" and isinstance(cache := settings.get("disable_radix_cache"), bool):
+    if engine in ("sglang", "vllm") and isinstance(cache := settings.get("disable_radix_cache"), bool):
         found.append(Capability(name="prefix_cache", value=not cache, known_by=KnownBy.DECLARED))
     if engine == OWN_CODE:
         detail = "the model's own code parses none"

@@ -150,11 +150,16 @@ class Identity(Frozen):
 
 
 class Afterwards(Frozen):
-    """One server before and after the work of a sitting."""
+    """One server before and after the work of a sitting.
+
+    An `opening` one (`after` is `before`) is written before the work, so that a sitting that is killed leaves word of
+    whose evidence it collected.
+    """
 
     mode: str
     before: Identity
     after: Identity
+    opening: bool = False
 
 
 class Counters(Frozen):

@@ -36,4 +36,6 @@ async def flush(label: str, endpoint: Endpoint, facts: EndpointFacts | None = No
             await asyncio.sleep(1)
     message = reply.error.message if reply.error else "no answer"
     hint = "; name the admin key's variable in admin_key_env" if reply.error and reply.error.kind == "auth" else ""
+    if engine == "vllm" and reply.status == 404:
+        hint = "; vLLM has this route only when started with VLLM_SERVER_DEV_MODE=1"
     return CacheState(mode=label, method="none", detail=f"not flushed: {message}{hint}")

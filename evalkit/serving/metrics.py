@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from evalkit.text import one_line
+
 #: scheduler rounds of SGLang: autoregressive decoding counts under decode, the diffusion loop under prefill
 PASSES = "sglang:cuda_graph_passes_total"
 DECODE_PASSES, PREFILL_PASSES = f"{PASSES}{{decode}}", f"{PASSES}{{prefill}}"
@@ -28,6 +30,8 @@ WANTED = (
 )
 PREFIXES = ("vllm:diffusion_", "vllm:spec_decode_")
 _MAX_LINES = 200_000
+_CACHE = "vllm:cache_config_info{"
+_LABEL = re.compile(r'(\w{1,60})="([^"]{0,200})"')
 
 
 def counters(page: str) -> dict[str, float]:
@@ -47,6 +51,23 @@ def counters(page: str) -> dict[str, float]:
         value = _number(line.rpartition("}")[2] if "}" in line else line.partition(" ")[2])
         if value is not None and len(name) < 100 and len(found) < 100:
             found[name] = found.get(name, 0.0) + value
+    return found
+
+
+def vllm_cache(page: str) -> dict[str, int | str | bool]:
+    """The cache of a vLLM under SGLang's names of settings, so that the two compare; of its first engine.
+
+    `max_total_num_tokens` is the pool in tokens, `disable_radix_cache` the absence of prefix caching.
+    """
+    line = next((line for line in page.splitlines()[:_MAX_LINES] if line.startswith(_CACHE)), "")
+    told = dict(_LABEL.findall(line[:20_000]))
+    found: dict[str, int | str | bool] = {}
+    if told.get("kv_cache_size_tokens", "").isdecimal():
+        found["max_total_num_tokens"] = int(told["kv_cache_size_tokens"])
+    if told.get("enable_prefix_caching") in ("True", "False"):
+        found["disable_radix_cache"] = told["enable_prefix_caching"] == "False"
+    if "cache_dtype" in told:
+        found["kv_cache_dtype"] = one_line(told["cache_dtype"], limit=40)
     return found
 
 

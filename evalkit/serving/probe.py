@@ -175,14 +175,16 @@ def _settings(answers: Answers) -> dict[str, Any]:
         return kept
     if answers.engine == OWN_CODE:
         return redaction.settings(answers.info, redaction.OWN_CODE)
+    if answers.engine != "vllm":
+        return {}
+    shown: dict[str, Any] = {**metrics.vllm_cache(answers.metrics or "")}
     config = answers.info.get("vllm_config")
-    if answers.engine == "vllm" and isinstance(config, dict):
-        shown: dict[str, Any] = {n: bool(config.get(n)) for n in ("diffusion_config", "speculative_config")}
+    if isinstance(config, dict):
+        shown.update({n: bool(config.get(n)) for n in ("diffusion_config", "speculative_config")})
         model = config.get("model_config")
         if isinstance(model, dict):
             shown.update({n: redaction.scalar(model.get(n)) for n in ("dtype", "quantization", "max_model_len")})
-        return shown
-    return {}
+    return shown
 
 
 def _declared(answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> declared.Declared:

@@ -68,11 +68,13 @@ def test_a_real_vllm_is_told_with_its_declared_and_its_observed_mode(mode, expec
         found, done = probed(server.base_url, "--capabilities", "--api-key-env", "REAL_KEY", env={"REAL_KEY": KEY})
         locked, refused = probed(server.base_url)
     assert done.returncode == 0, done.stderr
-    assert (found["engine"], found["engine_version"]) == ("vllm", "0.32.0+cpu")
+    assert (found["engine"], found["engine_version"]) == ("vllm", "0.32.0")
     assert (found["declared_mode"], found["observed_mode"]) == (expected, expected)
     assert found["known_by"] == "observed"
     assert found["block_size"] is None
     assert found["context"]["max_model_len"] == 2048
+    assert found["context"]["max_total_num_tokens"] > 2048
+    assert found["capabilities"]["prefix_cache"]["value"] is True
     assert found["capabilities"]["continuous_usage"]["value"] is True
     assert found["capabilities"]["context_enforced"]["value"] is True
     assert found["capabilities"]["logprobs"]["value"] is True

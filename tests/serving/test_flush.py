@@ -10,6 +10,7 @@ from evalkit.checklist.schema import Endpoint
 from evalkit.client import open_client
 from evalkit.client.types import ChatRequest
 from evalkit.serving import flush as flushing
+from evalkit.serving.facts import EndpointFacts
 from evalkit.serving.flush import flush
 from evalkit.serving.probe import probe, target_for
 from tests.serving.replay import recorded, serving
@@ -63,6 +64,18 @@ def test_without_an_admin_key_the_api_key_is_tried_and_a_refusal_names_the_way_o
     assert server.seen[0][2]["authorization"] == f"Bearer {API}"
     assert state.method == "none"
     assert "admin_key_env" in state.detail
+
+
+def test_a_vllm_without_the_route_names_the_way_to_it():
+    facts = EndpointFacts(label="m", endpoint="http://127.0.0.1:1", reachable=True, engine="vllm")
+
+    async def main():
+        async with serving({}) as server:
+            return await flush("m", endpoint(server.url), facts)
+
+    state = asyncio.run(main())
+    assert state.method == "none"
+    assert "VLLM_SERVER_DEV_MODE=1" in state.detail
 
 
 def test_a_busy_server_is_asked_again(monkeypatch):

