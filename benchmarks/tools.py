@@ -19,7 +19,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -33,6 +33,8 @@ from evalkit.reference import ReferenceProcess, Script
 #: a byte-level BPE of this project: both tools want a tokenizer, and this one needs no network
 TOKENIZER = Path(__file__).parents[1] / "tests/fixtures/tiny_trimode/tokenizer.json"
 TOKENS, LIMIT_S = 64, 300
+#: how aiperf's log says that its own event loop was late
+LATE = "is taking too long to run"
 STEADY = {"jitter_ms": 0, "slowdown": 0}
 LOAD = Script(ttft_ms=100, ms_per_forward=20, **STEADY)
 #: 64 tokens in 415 ms, one by one or as two blocks
@@ -59,6 +61,8 @@ class Reading:
     #: E2E / tokens
     per_token: float | None = None
     chunk_gap: float | None = None
+    #: what the tool says of its own reading
+    warnings: tuple[str, ...] = ()
 
 
 def read_guidellm(document: dict[str, Any]) -> Reading:
@@ -78,6 +82,7 @@ def read_guidellm(document: dict[str, Any]) -> Reading:
         return Reading(
             document["metadata"]["guidellm_version"], int(totals["successful"]), mean["time_to_first_token_ms"],
             mean["request_latency"] * 1000, mean["inter_token_latency_ms"], mean["time_per_output_token_ms"],
+            warnings=tuple(said["code"] for said in benchmark["warnings"]),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise ReportError(f"not a report of guidellm 0.8: {error!r}") from error
@@ -130,7 +135,9 @@ def aiperf(program: str, script: Script, url: str, streams: int, requests: int, 
     # With the Hub's offline switch set, aiperf 0.13 refuses a tokenizer in a folder.
     offline = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
     call(command, {name: value for name, value in os.environ.items() if name not in offline})
-    return read_aiperf(json.loads((folder / "aiperf/profile_export_aiperf.json").read_text()))
+    read = read_aiperf(json.loads((folder / "aiperf/profile_export_aiperf.json").read_text()))
+    late = (folder / "aiperf/logs/aiperf.log").read_text().count(LATE)
+    return replace(read, warnings=(f"event loop late, {late} lines of its log",) if late else ())
 
 
 def aiperf_per_chunk(*args: Any) -> Reading:
@@ -168,9 +175,11 @@ def call(command: list[str], env: dict[str, str]) -> None:
     ) as tool:  # fmt: skip
         try:
             said, _ = tool.communicate(timeout=LIMIT_S)
-        except subprocess.TimeoutExpired:
+        except BaseException as error:  # also an interrupt: nothing of the tool may go on
             os.killpg(tool.pid, signal.SIGKILL)
-            raise ReportError(f"not done after {LIMIT_S} s") from None
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise ReportError(f"not done after {LIMIT_S} s") from None
+            raise
     if tool.returncode:
         raise ReportError(f"exit {tool.returncode}: {said.strip()[-160:]!r}")
 
@@ -223,18 +232,19 @@ def cell(value: float | None, places: int = 1) -> str:
 
 
 def load_table(args: argparse.Namespace) -> None:
-    print("| streams | tool | requests | TTFT ms | truth | error | E2E ms | truth | error |")
-    print("| ---: | --- " + "| ---: " * 7 + "|")
+    print("| streams | tool | requests | TTFT ms | truth | error | E2E ms | truth | error | it warns |")
+    print("| ---: | --- " + "| ---: " * 7 + "| --- |")
     for streams in args.streams:
         for name, tool in TOOLS.items():
             try:
                 read, true = measure(tool, args, LOAD, streams)
             except ReportError as why:
-                print(f"| {streams} | {name} | {why} " + "| " * 6 + "|", flush=True)
+                print(f"| {streams} | {name} | {why} " + "| " * 7 + "|", flush=True)
                 continue
             pairs = ((read.ttft, true.ttft), (read.e2e, true.e2e))
             figures = " | ".join(f"{a:.1f} | {b:.1f} | {a - b:+.1f}" for a, b in pairs)
-            print(f"| {streams} | {f'{name} {read.version}'.strip()} | {read.requests} | {figures} |", flush=True)
+            label, warns = f"{name} {read.version}".strip(), ", ".join(read.warnings) or "–"
+            print(f"| {streams} | {label} | {read.requests} | {figures} | {warns} |", flush=True)
 
 
 def block_table(args: argparse.Namespace) -> None:

@@ -26,6 +26,7 @@ def test_guidellm_latency_in_seconds_becomes_milliseconds_and_its_other_means_st
     assert read.itl == pytest.approx(19.9762, abs=1e-4)
     assert read.per_token == pytest.approx(21.4142, abs=1e-4)
     assert read.chunk_gap is None
+    assert read.warnings == ("generation_delay_ttft",)
 
 
 def test_aiperf_means_are_read_in_its_milliseconds() -> None:
