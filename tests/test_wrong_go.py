@@ -460,3 +460,34 @@ def test_starts_that_share_no_prompt_show_no_spread():
 
     assert started(shared=True) == [Status.PASS]
     assert started(shared=False) == [Status.WARN]
+
+
+def sittings(*identities: tuple[str, Identity, Identity | None]) -> list[Afterwards]:
+    """Each sitting as it is kept: a look before the work, and one after it unless the sitting was killed."""
+    kept = []
+    for mode, before, after in identities:
+        kept.append(Afterwards(mode=mode, before=before, after=before, opening=True))
+        kept += [Afterwards(mode=mode, before=before, after=after)] if after else []
+    return kept
+
+
+@pytest.mark.parametrize("killed", [DIFF, AR])
+def test_a_killed_sitting_leaves_word_of_whose_evidence_it_collected(killed):
+    def who(process: str | None = "a", **more: Any) -> Identity:
+        return Identity(reachable=True, engine="sglang", model_path="org/model", process=process, **more)
+
+    def status(first: Identity, then: Identity | None) -> list[Status]:
+        looks = sittings((AR, who(), who()), (DIFF, who(), who()), (killed, first, None))
+        looks += sittings((killed, then, then)) if then else []
+        endpoints = {m: served(m, m) for m in (AR, DIFF, SELF)}
+        facts = GO.model_copy(update={"endpoints": endpoints, "afterwards": tuple(looks)})
+        found = serving.decide(checklist({"serving": {}}), facts, NOW)
+        return [f.status for f in of(found, "serving.unchanged", DIFF)]
+
+    fp8 = {"settings": {"quantization": "fp8"}}
+    assert status(who(), who()) == [Status.PASS]
+    assert status(who(), who("b")) == [Status.WARN]
+    assert status(who(None), who(None)) == [Status.WARN]
+    assert status(who(**fp8), who()) == [Status.INCONCLUSIVE]
+    assert status(who(), who("b", **fp8)) == [Status.INCONCLUSIVE]
+    assert status(who(), None) == [Status.INCONCLUSIVE]

@@ -22,21 +22,31 @@ _NAMES = {
     "declared_mode": "the declared mode",
 }
 
+_TWO = "the evidence is of two servers"
+
 
 def unchanged(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
     """One finding for a mode whose server was asked again; the baselines it is compared with count as well."""
     mine = [seen for seen in facts.afterwards if seen.mode == label]
-    if not mine:
+    if not mine or mine[-1].opening:
         return _not_asked(facts, label)
     problem = _problem(mine)
-    if problem is None and label != INCUMBENT:
-        against = [b for b in (checklist.baseline.speed, checklist.baseline.quality) if b != label]
-        changed = ((b, _problem([seen for seen in facts.afterwards if seen.mode == b])) for b in against)
+    baselines = [] if label == INCUMBENT else [checklist.baseline.speed, checklist.baseline.quality]
+    against = {b: [seen for seen in facts.afterwards if seen.mode == b] for b in baselines if b != label}
+    if problem is None:
+        changed = ((b, _open(sittings) or _problem(sittings)) for b, sittings in against.items())
         problem = next((f"{b}, which it is compared with: {text}" for b, text in changed if text), None)
+    cut = next((name for name, sittings in {label: mine, **against}.items() if _cut_off(sittings)), None)
+    if problem is None and cut is not None:
+        text = (
+            f"{label}: a sitting was cut off before the server of {cut} was asked again: it says the same of itself"
+            " since, but whether it was restarted before that sitting ended is not known."
+        )
+        return [checks.UNCHANGED.finding(Status.WARN, text, mode=label, known_by=KnownBy.DECLARED)]
     if problem is None:
         text = f"{label}: its server says the same of itself as before the work."
         return [checks.UNCHANGED.finding(Status.PASS, text, mode=label, known_by=KnownBy.DECLARED)]
-    text = f"{label}: {problem}: the evidence is of two servers."
+    text = f"{label}: {problem}."
     return [checks.UNCHANGED.finding(Status.INCONCLUSIVE, text, mode=label, known_by=KnownBy.OBSERVED)]
 
 
@@ -44,17 +54,33 @@ def _problem(sittings: list[Afterwards]) -> str | None:
     """What changed within a sitting, or between two of them: then a restart is as it should be, all else is not."""
     within = next((text for seen in sittings if (text := difference(seen))), None)
     if within is not None:
-        return within
+        return f"{within}: {_TWO}"
     for one, other in pairwise(sittings):
         parts = [f"{text} {_shown(old)} became {_shown(new)}" for text, old, new in _changes(one.after, other.before)]
         if parts:
-            return "between two sittings " + "; ".join(parts)
+            return f"between two sittings {'; '.join(parts)}: {_TWO}"
     return None
+
+
+def _open(sittings: list[Afterwards]) -> str | None:
+    return (
+        "it was not asked again after the work, so nothing shows that it stayed the same"
+        if sittings and sittings[-1].opening
+        else None
+    )
+
+
+def _cut_off(sittings: list[Afterwards]) -> bool:
+    """Whether a sitting has no closing look, and the next one did not find the very same process."""
+    return any(
+        one.opening and other.opening and (other.before.process is None or one.before.process != other.before.process)
+        for one, other in pairwise(sittings)
+    )
 
 
 def _not_asked(facts: Facts, label: str) -> list[Finding]:
     """Runs from before this was asked have no such facts for any mode."""
-    if not facts.afterwards or not any(s.mode == label for s in facts.timed):
+    if not facts.afterwards or label not in {one.mode for one in facts.timed} | {one.mode for one in facts.answers}:
         return []
     text = f"{label}: its server was not asked again after the work."
     return [checks.UNCHANGED.finding(Status.INCONCLUSIVE, text, mode=label)]

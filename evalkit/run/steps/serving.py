@@ -36,6 +36,8 @@ async def probe_servers(run: Recorder, sitting: Sitting) -> None:
             facts = facts.model_copy(update={"launched": True, "ready_s": sitting.running.facts.ready_s})
         run.keep(facts)
         if facts.reachable:
+            now = Identity.of(facts)
+            run.keep(Afterwards(mode=label, before=now, after=now, opening=True))
             sitting.targets[label] = target_for(label, endpoint, facts, limits.generation())
 
 
