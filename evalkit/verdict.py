@@ -226,10 +226,14 @@ def _per_mode_status(findings: list[Finding], adopted: list[str], shown: str | N
 
 
 def _summary(findings: list[Finding], status: Status, shown: str | None, adopted: list[ModeResult]) -> str:
-    """The sentence of the finding that made the status: of the recommended mode, else of one that may be adopted."""
+    """The sentence of the finding that made the status: of the recommended mode, else of one that is open."""
     same = [f for f in findings if f.status is status]
-    own = [f for f in same if f.mode in (None, shown)]
-    chosen = own or [f for f in same if f.mode in [r.mode for r in adopted]] or same or findings
+    groups = (
+        (None, shown),
+        [r.mode for r in adopted if r.qualified == "inconclusive"],
+        [r.mode for r in adopted],
+    )
+    chosen = next((found for modes in groups if (found := [f for f in same if f.mode in modes])), same) or findings
     if not chosen:
         return "nothing was collected"
     speaking = [f for f in chosen if f.mode is not None] or chosen

@@ -347,6 +347,12 @@ def test_the_sentence_of_an_item_is_of_the_finding_that_made_its_status():
     assert item(settle(checklist(), findings), "quality").summary == "diffusion: bad"
 
 
+def test_the_sentence_of_an_open_item_is_of_a_mode_that_is_open_not_of_one_that_failed():
+    findings = everything({("modes", DIFF): Status.INCONCLUSIVE, ("modes", SPEC): Status.INCONCLUSIVE,
+                           ("quality", DIFF): Status.FAIL})  # fmt: skip
+    assert item(settle(checklist(), findings), "modes").summary == f"{SPEC}: modes inconclusive"
+
+
 def test_next_steps_are_the_remedies_of_what_is_open_or_failed_each_once():
     findings = everything()
     findings["license"] = [

@@ -12,6 +12,7 @@ from evalkit.run.show import Plain, Show
 from evalkit.text import one_line
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress, TaskID
 
 
@@ -48,14 +49,26 @@ def shown() -> Iterator[Show]:
         yield Plain()
         return
     from rich.console import Console
+
+    with rows(Console(stderr=True)) as progress:
+        yield Live(progress)
+
+
+def rows(console: Console) -> Progress:
+    """The live rows; where a line is too short the note is cut, never the time or the count."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    def fixed(width: int) -> Column:
+        return Column(no_wrap=True, min_width=width, max_width=width)
 
     columns = (
-        TextColumn("{task.description:9}"),
-        TimeElapsedColumn(),
-        BarColumn(bar_width=16),
-        TextColumn("{task.fields[count]:>9}"),
-        TextColumn("{task.fields[note]}", markup=False),
+        TextColumn("{task.description}", table_column=fixed(9)),
+        TimeElapsedColumn(table_column=fixed(7)),
+        BarColumn(bar_width=10, table_column=fixed(10)),
+        TextColumn("{task.fields[count]:>9}", table_column=fixed(9)),
+        TextColumn(
+            "{task.fields[note]}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+        ),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield Live(progress)
+    return Progress(*columns, console=console, transient=True, expand=True)
