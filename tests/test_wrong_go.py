@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from evalkit.checklist.loader import load_checklist
-from evalkit.checklist.schema import Checklist, Request
+from evalkit.checklist.schema import Checklist, LoadedChecklist, Request
+from evalkit.cli.gate import _with_live
 from evalkit.client.types import Exchange, ExchangeError
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.gpu.facts import Gpu, HardwareFacts
@@ -19,8 +20,10 @@ from evalkit.items import context, hardware, modes, quality, serving
 from evalkit.items import license as license_item
 from evalkit.quality.suite import facts_of, load_suite
 from evalkit.quality.summary import power
+from evalkit.reference import ReferenceServer, preset
 from evalkit.report.changes import changes
-from evalkit.report.gate import distrust
+from evalkit.report.gate import distrust, gate
+from evalkit.report.pack import Pack
 from evalkit.report.sizing import sizing
 from evalkit.run.facts import Facts, RunEnd
 from evalkit.run.setup import prepare
@@ -491,3 +494,44 @@ def test_a_killed_sitting_leaves_word_of_whose_evidence_it_collected(killed):
     assert status(who(**fp8), who()) == [Status.INCONCLUSIVE]
     assert status(who(), who("b", **fp8)) == [Status.INCONCLUSIVE]
     assert status(who(), None) == [Status.INCONCLUSIVE]
+
+
+# -- earlier ones -----------------------------------------------------------------------------------------------------
+
+
+class StrictRun:
+    """A packed run that ended GO, had it been asked to count warnings as failures."""
+
+    redacted, cannot = True, ()
+
+    def __init__(self) -> None:
+        self._pack = Pack.open(Path(__file__).parent / "fixtures" / "runs" / "small.pack")
+
+    def facts(self) -> Facts:
+        facts = self._pack.facts()
+        return facts.model_copy(update={"start": facts.start.model_copy(update={"strict": True})})
+
+    def checklist(self) -> LoadedChecklist:
+        return self._pack.checklist()
+
+    def verify(self) -> list[str]:
+        return []
+
+
+def test_a_strict_run_is_held_against_production_by_its_own_rule():
+    """Its verdict is NO-GO: no live server is told for which mode there is a GO."""
+    source, ages = StrictRun(), timedelta(days=99_999)
+    before = gate(source, NOW + timedelta(days=365), max_age=ages)
+    assert (before.exit_code, before.verdict) == (1, "no-go")
+    with ReferenceServer(preset("autoregressive", speed=20.0, model="acme-labs/Trident-8B")) as server:
+        servers, after = _with_live(source, None, NOW, before, [server.base_url])
+    assert [one.mode for one in servers] == [AR]
+    assert after == before
+
+
+def test_an_image_in_a_prompt_is_no_text(tmp_path):
+    """The data of an image counted as characters made the longest prompt, and the need, thousands of tokens too long."""
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 9000}}
+    content = [{"type": "text", "text": "What is this?"}, picture]
+    (tmp_path / "p.jsonl").write_text(json.dumps({"id": "a", "messages": [{"role": "user", "content": content}]}))
+    assert load_prompts([tmp_path / "p.jsonl"], Request()).facts[0].longest_chars == len("What is this?")
