@@ -61,10 +61,11 @@ def test_a_real_sglang_is_told_with_its_declared_and_its_observed_mode(mode, exp
     assert locked["warnings"][0]["id"] == "serving.reachable"
 
 
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize(("mode", "expected"), [("vllm", "autoregressive"), ("vllm-ngram", "speculative")])
 def test_a_real_vllm_is_told_with_its_declared_and_its_observed_mode(mode, expected):
     needs(mode)
-    with servers.RealSglang(mode, extra=["--api-key", KEY]) as server:
+    with servers.RealSglang(mode, extra=["--api-key", KEY], ready_timeout_s=300) as server:
         found, done = probed(server.base_url, "--capabilities", "--api-key-env", "REAL_KEY", env={"REAL_KEY": KEY})
         locked, refused = probed(server.base_url)
     assert done.returncode == 0, done.stderr
