@@ -106,7 +106,9 @@ CACHE = Check(
     "modes.cache-state",
     "The prefix cache helped all modes alike",
     "The same prompts go to all modes: a cache that is warm for one only decides the race.",
-    "give `admin_key_env` so that the cache can be flushed, or start the servers with --disable-radix-cache",
+    "give `admin_key_env` so that the cache can be flushed; or start the servers with cached tokens reported "
+    "(--enable-cache-report, vLLM: --enable-prompt-tokens-details) or without the cache "
+    "(--disable-radix-cache, vLLM: --no-enable-prefix-caching)",
     per_mode=True,
 )
 LAUNCHES = Check(
