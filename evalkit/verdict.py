@@ -264,7 +264,8 @@ def _reasons(  # noqa: PLR0917  called once
     if not adopted:
         reasons.append("No mode beside the baseline is configured: there is nothing to adopt.")
     if verdict != "go":
-        reasons += [_shortfall(r) for r in adopted if r.qualified != "pass"]
+        short = [r for r in adopted if r.qualified != "pass"]
+        reasons += [_shortfall(r) for r in sorted(short, key=lambda r: r.qualified == "fail")]  # what is open first
         plain = next((r for r in results if r.mode == checklist.baseline.speed and not r.adopted), None)
         if verdict == "no-go" and plain and plain.qualified == "pass":
             reasons.append(f"Plain {plain.mode} would pass.")

@@ -353,6 +353,14 @@ def test_the_sentence_of_an_open_item_is_of_a_mode_that_is_open_not_of_one_that_
     assert item(settle(checklist(), findings), "modes").summary == f"{SPEC}: modes inconclusive"
 
 
+def test_of_an_open_verdict_the_reasons_begin_with_the_mode_that_is_open():
+    decision = settle(checklist(), everything({("quality", DIFF): Status.FAIL, ("modes", SPEC): Status.INCONCLUSIVE}))
+    assert decision.reasons == (
+        f"{SPEC} is not shown to qualify: modes.x: modes inconclusive",
+        f"{DIFF} does not qualify: quality.x: quality fail",
+    )
+
+
 def test_next_steps_are_the_remedies_of_what_is_open_or_failed_each_once():
     findings = everything()
     findings["license"] = [
