@@ -32,6 +32,19 @@ def test_setup_that_has_no_time_left_stops_instead_of_hanging(tmp_path: Path) ->
     assert time.monotonic() - begun < 10
 
 
+def test_vllm_without_the_first_setup_says_so_in_one_line_and_can_be_skipped(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    env = {"PATH": "/usr/bin:/bin", "EVALKIT_REAL_DIR": str(tmp_path)}
+    setup = servers.HERE / "setup_vllm.sh"
+    done = subprocess.run([setup], env=env, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 75
+    (line,) = done.stderr.splitlines()
+    assert "NO VLLM: tests/real/setup.sh has not been run" in line
+    monkeypatch.setenv("EVALKIT_REAL_DIR", str(tmp_path))
+    assert "setup_vllm.sh" in str(servers.available("vllm"))
+
+
 def test_missing_setup_is_a_reason_and_not_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("EVALKIT_REAL_DIR", str(tmp_path))
     reason = servers.available()
