@@ -282,7 +282,7 @@ def gain(single: Pass, blocks: Pass) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--streams", type=int, nargs="+", default=[16, 64])
-    parser.add_argument("--block-streams", type=int, default=4)
+    parser.add_argument("--block-streams", type=int, default=4, help="0: no second table")
     parser.add_argument("--each", type=int, default=8, help="requests of each stream")
     parser.add_argument("--passes", type=int, default=3)
     for name in ("guidellm", "aiperf"):
@@ -291,8 +291,9 @@ def main() -> None:
     args.programs = {name: shutil.which(getattr(args, name)) for name in ("guidellm", "aiperf")}
     print(f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before\n")
     load_table(args)
-    print()
-    block_table(args)
+    if args.block_streams:
+        print()
+        block_table(args)
     print(f"\nload {os.getloadavg()[0]:.1f} after")
 
 
