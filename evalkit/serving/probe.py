@@ -184,6 +184,8 @@ def _settings(answers: Answers) -> dict[str, Any]:
         model = config.get("model_config")
         if isinstance(model, dict):
             shown.update({n: redaction.scalar(model.get(n)) for n in ("dtype", "quantization", "max_model_len")})
+            if isinstance(shown["dtype"], str):
+                shown["dtype"] = shown["dtype"].removeprefix("torch.")  # SGLang says it without
     return shown
 
 

