@@ -164,6 +164,7 @@ def test_power_is_a_chance_and_grows_with_pairs_and_margin():
     assert p.power_noninferiority(60, 0.1, 0.1, 0.05) == powers[2]
     # of pairs that never differ, the power is all or nothing
     assert [p.power_noninferiority(n, 0.0, 0.05) for n in (44, 45)] == [0.0, 1.0]
+    assert p.power_noninferiority(1, 0.0, 0.9) == 1.0
     for n in (17, 90):
         for discordant in (0.02, 0.3, 0.9):
             assert 0.999 < p.power_noninferiority(n, discordant, 0.999) <= 1.0
