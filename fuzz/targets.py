@@ -77,7 +77,7 @@ async def _answered(body: bytes, size: int) -> Exchange:
     if not connection.closed:
         connection.connection_lost(None)
     await asking
-    return await to_exchange(recording)
+    return await to_exchange(recording, asyncio.Lock())
 
 
 class _Transport(asyncio.Transport):

@@ -20,8 +20,14 @@ def evalkit(*args, cwd=None, timeout=100):
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("demo") / "run"
-    return folder, evalkit("run", "--demo", "--json", "--output-dir", folder)
+    """A run that could be timed: one that says that this machine was too busy for it is made again, twice at most."""
+    for _ in range(3):
+        folder = tmp_path_factory.mktemp("demo") / "run"
+        done = evalkit("run", "--demo", "--json", "--output-dir", folder)
+        findings = json.loads(done.stdout)["items"][1]["findings"]
+        if not any(f["id"] == "modes.client-error" and f["status"] == "inconclusive" for f in findings):
+            break
+    return folder, done
 
 
 @pytest.mark.slow
