@@ -87,6 +87,11 @@ def test_tango_counts_pairs_not_their_kind_of_agreement():
     assert p.tango(20, 3, 9, 8) == p.tango(20, 3, 9, 8, 0.05)
 
 
+def test_the_score_near_no_difference_is_in_closed_form():
+    assert p._tango_score(1, 0, 0, 0.2) == pytest.approx(-math.sqrt(0.2 / 0.8))
+    assert p._tango_score(1, 0, 0, -0.2) == pytest.approx(math.sqrt(0.2 / 0.8))
+
+
 def test_the_score_at_the_ends_is_beyond_any_quantile_unless_the_data_lie_there():
     assert p._tango_score(5, 5, 0, 1.0) == 0.0
     assert p._tango_score(5, 0, 5, -1.0) == 0.0
