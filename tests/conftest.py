@@ -2,10 +2,19 @@
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from evalkit import secrets
 
 # a machine under load takes its time: no example fails for that
 settings.register_profile("evalkit", deadline=None)
 # each mutant of the code meets the same few examples
 settings.register_profile("mutants", deadline=None, max_examples=25, derandomize=True, database=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "evalkit"))
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_their_own(monkeypatch):
+    """A value that one test calls a secret is masked for the life of a process: not in what other tests write."""
+    monkeypatch.setattr(secrets, "_KNOWN", set(secrets._KNOWN))

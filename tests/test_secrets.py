@@ -93,3 +93,12 @@ def test_a_key_that_was_typed_into_a_command_is_masked_there_and_known_from_then
     assert redact_words(words) == shown
     if MASK in shown:
         assert redact(f"later: {words[shown.index(MASK)]}") == f"later: {MASK}"
+
+
+def test_a_secret_of_one_test_is_not_masked_in_the_next():
+    Secret("only-in-this-test-and-nowhere-else")
+    assert "***" in redact("only-in-this-test-and-nowhere-else")
+
+
+def test_what_the_test_before_called_secret_is_plain_here():
+    assert redact("only-in-this-test-and-nowhere-else") == "only-in-this-test-and-nowhere-else"

@@ -58,8 +58,8 @@ def test_after_many_requests_no_more_objects_live_than_after_a_few(monkeypatch):
         for number in range(20):
             one_of_each(server, number)
         late = alive()
-    assert early["Emission"] == late["Emission"] == 10
-    # a connection that was left may still be on its way out; one kept for each of the 20 rounds would show
+    # a request that was left may still be on its way out; one kept for each of the 20 rounds would show
+    assert late["Emission"] <= 10 + 8
     grown = {name: count for name, count in (late - early).items() if count > 8}
     assert grown == {}
 

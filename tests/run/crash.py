@@ -170,7 +170,8 @@ def decided(folder: RunFolder) -> dict[str, Any]:
     report.json says what its own journal says is checked before.
     """
     document = document_of(folder.path)
-    assert json.loads((folder.path / "report.json").read_bytes()).items() <= document.items()
+    stored = json.loads((folder.path / "report.json").read_bytes())
+    assert {key: document.get(key) for key in stored} == stored
     return _outline(document | _quiet(folder))
 
 
