@@ -24,10 +24,10 @@ from evalkit.client.recording import Recording, to_exchange
 from evalkit.client.types import Exchange
 from evalkit.client.wire import Connection
 from evalkit.errors import InputFileError, RunFolderError
-from evalkit.hub._card import read_card
+from evalkit.facts import RunStart
+from evalkit.hub.card import read_card
 from evalkit.limits import GENERATION
 from evalkit.quality.suite import load_suite
-from evalkit.run.facts import RunStart
 from evalkit.run.fold import fold
 from evalkit.run.journal import Journal, encode, read
 from evalkit.serving import place, probe

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from evalkit.run.facts import CollectError, RunStart, SkippedItem
+from evalkit.facts import CollectError, RunStart, SkippedItem
 from evalkit.run.fold import KINDS, Fold, fold
 from evalkit.run.journal import Journal, read
 from evalkit.serving.facts import EndpointFacts

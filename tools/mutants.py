@@ -1,6 +1,6 @@
 """Changes one operator, condition or number at a time and counts how many changes the tests notice (`make mutants`).
 
-    python tools/mutants.py [--jobs 2] [--only evalkit/verdict.py] [--sample 1.0]
+    python tools/mutants.py [--jobs 2] [--only evalkit/verdict/decide.py] [--sample 1.0]
 
 Each mutant is a fork of a process that has the libraries loaded, in which an import hook hands out the changed source.
 Not changed: texts, annotations, decorators, and names. Survivors are printed with their line; docs/reliability.md
@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 TESTS = {
-    "evalkit/verdict.py": ["tests/test_verdict.py", "tests/test_verdict_table.py"],
-    "evalkit/waivers.py": ["tests/test_waivers.py", "tests/test_verdict_table.py"],
+    "evalkit/verdict/decide.py": ["tests/verdict/test_verdict.py", "tests/verdict/test_verdict_table.py"],
+    "evalkit/verdict/waivers.py": ["tests/verdict/test_waivers.py", "tests/verdict/test_verdict_table.py"],
     "evalkit/stats": ["tests/stats"],
 }
 #: seconds of processor time, so that a busy machine ends no mutant; `_TIMEOUT_S` is for one that waits

@@ -27,9 +27,9 @@ def compare_command(
     Exit 0 when every run could be compared with the first, 3 when not.
     """
     from evalkit.errors import UsageError
-    from evalkit.report.comparison import Run, compare
-    from evalkit.report.comparison_text import to_markdown, to_table
-    from evalkit.report.source import open_source
+    from evalkit.stored.compare import Run, compare
+    from evalkit.stored.comparison_text import to_markdown, to_table
+    from evalkit.stored.open import open_source
 
     if len(runs) < 2:
         raise UsageError("compare takes at least two runs", hint="evalkit compare RUN RUN")

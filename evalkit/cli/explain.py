@@ -17,6 +17,6 @@ def explain_command(
     ] = None,
 ) -> None:
     """Explain a finding, status, grader, error or key, and how to fix it. Without ID: list every id."""
-    from evalkit.report.explain import explain, overview
+    from evalkit.explain.explain import explain, overview
 
     sys.stdout.write(explain(name) if name is not None else overview())

@@ -11,9 +11,9 @@ import typer
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import LoadedChecklist
-    from evalkit.report.gate import GateResult
-    from evalkit.report.live import LiveServer
-    from evalkit.report.source import Source
+    from evalkit.stored.gate import GateResult
+    from evalkit.stored.live import LiveServer
+    from evalkit.stored.open import Source
 
 
 def gate_command(  # noqa: PLR0917  typer reads them by name
@@ -38,8 +38,8 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
     """
     import json
 
-    from evalkit.report.gate import gate, parse_age
-    from evalkit.report.source import open_for_gate
+    from evalkit.stored.gate import gate, parse_age
+    from evalkit.stored.open import open_for_gate
     from evalkit.text import one_line
 
     age = parse_age(max_age)
@@ -78,9 +78,9 @@ def _with_live(
     """The live servers, and the result with what they cast doubt on."""
     from evalkit.client import run as run_async
     from evalkit.errors import RunFolderError
-    from evalkit.report.again import strict as asked_strictly
-    from evalkit.report.live import doubts, look, parse
-    from evalkit.verdict import decide
+    from evalkit.stored.again import strict as asked_strictly
+    from evalkit.stored.live import doubts, look, parse
+    from evalkit.verdict.decide import decide
 
     wanted = parse(live)
     try:

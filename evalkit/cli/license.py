@@ -57,7 +57,7 @@ def license_command(  # noqa: PLR0917  typer reads them by name
 
     from evalkit import hub
     from evalkit.errors import UsageError
-    from evalkit.items.license_record import fitting, record
+    from evalkit.items.license.record import fitting, record
 
     given = {"commercial": commercial, "modify": modify, "redistribute": redistribute, "purpose": purpose,
              "revenue_usd": revenue_usd, "monthly_users": monthly_users}  # fmt: skip

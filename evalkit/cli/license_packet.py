@@ -11,11 +11,11 @@ from evalkit.checklist.schema import Reading, Use
 from evalkit.data import LicenseRow, table_ages
 from evalkit.findings import Finding, Status, worst
 from evalkit.hub.facts import CandidateFacts, TextFile
-from evalkit.items.license_checks import CHECKS
-from evalkit.items.license_parts import Part, parts_of
-from evalkit.items.license_record import findings_of, fitting
-from evalkit.items.license_terms import named
-from evalkit.report.quote import cell, cell_code, prose
+from evalkit.items.license.checks import CHECKS
+from evalkit.items.license.parts import Part, parts_of
+from evalkit.items.license.record import findings_of, fitting
+from evalkit.items.license.terms import named
+from evalkit.report.words.quote import cell, cell_code, prose
 
 _TITLES = {check.id: check.title for check in CHECKS}
 NOT_ADVICE = "A table's reading of published texts, and not legal advice."

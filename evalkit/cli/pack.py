@@ -15,9 +15,9 @@ def pack_command(
 ) -> None:
     """Pack a run into one file that gate, report and compare accept."""
     from evalkit.errors import UsageError
-    from evalkit.report.pack import pack
-    from evalkit.report.source import open_source
-    from evalkit.run.files import write_atomic
+    from evalkit.files import write_atomic
+    from evalkit.stored.open import open_source
+    from evalkit.stored.pack import pack
 
     if output.exists():
         raise UsageError("exists already", where=str(output), hint="choose another name")

@@ -43,13 +43,13 @@ def report_command(  # noqa: PLR0917  typer reads them by name
     The run is decided again from its own facts, as of the day it ended.
     """
     from evalkit.errors import UsageError
-    from evalkit.report.again import document_of, render_as, workflow_lines
+    from evalkit.stored.again import document_of, render_as, workflow_lines
 
     if allow_exec and not regrade:
         raise UsageError("--allow-exec runs nothing without --regrade", hint="name the suite: --regrade TASKS")
     document = document_of(run, redact_prompts=redact_prompts, regrade=regrade or (), allow_exec=allow_exec)
     if adopted_by or adopted_on:
-        from evalkit.report.directory import adopted
+        from evalkit.report.formats.directory import adopted
 
         document["adopted"] = adopted(document, adopted_by, adopted_on)
     sys.stdout.write(render_as(output.value, document))

@@ -29,7 +29,7 @@ def validate_command(
     import json
 
     from evalkit.errors import UsageError
-    from evalkit.report.sizing import sizing
+    from evalkit.run.sizing import sizing
     from evalkit.secrets import redact
     from evalkit.text import sanitize
 

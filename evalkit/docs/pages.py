@@ -5,8 +5,8 @@ from __future__ import annotations
 from evalkit.docs.checklist import checklist_markdown
 from evalkit.docs.commands import commands_markdown
 from evalkit.docs.report_json import report_json_markdown
-from evalkit.quality.docs import graders_markdown
-from evalkit.report.explain import findings_markdown
+from evalkit.explain.explain import findings_markdown
+from evalkit.explain.graders import graders_markdown
 
 
 def pages() -> dict[str, str]:

@@ -28,7 +28,7 @@ def collect(
     Raises:
         InputFileError: `license_text` cannot be read.
     """
-    from evalkit.hub._collect import collect as run
+    from evalkit.hub.candidate import collect as run
 
     return run(
         model, revision=revision, role=role, evidence_dir=evidence_dir, license_text=license_text,
@@ -45,6 +45,6 @@ def write_snapshot(
         HubError: the model could not be read.
         InputFileError: the output exists or cannot be written, or the license text cannot be read.
     """
-    from evalkit.hub._snapshot import write
+    from evalkit.hub.snapshot import write
 
     return write(model, output, revision=revision, license_text=license_text, fetch_license=fetch_license)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from evalkit import client as clients
 from evalkit.checklist.schema import Endpoint
+from evalkit.facts import Facts
 from evalkit.modes import INCUMBENT
-from evalkit.run.facts import Facts
 from evalkit.run.folder import RunFolder
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.run.setup import Setup

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from evalkit.errors import RunFolderError
+from evalkit.facts import CollectError, Facts, PromptFacts, RunEnd, RunStart, SkippedItem
 from evalkit.findings import Frozen
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts
 from evalkit.quality.facts import Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
-from evalkit.run.facts import CollectError, Facts, PromptFacts, RunEnd, RunStart, SkippedItem
 from evalkit.run.journal import Record
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import (

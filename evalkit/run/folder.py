@@ -18,8 +18,8 @@ from pydantic import ValidationError
 
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import InputFileError, RunFolderError
-from evalkit.run.facts import Facts, RunStart
-from evalkit.run.files import make_private, sweep, write_atomic
+from evalkit.facts import Facts, RunStart
+from evalkit.files import make_private, sweep, write_atomic
 from evalkit.run.fold import fold
 from evalkit.run.journal import read
 from evalkit.secrets import redact_words

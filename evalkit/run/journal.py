@@ -18,8 +18,8 @@ from threading import Lock
 from typing import Any
 
 from evalkit.errors import RunFolderError
+from evalkit.files import not_writable, sync_folder
 from evalkit.findings import Frozen
-from evalkit.run.files import not_writable, sync_folder
 from evalkit.secrets import redact
 from evalkit.text import json_safe
 

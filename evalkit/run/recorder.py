@@ -15,9 +15,9 @@ import evalkit
 from evalkit.checklist.schema import Checklist, Endpoint
 from evalkit.client.types import ChatClient, Target
 from evalkit.errors import EvalkitError
+from evalkit.facts import CollectError, Facts, RunEnd, RunStart, SkippedItem
 from evalkit.findings import ITEM_IDS, Frozen, ItemId
 from evalkit.quality.suite import facts_of
-from evalkit.run.facts import CollectError, Facts, RunEnd, RunStart, SkippedItem
 from evalkit.run.fold import KINDS, Fold
 from evalkit.run.folder import RunFolder, plan_hash
 from evalkit.run.journal import Journal

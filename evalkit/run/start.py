@@ -15,10 +15,10 @@ from evalkit.checklist.errors import suggest
 from evalkit.checklist.loader import find_checklist, load_checklist
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import Interrupted, UsageError
+from evalkit.facts import Facts
+from evalkit.files import make_private, sweep
 from evalkit.findings import ITEM_IDS, ItemId
 from evalkit.modes import INCUMBENT, canonical
-from evalkit.run.facts import Facts
-from evalkit.run.files import make_private, sweep
 from evalkit.run.folder import RunFolder
 from evalkit.run.lock import FolderLock
 from evalkit.run.setup import Setup, merged, prepare
@@ -127,11 +127,11 @@ def _same_plan(folder: RunFolder, setup: Setup) -> None:
 
 def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flags) -> dict[str, Any]:
     """Decide, write the report's files and print the result."""
-    from evalkit.report import terminal
-    from evalkit.report.again import as_of
-    from evalkit.report.document import build
-    from evalkit.report.write import to_json, write_all
-    from evalkit.verdict import decide
+    from evalkit.report.document.build import build
+    from evalkit.report.formats import terminal
+    from evalkit.report.formats.write import to_json, write_all
+    from evalkit.stored.again import as_of
+    from evalkit.verdict.decide import decide
 
     decision = decide(loaded.checklist, facts, as_of(facts), strict=facts.start.strict)
     document = build(loaded.checklist, facts, decision, report_only=flags.report_only)
@@ -222,7 +222,7 @@ def _item(name: str, flag: str) -> ItemId:
 
 def _dry_run(setup: Setup, flags: Flags) -> dict[str, Any]:
     """What the run would do and cost; nothing is sent."""
-    from evalkit.report.sizing import sizing
+    from evalkit.run.sizing import sizing
 
     sized = sizing(setup, datetime.now(UTC).date())
     plan = {

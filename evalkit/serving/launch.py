@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 
 from evalkit.checklist.schema import Endpoint
 from evalkit.errors import LaunchError
+from evalkit.files import create_text, make_private
 from evalkit.limits import READINESS
-from evalkit.run.files import create_text, make_private
 from evalkit.secrets import redact, redact_words
 from evalkit.serving import keeper
 from evalkit.serving.control import Control, base_url

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from evalkit.items.modes_pairs import effective
+from evalkit.analysis.readings import effective
 from evalkit.stats.ratio import MIN_PAIRS, RatioEstimate, estimate, log_ratios
 from evalkit.stats.sequential import confidence_of, obrien_fleming
 from evalkit.timing.facts import Look

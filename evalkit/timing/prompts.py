@@ -13,7 +13,7 @@ from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
 from evalkit.client.types import ChatRequest, Message
 from evalkit.errors import InputFileError
-from evalkit.run.facts import PromptFacts
+from evalkit.facts import PromptFacts
 from evalkit.text import one_line
 
 _MAX_FILE_BYTES = 64 * 1024 * 1024

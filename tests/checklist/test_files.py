@@ -11,7 +11,7 @@ import pytest
 from evalkit.checklist.files import decode, read_bytes, resolve, sha256_of
 from evalkit.checklist.schema import Request
 from evalkit.errors import InputFileError
-from evalkit.hub._folder import open_folder
+from evalkit.hub.folder import open_folder
 from evalkit.quality.suite import load_suite
 from evalkit.timing.prompts import load_prompts
 from tests.run.test_files import as_nobody

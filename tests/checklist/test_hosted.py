@@ -12,7 +12,7 @@ from evalkit.checklist.schema import Checklist
 from evalkit.reference import ReferenceProcess, preset
 from evalkit.run.folder import RunFolder
 from evalkit.run.start import Flags, run
-from evalkit.verdict import decide
+from evalkit.verdict.decide import decide
 from tests.support.small_run import write_inputs
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -13,7 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from evalkit.report.pack import Pack
+from evalkit.stored.pack import Pack
 from tests.support.stored_run import write_run
 
 ROOT = Path(__file__).parents[2]

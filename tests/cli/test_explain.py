@@ -14,13 +14,13 @@ from evalkit.checklist.schema import Waiver
 from evalkit.client.types import ErrorKind
 from evalkit.data import load_licenses, load_variants, load_vendor_claims
 from evalkit.errors import EvalkitError, UsageError
+from evalkit.explain.catalogue import checks
+from evalkit.explain.explain import explain, overview, topics
 from evalkit.findings import ITEM_IDS, KnownBy, Status
 from evalkit.gpu.facts import HardwareFacts
 from evalkit.hub.facts import CandidateFacts
 from evalkit.modes import Mode
 from evalkit.quality.graders import registry
-from evalkit.report.catalogue import checks
-from evalkit.report.explain import explain, overview, topics
 
 SERVER_ERRORS = ("refused", "timeout", "auth", "not-found", "not-json", "http", "protocol", "launch")
 

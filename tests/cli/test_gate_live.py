@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from evalkit.reference import ReferenceServer, preset
-from evalkit.report.pack import Pack, pack
+from evalkit.stored.pack import Pack, pack
 from tests.cli.command import evalkit
 from tests.support.small_run import MODEL
 

@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 
 from evalkit.checklist.loader import load_checklist, shipped_names
-from evalkit.report.sizing import sizing
 from evalkit.run.setup import prepare
+from evalkit.run.sizing import sizing
 from tests.cli.command import evalkit
 
 MODES = "modes: {ar: {endpoint: 'http://127.0.0.1:1'}, diffusion: {endpoint: 'http://127.0.0.1:2'}}\n"

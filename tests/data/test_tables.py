@@ -101,7 +101,7 @@ def test_each_table_says_its_age():
 
 
 def test_no_name_stands_for_two_licenses():
-    from evalkit.items.license_terms import fold
+    from evalkit.items.license.terms import fold
 
     owners: dict[str, str] = {}
     for row in data.load_licenses():
@@ -129,7 +129,7 @@ qwen-research deepseek lfm1.0 mrl health-ai-developer-foundations
 
 @pytest.mark.parametrize("name", [*HUB.split(), *NAMED.split()])
 def test_each_identifier_of_the_hub_and_each_license_name_seen_on_cards_is_in_the_table(name):
-    from evalkit.items.license_terms import find
+    from evalkit.items.license.terms import find
 
     assert find(name) is not None
 
@@ -146,7 +146,7 @@ def test_each_identifier_of_the_hub_and_each_license_name_seen_on_cards_is_in_th
     ],
 )  # fmt: skip
 def test_commercial_use_as_the_sources_read(name, commercial):
-    from evalkit.items.license_terms import find
+    from evalkit.items.license.terms import find
 
     assert find(name).terms.commercial == commercial
 

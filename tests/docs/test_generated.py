@@ -13,8 +13,8 @@ from evalkit.docs.__main__ import main
 from evalkit.docs.commands import commands
 from evalkit.docs.pages import pages
 from evalkit.docs.report_json import report_schema
-from evalkit.report.again import document_of
-from evalkit.waivers import State, WaiverUse
+from evalkit.stored.again import document_of
+from evalkit.verdict.waivers import State, WaiverUse
 
 ROOT = Path(__file__).parents[2]
 

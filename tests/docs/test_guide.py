@@ -12,7 +12,7 @@ import pytest
 from evalkit.checklist.schema import Checklist
 from evalkit.checklist.yaml import parse_yaml
 from evalkit.docs.commands import commands
-from evalkit.report.explain import explain
+from evalkit.explain.explain import explain
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for path in (ROOT / "docs").glob("*.md"))
@@ -134,6 +134,6 @@ def test_ids_in_code_spans_can_be_explained(path):
 
 
 def _known():
-    from evalkit.report.explain import topics
+    from evalkit.explain.explain import topics
 
     return {*topics(), *(key.partition(".")[2] for key in topics() if key.startswith("items."))}

@@ -18,7 +18,7 @@ import pytest
 from evalkit.checklist.schema import Checklist, Endpoint
 from evalkit.client.types import ChatRequest
 from evalkit.client.wire import WireClient
-from evalkit.serving.preflight import Work, preflight
+from evalkit.run.preflight import Work, preflight
 from evalkit.serving.probe import probe, target_for
 from evalkit.serving.stats_file import StatsFile
 

@@ -14,15 +14,15 @@ import yaml
 
 import evalkit.client
 import evalkit.client.wire
-import evalkit.report.charts
+import evalkit.report.words.charts
 import evalkit.run.recorder
 import evalkit.run.steps.timing
 import evalkit.serving.place
 import evalkit.stats.ratio
 from evalkit.data import demo_path
+from evalkit.facts import Facts
 from evalkit.modes import INCUMBENT, Mode
 from evalkit.reference.script import Script
-from evalkit.run.facts import Facts
 from evalkit.run.folder import RunFolder
 from evalkit.run.start import Flags, run
 from evalkit.serving.place import Place
@@ -186,7 +186,7 @@ class Stage:
             patch.setattr(os, "fsync", lambda _: None)
             patch.setattr(evalkit.stats.ratio, "_bootstrap_t", self._second_opinion)
             if not self.draws:
-                patch.setattr(evalkit.report.charts, "draw", lambda _: {})
+                patch.setattr(evalkit.report.words.charts, "draw", lambda _: {})
             yield
 
 

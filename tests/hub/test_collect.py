@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.hub import collect, write_snapshot
-from evalkit.hub._card import read_card
-from evalkit.hub._collect import nearest
+from evalkit.hub.candidate import nearest
+from evalkit.hub.card import read_card
 
 CARD = """---
 license: Other

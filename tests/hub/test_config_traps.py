@@ -9,13 +9,13 @@ import pytest
 
 from evalkit.checklist.schema import Checklist
 from evalkit.data import load_variants
+from evalkit.facts import Facts, RunStart
 from evalkit.findings import Status
 from evalkit.gpu.fit import kv_bytes_per_token, weights_of
 from evalkit.gpu.shape import read_shape
 from evalkit.hub import collect
 from evalkit.hub.facts import CandidateFacts, ModelFile
-from evalkit.items.context import decide
-from evalkit.run.facts import Facts, RunStart
+from evalkit.items.context.decide import decide
 from tests.support.cards import CARDS, facts, folder
 
 START = RunStart(

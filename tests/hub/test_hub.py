@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts, RunStart
 from evalkit.findings import Status
 from evalkit.hub.facts import CandidateFacts
-from evalkit.items.license import decide
-from evalkit.run.facts import Facts, RunStart
+from evalkit.items.license.decide import decide
 from tests.support.hub_client import collect_all
 from tests.support.hub_server import DEFAULT_SHA, HubServer, Repo
 
@@ -391,7 +391,7 @@ def test_trap_12_the_hubs_dates_are_not_kept_as_dates_of_a_release(asked):
     ],
 )
 def test_a_token_crosses_no_plain_network(monkeypatch, url, sent):
-    from evalkit.hub._hub import token_for
+    from evalkit.hub.api import token_for
 
     monkeypatch.setenv("HF_TOKEN", "hf_sentinelsentinel")
     notes: list[str] = []

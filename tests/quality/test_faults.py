@@ -14,7 +14,7 @@ from evalkit.run.collect import collect
 from evalkit.run.folder import RunFolder
 from evalkit.run.setup import prepare
 from evalkit.run.show import Plain
-from evalkit.verdict import decide
+from evalkit.verdict.decide import decide
 
 pytestmark = pytest.mark.slow
 AR, DLM = "autoregressive", "diffusion"

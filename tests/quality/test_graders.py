@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from evalkit.errors import UsageError
-from evalkit.quality.docs import graders_markdown
+from evalkit.explain.graders import graders_markdown
 from evalkit.quality.graders import execution, grade_one, registry
 from evalkit.quality.graders.base import Example, Grader, NoParams, Reply, grade
 from evalkit.quality.grading import grade_exchange

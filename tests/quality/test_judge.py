@@ -15,14 +15,14 @@ from evalkit.checklist.schema import Checklist
 from evalkit.client.types import Target
 from evalkit.client.wire import WireClient
 from evalkit.errors import InputFileError
+from evalkit.facts import Facts, RunStart
 from evalkit.findings import Status
-from evalkit.items.quality import decide
+from evalkit.items.quality.decide import decide
 from evalkit.quality import judge_prompt as prompts
 from evalkit.quality.grading import answer
 from evalkit.quality.judging import judge, open_questions
 from evalkit.quality.suite import facts_of
 from evalkit.reference import Answers, ReferenceServer, Reply, Script
-from evalkit.run.facts import Facts, RunStart
 from tests.quality.support import said, suite_file
 
 AR, DLM = "autoregressive", "diffusion"

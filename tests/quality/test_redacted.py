@@ -6,12 +6,12 @@ import json
 from datetime import UTC, datetime
 
 from evalkit.checklist.schema import Checklist
-from evalkit.items.quality import decide
+from evalkit.facts import Facts, RunStart
+from evalkit.items.quality.decide import decide
 from evalkit.quality.grading import answer
 from evalkit.quality.suite import facts_of
 from evalkit.quality.ties import divergences
-from evalkit.report.redaction import redacted
-from evalkit.run.facts import Facts, RunStart
+from evalkit.stored.redaction import redacted
 from tests.quality.support import said, suite_file
 
 AR, DLM, SPEC = "autoregressive", "diffusion", "self-speculation"

@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from evalkit.checklist.schema import Checklist, Request
 from evalkit.client.types import Exchange, ToolCall
-from evalkit.items.quality import decide
+from evalkit.items.quality.decide import decide
 from evalkit.quality.grading import answer
 from evalkit.quality.suite import facts_of, load_suite
-from evalkit.quality.summary import summarise
-from evalkit.run.facts import Facts, RunStart
+from evalkit.analysis.suites import summarise
+from evalkit.facts import Facts, RunStart
 
 MODES = ("autoregressive", "diffusion", "self-speculation")
 PROSE = "The quiet river bends past the old mill, and {i} boats lie under its bridge until the evening. "

@@ -9,12 +9,12 @@ import pytest
 
 from evalkit.checklist.loader import load_checklist
 from evalkit.reference import ReferenceServer, Script
-from evalkit.report.document import build
+from evalkit.report.document.build import build
 from evalkit.run.collect import collect
 from evalkit.run.folder import RunFolder
 from evalkit.run.setup import prepare
 from evalkit.run.show import Plain
-from evalkit.verdict import decide
+from evalkit.verdict.decide import decide
 
 AR, DLM = "autoregressive", "diffusion"
 FAST = {"ttft_ms": 0, "ms_per_forward": 0.05}

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from evalkit.analysis.suites import power
 from evalkit.checklist.schema import Request
 from evalkit.errors import InputFileError
 from evalkit.quality.grading import grade_exchange
 from evalkit.quality.suite import load_suite, load_suites
-from evalkit.quality.summary import power
 from tests.quality.support import said, suite_file
 
 ROOT = Path(__file__).parents[2]

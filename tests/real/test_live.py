@@ -6,8 +6,8 @@ import pytest
 
 from evalkit.checklist.schema import Checklist, Endpoint
 from evalkit.client import open_client, run
-from evalkit.report import live
 from evalkit.serving.probe import probe
+from evalkit.stored import live
 from tests.real import servers
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(500)]

@@ -19,12 +19,12 @@ import pytest
 from evalkit.checklist.schema import Checklist, Request
 from evalkit.client.types import Limits, Target
 from evalkit.client.wire import WireClient
+from evalkit.facts import Facts, RunStart
 from evalkit.findings import Status
-from evalkit.items.quality import decide
+from evalkit.items.quality.decide import decide
 from evalkit.quality import ties
 from evalkit.quality.collect import plan, run_cases
 from evalkit.quality.suite import facts_of, load_suite, load_suites
-from evalkit.run.facts import Facts, RunStart
 from tests.real import servers
 
 pytestmark = [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from evalkit.report import html
+from evalkit.report.formats import html
 from tests.report.test_charts import full
 from tests.support.hostile import HOSTILE, hostile
 from tests.support.report_doc import harm

@@ -6,9 +6,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from evalkit.report import charts, html, markdown, quality_tables, shapes, tables
-from evalkit.report.document import build
-from evalkit.verdict import decide
+from evalkit.report.document.build import build
+from evalkit.report.formats import html, markdown
+from evalkit.report.words import charts, quality_tables, shapes, tables
+from evalkit.verdict.decide import decide
 from tests.support.quality_run import DECIDING, NOW, run_facts
 from tests.support.report_doc import document, finding, item, mode
 
@@ -44,7 +45,7 @@ def test_a_chart_is_plain_svg_with_a_ground_for_light_and_dark(name: str) -> Non
 
 def test_the_same_figures_give_the_same_bytes_in_another_process() -> None:
     code = (
-        "import hashlib,sys; from tests.report.test_charts import full; from evalkit.report import charts\n"
+        "import hashlib,sys; from tests.report.test_charts import full; from evalkit.report.words import charts\n"
         "sys.stdout.write(hashlib.sha256(repr(sorted(charts.draw(full()).items())).encode()).hexdigest())"
     )
     seen = {

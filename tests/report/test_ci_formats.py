@@ -13,7 +13,8 @@ from lxml import etree
 
 from evalkit.checklist.loader import load_checklist
 from evalkit.checklist.schema import Checklist, LoadedChecklist
-from evalkit.report import github, junit, quote
+from evalkit.report.formats import github, junit
+from evalkit.report.words import quote
 from tests.support.hostile import HOSTILE, check_markdown, hostile
 from tests.support.report_doc import document, finding, harm, item
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from evalkit.checklist.schema import Checklist
-from evalkit.items import context
-from evalkit.report.context_part import limits_table
-from evalkit.run.facts import Facts, RunStart
+from evalkit.facts import Facts, RunStart
+from evalkit.items.context import decide as context
+from evalkit.report.words.context_tables import limits_table
 from evalkit.serving.facts import EndpointFacts, ServerContext
 from tests.support.cards import facts
 

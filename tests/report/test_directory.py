@@ -7,8 +7,8 @@ import yaml
 
 from evalkit.data import load_related, load_vendor_claims
 from evalkit.errors import UsageError
-from evalkit.report import directory, html, markdown, terminal
-from evalkit.report.vendor import vendor_claims
+from evalkit.report.document.vendor import vendor_claims
+from evalkit.report.formats import directory, html, markdown, terminal
 from tests.cli.command import evalkit
 from tests.support.quality_run import DECIDING, run_facts
 from tests.support.report_doc import document

@@ -9,10 +9,10 @@ from jsonschema import Draft202012Validator
 
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import ITEM_IDS, Finding, Status
-from evalkit.report import html, junit, markdown, terminal
-from evalkit.report.document import build, scrub
+from evalkit.report.document.build import build, scrub
+from evalkit.report.formats import html, junit, markdown, terminal
 from evalkit.secrets import Secret
-from tests.report.test_stored import facts
+from tests.stored.test_stored import facts
 from tests.support.report_doc import document
 
 SCHEMA = Draft202012Validator(json.loads(files("evalkit").joinpath("data/report.schema.json").read_text()))
@@ -94,8 +94,8 @@ def test_secrets_and_figures_that_are_no_numbers_are_never_written() -> None:
 def test_no_folder_of_this_machine_is_in_a_report() -> None:
     from evalkit.hub.facts import CandidateFacts
     from evalkit.quality.facts import SuiteFacts
-    from evalkit.report.again import render_as
-    from evalkit.verdict import decide
+    from evalkit.stored.again import render_as
+    from evalkit.verdict.decide import decide
     from tests.support.quality_run import NOW
 
     local = CandidateFacts(model="/srv/team/models/tri-8B", kind="folder", revision="sha256:" + "a" * 64)

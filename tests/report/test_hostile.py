@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from lxml import html as lxml_html
 from rich.cells import cell_len
 
-from evalkit.report import charts, directory, github, html, markdown, quote, terminal
-from evalkit.report.write import to_json
+from evalkit.report.formats import directory, github, html, markdown, terminal
+from evalkit.report.formats.write import to_json
+from evalkit.report.words import charts, quote
 from evalkit.text import sanitize
 from tests.report.test_charts import full
 from tests.support.hostile import ACTIVE, HOSTILE, check_markdown, hostile, nodes

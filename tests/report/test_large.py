@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 CODE = """
 import json, resource, sys
 from pathlib import Path
-from evalkit.report.again import document_of, render_as
+from evalkit.stored.again import document_of, render_as
 from tests.support.memory import peak_mib
 text = render_as(sys.argv[2], document_of(Path(sys.argv[1])))
 used = resource.getrusage(resource.RUSAGE_SELF)

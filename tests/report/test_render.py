@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from evalkit.report import directory, html, markdown, tables, terminal, view
-from evalkit.report.write import to_json, write_all
+from evalkit.report.formats import directory, html, markdown, terminal
+from evalkit.report.formats.write import to_json, write_all
+from evalkit.report.words import tables, view
 from tests.support.report_doc import document, finding
 
 

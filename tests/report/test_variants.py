@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts, RunStart
 from evalkit.gpu.declared import read_declared
 from evalkit.gpu.facts import HardwareFacts
 from evalkit.hub.facts import CandidateFacts
-from evalkit.items import context, hardware
-from evalkit.items import license as license_item
-from evalkit.report.tables import table_ages, variants_table
-from evalkit.run.facts import Facts, RunStart
+from evalkit.items.context import decide as context
+from evalkit.items.hardware import decide as hardware
+from evalkit.items.license import decide as license_item
+from evalkit.report.words.tables import table_ages, variants_table
 from tests.support.cards import facts
 
 START = RunStart(

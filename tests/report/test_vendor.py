@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from evalkit.data import load_vendor_claims
-from evalkit.report.vendor import vendor_claims
-from evalkit.run.facts import Facts, RunStart
+from evalkit.facts import Facts, RunStart
+from evalkit.report.document.vendor import vendor_claims
 
 FACTS = Facts(
     start=RunStart(

@@ -23,11 +23,11 @@ import yaml
 
 from evalkit.client.types import Exchange
 from evalkit.reference import ReferenceProcess, Script
-from evalkit.report.again import as_of, document_of
-from evalkit.report.document import build
+from evalkit.report.document.build import build
 from evalkit.run.folder import RunFolder
+from evalkit.stored.again import as_of, document_of
 from evalkit.timing.facts import TimedSample
-from evalkit.verdict import decide
+from evalkit.verdict.decide import decide
 from tests.run.sittings import MODEL, command, write
 
 AR, FAST = "autoregressive", "self-speculation"

@@ -12,7 +12,7 @@ import pytest
 
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import RunFolderError
-from evalkit.run.files import create_text, make_private, sweep, write_atomic
+from evalkit.files import create_text, make_private, sweep, write_atomic
 from evalkit.run.folder import RunFolder
 from evalkit.run.journal import Journal
 from evalkit.run.lock import FolderLock

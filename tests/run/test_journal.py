@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.errors import RunFolderError
+from evalkit.facts import CollectError
 from evalkit.run import journal as module
-from evalkit.run.facts import CollectError
 from evalkit.run.journal import GENESIS, Journal, digest, encode, read
 from evalkit.secrets import Secret
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.client.types import Exchange
-from evalkit.run.facts import Facts, RunEnd, RunStart
+from evalkit.facts import Facts, RunEnd, RunStart
 from evalkit.run.recorder import seconds_of
 from evalkit.timing.facts import TimedSample
 

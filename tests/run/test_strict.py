@@ -8,9 +8,9 @@ import pytest
 
 from evalkit.checklist.schema import Checklist
 from evalkit.errors import UsageError
-from evalkit.report.again import document_of, strict
-from evalkit.run.facts import Facts, RunStart
+from evalkit.facts import Facts, RunStart
 from evalkit.run.start import _same_plan
+from evalkit.stored.again import document_of, strict
 from tests.support.stored_run import PLAN, write_run
 
 ASKED = Checklist.model_validate({"name": "x", "items": {"hardware": {"declared": "H100-80GB"}}})

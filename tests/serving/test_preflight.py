@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import KnownBy
+from evalkit.run.preflight import Work, preflight
 from evalkit.serving.facts import Capability, EndpointFacts, ServerContext
-from evalkit.serving.preflight import Work, preflight
 
 AR, DIFF = "autoregressive", "diffusion"
 

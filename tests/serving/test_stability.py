@@ -10,10 +10,10 @@ import pytest
 from evalkit.checklist.schema import Checklist, Endpoint
 from evalkit.client.types import ChatRequest, Exchange, ExchangeError, Target
 from evalkit.client.wire import WireClient
+from evalkit.facts import Facts, RunStart
 from evalkit.findings import Status
-from evalkit.items.serving_stability import stability as decide
+from evalkit.items.serving.stability import stability as decide
 from evalkit.reference import ReferenceProcess, ReferenceServer, Script
-from evalkit.run.facts import Facts, RunStart
 from evalkit.serving.flush import flush
 from evalkit.serving.stability import right, soak
 from tests.serving.replay import serving

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts, RunStart
 from evalkit.findings import Status
-from evalkit.items.serving import decide
-from evalkit.run.facts import Facts, RunStart
+from evalkit.items.serving.decide import decide
 from evalkit.serving.facts import EndpointFacts, ForwardStats
 from evalkit.serving.stats_file import StatsFile
 
@@ -134,7 +134,7 @@ def test_a_file_that_is_elsewhere_is_open_with_a_way_forward(stats):
 
 
 def test_the_figure_is_the_reports_tokens_per_forward_where_replies_tell_none():
-    from evalkit.items.serving_counters import tokens_per_forward
+    from evalkit.items.serving.counters import tokens_per_forward
     from evalkit.serving.facts import Counters
 
     start = RunStart(run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="0", plan_sha256="",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.items.quality_pairs import shows_margin
+from evalkit.analysis.pairs import shows_margin
 from evalkit.stats import proportions as p
 from evalkit.stats.distributions import binomial_pmf, normal_quantile
 

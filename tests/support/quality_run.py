@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import ChatRequest, Exchange, ToolCall
+from evalkit.facts import Facts, PromptFacts, RunEnd, RunStart
 from evalkit.hub.facts import CandidateFacts
 from evalkit.quality.case import Case
 from evalkit.quality.degeneration import signals
 from evalkit.quality.facts import Answer, Grade, SuiteFacts
-from evalkit.run.facts import Facts, PromptFacts, RunEnd, RunStart
 from evalkit.timing.facts import ClientError, TimedSample
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

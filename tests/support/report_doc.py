@@ -1,4 +1,4 @@
-"""A whole report document by hand, as `evalkit.report.document.build` makes it: what renderers are tested against."""
+"""A whole report document by hand, as `evalkit.report.document.build.build` makes it: what renderers are tested against."""
 
 from __future__ import annotations
 

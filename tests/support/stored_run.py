@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.checklist.schema import Checklist, LoadedChecklist
+from evalkit.facts import Facts
 from evalkit.findings import Frozen
-from evalkit.run.facts import Facts
 from evalkit.run.fold import KINDS
 from evalkit.run.folder import RunFolder, plan_hash
 from evalkit.run.journal import Journal

@@ -11,8 +11,8 @@ from evalkit.checklist.schema import Checklist, ModesItem, Request
 from evalkit.client import run
 from evalkit.client.types import Exchange, ExchangeError, Target
 from evalkit.client.wire import WireClient
-from evalkit.items import modes as item
-from evalkit.run.facts import Facts, PromptFacts, RunStart
+from evalkit.facts import Facts, PromptFacts, RunStart
+from evalkit.items.modes import decide as item
 from evalkit.timing import execute
 from evalkit.timing.facts import ClientError, TimedSample
 from evalkit.timing.prompts import load_prompts

@@ -12,10 +12,10 @@ from collections import Counter
 import pytest
 
 from evalkit.checklist.schema import Checklist, LoadedChecklist, ModesItem
+from evalkit.facts import Facts
 from evalkit.findings import Status
-from evalkit.items import modes as item
+from evalkit.items.modes import decide as item
 from evalkit.run.collect import collect
-from evalkit.run.facts import Facts
 from evalkit.run.folder import RunFolder
 from evalkit.run.setup import Setup, prepare
 from evalkit.run.show import Plain

@@ -9,7 +9,7 @@ import pytest
 
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Status
-from evalkit.items import modes as item
+from evalkit.items.modes import decide as item
 from evalkit.run.steps.timing import question
 from evalkit.stats.sequential import look_sizes
 from evalkit.timing.execute import planned_here

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from evalkit.analysis.levels import summarise_mode
 from evalkit.checklist.schema import Checklist
 from evalkit.data import load_vendor_claims
 from evalkit.gpu.facts import Gpu, HardwareFacts
-from evalkit.report.vendor import vendor_claims
+from evalkit.report.document.vendor import vendor_claims
 from evalkit.serving.facts import EndpointFacts
-from evalkit.timing.summary import summarise_mode
 from tests.timing.support import AR, facts, simulated
 
 SPEC = "self-speculation"
@@ -65,7 +65,7 @@ def test_a_claim_without_a_figure_of_its_kind_stands_alone():
 
 
 def test_block_size_and_threshold_are_compared_where_a_claim_or_the_run_says_them():
-    from evalkit.report.vendor import _decoding
+    from evalkit.report.document.vendor import _decoding
 
     rows = {row.id: row for row in load_vendor_claims()}
     block32 = rows["tpf-8b-self-speculation-speed-bench"]

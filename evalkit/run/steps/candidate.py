@@ -46,7 +46,7 @@ def look_at_hardware(run: Recorder) -> None:
 
 def goes_on(run: Recorder) -> bool:
     """A required candidate item that fails already stops the run before any timed request."""
-    from evalkit.verdict import gather
+    from evalkit.verdict.decide import gather
 
     if run.setup.keep_going:
         return True

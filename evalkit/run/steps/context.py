@@ -8,7 +8,7 @@ from evalkit.run.recorder import Recorder, Sitting
 
 async def probe_windows(run: Recorder, sitting: Sitting) -> None:
     """One probe a mode, up to the need; modes probed in an earlier sitting are left out."""
-    from evalkit.items.context_need import need
+    from evalkit.analysis.need import need
     from evalkit.serving.context_probe import probe_context
 
     facts, item = run.facts, run.checklist.items.context

@@ -84,7 +84,7 @@ def _model(run: Recorder) -> tuple[str, str]:
 
 def _window(run: Recorder) -> int:
     """`{context}` of a launch: what is needed, at least 4,096, the same for every mode and sitting."""
-    from evalkit.items.context_need import need
+    from evalkit.analysis.need import need
 
     before = run.facts.model_copy(update={"timed": (), "answers": ()})  # counts of a first mode would change it
     wanted = need(run.checklist, before)

@@ -9,12 +9,12 @@ from evalkit.checklist.schema import Endpoint
 from evalkit.client.types import Target
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
+from evalkit.run.preflight import Work, preflight
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.secrets import redact
 from evalkit.serving import counters
 from evalkit.serving.declared import OWN_CODE
 from evalkit.serving.facts import Afterwards, Counters, EndpointFacts, Identity, Preflight
-from evalkit.serving.preflight import Work, preflight
 from evalkit.serving.probe import probe, target_for
 from evalkit.serving.stability import IDLE_S
 from evalkit.serving.stats_file import StatsFile
@@ -90,7 +90,7 @@ def timing_references(run: Recorder, sitting: Sitting) -> dict[str, Target]:
 
 def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:
     """What is about to be asked, at the speed that the probes saw."""
-    from evalkit.items.context_need import need
+    from evalkit.analysis.need import need
     from evalkit.timing.schedule import estimate
 
     checklist = run.checklist

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from evalkit.run.facts import Facts
+from evalkit.facts import Facts
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.serving import flush as flushing
 from evalkit.serving.facts import EndpointFacts

@@ -1,0 +1,1 @@
+"""Every figure, once: pure functions from facts to numbers. No status, no sentence."""

@@ -1,0 +1,138 @@
+"""The quality table of the report, and whether a suite can decide its margin. Pure."""
+
+from __future__ import annotations
+
+import math
+
+from evalkit.analysis.pairs import Answers, Table, needed, table
+from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts
+from evalkit.findings import Frozen
+from evalkit.items.quality.loss import points, side_by_side
+from evalkit.items.quality.position import mean_thirds
+from evalkit.items.quality.texts import SIGNS, signs
+from evalkit.modes import INCUMBENT
+from evalkit.quality.case import Suite, asked_sha256
+from evalkit.stats.proportions import min_n_without_discordant, power_noninferiority
+
+
+class SuiteModeSummary(Frozen):
+    """One suite in one mode. Shares lie in [0, 1], differences are mode minus baseline; None: not known."""
+
+    suite: str
+    kind: str
+    shipped: bool
+    mode: str
+    baseline: str | None
+    cases: int
+    scored: int
+    passed: float
+    share: float | None
+    baseline_share: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    margin: float
+    #: pass | fail | inconclusive | baseline
+    status: str
+    would_decide: int | None
+    harmed: tuple[dict[str, object], ...] = ()
+    gained: int = 0
+    flaky: tuple[str, ...] = ()
+    #: mean share of first, middle and last third of long replies
+    by_third: tuple[float, ...] = ()
+    signs: dict[str, int] = {}  # noqa: RUF012  pydantic copies defaults
+
+
+def summarise(facts: Facts, checklist: Checklist) -> list[SuiteModeSummary]:
+    """Suites in order, the baseline first, then the other modes, the incumbent last."""
+    answers, baseline = Answers(facts.answers), checklist.baseline.quality
+    modes = [baseline, *(mode for mode in checklist.modes if mode != baseline)]
+    if checklist.incumbent is not None and INCUMBENT not in modes:
+        modes.append(INCUMBENT)
+    rows = []
+    for suite in facts.suites:
+        margin = checklist.items.quality.margin.of(suite.kind)
+        for mode in modes:
+            if mode in answers.modes:
+                data = table(answers, suite, mode, baseline, checklist.items.quality.alpha)
+                rows.append(_row(data, answers, margin))
+    return rows
+
+
+def _row(data: Table, answers: Answers, margin: float) -> SuiteModeSummary:
+    itself = data.mode == data.baseline
+    interval = data.interval()
+    known = not itself and bool(data.both)
+    replies = answers.first(data.suite.name, data.mode)
+    status = "baseline" if itself else _status(data, margin) if known else "inconclusive"
+    return SuiteModeSummary(
+        suite=data.suite.name,
+        kind=data.suite.kind,
+        shipped=data.suite.shipped,
+        mode=data.mode,
+        baseline=None if itself else data.baseline,
+        cases=data.planned,
+        scored=len(data.scored),
+        passed=round(sum(pair.mode or 0.0 for pair in data.scored), 3),
+        share=_known(data.share),
+        baseline_share=None if itself else _known(data.base_share),
+        difference=_known(interval.estimate) if known else None,
+        low=interval.low if known else None,
+        high=interval.high if known else None,
+        margin=margin,
+        status=status,
+        would_decide=needed(data, margin) if known and status == "inconclusive" else None,
+        harmed=() if itself else tuple(side_by_side(pair) for pair in data.harmed),
+        gained=0 if itself else len([pair for pair in data.both if pair.difference > 0]),
+        flaky=tuple(pair.case_id for pair in data.scored if 0 < (pair.mode or 0) < 1),
+        by_third=mean_thirds(replies.values()),
+        signs={sign: count for sign in SIGNS if (count := sum(sign in signs(one) for one in replies.values()))},
+    )
+
+
+def _status(data: Table, margin: float) -> str:
+    if data.interval().high <= -margin:
+        return "fail"
+    return "pass" if data.shows(margin) else "inconclusive"
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+class SuitePower(Frozen):
+    """Whether a suite can show its margin. `power`: chance for an equally good mode, by share of differing cases."""
+
+    suite: str
+    kind: str
+    cases: int
+    clusters: int
+    margin: float
+    least: int
+    can_decide: bool
+    power: dict[str, float]
+    text: str
+
+
+def power(suite: Suite, margin: float, alpha: float = 0.05) -> SuitePower:
+    """What `evalkit validate` says of a suite before a GPU is used."""
+    first = {asked_sha256(case.request): case.cluster for case in reversed(suite.cases)}
+    clusters = len({cluster or f"\x00{asked}" for asked, cluster in first.items()})
+    least = min_n_without_discordant(margin, alpha)
+    chances = {
+        f"{share:g}": round(power_noninferiority(clusters, share, margin, alpha), 3) for share in (0.02, 0.05, 0.1)
+    }
+    can = clusters >= least
+    text = f"{suite.name}: {clusters} independent cases, margin {100 * margin:g} points: "
+    if can:
+        text += f"can be shown; chance {chances['0.02']:.0%} if 2% of the cases differ, {chances['0.05']:.0%} if 5% do"
+    else:
+        text += f"cannot be shown, even without a single loss: at least {least} cases are needed"
+    return SuitePower(
+        suite=suite.name, kind=suite.kind, cases=len(suite.cases), clusters=clusters, margin=margin, least=least,
+        can_decide=can, power=chances, text=text,
+    )  # fmt: skip
+
+
+__all__ = ["SuiteModeSummary", "SuitePower", "points", "power", "summarise"]

@@ -1,0 +1,1 @@
+"""Item 6: is the context long enough?"""

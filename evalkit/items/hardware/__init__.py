@@ -1,0 +1,1 @@
+"""Item 3: does it fit the hardware there is?"""

@@ -1,0 +1,1 @@
+"""Item 2: which decoding mode meets the latency target?"""

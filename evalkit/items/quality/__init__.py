@@ -1,0 +1,1 @@
+"""Item 5: what does a mode lose on your tasks?"""

@@ -1,0 +1,137 @@
+"""Item 5, quality: what the user's own tasks say of each mode, paired with the baseline. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from evalkit.analysis.pairs import Answers, Table, table
+from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts
+from evalkit.findings import Finding, Status
+from evalkit.items.quality import checks, equivalence, judge, loss, position, texts, tools
+from evalkit.items.quality.checks import CHECKS
+from evalkit.modes import INCUMBENT
+from evalkit.quality.facts import SuiteFacts
+
+#: kinds of shipped suites that may carry the margin for a small suite of another kind
+_GENERAL = ("chat", "structured", "custom")
+
+
+def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
+    """Findings per configured mode, and whether own tasks were used."""
+    del now
+    if checklist.tasks == []:
+        reason = "the checklist has `tasks: []`: quality was not looked at."
+        return [checks.OWN_TASKS.finding(Status.SKIPPED, reason)]
+    answers = Answers(facts.answers)
+    findings = [own_tasks(facts.suites)]
+    for mode in checklist.modes:
+        findings += of_mode(checklist, facts, answers, mode)
+    return findings
+
+
+def own_tasks(suites: Iterable[SuiteFacts]) -> Finding:
+    own = [suite for suite in suites if not suite.shipped]
+    make = checks.OWN_TASKS.finding
+    info: dict[str, object] = {"suites": [{"name": s.name, "cases": s.cases, "shipped": s.shipped} for s in suites]}
+    if own:
+        count = sum(suite.cases for suite in own)
+        return make(Status.PASS, f"{count} cases of your own in {len(own)} suites.", data=info)
+    if not list(suites):
+        return make(
+            Status.INCONCLUSIVE, "no task suite was part of the run: nothing says what the modes are worth.", data=info
+        )
+    return make(Status.WARN, "only shipped suites were used: they say nothing about your own prompts.", data=info)
+
+
+def of_mode(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> list[Finding]:
+    baseline = checklist.baseline.quality
+    if mode not in answers.modes:
+        text = "no case was answered in this mode."
+        remedy = "see the errors of the run; bring the mode's server up and resume: only open cases are sent"
+        return [checks.SCORED.finding(Status.INCONCLUSIVE, text, mode=mode, remedy=remedy)]
+    item = checklist.items.quality
+    tables = [table(answers, suite, mode, baseline, item.alpha) for suite in facts.suites]
+    findings: list[Finding] = []
+    usable: list[Table] = []
+    for data in tables:
+        available = tools.tools_available(answers, data.suite, mode)
+        parity = tools.stream_parity(answers, data.suite, mode, item.margin.of(data.suite.kind))
+        outcomes = tools.outcomes(answers, data.suite, mode, baseline)
+        findings += [one for one in (available, outcomes, parity) if one is not None]
+        findings.append(loss.scored(data, item))
+        if available is None or available.status is not Status.ERROR:
+            usable.append(data)
+    if not facts.suites:
+        text = "no task suite was part of the run."
+        findings.append(checks.SCORED.finding(Status.INCONCLUSIVE, text, mode=mode, remedy="name suites under `tasks`"))
+    findings += [loss.floor(data, item) for data in usable]
+    if mode == baseline:
+        text = "it is the baseline itself."
+        findings.append(checks.NON_INFERIORITY.finding(Status.NOT_APPLICABLE, text, mode=mode))
+    else:
+        findings += against_baseline(checklist, facts, answers, usable)
+    critical = loss.critical(tables, mode, against_itself=mode == baseline)
+    findings += [critical] if critical else []
+    judged = judge.judge(checklist, facts, mode)
+    findings += [judged] if judged else []
+    return findings + against_incumbent(checklist, facts, answers, mode)
+
+
+def against_baseline(checklist: Checklist, facts: Facts, answers: Answers, tables: list[Table]) -> list[Finding]:
+    """Loss, harm, equality, degeneration and length of one mode beside the baseline."""
+    item, baseline = checklist.items.quality, checklist.baseline.quality
+    endpoint = facts.endpoints.get(baseline)
+    block_loop = endpoint is not None and endpoint.block_loop
+    problems = {data.suite.name: loss.baseline_problem(data, item, block_loop) for data in tables}
+    findings: list[Finding] = []
+    valid = []
+    for data in tables:
+        problem = problems[data.suite.name]
+        findings.append(problem or loss.baseline_valid(data))
+        findings.append(loss.harm(data))
+        if problem is None:
+            valid.append(data)
+        findings.append(texts.degeneration(answers, data, item.margin.of(data.suite.kind)))
+        placed = position.by_position(answers, data, item.margin.of(data.suite.kind))
+        findings += [placed] if placed else []
+    # shipped suites first: what they show may carry the margin for smaller suites
+    shown: dict[str, tuple[str, float]] = {}
+    for data in sorted(valid, key=lambda one: not one.suite.shipped):
+        margin = item.margin.of(data.suite.kind)
+        finding = loss.non_inferiority(data, margin, carried_by=_carrier(shown, data.suite.kind, margin))
+        findings.append(finding)
+        if data.suite.shipped and finding.status is Status.PASS:
+            shown.setdefault(data.suite.kind, (data.suite.name, margin))
+    if tables:
+        mode = tables[0].mode
+        findings.append(equivalence.equivalence(answers, facts.suites, facts.divergences, mode, checklist))
+        findings.append(texts.length_honesty(answers, facts.suites, mode, baseline, item.alpha))
+    return findings
+
+
+def _carrier(shown: dict[str, tuple[str, float]], kind: str, margin: float) -> str | None:
+    """Name of a shipped suite of the same kind (a general suite: of a general kind) that showed this margin or less."""
+    kinds = (kind, *_GENERAL) if kind in _GENERAL else (kind,)
+    return next((shown[k][0] for k in kinds if k in shown and shown[k][1] <= margin), None)
+
+
+def against_incumbent(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> list[Finding]:
+    item, make = checklist.items.quality, checks.INCUMBENT.finding
+    if checklist.incumbent is None:
+        text = "NOT COMPARED: no incumbent is configured."
+        return [make(Status.NOT_APPLICABLE, text, mode=mode, counts=False, data={"word": "NOT COMPARED"})]
+    required = checklist.incumbent.required
+    if INCUMBENT not in answers.modes:
+        text = "NOT COMPARED: the incumbent answered no case."
+        return [make(Status.INCONCLUSIVE, text, mode=mode, counts=required, data={"word": "NOT COMPARED"})]
+    findings = []
+    for suite in facts.suites:
+        data = table(answers, suite, mode, INCUMBENT, item.alpha)
+        margin = item.incumbent_margin if item.incumbent_margin is not None else item.margin.of(suite.kind)
+        findings.append(loss.incumbent(data, margin, item.completeness, required=required))
+    return findings
+
+
+__all__ = ["CHECKS", "decide"]

@@ -1,0 +1,1 @@
+"""Item 4: does the server decode as it says?"""

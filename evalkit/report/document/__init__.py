@@ -1,0 +1,1 @@
+"""The report as one document: what every format shows."""

@@ -1,0 +1,194 @@
+"""The report document: everything that the renderers show, from facts and the decision alone.
+
+The shape is report.json (schema in evalkit/data/report.schema.json, additive within a major). Same run, same decision:
+same document. No clock, no environment.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from evalkit.findings import Finding
+from evalkit.report.document import modes as modes_part
+from evalkit.report.document import provenance, vendor
+from evalkit.report.document import quality as quality_part
+from evalkit.report.document.not_shown import not_shown
+from evalkit.secrets import redact
+
+if TYPE_CHECKING:
+    from evalkit.checklist.schema import Checklist
+    from evalkit.facts import Facts
+    from evalkit.verdict.results import Decision
+
+SCHEMA_VERSION = 1
+
+
+def build(
+    checklist: Checklist,
+    facts: Facts,
+    decision: Decision,
+    *,
+    redact_prompts: bool = False,
+    report_only: bool = False,
+) -> dict[str, Any]:
+    """report.json of a run. With `redact_prompts` no text of a prompt or reply is in it.
+
+    Numbers are rounded to six significant digits; a figure that is not finite is null.
+    """
+    modes = modes_part.modes(checklist, facts, decision)
+    incumbent = modes_part.incumbent(checklist, facts)
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "evalkit_version": facts.start.evalkit_version,
+        "run_id": facts.start.run_id,
+        "started_at": facts.start.started_at,
+        "finished_at": facts.end.finished_at if facts.end else None,
+        "simulated": facts.start.simulated,
+        "redacted": redact_prompts,
+        "report_only": report_only,
+        "interrupted": facts.end.interrupted if facts.end else True,
+        "stopped_by": facts.end.stopped_by if facts.end else None,
+        "checklist": {
+            "name": checklist.name,
+            "sha256": facts.start.checklist_sha256,
+            "profile": decision.profile,
+            "strict": decision.strict,
+        },
+        "candidate": provenance.candidate(checklist, facts),
+        "use": checklist.use.model_dump(mode="json"),
+        "verdict": decision.verdict,
+        "exit_code": decision.exit_code,
+        "recommended_mode": decision.recommended_mode,
+        "reasons": list(decision.reasons),
+        "versus_incumbent": decision.incumbent,
+        "next_steps": list(decision.next_steps),
+        "items": [_item(item, redact_prompts=redact_prompts) for item in decision.items],
+        "baseline": checklist.baseline.model_dump(mode="json"),
+        "decided_at_concurrency": checklist.items.modes.level,
+        "modes": modes,
+        "incumbent": incumbent,
+        "frontier": modes_part.frontier(checklist, facts),
+        "quality": quality_part.quality(checklist, facts, redact_prompts=redact_prompts),
+        "lengths": quality_part.lengths(checklist, facts),
+        "context_probes": [_probe(facts.context_probes[name]) for name in sorted(facts.context_probes)],
+        "timelines": modes_part.timelines(checklist, facts, redact_prompts=redact_prompts),
+        "vendor_claims": vendor.vendor_claims(provenance.candidate(checklist, facts)["model"], facts, modes),
+        "gpus": provenance.gpus(facts),
+        "waivers": [_jsonable(waiver) for waiver in decision.waivers],
+        "not_shown": not_shown(checklist, facts, decision),
+        "integrity": [],
+        "cannot": [],
+        "regraded": [],
+        "provenance": provenance.provenance(checklist, facts, redacted=redact_prompts),
+        "reproduce": provenance.reproduce(facts, redacted=redact_prompts),
+    }
+    names = _local_names(facts)
+    kept = document.pop("reproduce")  # a command stays as it was typed
+    clean: dict[str, Any] = scrub(_named(document, names) if names else document)
+    return clean | {"reproduce": scrub(kept)}
+
+
+def _local_names(facts: Facts) -> dict[str, str]:
+    """Models in folders of this machine by their bare names: a report says nothing of the folders above them."""
+    paths = [name for c in facts.candidates for name in (c.model, c.asked) if name and PurePath(name).is_absolute()]
+    return {path: PurePath(path).name for path in sorted(set(paths), key=len, reverse=True)}
+
+
+def _named(value: Any, names: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        for path, name in names.items():
+            value = value.replace(path, name)
+        return value
+    if isinstance(value, dict):
+        return {key: _named(one, names) for key, one in value.items()}
+    return [_named(one, names) for one in value] if isinstance(value, (list, tuple)) else value
+
+
+def _item(item: Any, *, redact_prompts: bool) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "status": item.status.value,
+        "required": item.required,
+        "summary": item.summary,
+        "findings": [finding_document(f, redact_prompts=redact_prompts) for f in item.findings],
+    }
+
+
+def finding_document(finding: Finding, *, redact_prompts: bool = False) -> dict[str, Any]:
+    """A finding as report.json holds it: contract fields always, optional ones when they say something."""
+    document: dict[str, Any] = {
+        "id": finding.id,
+        "title": _title(finding.id),
+        "status": finding.status.value,
+        "counts": finding.counts,
+        "summary": finding.summary,
+        "observed": finding.observed,
+        "threshold": finding.threshold,
+        "known_by": finding.known_by.value if finding.known_by else None,
+        "evidence": [e.model_dump(mode="json", exclude_none=True) for e in finding.evidence],
+    }
+    optional = {
+        "mode": finding.mode,
+        "variant": finding.variant,
+        "remedy": finding.remedy,
+        "original_status": finding.original_status.value if finding.original_status else None,
+        "data": _numbers_only(finding.data) if redact_prompts else _jsonable(finding.data),
+    }
+    document.update({key: value for key, value in optional.items() if value})
+    return document
+
+
+def _title(check_id: str) -> str:
+    from evalkit.explain.catalogue import checks
+
+    check = checks().get(check_id)
+    return check.title if check else check_id
+
+
+def _probe(probe: Any) -> dict[str, Any]:
+    document: dict[str, Any] = probe.model_dump(mode="json")
+    return document
+
+
+#: what findings call the texts that they quote
+_QUOTED = {"prompt", "mode_reply", "baseline_reply", "why", "tail", "tokens", "text", "reason", "detail", "error"}
+
+
+def _numbers_only(value: Any) -> Any:
+    """Figures and short names of `value`; no text that a prompt or reply could stand in."""
+    if isinstance(value, dict):
+        return {k: _numbers_only(v) for k, v in value.items() if k not in _QUOTED}
+    if isinstance(value, (list, tuple)):
+        return [_numbers_only(v) for v in value]
+    if isinstance(value, str):
+        return value if len(value) <= 64 and " " not in value else None
+    return value if isinstance(value, (int, float, bool)) else None
+
+
+def _jsonable(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json")
+    if isinstance(value, dict):
+        return {str(k): _jsonable(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(v) for v in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(_jsonable(v) for v in value)
+    return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)
+
+
+def scrub(value: Any) -> Any:
+    """`value` as it may be written: secrets masked, floats finite and rounded to six significant digits."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, bool) or value is None or isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: scrub(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [scrub(v) for v in value]
+    return redact(str(value))

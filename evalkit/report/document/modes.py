@@ -1,0 +1,147 @@
+"""The modes of the report: identity, timing by concurrency, distributions for charts, timelines of single requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from evalkit.modes import INCUMBENT
+
+if TYPE_CHECKING:
+    from evalkit.checklist.schema import Checklist
+    from evalkit.facts import Facts
+    from evalkit.timing.facts import TimedSample
+    from evalkit.verdict.results import Decision
+
+#: points of a stored distribution: enough for a curve, small enough for a document
+_STEPS = 40
+_TIMELINES = 3
+_CHUNKS = 400
+
+
+def modes(checklist: Checklist, facts: Facts, decision: Decision) -> list[dict[str, Any]]:
+    """One entry a configured mode, in configured order, with what became of it."""
+    results = {result.mode: result for result in decision.modes}
+    labels = [*checklist.modes, *(m for m in results if m not in checklist.modes)]
+    timing = _timing(labels, facts, checklist)
+    entries = []
+    for label in labels:
+        entry = _entry(label, facts, timing[label])
+        result = results.get(label)
+        entry["qualified"] = result.qualified if result else "inconclusive"
+        entry["adopted"] = result.adopted if result else False
+        entry["reasons"] = list(result.reasons) if result else []
+        entries.append(entry)
+    return entries
+
+
+def incumbent(checklist: Checklist, facts: Facts) -> dict[str, Any] | None:
+    """The incumbent in the shape of a mode, or None when none is configured."""
+    if checklist.incumbent is None:
+        return None
+    timing = _timing([INCUMBENT], facts, checklist)[INCUMBENT]
+    return {**_entry(INCUMBENT, facts, timing), "qualified": "inconclusive", "adopted": False, "reasons": []}
+
+
+def _entry(label: str, facts: Facts, timing: dict[str, Any]) -> dict[str, Any]:
+    endpoint = facts.endpoints.get(label)
+    identity = {
+        "mode": label,
+        "endpoint": endpoint.endpoint if endpoint else None,
+        "engine": endpoint.engine if endpoint else None,
+        "engine_version": endpoint.engine_version if endpoint else None,
+        "release": endpoint.release if endpoint else "unknown",
+        "model": endpoint.model if endpoint else None,
+        "declared_mode": endpoint.declared_mode if endpoint else None,
+        "observed_mode": endpoint.observed_mode if endpoint else None,
+        "known_by": endpoint.known_by.value if endpoint and endpoint.known_by else None,
+        "block_size": endpoint.block_size if endpoint else None,
+        "settings": dict(sorted(endpoint.settings.items())) if endpoint else {},
+        "provenance": dict(sorted(endpoint.provenance.items())) if endpoint else {},
+    }
+    for level in timing["levels"]:
+        level["distribution"] = _distribution(_samples(facts, label, level["concurrency"]))
+    return {**identity, **timing}
+
+
+def _timing(labels: list[str], facts: Facts, checklist: Checklist) -> dict[str, dict[str, Any]]:
+    from evalkit.analysis.levels import summarise_modes
+
+    found = summarise_modes(labels, facts, checklist)
+    return {label: summary.model_dump(mode="json", exclude={"mode"}) for label, summary in found.items()}
+
+
+def _samples(facts: Facts, label: str, concurrency: int | None) -> list[TimedSample]:
+    return [
+        s
+        for s in facts.timed
+        if s.mode == label and s.concurrency == concurrency and not s.fixed_length and s.exchange.ok
+    ]
+
+
+def _distribution(samples: Iterable[TimedSample]) -> dict[str, list[float]]:
+    """Sorted latencies in ms, thinned to 41 evenly spaced order statistics."""
+    kept = list(samples)
+    ttft = [s.exchange.first_chunk_us / 1000 for s in kept if s.exchange.first_chunk_us is not None]
+    e2e = [s.exchange.e2e_us / 1000 for s in kept if s.exchange.e2e_us is not None]
+    return {"ttft_ms": thin(ttft), "e2e_ms": thin(e2e)}
+
+
+def thin(values: list[float], steps: int = _STEPS) -> list[float]:
+    """At most `steps + 1` order statistics of `values`, the ends included."""
+    ordered = sorted(values)
+    if len(ordered) <= steps + 1:
+        return ordered
+    last = len(ordered) - 1
+    return [ordered[round(i * last / steps)] for i in range(steps + 1)]
+
+
+def frontier(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
+    """Latency and quality of each mode and configuration, with what is dominated."""
+    from dataclasses import asdict
+
+    from evalkit.analysis.readings import Readings
+    from evalkit.items.modes import frontier as modes_frontier
+
+    return [asdict(point) for point in modes_frontier.frontier(checklist, facts, Readings(facts.timed))]
+
+
+def timelines(checklist: Checklist, facts: Facts, *, redact_prompts: bool) -> list[dict[str, Any]]:
+    """When the tokens of a few requests arrived, mode beside mode, for the same prompts."""
+    level = checklist.items.modes.level
+    by_prompt: dict[str, dict[str, TimedSample]] = {}
+    for s in facts.timed:
+        if s.concurrency == level and not s.fixed_length and s.exchange.ok and s.exchange.chunks:
+            by_prompt.setdefault(s.prompt_id, {}).setdefault(s.mode, s)
+    most = max((len(m) for m in by_prompt.values()), default=0)
+    chosen = [p for p in sorted(by_prompt) if len(by_prompt[p]) == most][:_TIMELINES]
+    order = {label: i for i, label in enumerate([*checklist.modes, INCUMBENT])}
+    return [
+        {
+            "prompt_id": f"prompt {n}" if redact_prompts else prompt,
+            "concurrency": level,
+            "tags": sorted({tag for s in by_prompt[prompt].values() for tag in s.tags}),
+            "modes": [
+                _timeline(by_prompt[prompt][label])
+                for label in sorted(by_prompt[prompt], key=lambda m: (order.get(m, len(order)), m))
+            ],
+        }
+        for n, prompt in enumerate(chosen, start=1)
+    ]
+
+
+def _timeline(sample: TimedSample) -> dict[str, Any]:
+    previous = 0
+    points = []
+    for at, total in sample.exchange.chunks[:_CHUNKS]:
+        count = None if total is None else max(total - previous, 0)
+        previous = previous if total is None else total
+        points.append([at / 1000, count])
+    e2e = sample.exchange.e2e_us
+    return {
+        "mode": sample.mode,
+        "e2e_ms": None if e2e is None else e2e / 1000,
+        "tokens": sample.exchange.completion_tokens,
+        "chunks": points,
+        "cut": len(sample.exchange.chunks) > _CHUNKS,
+    }

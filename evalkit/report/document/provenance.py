@@ -1,0 +1,143 @@
+"""Where the figures come from: candidate, machines, servers, seeds, hashes; and how to make the run again."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from evalkit.stored.redaction import bare
+
+if TYPE_CHECKING:
+    from evalkit.checklist.schema import Checklist
+    from evalkit.facts import Facts
+    from evalkit.quality.facts import SuiteFacts
+
+
+def candidate(checklist: Checklist, facts: Facts) -> dict[str, Any]:
+    """The model under test at the commit that was read; what was asked for when nothing was read."""
+    asked = checklist.candidate
+    seen = facts.candidate
+    name = seen.model if seen else asked.model if asked else None
+    return {
+        "model": name,
+        "revision": seen.revision if seen else None,
+        "requested_revision": seen.requested_revision if seen else asked.revision if asked else None,
+        "kind": seen.kind if seen else None,
+        "license": list(seen.card.license) if seen and seen.card else [],
+        "license_name": seen.card.license_name if seen and seen.card else None,
+        "license_link": seen.card.license_link if seen and seen.card else None,
+        "base_model": list(seen.base_model) if seen else [],
+        "variants": [_variant(v) for v in facts.variants],
+    }
+
+
+def _variant(variant: Any) -> dict[str, Any]:
+    return {
+        "model": variant.model,
+        "revision": variant.revision,
+        "license": list(variant.card.license) if variant.card else [],
+        "license_name": variant.card.license_name if variant.card else None,
+        "error": variant.error,
+    }
+
+
+def gpus(facts: Facts) -> list[dict[str, Any]]:
+    """The cards behind the endpoints, without their serial identities."""
+    if facts.hardware is None:
+        return []
+    return [
+        {
+            "index": gpu.index,
+            "name": gpu.name,
+            "memory_total_bytes": gpu.memory_total_bytes,
+            "compute_capability": gpu.compute_capability,
+            "mig": gpu.mig,
+            "power_limit_w": gpu.power_limit_w,
+            "known_by": facts.hardware.known_by.value if facts.hardware.known_by else None,
+        }
+        for gpu in facts.hardware.gpus
+    ]
+
+
+def provenance(checklist: Checklist, facts: Facts, *, redacted: bool = False) -> dict[str, Any]:
+    """Machines, servers, hashes and settings; `redacted` leaves folders out of commands."""
+    hardware = facts.hardware
+    return {
+        "evalkit_version": facts.start.evalkit_version,
+        "python": facts.start.python,
+        "platform": facts.start.platform,
+        "plan_sha256": facts.start.plan_sha256,
+        "checklist_sha256": facts.start.checklist_sha256,
+        "seed": facts.start.seed,
+        "hardware": {
+            "known_by": hardware.known_by.value if hardware and hardware.known_by else None,
+            "place": hardware.place if hardware else "unknown",
+            "declared": hardware.declared if hardware else None,
+            "driver": hardware.driver if hardware else None,
+            "cuda": hardware.cuda if hardware else None,
+            "cpu": hardware.cpu if hardware else None,
+            "cores": hardware.cores if hardware else None,
+            "memory_bytes": hardware.memory_bytes if hardware else None,
+        },
+        "request": {
+            "temperature": checklist.request.temperature,
+            "max_tokens": checklist.request.max_tokens,
+            "system_prompt": checklist.request.system is not None,
+            "extra_body": sorted(checklist.request.extra_body),
+        },
+        "prompts": [
+            {**p.model_dump(mode="json"), "path": shown_path(p.path, checklist.prompts)} for p in facts.prompts
+        ],
+        "suites": [_suite(s, checklist) for s in facts.suites],
+        "servers": [
+            {
+                "mode": label,
+                "endpoint": e.endpoint,
+                "engine": e.engine,
+                "engine_version": e.engine_version,
+                "release": e.release,
+                "model": e.model,
+                "revision": e.revision,
+                "settings": dict(sorted(e.settings.items())),
+                "provenance": dict(sorted(e.provenance.items())),
+                "launched": e.launched,
+            }
+            for label, e in facts.endpoints.items()
+        ],
+        "launches": [
+            {
+                "mode": launch.mode,
+                "launch": launch.launch,
+                "argv": bare(launch.argv) if redacted else list(launch.argv),
+                "ready_s": launch.ready_s,
+            }
+            for launch in facts.launches
+        ],
+        "caches": [facts.caches[name].model_dump(mode="json") for name in sorted(facts.caches)],
+        "client_errors": [e.model_dump(mode="json") for e in facts.client_errors],
+    }
+
+
+def _suite(suite: SuiteFacts, checklist: Checklist) -> dict[str, Any]:
+    kept = {"name", "kind", "sha256", "version", "cases", "shipped", "repeats"}
+    return {**suite.model_dump(mode="json", include=kept), "path": shown_path(suite.path, checklist.tasks)}
+
+
+def shown_path(path: str, written: list[str] | None) -> str:
+    """A file as the checklist writes it, relative to the checklist's folder; the bare name of any other file."""
+    parts = PurePath(path).parts
+    for text in written or ():
+        own = PurePath(os.path.normpath(text))
+        if not own.is_absolute() and ".." not in own.parts and parts[-len(own.parts) :] == own.parts:
+            return own.as_posix()
+    return PurePath(path).name
+
+
+def reproduce(facts: Facts, *, redacted: bool = False) -> str:
+    """One command that makes the run again; secrets are in the environment and not here. Redacted: without folders."""
+    argv = bare(facts.start.argv) if redacted else list(facts.start.argv)
+    if not argv:
+        return "evalkit run"
+    return shlex.join(["evalkit", *argv[1:]] if argv[0].endswith(("evalkit", "__main__.py")) else ["evalkit", *argv])

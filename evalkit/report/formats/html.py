@@ -1,0 +1,176 @@
+"""report.html: one file that loads nothing. Every value is escaped by the template; scripts run by hash only."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import hashlib
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from evalkit.report.words import context_tables as context_part
+from evalkit.report.words import fmt, quality_tables, shapes, tables, view
+from evalkit.text import one_line, sanitize
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_SCRIPT = """
+document.querySelectorAll('table.sortable th').forEach(function (th) {
+  var button = document.createElement('button'); button.type = 'button';
+  button.textContent = th.textContent; th.textContent = ''; th.appendChild(button);
+  button.addEventListener('click', function () {
+    var table = th.closest('table'), body = table.tBodies[0], i = th.cellIndex;
+    var down = th.getAttribute('aria-sort') === 'ascending';
+    table.querySelectorAll('th').forEach(function (o) { o.removeAttribute('aria-sort'); });
+    th.setAttribute('aria-sort', down ? 'descending' : 'ascending');
+    Array.from(body.rows).sort(function (a, b) {
+      var x = a.cells[i].textContent, y = b.cells[i].textContent, n = parseFloat(x.replace(/,/g, '')),
+        m = parseFloat(y.replace(/,/g, ''));
+      var d = isNaN(n) || isNaN(m) ? x.localeCompare(y) : n - m;
+      return down ? -d : d;
+    }).forEach(function (row) { body.appendChild(row); });
+  });
+});
+var filter = document.getElementById('tag');
+if (filter) {
+  filter.parentElement.hidden = false;
+  filter.addEventListener('change', function () {
+    var shown = 0, cases = document.querySelectorAll('[data-tags]');
+    cases.forEach(function (node) {
+      node.hidden = filter.value !== '' && JSON.parse(node.dataset.tags).indexOf(filter.value) < 0;
+      if (!node.hidden && node.classList.contains('harm')) { shown += 1; }
+    });
+    document.getElementById('shown').textContent = shown + ' shown';
+  });
+}
+"""
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+_SPAN = re.compile(r"(?<!`)`([^`\s](?:[^`]*[^`\s])?)`(?!`)")
+_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
+_DIFF_LIMIT = 2000
+_TEXT = 6000
+#: units between two figures above a timeline: nearer, and they would overlap
+_COUNT_GAP = 12.0
+_SECTIONS = (
+    ("checklist", "Checklist"),
+    ("speed", "Speed"),
+    ("timelines", "Timelines"),
+    ("quality-table", "Quality"),
+    ("harm", "Harm list"),
+    ("details", "Details"),
+    ("limits", "Not shown"),
+    ("provenance", "Provenance"),
+    ("reproduce", "Reproduce"),
+)
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("evalkit.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+    )
+    environment.filters.update(status=view.status, number=fmt.number, ms=fmt.milliseconds, tagged=_tagged, spans=_spans)
+    return environment
+
+
+def _tag(tag: object) -> str:
+    return one_line(str(tag), limit=60)
+
+
+def _tagged(tags: list[str]) -> str:
+    """What the filter of the page reads in `data-tags`."""
+    return json.dumps([_tag(tag) for tag in tags], ensure_ascii=False)
+
+
+def _spans(text: object) -> object:
+    """A sentence whose `code` is code; everything is escaped."""
+    from markupsafe import Markup, escape
+
+    parts = _SPAN.split(sanitize(str(text), limit=_TEXT))
+    made = [Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts)]
+    return Markup("").join(made)
+
+
+def _shown(value: object) -> object:
+    """Texts without control characters and of bounded length; what the template made stays as it is."""
+    from markupsafe import Markup
+
+    return sanitize(value, limit=_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def render(doc: dict[str, Any]) -> str:
+    """The whole report in one HTML file; readable without JavaScript."""
+    from markupsafe import Markup
+
+    from evalkit.report.words import charts
+
+    digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+    drawn = charts.draw(doc)
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            doc=doc,
+            view=view,
+            tables=tables,
+            context_part=context_part,
+            quality_tables=quality_tables,
+            shapes=shapes,
+            fmt=fmt,
+            policy=f"{_POLICY}; script-src 'sha256-{digest}'",
+            script=Markup(_SCRIPT),  # noqa: S704  a constant of this module
+            charts={n: (charts.TITLES[n], _data_uri(svg)) for n, svg in drawn.items()},
+            diff=diff,
+            timelines=[_placed(t) for t in doc["timelines"]],
+            tags=sorted({_tag(t) for h in doc["quality"]["harms"] for t in (h["suite"], h["mode"], *h["tags"])}),
+            sections=[(ident, name) for ident, name in _SECTIONS if ident != "timelines" or doc["timelines"]],
+        )
+    )
+
+
+def _data_uri(svg: str) -> str:
+    from markupsafe import Markup
+
+    return Markup("data:image/svg+xml;base64,") + base64.b64encode(svg.encode()).decode()
+
+
+def diff(before: str, after: str) -> list[tuple[str, str, str]]:
+    """(kind, baseline part, mode part) word by word; kind is same, changed. Only the first 2,000 words are compared."""
+    a, b = _WORDS.findall(before)[:_DIFF_LIMIT], _WORDS.findall(after)[:_DIFF_LIMIT]
+    matcher = difflib.SequenceMatcher(None, a, b, autojunk=False) if len(a) * len(b) <= 250_000 else None
+    if matcher is None:
+        return [("changed", "".join(a), "".join(b))]
+    return [
+        ("same" if kind == "equal" else "changed", "".join(a[i:j]), "".join(b[k:m]))
+        for kind, i, j, k, m in matcher.get_opcodes()
+    ]
+
+
+def _placed(timeline: dict[str, Any]) -> dict[str, Any]:
+    """Chunks as marks on a line of 600 units: a dot a token, a bar a run, its height growing with the tokens."""
+    longest = max((m["e2e_ms"] or 0 for m in timeline["modes"]), default=0) or 1
+    modes = [{**entry, "marks": _marks(entry["chunks"], longest)} for entry in timeline["modes"]]
+    return {**timeline, "modes": modes, "longest": longest}
+
+
+def _marks(chunks: list[list[float | None]], longest: float) -> list[dict[str, Any]]:
+    """Where each chunk stands; the figure above a run is left out where it would overlap the one before."""
+    marks: list[dict[str, Any]] = []
+    told = -_COUNT_GAP
+    for at, tokens in chunks:
+        many = tokens is not None and tokens > 1
+        height = round(min(22.0, 5 + 3 * float(tokens or 0) ** 0.5), 1) if many else 0
+        x = round(600 * (at or 0) / longest, 1)
+        shown = many and x - told >= _COUNT_GAP
+        told = x if shown else told
+        marks.append({"x": x, "height": height, "count": tokens if shown else None})
+    return marks

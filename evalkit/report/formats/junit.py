@@ -1,0 +1,70 @@
+"""JUnit XML: one suite an item, one case a finding; `failure`, `error` and `skipped` as CI systems read them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from evalkit.report.words import view
+from evalkit.report.words.quote import xml_text
+
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+_OPEN = ("inconclusive", "error")
+
+
+def render(doc: dict[str, Any]) -> str:
+    """The verdict as a suite of its own, then the six items. Findings that do not count are skipped cases."""
+    prefix = "SIMULATED " if doc["simulated"] else ""
+    root = ET.Element("testsuites", name=xml_text(f"{prefix}evalkit: {view.subject(doc)}"))
+    verdict = {
+        "id": "verdict",
+        "status": {"go": "pass", "no-go": "fail"}.get(doc["verdict"], "inconclusive"),
+        "summary": f"{view.verdict(doc)}. {' '.join(doc['reasons'])}",
+    }
+    suites = [_suite("verdict", [verdict], doc)]
+    suites += [_suite(item["id"], item["findings"] or [item], doc) for item in doc["items"]]
+    totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
+    for suite in suites:
+        root.append(suite)
+        for key in totals:
+            totals[key] += int(suite.get(key, "0"))
+    for key in ("tests", "failures", "errors"):  # readers of the root know no others
+        root.set(key, str(totals[key]))
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _suite(name: str, findings: list[dict[str, Any]], doc: dict[str, Any]) -> ET.Element:
+    suite = ET.Element("testsuite", name=name)
+    if _MOMENT.match(doc["started_at"]):
+        suite.set("timestamp", doc["started_at"][:19])
+    counts = {"tests": len(findings), "failures": 0, "errors": 0, "skipped": 0}
+    for finding in findings:
+        where = finding.get("mode") or finding.get("variant")
+        title = f"{finding['id']} [{where}]" if where else finding["id"]
+        case = ET.SubElement(suite, "testcase", classname=f"evalkit.{name}", name=xml_text(title), time="0")
+        counted = _result(case, finding)
+        if counted:
+            counts[counted] += 1
+    for key, value in counts.items():
+        suite.set(key, str(value))
+    return suite
+
+
+def _result(case: ET.Element, finding: dict[str, Any]) -> str | None:
+    status, summary = finding["status"], xml_text(finding.get("summary", ""))
+    detail = "\n".join(
+        f"{key}: {finding[key]}" for key in ("observed", "threshold", "remedy") if finding.get(key) is not None
+    )
+    if not finding.get("counts", True) or status in ("skipped", "not-applicable"):
+        ET.SubElement(case, "skipped", message=f"{status}: {summary}")
+        return "skipped"
+    if status == "fail":
+        ET.SubElement(case, "failure", message=summary, type=status).text = xml_text(detail)
+        return "failures"
+    if status in _OPEN:
+        ET.SubElement(case, "error", message=summary, type=status).text = xml_text(detail)
+        return "errors"
+    ET.SubElement(case, "system-out").text = f"{status}: {summary}"
+    return None

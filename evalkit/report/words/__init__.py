@@ -1,0 +1,1 @@
+"""Sentences, tables and charts of the document."""

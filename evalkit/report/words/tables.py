@@ -1,0 +1,241 @@
+"""Tables of the report: the speed of the modes, how they hand out tokens, how evenly they gain, what the vendor says.
+
+Plain text from the document; each renderer quotes it its own way. At most seven columns, units in the head.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from evalkit.report.words import fmt, view
+from evalkit.report.words.view import Document, Row
+from evalkit.text import one_line
+
+Table = tuple[tuple[str, ...], list[Row]]
+
+
+def timing_table(doc: Document) -> Table:
+    """The speed of each mode at each load, with intervals and n."""
+    head = (
+        "Mode",
+        "At once",
+        "n (failed)",
+        "Speed-up (interval)",
+        "First text, ms p50 / p95",
+        "Whole answer, ms p50 / p95",
+        "Tokens/s per request / all",
+    )
+    rows = []
+    for entry, level in view.levels(doc):
+        rate = level.get("output_tokens_per_second") or {}
+        rows.append(
+            Row(
+                (
+                    entry["mode"],
+                    str(level.get("concurrency", fmt.NOTHING)),
+                    f"{level.get('requests', 0)} ({level.get('failed', 0)})",
+                    "baseline" if entry["mode"] == doc["baseline"]["speed"] else fmt.speedup(level.get("speedup")),
+                    _pair(level.get("ttft_ms")),
+                    _pair(level.get("e2e_ms")),
+                    f"{fmt.number(_value(rate.get('request')))} / {fmt.number(_value(rate.get('system')))}",
+                )
+            )
+        )
+    return head, rows
+
+
+def _value(value: Any) -> float | None:
+    """A plain figure, or the middle of `{p50: …}` or `{value: …}`."""
+    if isinstance(value, dict):
+        for key in ("p50", "median", "value", "mean"):
+            if isinstance(value.get(key), (int, float)):
+                return float(value[key])
+        return None
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def _pair(quantiles: dict[str, Any] | None) -> str:
+    if not quantiles:
+        return fmt.NOTHING
+    return f"{fmt.number(_value(quantiles.get('p50')))} / {fmt.number(_value(quantiles.get('p95')))}"
+
+
+def blocks_table(doc: Document) -> Table:
+    """How each mode hands out its tokens: what makes a mode a mode."""
+    head = (
+        "Mode",
+        "Declared",
+        "Observed",
+        "Engine",
+        "Tokens per chunk, mean (p50)",
+        "Tokens per forward pass",
+        "Qualifies",
+    )
+    entries = [*doc["modes"], *([doc["incumbent"]] if doc.get("incumbent") else [])]
+    rows = []
+    for entry in entries:
+        level = entry["levels"][0] if entry["levels"] else {}
+        forward = level.get("tokens_per_forward") or {}
+        engine = " ".join(str(x) for x in (entry.get("engine"), entry.get("engine_version")) if x)
+        rows.append(
+            Row(
+                (
+                    entry["mode"],
+                    entry.get("declared_mode") or "not said",
+                    entry.get("observed_mode") or "not seen",
+                    engine or "unknown",
+                    _chunk(level.get("tokens_per_chunk") or {}),
+                    fmt.number(_value(forward)),
+                    "incumbent" if entry is doc.get("incumbent") else _qualifies(doc, entry),
+                )
+            )
+        )
+    return head, rows
+
+
+def _chunk(sizes: dict[str, Any]) -> str:
+    """Mean and median: a mode that often accepts no draft has a median of one token although it gains."""
+    return f"{fmt.number(sizes['mean'])} ({fmt.number(sizes.get('p50'))})" if sizes.get("mean") else fmt.NOTHING
+
+
+def _qualifies(doc: Document, entry: dict[str, Any]) -> str:
+    """What became of a mode; of one that is not up for adoption, that too."""
+    word = view.status(entry.get("qualified", "inconclusive"))
+    if entry.get("adopted"):
+        return word
+    return f"{word}, {'baseline' if entry['mode'] == doc['baseline']['speed'] else 'not to be adopted'}"
+
+
+def spread_table(doc: Document) -> Table:
+    """How evenly the speed-up falls: a mean can hide prompts that became slower."""
+    head = ("Mode", "At once", "Pairs, n", "Prompts slower", "Slowest tenth, times as fast", "By tag, times as fast")
+    rows = []
+    for entry, level in view.levels(doc):
+        speed = level.get("speedup")
+        if not speed or speed.get("slower_share") is None:
+            continue
+        tags = ", ".join(f"{tag} {fmt.ratio(value)}" for tag, value in sorted((speed.get("by_tag") or {}).items()))
+        rows.append(
+            Row(
+                (
+                    entry["mode"],
+                    str(level["concurrency"]),
+                    str(speed.get("pairs", fmt.NOTHING)),
+                    fmt.share(speed["slower_share"]),
+                    fmt.ratio(speed.get("worst_decile")),
+                    tags or fmt.NOTHING,
+                )
+            )
+        )
+    return head, rows
+
+
+def worth_table(doc: Document) -> Table:
+    """Energy and money, where devices were watched and a price was given."""
+    head = (
+        "Mode",
+        "At once",
+        "Energy, J for 1,000 output tokens",
+        "USD for 1,000 requests",
+        "USD for 1,000 right answers",
+    )
+    costs = {f.get("mode"): f.get("data") or {} for f in view.item(doc, "modes")["findings"] if f["id"] == "modes.cost"}
+    rows = []
+    for entry, level in view.levels(doc):
+        decided = level.get("concurrency") == doc["decided_at_concurrency"]
+        cost, energy = costs.get(entry["mode"], {}) if decided else {}, level.get("energy_j_per_1000_tokens")
+        if not cost and energy is None:
+            continue
+        rows.append(
+            Row(
+                (
+                    entry["mode"],
+                    str(level["concurrency"]),
+                    fmt.number(energy),
+                    fmt.number(cost.get("usd_per_1000")),
+                    fmt.number(cost.get("usd_per_1000_correct")),
+                )
+            )
+        )
+    return head, rows
+
+
+def variants_table(doc: Document) -> Table:
+    """The candidate and its other variants side by side: terms, size, fit, context. Empty without variants."""
+    head = (
+        "Model", "License", "Commercial, changed, passed on", "Weights, GiB", "Need, GiB", "Longest that fits, tokens",
+        "Window (trained), tokens",
+    )  # fmt: skip
+    found = [finding for item in doc["items"] for finding in item["findings"]]
+    names = list(dict.fromkeys(f["variant"] for f in found if f.get("variant")))
+    if not names:
+        return head, []
+    return head, [Row(_variant_cells(name, found)) for name in (None, *names)]
+
+
+#: by what is told: findings of the candidate, and of another variant
+_TOLD_BY = {
+    "license": ("license.identified", "license.variant-use"),
+    "fit": ("hardware.fits", "hardware.variants"),
+    "window": ("context.window", "context.variants"),
+    "trained": ("context.trained-length", "context.variants"),
+}
+
+
+def _variant_cells(name: str | None, found: list[dict[str, Any]]) -> tuple[str, ...]:
+    def told(what: str) -> dict[str, Any]:
+        wanted = _TOLD_BY[what][0 if name is None else 1]
+        return next((f.get("data") or {} for f in found if f["id"] == wanted and f.get("variant") == name), {})
+
+    terms, fit = told("license"), told("fit")
+    window, trained = told("window").get("window"), told("trained").get("trained")
+    need = fmt.NOTHING
+    if fit.get("need_gib") is not None:
+        need = f"{fmt.number(fit['need_gib'])} ({fit['precision']}): {'fits' if fit['fits'] else 'does not fit'}"
+    return (
+        one_line(name or "the candidate", limit=100), one_line(str(terms.get("license") or "not known"), limit=100),
+        ", ".join(str(terms.get(facet, "unknown")) for facet in ("commercial", "modify", "redistribute")),
+        fmt.number(fit.get("weights_gib")), need, fmt.number(fit.get("max_context_tokens")),
+        f"{fmt.number(window)} ({fmt.number(trained)})",
+    )  # fmt: skip
+
+
+def table_ages(doc: Document) -> str:
+    """The packaged tables that the decision used, with their age at the time of the run."""
+    from evalkit.data import table_ages as ages
+
+    return ages(date.fromisoformat(str(doc["started_at"])[:10]))
+
+
+def vendor_table(doc: Document) -> Table:
+    """Claims of a kind that this run measured, each beside our figure, with what differs."""
+    head = ("Vendor says", "Vendor's figure", "Under", "Measured here", "What differs", "Source")
+    return head, [_vendor_row(row) for row in doc["vendor_claims"] if _speaks_of_speed(row)]
+
+
+def vendor_rest(doc: Document) -> int:
+    """How many further claims report.json lists: accuracy on public benchmarks, which no run of evalkit measures."""
+    return sum(not _speaks_of_speed(row) for row in doc["vendor_claims"])
+
+
+def _speaks_of_speed(row: dict[str, Any]) -> bool:
+    return not str(row.get("unit") or "").startswith("percent")
+
+
+def _vendor_row(row: dict[str, Any]) -> Row:
+    measured, value = row.get("measured"), row.get("value")
+    here = "not measured"
+    if isinstance(measured, dict) and measured.get("value") is not None:
+        here = f"{fmt.number(measured['value'])} {measured.get('unit') or ''} ({measured.get('mode')})"
+    figure = fmt.number(value) if isinstance(value, (int, float)) else str(value or "")
+    return Row(
+        (
+            str(row.get("claim") or ""),
+            f"{figure} {row.get('unit') or ''}".strip() or fmt.NOTHING,
+            str(row.get("conditions") or fmt.NOTHING),
+            here,
+            "; ".join(row.get("differs") or ()) or fmt.NOTHING,
+            " ".join(str(part) for part in (row.get("source"), row.get("date")) if part) or fmt.NOTHING,
+        )
+    )

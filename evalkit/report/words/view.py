@@ -1,0 +1,340 @@
+"""What the first screen and the tables say, as plain text from the document; each renderer quotes it its own way."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from evalkit.findings import SEVERITY
+from evalkit.items.registry import ITEMS
+from evalkit.modes import Mode, base_mode
+from evalkit.report.words import fmt
+from evalkit.stored.regrade import sentences
+
+Document = dict[str, Any]
+
+VERDICTS = {"go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE"}
+#: a word first, a sign second: never colour or sign alone
+SIGNS = {
+    "pass": "✓",
+    "warn": "!",
+    "fail": "✗",
+    "inconclusive": "?",
+    "error": "?",
+    "skipped": "–",
+    "not-applicable": "–",
+    "waived": "~",
+}
+#: waivers named above the verdict's reasons; all of them are listed below the checklist
+_MOST_WAIVERS = 3
+_MOST_REASONS = 3
+_MOST_STEPS = 6
+
+
+def question(item: str) -> str:
+    """What an item asks, as a buyer would."""
+    return next((one.question for name, one in ITEMS.items() if name == item), item)
+
+
+class Row(NamedTuple):
+    """One row of a table: plain cells."""
+
+    cells: tuple[str, ...]
+
+
+def status(word: str) -> str:
+    """`pass ✓`."""
+    return f"{word} {SIGNS.get(word, '')}".rstrip()
+
+
+def verdict(doc: Document) -> str:
+    return VERDICTS.get(doc["verdict"], str(doc["verdict"]).upper())
+
+
+def subject(doc: Document) -> str:
+    """`model@revision`, the revision cut to twelve characters."""
+    candidate = doc["candidate"]
+    revision = candidate.get("revision") or candidate.get("requested_revision")
+    name = candidate.get("model") or "no candidate"
+    return f"{name}@{short(revision)}" if revision else name
+
+
+def short(revision: str | None) -> str:
+    """The first twelve characters of a hash, names whole."""
+    if not revision:
+        return "unknown"
+    prefix, colon, rest = revision.rpartition(":")
+    hexadecimal = len(rest) >= 40 and all(c in "0123456789abcdef" for c in rest)
+    return f"{prefix}{colon}{rest[:12]}" if hexadecimal else revision
+
+
+def date(doc: Document) -> str:
+    return fmt.day(doc.get("finished_at") or doc["started_at"])
+
+
+def item(doc: Document, name: str) -> dict[str, Any]:
+    entries: list[dict[str, Any]] = doc["items"]
+    return next((i for i in entries if i["id"] == name), {"id": name, "status": "inconclusive", "findings": []})
+
+
+def mode(doc: Document, label: str | None) -> dict[str, Any] | None:
+    entries: list[dict[str, Any]] = doc["modes"]
+    return next((m for m in entries if m["mode"] == label), None)
+
+
+def notices(doc: Document) -> list[str]:
+    """What a reader must know before the verdict."""
+    lines = [f"Waiver: {line}" for line in waiver_rows(doc)[:_MOST_WAIVERS]]
+    if len(doc["waivers"]) > _MOST_WAIVERS:
+        lines.append(f"{len(doc['waivers']) - _MOST_WAIVERS} more waivers are listed below.")
+    lines += [f"Not as it was written: {problem}." for problem in (doc.get("integrity") or ())[:_MOST_WAIVERS]]
+    if doc.get("cannot"):
+        lines.append(f"From a redacted pack: texts were left out, and it cannot {', '.join(doc['cannot'])}.")
+    lines += sentences(doc.get("regraded") or ())
+    if doc.get("report_only"):
+        lines.append("Report only: the exit code of this run says nothing (--report-only).")
+    if doc.get("interrupted"):
+        lines.append("Partial: the run did not finish. It can be resumed with --resume.")
+    if doc["checklist"].get("profile") == "first-look":
+        lines.append("First look: it can end in NO-GO or INCONCLUSIVE, never in GO.")
+    if doc["checklist"].get("strict"):
+        lines.append("Strict: warnings count as failures.")
+    return lines
+
+
+def why(doc: Document) -> list[tuple[str, str]]:
+    """May we, which mode, why; the last line always speaks of the incumbent."""
+    license_item = item(doc, "license")
+    may = {"pass": "Yes", "warn": "Yes, with care", "waived": "Yes, by waiver", "not-applicable": "Not asked"}
+    answer = "No" if license_item["status"] == "fail" else may.get(license_item["status"], "Not known")
+    return [
+        ("May we use it?", f"{answer}. {_capital(_sentence(license_item.get('summary', '')))}"),
+        ("Which mode?", _which(doc)),
+        ("Why?", _because(doc["reasons"])),
+        ("Against the model used today?", _sentence(versus(doc))),
+    ]
+
+
+class Steps(NamedTuple):
+    """What to do next: what the list is for, its lines, and how many were left out."""
+
+    purpose: str
+    lines: list[str]
+    rest: str
+
+
+def next_steps(doc: Document) -> Steps:
+    """The first six steps; they come in order of urgency."""
+    steps = [_sentence(step) for step in doc["next_steps"]]
+    more = len(steps) - _MOST_STEPS
+    stands = doc["verdict"] == "go"
+    return Steps(
+        "The verdict stands without it; it is about modes that did not qualify:" if stands else "Most urgent first:",
+        steps[:_MOST_STEPS],
+        f"{more} more in the details, each beside its finding." if more > 0 else "",
+    )
+
+
+def _because(reasons: list[str]) -> str:
+    """The first three reasons, how many more there are, and always that the plain baseline would pass."""
+    more = reasons[_MOST_REASONS:]
+    plain = [r for r in more if r.startswith("Plain ")]
+    rest = len(more) - len(plain)
+    told = [*reasons[:_MOST_REASONS], *([f"{rest} more in the details"] if rest else []), *plain]
+    return " ".join(_sentence(r) for r in told) or "No reason was recorded."
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(str(text).split())
+    if not text:
+        return ""
+    return text if text[-1] in ".!?…" else f"{text}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _which(doc: Document) -> str:
+    best = mode(doc, doc.get("recommended_mode"))
+    if best is not None:
+        speed = best.get("speedup")
+        if speed and speed.get("ratio") is not None:
+            against = f"{fmt.speedup(speed)} against {speed.get('baseline', 'the baseline')}"
+            return f"{best['mode']}: {against}.{_no_diffusion(best['mode'])}"
+        return f"{best['mode']}.{_no_diffusion(best['mode'])}"
+    adopted = [m["mode"] for m in doc["modes"] if m.get("adopted")]
+    if not adopted:
+        return "None: no mode was configured that could be adopted."
+    open_modes = [m["mode"] for m in doc["modes"] if m.get("adopted") and m.get("qualified") == "inconclusive"]
+    if open_modes:
+        return f"None yet: still open for {', '.join(open_modes)}."
+    return f"None: {', '.join(adopted)} did not qualify."
+
+
+#: what a recommended mode is when it is none of the candidate's own faster ones
+_NO_DIFFUSION = {
+    Mode.AUTOREGRESSIVE: "one token at a time",
+    Mode.SPECULATIVE: "drafts of another model or of n-grams, verified by the candidate",
+}
+
+
+def _no_diffusion(label: str) -> str:
+    """Said of a recommended mode in which the candidate does not decode by diffusion, which it is evaluated for."""
+    try:
+        what = _NO_DIFFUSION.get(base_mode(label))
+    except ValueError:
+        return ""
+    return f" It is no diffusion: {what}." if what else ""
+
+
+def adoptable(doc: Document) -> str:
+    """Which modes were up for adoption, and which were measured beside them."""
+    adopted = [m["mode"] for m in doc["modes"] if m.get("adopted")]
+    beside = [m["mode"] for m in doc["modes"] if not m.get("adopted")]
+    told = f"Up for adoption: {', '.join(adopted) or 'none'}"
+    return f"{told}. Measured beside, for comparison: {', '.join(beside)}." if beside else f"{told}."
+
+
+def versus(doc: Document) -> str:
+    """`better`, `worse` or `NOT COMPARED: why`."""
+    return doc.get("versus_incumbent") or "NOT COMPARED"
+
+
+def decisive(entry: dict[str, Any]) -> dict[str, Any] | None:
+    """The finding that made an item's status, the one whose sentence the item tells; else the worst that counts."""
+    findings: list[dict[str, Any]] = [f for f in entry["findings"] if f.get("counts", True)]
+    same = [f for f in findings if f["status"] == entry["status"]]
+    if same:
+        return next(
+            (f for f in same if entry["summary"] in (f["summary"], f"{f.get('mode')}: {f['summary']}")), same[0]
+        )
+    ordered = sorted(findings, key=lambda f: SEVERITY.index(f["status"]) if f["status"] in SEVERITY else 0)
+    return ordered[0] if ordered else None
+
+
+class ChecklistRow(NamedTuple):
+    """One of the six items on the first screen."""
+
+    id: str
+    status: str
+    required: bool
+    summary: str
+    observed: str
+    threshold: str
+
+
+def checklist(doc: Document) -> list[ChecklistRow]:
+    """The six rows: what failed or is open where something did, else the figure that the item stands on."""
+    rows = []
+    for entry in doc["items"]:
+        found = headline(doc, entry) if entry["status"] in ("pass", "warn") else None
+        finding = found or decisive(entry) or {}
+        summary = entry["summary"]
+        if found and entry["status"] == "warn" and found["summary"] not in summary:
+            summary = f"{_sentence(found['summary'])} Remark: {summary}"
+        elif found:
+            summary = found["summary"]
+        rows.append(
+            ChecklistRow(
+                id=entry["id"],
+                status=entry["status"],
+                required=entry["required"],
+                summary=summary,
+                observed=finding.get("observed") or fmt.NOTHING,
+                threshold=finding.get("threshold") or fmt.NOTHING,
+            )
+        )
+    return rows
+
+
+def headline(doc: Document, entry: dict[str, Any]) -> dict[str, Any] | None:
+    """The finding that carries the figure of an item, of the recommended mode; of several suites the worst."""
+    best = doc.get("recommended_mode")
+    found = [
+        f
+        for f in entry["findings"]
+        if f["id"] == ITEMS[entry["id"]].headline.id
+        and f.get("mode") in (None, best)
+        and f["status"] in ("pass", "warn")
+    ]
+    return min(found, key=lambda f: (f.get("data") or {}).get("low") or 0.0) if found else None
+
+
+def levels(doc: Document) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """(mode, level) in reading order: by concurrency, then in configured order, the incumbent last."""
+    entries = [*doc["modes"], *([doc["incumbent"]] if doc.get("incumbent") else [])]
+    pairs = [(entry, level) for entry in entries for level in entry["levels"]]
+    order = {id(entry): n for n, entry in enumerate(entries)}
+    return sorted(pairs, key=lambda p: (p[1].get("concurrency") or 0, order[id(p[0])]))
+
+
+#: worst first; what passes comes last
+_ORDER = ("fail", "error", "inconclusive", "skipped", "waived", "warn", "pass", "not-applicable")
+
+
+class Told(NamedTuple):
+    """A finding of the details: where it was found, what was found, and the figures beside it."""
+
+    where: str
+    summary: str
+    figures: str
+    finding: dict[str, Any]
+
+
+def findings(entry: dict[str, Any]) -> list[Told]:
+    """The findings of an item, worst first, those for information last; no sentence repeats its mode or variant."""
+
+    def order(finding: dict[str, Any]) -> tuple[bool, int]:
+        status = finding["status"]
+        return (not finding.get("counts", True), _ORDER.index(status) if status in _ORDER else 0)
+
+    return [_told(finding) for finding in sorted(entry["findings"], key=order)]
+
+
+def _told(finding: dict[str, Any]) -> Told:
+    name, summary = finding.get("mode") or finding.get("variant"), finding["summary"]
+    where = " ".join(f"{word} {finding[key]}" for word, key in (("in", "mode"), ("for", "variant")) if finding.get(key))
+    if name and summary.startswith(f"{name}: "):
+        summary = summary.removeprefix(f"{name}: ")
+    parts = [f"{word} {finding[word]}" for word in ("observed", "threshold") if finding.get(word)]
+    known = f" ({finding['known_by']})" if finding.get("known_by") else ""
+    return Told(where, summary, _capital(", ".join(parts) + known) if parts else "", finding)
+
+
+def waiver_rows(doc: Document) -> list[str]:
+    """One sentence a waiver: what it covers, what the status was, who owns it, until when."""
+    lines = []
+    for w in doc["waivers"]:
+        where = "".join(f", {w[key]}" for key in ("mode", "case") if w.get(key))
+        was = f", was {w['original_status']}" if w.get("original_status") else ""
+        ticket = f"; ticket {w['ticket']}" if w.get("ticket") else ""
+        lines.append(
+            f"{w['finding']}{where}: {w.get('state', 'used')}{was}; {w['reason']}; owner {w['owner']}; "
+            f"valid through {w['expires']}{ticket}."
+        )
+    return lines
+
+
+def shared_settings(doc: Document) -> dict[str, Any]:
+    """Settings that every server of the run states alike; of a single server none."""
+    servers = doc["provenance"]["servers"]
+    if len(servers) < 2:
+        return {}
+    first, *others = (server["settings"] for server in servers)
+    return {k: v for k, v in first.items() if all(k in other and other[k] == v for other in others)}
+
+
+def own_settings(doc: Document, server: dict[str, Any]) -> dict[str, Any]:
+    """What of a server's settings differs from one of the others."""
+    shared = shared_settings(doc)
+    return {k: v for k, v in server["settings"].items() if k not in shared}
+
+
+def hardware_line(doc: Document) -> str:
+    """One line of what the servers ran on, as far as it is known."""
+    names: dict[str, int] = {}
+    for gpu in doc["gpus"]:
+        names[gpu["name"]] = names.get(gpu["name"], 0) + 1
+    hardware = doc["provenance"]["hardware"]
+    cards = ", ".join(f"{n} × {name}" if n > 1 else name for name, n in sorted(names.items()))
+    return cards or hardware.get("declared") or hardware.get("cpu") or "unknown"

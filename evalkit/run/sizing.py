@@ -1,0 +1,207 @@
+"""What a checklist can decide with its prompts and cases, and what the run costs: before a GPU is used. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from evalkit.modes import INCUMBENT
+from evalkit.stats.percentiles import needed
+from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
+from evalkit.stats.ratio import MIN_PAIRS
+from evalkit.timing.schedule import GUESSED_START_S
+
+if TYPE_CHECKING:
+    from evalkit.checklist.schema import Checklist
+    from evalkit.quality.case import Suite
+    from evalkit.run.setup import Setup
+
+#: tokens per second of one stream where nothing is known yet
+_RATE = 40.0
+_PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+def sizing(setup: Setup, today: date) -> dict[str, Any]:
+    """The document of `evalkit validate`: `able_to_decide` exactly when `problems` is empty."""
+    checklist = setup.checklist
+    speed, targets = _speed(setup), _targets(setup)
+    suites = _suites(setup.suites, checklist)
+    problems = [
+        *_modes(checklist),
+        *([speed["text"]] if speed and not speed["can_decide"] else []),
+        *(target["text"] for target in targets if not target["can_decide"]),
+        *(suite["text"] for suite in suites if not suite["can_decide"]),
+    ]
+    cost = _cost(setup)
+    return {
+        "name": checklist.name,
+        "profile": checklist.profile,
+        "able_to_decide": not problems,
+        "problems": problems,
+        "notes": [*_notes(setup, cost), *_waivers(checklist, today)],
+        "modes": list(checklist.modes),
+        "prompts": len(setup.prompts.prompts),
+        "speedup": speed,
+        "targets": targets,
+        "suites": suites,
+        "cost": cost,
+    }
+
+
+def _modes(checklist: Checklist) -> Iterator[str]:
+    if not checklist.modes:
+        yield "no mode is configured: add endpoints under modes, or give --mode NAME=URL to evalkit run"
+        return
+    missing = [mode for mode in checklist.adopted if mode not in checklist.modes]
+    for mode in missing:
+        yield f"{mode} is to be adopted, but is not among modes"
+    for name in dict.fromkeys((checklist.baseline.speed, checklist.baseline.quality)):
+        if name not in (*checklist.modes, INCUMBENT):
+            yield f"the baseline {name} is not among modes: add it, or set baseline"
+    if not checklist.adopted:
+        yield "only the baseline is configured: add a mode, or set items.modes.adopt"
+    for mode, endpoint in checklist.modes.items():
+        if endpoint.endpoint is None and endpoint.launch is None:
+            yield f"modes.{mode} has neither an endpoint nor a launch command"
+    incumbent = checklist.incumbent
+    if incumbent is not None and incumbent.endpoint is None and incumbent.launch is None:
+        yield "the incumbent has neither an endpoint nor a launch command"
+
+
+def _speed(setup: Setup) -> dict[str, Any] | None:
+    """The speed-up claim; None where none is made."""
+    checklist, item = setup.checklist, setup.checklist.items.modes
+    claims = [mode for mode in checklist.adopted if mode != checklist.baseline.speed]
+    if not claims or not item.required or item.not_applicable is not None:
+        return None
+    prompts, clusters = setup.prompts.prompts, _independent(setup)
+    confidence = 1 - (1 - item.confidence) / len(claims)
+    ratio = item.speedup.at_least * detectable_ratio(clusters, TYPICAL_SD, confidence)
+    can = clusters >= MIN_PAIRS
+    if can:
+        text = f"{clusters} prompts: a true {ratio:.2f}x is shown to reach {item.speedup.at_least:g}x in 8 of 10 runs"
+    else:
+        text = f"{clusters} independent prompts: a speed-up needs at least {MIN_PAIRS}"
+    return {
+        "at_least": item.speedup.at_least, "prompts": len(prompts), "independent": clusters, "needed": MIN_PAIRS,
+        "claims": len(claims), "confidence": item.confidence, "detectable": round(ratio, 3) if can else None,
+        "power": 0.8, "assumed_sd": TYPICAL_SD, "can_decide": can, "text": text,
+    }  # fmt: skip
+
+
+def _independent(setup: Setup) -> int:
+    """Prompts of equal text once, and those that go together as their clusters allow."""
+    from evalkit.analysis.readings import effective
+
+    return effective(prompt.cluster for prompt in setup.prompts.distinct)
+
+
+def _targets(setup: Setup) -> list[dict[str, Any]]:
+    """Latency limits and goodput: distribution-free bounds need a number of prompts."""
+    item, have = setup.checklist.items.modes, _independent(setup)
+    word = "prompts" if have == len(setup.prompts.prompts) else "independent prompts"
+    wanted = [
+        (f"latency.{name}", needed(_PERCENTILES[name.split("_")[1]], item.confidence))
+        for name, limit in item.latency.model_dump().items()
+        if limit is not None
+    ]
+    if item.goodput is not None:
+        wanted.append(("goodput", needed(item.goodput, item.confidence)))
+    return [
+        {"target": name, "prompts": have, "needed": least, "can_decide": have >= least,
+         "text": f"{name}: {have} {word}" + ("" if have >= least else f", a bound needs at least {least}")}
+        for name, least in wanted
+    ]  # fmt: skip
+
+
+def _suites(suites: list[Suite], checklist: Checklist) -> list[dict[str, Any]]:
+    from evalkit.analysis.suites import power
+
+    quality = checklist.items.quality
+    found = [power(suite, quality.margin.of(suite.kind), quality.alpha) for suite in suites]
+    return [one.model_dump(mode="json") for one in found]
+
+
+def _cost(setup: Setup) -> dict[str, Any]:
+    """Requests, tokens and minutes at most: every answer as long as it may be, at 40 tokens per second a stream."""
+    from evalkit.quality.collect import plan
+    from evalkit.timing.schedule import estimate
+
+    checklist = setup.checklist
+    timed = estimate(setup.plan, setup.prompts.prompts)
+    labels = [*checklist.modes, *([INCUMBENT] if checklist.incumbent else [])]
+    tasks = plan(setup.suites, labels, baseline=checklist.baseline.quality) if "quality" not in setup.skip else []
+    task_tokens = sum(one.request.max_tokens for one in tasks)
+    streams = checklist.items.quality.concurrency or checklist.items.modes.level
+    soak_s = _soak_s(setup)
+    seconds = timed.seconds + task_tokens / streams / _RATE + soak_s
+    return {
+        "timed_requests": timed.requests,
+        "task_requests": len(tasks),
+        "output_tokens": timed.output_tokens + task_tokens,
+        "minutes": math.ceil(seconds / 60),
+        "soak_minutes": round(soak_s / 60, 1),
+        "starts": [mode for mode, _ in setup.plan.starts],
+        "start_minutes": round(timed.starts * GUESSED_START_S / 60, 1),
+        "tokens_per_second": _RATE,
+        "usd": _usd(checklist, seconds),
+    }
+
+
+def _soak_s(setup: Setup) -> float:
+    """Seconds of load and silence after all else, one mode after the other, where stability is asked for."""
+    from evalkit.serving.stability import IDLE_S
+
+    asked = setup.checklist.items.serving.stability
+    if asked is None or "serving" in setup.skip:
+        return 0.0
+    return (asked.minutes * 60 + IDLE_S) * len(setup.checklist.modes)
+
+
+def _usd(checklist: Checklist, seconds: float) -> float | None:
+    price = checklist.cost.usd_per_gpu_hour
+    return None if price is None else round(price * seconds / 3600, 2)
+
+
+def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
+    checklist = setup.checklist
+    if checklist.profile == "first-look":
+        yield "a first look never ends GO: it says whether a full run is worth it"
+    if checklist.prompts is None:
+        yield "the shipped quick prompts are timed: yours may gain less or more"
+    if checklist.tasks is None:
+        yield "the shipped quick suite is scored: it says nothing about your own tasks"
+    count, distinct = len(setup.prompts.prompts), len(setup.prompts.distinct)
+    if distinct < count:
+        yield f"{count - distinct} of {count} prompts repeat the text of another: they count once"
+    minutes, requests = setup.minutes, checklist.budget.requests
+    if minutes is not None and cost["minutes"] > minutes:
+        yield f"the plan takes up to {cost['minutes']} minutes, the budget is {minutes:g}: it may end before it decides"
+    total = cost["timed_requests"] + cost["task_requests"]
+    if requests is not None and total > requests:
+        yield f"{total} requests are planned, the budget is {requests}: the run may end before it decides"
+    if cost["starts"]:
+        yield (
+            f"{len(cost['starts'])} server starts ({', '.join(cost['starts'])}), "
+            f"about {cost['start_minutes']:g} of the minutes: a start is reckoned at {GUESSED_START_S / 60:g}"
+        )
+    if cost["starts"] and len(set(cost["starts"])) == len(cost["starts"]):
+        yield "one launch: each server is started once, so how much starts differ stays unknown"
+    for item, reason in sorted(setup.skip.items()):
+        yield f"{item} is left out: {reason}"
+
+
+def _waivers(checklist: Checklist, today: date) -> Iterator[str]:
+    from evalkit.explain.explain import suggestions, topics
+    from evalkit.verdict.waivers import LONGEST
+
+    for waiver in checklist.waivers:
+        if waiver.finding not in topics():
+            near = suggestions(waiver.finding)
+            yield f"no finding is called {waiver.finding}" + (f": did you mean {near[0]}?" if near else "")
+        if waiver.expires < today:
+            yield f"the waiver of {waiver.finding} expired on {waiver.expires}: it covers nothing"
+        elif waiver.expires > today + LONGEST:
+            yield f"the waiver of {waiver.finding} runs longer than {LONGEST.days} days: it covers nothing"

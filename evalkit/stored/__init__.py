@@ -1,0 +1,1 @@
+"""A run that was kept: open, verify, pack, redact, regrade, gate, live and compare."""

@@ -1,0 +1,87 @@
+"""The document of a stored run, decided again as of the day it ended: the same run, the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from evalkit.errors import RunFolderError
+from evalkit.facts import Facts
+from evalkit.report.document.build import build
+from evalkit.stored.open import open_source
+from evalkit.text import one_line
+
+
+def document_of(
+    path: Path, *, redact_prompts: bool = False, regrade: Sequence[Path] = (), allow_exec: bool = False
+) -> dict[str, Any]:
+    """report.json of the run at `path`, with what is wrong with its evidence and what a pack cannot do.
+
+    With `regrade` the stored replies are graded by those suites instead; the stored run stays as it is. `allow_exec`:
+    code in the replies is run where a suite asks for it (python_tests).
+
+    Raises:
+        RunFolderError: nothing there, or damaged.
+        UsageError: `regrade` on a pack without texts, or with a suite that the run does not hold.
+    """
+    from evalkit.stored.regrade import regraded
+    from evalkit.verdict.decide import decide
+
+    source = open_source(path)
+    facts, told = regraded(source, regrade, allow_exec=allow_exec) if regrade else (source.facts(), [])
+    loaded = source.checklist()
+    decision = decide(loaded.checklist, facts, as_of(facts), strict=strict(facts))
+    redacted = redact_prompts or source.redacted
+    document = build(
+        loaded.checklist, facts, decision, redact_prompts=redacted, report_only="--report-only" in facts.start.argv
+    )
+    return document | {"integrity": source.verify(), "cannot": list(source.cannot), "regraded": told}
+
+
+def workflow_lines(path: Path, document: dict[str, Any], file: str) -> list[str]:
+    """GitHub workflow commands for the findings of `document`, on the lines of the checklist `file`."""
+    from evalkit.report.formats.github import workflow_commands
+
+    return workflow_commands(document, file=file, loaded=open_source(path).checklist())
+
+
+def strict(facts: Facts) -> bool:
+    """Whether the run was asked to count warnings as failures."""
+    return facts.start.strict
+
+
+def as_of(facts: Facts) -> datetime:
+    """The moment a run ended, or began when it did not; UTC.
+
+    Raises:
+        RunFolderError: the run is dated by no date.
+    """
+    stamp = facts.end.finished_at if facts.end else facts.start.started_at
+    try:
+        moment = datetime.fromisoformat(stamp)
+    except ValueError:
+        raise RunFolderError(
+            f"the run's date cannot be read: {one_line(stamp, limit=40)!r}", hint="run again: the journal is damaged"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def render_as(name: str, doc: dict[str, Any]) -> str:
+    """The document in one of the formats of `evalkit report --format`."""
+    from evalkit.report.formats import directory, github, html, junit, markdown, terminal
+    from evalkit.report.formats.write import to_json
+    from evalkit.report.words import charts
+
+    renderers = {
+        "markdown": lambda d: markdown.render(d, charts=tuple(sorted(charts.draw(d)))),
+        "json": to_json,
+        "html": html.render,
+        "junit": junit.render,
+        "terminal": terminal.render,
+        "github": github.render,
+        "directory": directory.render,
+    }
+    text: str = renderers[name](doc)
+    return text

@@ -1,0 +1,128 @@
+"""Decides a stored run again for CI: does its verdict still stand? Anything that cannot be trusted is exit 3."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from evalkit.errors import RunFolderError, UsageError
+from evalkit.stored.again import strict as asked_strictly
+from evalkit.stored.changes import changes
+
+if TYPE_CHECKING:
+    from evalkit.checklist.schema import Checklist, LoadedChecklist
+    from evalkit.facts import Facts
+    from evalkit.stored.open import Source
+    from evalkit.verdict.results import Decision
+
+_AGE = re.compile(r"(\d{1,5})([mhdw])\Z")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class GateResult(NamedTuple):
+    """`exit_code` 0 GO stands, 1 NO-GO stands, 3 not to be trusted; `reasons` and `notes` one line each."""
+
+    exit_code: int
+    verdict: str
+    reasons: tuple[str, ...]
+    changes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def parse_age(text: str) -> timedelta:
+    """`30d`, `12h`, `90m`, `2w`.
+
+    Raises:
+        UsageError: anything else.
+    """
+    match = _AGE.match(text)
+    if match is None:
+        raise UsageError(f"--max-age {text!r} is no age", hint="a number and m, h, d or w: 30d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def gate(
+    source: Source,
+    now: datetime,
+    *,
+    checklist: LoadedChecklist | None = None,
+    max_age: timedelta = timedelta(days=30),
+    revision: str | None = None,
+    accept_changed_checklist: bool = False,
+    strict: bool = False,
+) -> GateResult:
+    """Whether the run's verdict stands at `now` (aware), by its own checklist or a new one."""
+    from evalkit.verdict.decide import decide
+
+    try:
+        problems = source.verify()
+        facts, stored = source.facts(), source.checklist()
+    except RunFolderError as error:
+        return GateResult(3, "inconclusive", (f"the run cannot be read: {error}",))
+    used = checklist or stored
+    differing = changes(stored.checklist, used.checklist)
+    doubts = [f"changed: {problem}" for problem in problems]
+    doubts += distrust(facts, now, max_age=max_age, revision=revision, checklist=used.checklist)
+    looser = [change for change in differing if change.looser]
+    if looser and not accept_changed_checklist:
+        doubts.append(
+            "the checklist asks less, or something else, than the run's (--accept-changed-checklist takes it)"
+        )
+        doubts += [str(change) for change in looser]
+    told = tuple(str(change) for change in differing)
+    decision: Decision = decide(used.checklist, facts, now, strict=strict or asked_strictly(facts))
+    notes = _notes(source, decision) + tuple(f"checklist {change}" for change in differing if not change.looser)
+    if doubts:
+        return GateResult(3, decision.verdict, tuple(doubts), told, notes)
+    return GateResult(decision.exit_code, decision.verdict, decision.reasons, told, notes)
+
+
+def _notes(source: Source, decision: Decision) -> tuple[str, ...]:
+    """What a reader of the outcome should know: a pack without texts, and what stands by waiver."""
+    lines = [f"redacted pack: it cannot {', '.join(source.cannot)}"] if source.cannot else []
+    lines += [
+        f"waiver of {w.finding}{f' ({w.mode})' if w.mode else ''} is {w.state}"
+        f"{f', was {w.original_status.value}' if w.original_status else ''}, valid through {w.expires}"
+        for w in decision.waivers
+    ]
+    return tuple(lines)
+
+
+def distrust(
+    facts: Facts, now: datetime, *, max_age: timedelta, revision: str | None, checklist: Checklist
+) -> list[str]:
+    """Why a run says nothing here and now, whatever it decided."""
+    doubts = []
+    if facts.start.simulated:
+        doubts.append("the run was simulated: it says nothing about a real model")
+    if facts.end is None or facts.end.interrupted:
+        doubts.append("the run did not finish: resume it with evalkit run --resume")
+    doubts += _age(facts, now, max_age)
+    candidate = facts.candidate
+    commit = candidate.revision if candidate else None
+    if revision is not None and (commit is None or not _same_commit(commit, revision)):
+        doubts.append(f"the run evaluated commit {commit or 'unknown'}, not {revision}: run again at that commit")
+    asked = checklist.candidate
+    if asked is not None and candidate is not None and asked.model not in (candidate.model, candidate.asked):
+        doubts.append(f"the run evaluated {candidate.model}, the checklist asks for {asked.model}")
+    return doubts
+
+
+def _same_commit(commit: str, asked: str) -> bool:
+    return commit == asked or (len(asked) >= 7 and commit.startswith(asked))
+
+
+def _age(facts: Facts, now: datetime, max_age: timedelta) -> list[str]:
+    """By its start: a run that is resumed ends today, with evidence from then."""
+    stamps = [facts.start.started_at, *([facts.end.finished_at] if facts.end else [])]
+    try:
+        dates = [datetime.fromisoformat(stamp) for stamp in stamps]
+    except ValueError:
+        return ["the run's date cannot be read"]
+    dates = [then if then.tzinfo else then.replace(tzinfo=now.tzinfo) for then in dates]
+    if max(dates) > now + timedelta(minutes=10):
+        return [f"the run is dated in the future ({max(dates).isoformat()})"]
+    if now - min(dates) > max_age:
+        return [f"the run is {(now - min(dates)).days} days old, at most {max_age.days} are allowed: run again"]
+    return []

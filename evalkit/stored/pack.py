@@ -1,0 +1,147 @@
+"""A run in one small file: checklist, facts, hashes, gzipped JSON. Redacted, it holds no text of prompts or replies."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import secrets
+import zlib
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from evalkit.checklist.schema import Checklist, LoadedChecklist
+from evalkit.errors import RunFolderError
+from evalkit.facts import Facts
+from evalkit.stored.redaction import hide, redacted, without_folders
+
+if TYPE_CHECKING:
+    from evalkit.stored.open import Source
+
+FORMAT = 1
+_MOST_BYTES = 256 * 1024 * 1024
+#: what a system prompt begins with whose text was left out
+REDACTED = "(redacted) "
+CANNOT_GRADE = "be graded again"
+
+
+class Pack:
+    """A packed run. It cannot be graded again when it was redacted; `cannot` says what else."""
+
+    def __init__(self, path: Path, document: dict[str, Any]) -> None:
+        self.path = path
+        self._document = document
+
+    @property
+    def redacted(self) -> bool:
+        return bool(self._document.get("redacted"))
+
+    @property
+    def cannot(self) -> tuple[str, ...]:
+        """What this pack cannot do: "be graded again", …"""
+        return tuple(str(one) for one in self._document.get("cannot", ()))
+
+    @classmethod
+    def open(cls, path: Path) -> Pack:
+        """Read a pack, bounded.
+
+        Raises:
+            RunFolderError: not a pack, too large, or from a newer evalkit.
+        """
+        try:
+            with gzip.open(path) as file:
+                raw = file.read(_MOST_BYTES + 1)
+            document = json.loads(raw) if len(raw) <= _MOST_BYTES else None
+        except (OSError, ValueError, EOFError, RecursionError, zlib.error):
+            raise RunFolderError("is no packed run", where=str(path)) from None
+        if not isinstance(document, dict) or document.get("kind") != "evalkit-pack":
+            raise RunFolderError("is no packed run", where=str(path))
+        if document.get("format") != FORMAT:
+            raise RunFolderError("was packed by another evalkit", where=str(path), hint="upgrade evalkit")
+        return cls(path, document)
+
+    def facts(self) -> Facts:
+        facts: Facts = self._parse(Facts, "facts")
+        return facts
+
+    def checklist(self) -> LoadedChecklist:
+        return LoadedChecklist(
+            checklist=self._parse(Checklist, "checklist"),
+            path=None,
+            folder=self.path.parent,
+            sha256=str(self._document.get("checklist_sha256")),
+        )
+
+    def _parse(self, model: Any, name: str) -> Any:
+        try:
+            return model.model_validate_json(json.dumps(self._document[name]))
+        except (KeyError, ValidationError):
+            raise RunFolderError(f"holds no readable {name}", where=str(self.path)) from None
+
+    def verify(self) -> list[str]:
+        """Problems of the pack: those that the run had when it was packed, and a change since."""
+        problems = [str(p) for p in self._document.get("problems", [])]
+        problems += [f"without its texts the pack cannot {one}" for one in self._document.get("undecidable", [])]
+        if self._document.get("sha256") != digest(self._document):
+            problems.append("the pack was changed after it was written")
+        return problems
+
+
+def digest(document: dict[str, Any]) -> str:
+    """sha256 of the pack without this hash itself."""
+    rest = {key: value for key, value in document.items() if key != "sha256"}
+    text = json.dumps(rest, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def pack(source: Source, *, redact: bool = False) -> bytes:
+    """The bytes of a pack; the same for the same run unless redacted (its key is random and kept nowhere)."""
+    loaded = source.checklist()
+    facts = source.facts()
+    kept = without_folders(facts.model_dump(mode="json"))
+    checklist: dict[str, Any] = loaded.checklist.model_dump(mode="json")
+    for name in ("prompts", "tasks"):
+        checklist[name] = None if checklist[name] is None else [_relative(path) for path in checklist[name]]
+    if checklist["candidate"] is not None:
+        named = checklist["candidate"]
+        named |= {"model": _relative(named["model"]), "variants": [_relative(path) for path in named["variants"]]}
+    undecidable: list[str] = []
+    if redact:
+        key = secrets.token_bytes(32)
+        kept = redacted(kept, key)
+        if checklist["request"]["system"]:
+            checklist["request"]["system"] = REDACTED + hide(checklist["request"]["system"], key)[:12]
+        undecidable = _decided_otherwise(loaded.checklist, facts, Checklist(**checklist), kept)
+    document: dict[str, Any] = {
+        "kind": "evalkit-pack",
+        "format": FORMAT,
+        "redacted": redact,
+        "cannot": [CANNOT_GRADE, *undecidable] if redact else [],
+        "undecidable": undecidable,
+        "checklist": checklist,
+        "checklist_sha256": loaded.sha256,
+        "facts": kept,
+        "problems": source.verify(),
+    }
+    document["sha256"] = digest(document)
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return gzip.compress(text.encode(), mtime=0)
+
+
+def _relative(path: str) -> str:
+    return PurePath(path).name if PurePath(path).is_absolute() else path
+
+
+def _decided_otherwise(checklist: Checklist, facts: Facts, bare: Checklist, kept: dict[str, Any]) -> list[str]:
+    """Findings that come out otherwise without the texts: a redacted pack says so and the gate does not trust them."""
+    from evalkit.stored.again import as_of
+    from evalkit.verdict.decide import decide
+
+    moment = as_of(facts)
+    without = Facts.model_validate_json(json.dumps(kept))
+    before, after = decide(checklist, facts, moment), decide(bare, without, moment)
+    old, new = ([(f.id, f.mode, f.variant, f.status) for i in one.items for f in i.findings] for one in (before, after))
+    differing = [one for one in old if one not in new] + [one for one in new if one not in old]
+    return sorted({f"decide {name}{f' of {mode}' if mode else ''} again" for name, mode, _, _ in differing})

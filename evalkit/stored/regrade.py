@@ -1,0 +1,80 @@
+"""Stored replies under changed graders: from the run alone, nothing is sent, nothing stored is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.errors import UsageError
+from evalkit.facts import Facts
+
+if TYPE_CHECKING:
+    from evalkit.quality.case import Suite
+    from evalkit.quality.facts import Answer, SuiteFacts
+    from evalkit.stored.open import Source
+
+
+def regraded(source: Source, tasks: Sequence[Path], *, allow_exec: bool = False) -> tuple[Facts, list[dict[str, Any]]]:
+    """The run's facts with new grades, and a record for each suite: hashes, and what could not be graded.
+
+    A case whose request has changed since is unscored, as its stored reply answers another question; a new case has no
+    reply; one that is gone is dropped.
+
+    Raises:
+        UsageError: a pack without texts, or a suite that the run does not hold.
+        InputFileError: a suite that cannot be read.
+    """
+    from evalkit.quality.grading import regrade
+    from evalkit.quality.suite import facts_of, load_suites
+
+    if source.redacted:
+        raise UsageError(
+            "holds no replies: it was packed with --redact", where=str(source.path), hint="regrade the run folder"
+        )
+    facts, checklist = source.facts(), source.checklist().checklist
+    suites = load_suites(list(tasks), checklist.request)
+    known = {suite.name: suite for suite in facts.suites}
+    for suite in suites:
+        if suite.name not in known:
+            names = ", ".join(known) or "none"
+            raise UsageError(f"suite {suite.name!r} is not in the run", where=suite.path, hint=f"the run has: {names}")
+    answers = regrade(facts.answers, suites, allow_exec=allow_exec)
+    new = {suite.name: suite for suite in suites}
+    told = [_record(suite, known[suite.name], facts.answers, answers) for suite in suites]
+    replaced = tuple(facts_of(new[old.name]) if old.name in new else old for old in facts.suites)
+    return facts.model_copy(update={"answers": tuple(answers), "suites": replaced}), told
+
+
+def _record(suite: Suite, old: SuiteFacts, before: Sequence[Answer], after: Sequence[Answer]) -> dict[str, Any]:
+    mine = [one for one in after if one.suite == suite.name]
+    stored = {one.case_id for one in before if one.suite == suite.name}
+    changed = {one.case_id for one in mine if [grade.grader for grade in one.grades] == ["request"]}
+    return {
+        "suite": suite.name,
+        "sha256": suite.sha256,
+        "run_sha256": old.sha256,
+        "replies": len(mine),
+        "changed_requests": sorted(changed),
+        "without_reply": sorted(set(suite.by_id) - stored),
+        "dropped": sorted(stored - set(suite.by_id)),
+    }
+
+
+def sentences(told: Sequence[dict[str, Any]]) -> list[str]:
+    """What the report says of it, one sentence a suite."""
+    lines = []
+    for one in told:
+        same = "the same file" if one["sha256"] == one["run_sha256"] else f"the run's was {one['run_sha256'][:12]}"
+        line = f"Regraded: {one['replies']} stored replies of {one['suite']} by suite {one['sha256'][:12]} ({same})."
+        for name, words in (
+            ("changed_requests", "unscored, as their request has changed"),
+            ("without_reply", "without a stored reply"),
+            ("dropped", "dropped, as the suite has them no more"),
+        ):
+            if one[name]:
+                line += (
+                    f" {len(one[name])} cases {words}: {', '.join(one[name][:5])}{' …' if len(one[name]) > 5 else ''}."
+                )
+        lines.append(line)
+    return lines

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import gzip
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalkit.stored.again import document_of, render_as
+from evalkit.stored.compare import compare
+from evalkit.stored.gate import gate
+from evalkit.stored.pack import Pack, pack
+from evalkit.verdict.decide import decide
+from tests.support.quality_run import CHECKLIST, NOW, WORDS, run_facts
+from tests.support.stored_run import write_run
+
+FAULTS = ("loop", "doubled", "special", "empty")
+
+
+def statuses(checklist, facts) -> list:
+    decision = decide(checklist, facts, NOW)
+    return [(f.id, f.mode, f.variant, f.status) for item in decision.items for f in item.findings]
+
+
+def packed(tmp_path, facts, *, redact: bool = True) -> Pack:
+    folder = write_run(tmp_path / "run", CHECKLIST, facts)
+    (tmp_path / "run.pack").write_bytes(pack(folder, redact=redact))
+    return Pack.open(tmp_path / "run.pack")
+
+
+def test_no_text_of_a_prompt_or_reply_survives_in_a_redacted_pack(tmp_path) -> None:
+    facts = run_facts(faults=FAULTS, cases=12, prompts=12)
+    redacted = packed(tmp_path, facts)
+    plain = gzip.decompress(redacted.path.read_bytes())
+    for word in {w.encode() for w in WORDS if len(w) > 3}:
+        assert not re.search(rb"\b" + word + rb"\b", plain), word
+    for text in (b"private", b"someone", b"/home", b"find_otter", b"thinking", b"quotes", b"<|mask|>"):
+        assert text not in plain, text
+    for one in facts.answers:
+        assert one.reply_sha256.encode() not in plain
+        assert one.request_sha256.encode() not in plain
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    faults=st.lists(st.sampled_from(FAULTS), max_size=4).map(tuple),
+    counted=st.booleans(),
+    cases=st.integers(2, 40),
+)
+def test_findings_that_read_texts_decide_the_same_without_them(tmp_path_factory, seed, faults, counted, cases) -> None:
+    facts = run_facts(seed, faults=faults, counted=counted, cases=cases, prompts=2)
+    redacted = packed(tmp_path_factory.mktemp("p"), facts)
+    assert statuses(redacted.checklist().checklist, redacted.facts()) == statuses(CHECKLIST, facts)
+    assert redacted.cannot == ("be graded again",)
+
+
+def test_gate_report_and_compare_take_a_redacted_pack_and_say_what_it_cannot_do(tmp_path) -> None:
+    facts = run_facts(cases=12, prompts=12)
+    redacted = packed(tmp_path, facts)
+    whole = gate(write_run(tmp_path / "again", CHECKLIST, facts), NOW)
+    told = gate(redacted, NOW)
+    assert (told.exit_code, told.verdict) == (whole.exit_code, whole.verdict)
+    assert any("cannot be graded again" in note for note in told.notes)
+    document = document_of(redacted.path)
+    for name in ("markdown", "html", "terminal", "github"):
+        text = render_as(name, document)
+        assert "it cannot be graded again" in " ".join(text.split()), name
+        assert "lanterns" not in text
+    side_by_side = compare([("a", CHECKLIST, facts), ("b", redacted.checklist().checklist, redacted.facts())])
+    assert side_by_side["comparable"]
+    assert {row["pairs"] for row in side_by_side["comparisons"][0]["rows"]} == {12}
+
+
+def test_a_finding_that_would_be_decided_otherwise_is_carried_as_a_doubt(tmp_path, monkeypatch) -> None:
+    from evalkit.stored import redaction
+
+    monkeypatch.setattr(redaction, "hide", lambda text, key: "")
+    redacted = packed(tmp_path, run_facts(counted=False, cases=8, prompts=8))
+    assert len(redacted.cannot) > 1
+    result = gate(redacted, NOW)
+    assert result.exit_code == 3
+    assert any("without its texts the pack cannot decide" in reason for reason in result.reasons)
+
+
+def test_a_pack_names_files_without_the_folders_of_the_machine(tmp_path) -> None:
+    whole = packed(tmp_path, run_facts(cases=2, prompts=2), redact=False)
+    assert [p.path for p in whole.facts().prompts] == ["prompts.jsonl"]
+    assert [s.path for s in whole.facts().suites] == ["long.yaml", "tools.yaml"]
+    assert whole.checklist().checklist.prompts == ["prompts.jsonl"]
+    assert whole.checklist().checklist.tasks == ["tasks/long.yaml"]
+
+
+@pytest.mark.parametrize("field", ["facts", "checklist", "problems", "undecidable"])
+def test_a_changed_pack_is_not_trusted(tmp_path, field) -> None:
+    import json
+
+    whole = packed(tmp_path, run_facts(cases=2, prompts=2), redact=False)
+    document = json.loads(gzip.decompress(whole.path.read_bytes()))
+    document[field] = {**document[field], "simulated": True} if field == "facts" else document[field]
+    if field in ("problems", "undecidable"):
+        document[field] = ["x"]
+    if field == "checklist":
+        document[field]["name"] = "another"
+    if field == "facts":
+        document[field] = {k: v for k, v in document[field].items() if k != "simulated"}
+        document[field]["start"]["simulated"] = True
+    whole.path.write_bytes(gzip.compress(json.dumps(document).encode()))
+    assert "the pack was changed after it was written" in Pack.open(whole.path).verify()
+
+
+@pytest.mark.parametrize("name", ["markdown", "json", "html", "junit", "terminal", "github", "directory"])
+def test_redacted_reports_hold_no_text_of_prompts_or_replies(name) -> None:
+    from evalkit.report.document.build import build
+
+    facts = run_facts(cases=24, prompts=4, faults=FAULTS)
+    one_word = tuple(
+        a.model_copy(update={"exchange": a.exchange.model_copy(update={"text": "Zanzibar"})})
+        if a.case_id == "c3" and a.mode == "diffusion"
+        else a
+        for a in facts.answers
+    )
+    facts = facts.model_copy(update={"answers": one_word})
+    document = build(CHECKLIST, facts, decide(CHECKLIST, facts, NOW), redact_prompts=True)
+    text = render_as(name, document)
+    for word in ("lanterns", "harbours", "otters", "kettles", "private", "someone", "/home", "<|mask|>", "Zanzibar"):
+        assert word not in text, word
+    shown = build(CHECKLIST, facts, decide(CHECKLIST, facts, NOW))
+    assert name in ("terminal", "directory", "junit") or "lanterns" in render_as(name, shown)
+
+
+@pytest.mark.parametrize("name", ["markdown", "json", "html", "junit", "terminal", "github", "directory"])
+def test_a_pack_of_an_earlier_version_stays_readable(name) -> None:
+    """Within a major version formats only grow: `small.pack` was written by 0.1.0."""
+    from pathlib import Path
+
+    file = Path(__file__).parent.parent / "fixtures/runs/small.pack"
+    assert Pack.open(file).verify() == []
+    assert "Trident-8B" in render_as(name, document_of(file))

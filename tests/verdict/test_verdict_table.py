@@ -1,0 +1,499 @@
+"""The verdict, case by case: each line of the rules, so that a change of any of them is noticed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from evalkit.checklist.schema import Checklist
+from evalkit.facts import CollectError, Facts, RunStart, SkippedItem
+from evalkit.findings import ITEM_IDS, Finding, Status
+from evalkit.hub.facts import CandidateFacts
+from evalkit.items.registry import ITEMS
+from evalkit.verdict.decide import counted, decide, gather, settle
+
+AR, DIFF, SPEC = MODES = ("autoregressive", "diffusion", "self-speculation")
+PER_MODE = ("modes", "serving", "quality")
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+START = RunStart(
+    run_id="r", started_at="2026-11-24T00:00:00+00:00", evalkit_version="1", plan_sha256="p", checklist_sha256="c"
+)
+FACTS = Facts(start=START)
+
+
+def checklist(modes=MODES, **more) -> Checklist:
+    return Checklist.model_validate({"modes": {m: {"endpoint": "http://127.0.0.1:1"} for m in modes}, **more})
+
+
+def finding(item, status=Status.PASS, mode=None, name="x", **more) -> Finding:
+    return Finding(id=f"{item}.{name}", item=item, status=status, summary=f"{item} {status.value}", mode=mode, **more)
+
+
+def everything(changes=(), modes=MODES):
+    """All pass but what `changes` says: (item, mode) -> status."""
+    changed = dict(changes)
+    return {
+        item: [
+            finding(item, changed.get((item, mode), Status.PASS), mode)
+            for mode in (modes if item in PER_MODE else (None,))
+        ]
+        for item in ITEM_IDS
+    }
+
+
+def result(decision, mode):
+    return next(m for m in decision.modes if m.mode == mode)
+
+
+def item(decision, name):
+    return next(i for i in decision.items if i.id == name)
+
+
+# -- the verdict ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["license", "hardware", "context"])
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (Status.PASS, "go"), (Status.WARN, "go"), (Status.NOT_APPLICABLE, "go"), (Status.WAIVED, "go"),
+        (Status.FAIL, "no-go"), (Status.INCONCLUSIVE, "inconclusive"), (Status.ERROR, "inconclusive"),
+        (Status.SKIPPED, "inconclusive"),
+    ],
+)  # fmt: skip
+def test_a_required_candidate_item_decides(name, status, outcome):
+    decision = settle(checklist(), everything({(name, None): status}))
+    assert decision.verdict == outcome
+    assert decision.exit_code == {"go": 0, "no-go": 1, "inconclusive": 3}[outcome]
+    assert decision.strict is False
+    assert result(decision, DIFF).qualified == "pass"  # what is about the candidate says nothing of its modes
+    assert (decision.recommended_mode is None) == (outcome != "go")
+    assert item(decision, name).status is status
+    said = [reason for reason in decision.reasons if reason.startswith(f"{name} is")]
+    assert said == ([] if outcome == "go" else [f"{name} is {status.value}: {name} {status.value}"])
+
+
+@pytest.mark.parametrize("name", ["license", "hardware", "context"])
+def test_an_item_that_is_not_required_never_decides(name):
+    asked = checklist(items={name: {"required": False}})
+    decision = settle(asked, everything({(name, None): Status.FAIL}))
+    assert decision.verdict == "go"
+    assert not item(decision, name).required
+    assert decision.next_steps == ()
+
+
+@pytest.mark.parametrize("name", PER_MODE)
+@pytest.mark.parametrize("status", [Status.FAIL, Status.INCONCLUSIVE, Status.ERROR, Status.SKIPPED])
+def test_a_mode_qualifies_only_with_every_required_item(name, status):
+    decision = settle(checklist(), everything({(name, DIFF): status}))
+    assert decision.verdict == "go"
+    assert decision.recommended_mode == SPEC
+    assert result(decision, DIFF).qualified == ("fail" if status is Status.FAIL else "inconclusive")
+    word = "does not qualify" if status is Status.FAIL else "is not shown to qualify"
+    assert f"{DIFF} {word}: {name}.x: {name} {status.value}" in decision.reasons
+    assert item(decision, name).status is Status.PASS
+
+
+@pytest.mark.parametrize("name", PER_MODE)
+def test_a_per_mode_item_that_is_not_required_does_not_stop_a_mode(name):
+    asked = checklist(items={name: {"required": False}})
+    assert result(settle(asked, everything({(name, DIFF): Status.FAIL})), DIFF).qualified == "pass"
+
+
+def test_every_adopted_mode_fails_is_no_go_and_plain_decoding_is_named():
+    decision = settle(checklist(), everything({("quality", DIFF): Status.FAIL, ("modes", SPEC): Status.FAIL}))
+    assert decision.verdict == "no-go"
+    assert decision.recommended_mode is None
+    assert decision.reasons == (
+        f"{DIFF} does not qualify: quality.x: quality fail",
+        f"{SPEC} does not qualify: modes.x: modes fail",
+        f"Plain {AR} would pass.",
+    )
+
+
+def test_plain_decoding_that_fails_too_is_not_named():
+    failed = {("quality", mode): Status.FAIL for mode in MODES}
+    assert not any("would pass" in reason for reason in settle(checklist(), everything(failed)).reasons)
+
+
+def test_one_mode_open_keeps_the_verdict_open():
+    decision = settle(checklist(), everything({("quality", DIFF): Status.FAIL, ("modes", SPEC): Status.INCONCLUSIVE}))
+    assert decision.verdict == "inconclusive"
+    assert f"{SPEC} is not shown to qualify: modes.x: modes inconclusive" in decision.reasons
+    assert not any("would pass" in reason for reason in decision.reasons)
+
+
+def test_the_baseline_alone_leaves_nothing_to_adopt():
+    decision = settle(checklist([AR]), everything(modes=[AR]))
+    assert decision.verdict == "inconclusive"
+    assert "No mode beside the baseline is configured: there is nothing to adopt." in decision.reasons
+    assert not result(decision, AR).adopted
+
+
+def test_the_baseline_can_be_adopted_by_name():
+    decision = settle(checklist([AR], items={"modes": {"adopt": [AR]}}), everything(modes=[AR]))
+    assert (decision.verdict, decision.recommended_mode) == ("go", AR)
+
+
+def test_only_the_adopted_modes_count():
+    asked = checklist(items={"modes": {"adopt": [DIFF]}})
+    decision = settle(asked, everything({("quality", DIFF): Status.FAIL}))
+    assert decision.verdict == "no-go"
+    assert not result(decision, SPEC).adopted
+
+
+def test_a_first_look_is_worth_a_full_run_or_a_no_go():
+    first = checklist(profile="first-look")
+    decision = settle(first, everything())
+    assert decision.verdict == "inconclusive"
+    assert decision.reasons[0].startswith("A first look never ends GO: diffusion is worth a full run")
+    assert settle(first, everything({("license", None): Status.FAIL})).verdict == "no-go"
+    blocked = settle(first, everything({("context", None): Status.ERROR}))
+    assert not any("worth a full run" in reason for reason in blocked.reasons)
+    failed = settle(first, everything({("license", None): Status.FAIL}))
+    assert not any("worth a full run" in reason for reason in failed.reasons)
+
+
+# -- which mode -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("speeds", "chosen"),
+    [
+        ({DIFF: 2.0, SPEC: 1.5}, DIFF),
+        ({DIFF: 1.5, SPEC: 2.0}, SPEC),
+        ({SPEC: 1.1}, SPEC),
+        ({DIFF: None, SPEC: 0.5}, SPEC),
+        ({DIFF: "fast", SPEC: 0.5}, SPEC),
+        ({}, DIFF),
+    ],
+)
+def test_the_fastest_mode_that_qualifies_is_recommended(speeds, chosen):
+    assert settle(checklist(), everything(), speeds=speeds).recommended_mode == chosen
+
+
+@pytest.mark.parametrize(("ratio", "chosen"), [(0.9, AR), (1.1, DIFF)])
+def test_the_baseline_stands_at_one(ratio, chosen):
+    asked = checklist(items={"modes": {"adopt": [AR, DIFF]}})
+    assert settle(asked, everything(), speeds={DIFF: ratio}).recommended_mode == chosen
+
+
+def test_a_mode_of_which_nothing_speaks_does_not_pass_by_findings_of_no_mode():
+    findings = everything()
+    for name in PER_MODE:
+        findings[name] = [finding(name)]
+    decision = settle(checklist(), findings)
+    assert decision.verdict == "inconclusive"
+    assert f"nothing was shown for {DIFF}" in result(decision, DIFF).reasons
+    findings["serving"] = [finding("serving"), finding("serving", mode=DIFF)]
+    assert settle(checklist(), findings).recommended_mode == DIFF
+
+
+def test_a_failing_mode_of_which_nothing_speaks_fails():
+    findings = everything()
+    for name in PER_MODE:
+        findings[name] = [finding(name, Status.FAIL)]
+    assert result(settle(checklist(), findings), DIFF).qualified == "fail"
+
+
+def test_an_item_without_a_finding_for_a_mode_keeps_it_open():
+    findings = everything()
+    findings["quality"] = []
+    decision = settle(checklist(), findings)
+    assert decision.verdict == "inconclusive"
+    assert "quality: nothing was measured" in result(decision, DIFF).reasons
+    assert item(decision, "quality").summary == "nothing was collected"
+
+
+def test_failures_stand_before_what_is_open():
+    decision = settle(checklist(), everything({("modes", DIFF): Status.ERROR, ("quality", DIFF): Status.FAIL}))
+    assert [reason.split(".")[0] for reason in result(decision, DIFF).reasons] == ["quality", "modes"]
+
+
+def test_failures_stand_before_what_was_not_measured():
+    findings = everything({("quality", DIFF): Status.FAIL})
+    findings["serving"] = []
+    assert result(settle(checklist(), findings), DIFF).reasons == (
+        "quality.x: quality fail", "serving: nothing was measured",
+    )  # fmt: skip
+
+
+def test_a_candidate_item_that_speaks_of_a_mode_counts_for_that_mode_alone():
+    findings = everything()
+    findings["context"].append(finding("context", Status.FAIL, DIFF))
+    decision = settle(checklist(), findings)
+    assert decision.recommended_mode == SPEC
+    assert result(decision, DIFF).qualified == "fail"
+    assert result(decision, SPEC).qualified == "pass"
+    assert item(decision, "context").status is Status.PASS
+
+
+def test_what_does_not_count_never_decides():
+    findings = everything()
+    for name in ITEM_IDS:
+        findings[name].append(finding(name, Status.FAIL, DIFF if name in PER_MODE else None, counts=False))
+    decision = settle(checklist(), findings)
+    assert decision.verdict == "go"
+    assert result(decision, DIFF).qualified == "pass"
+    assert decision.next_steps == ()
+
+
+def test_a_required_incumbent_counts_for_every_mode_and_an_optional_one_for_none():
+    findings = everything()
+    findings["serving"].append(finding("serving", Status.ERROR, "incumbent"))
+    for required, outcome in ((True, "inconclusive"), (False, "go")):
+        asked = checklist(incumbent={"endpoint": "http://127.0.0.1:2", "required": required})
+        assert settle(asked, findings).verdict == outcome
+
+
+def test_an_incumbent_that_passes_lends_its_findings_and_no_others():
+    findings = everything({("serving", DIFF): Status.FAIL})
+    findings["serving"].append(finding("serving", Status.PASS, "incumbent"))
+    findings["serving"].append(finding("serving", Status.FAIL, "incumbent", counts=False))
+    findings["quality"].append(finding("quality", Status.PASS, SPEC, "incumbent"))
+    asked = checklist(incumbent={"endpoint": "http://127.0.0.1:2", "required": True})
+    decision = settle(asked, findings)
+    assert (decision.verdict, decision.recommended_mode) == ("go", SPEC)
+
+
+def test_counted_findings_of_a_mode_are_its_own_and_those_of_no_mode():
+    findings = [
+        finding("modes"),
+        finding("modes", mode=AR),
+        finding("modes", mode=DIFF),
+        finding("modes", counts=False),
+    ]
+    assert counted(findings) == [findings[0]]
+    assert counted(findings, AR) == findings[:2]
+
+
+# -- what is shown ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("diff", "spec", "shown"),
+    [
+        (Status.FAIL, Status.WARN, Status.WARN),
+        (Status.FAIL, Status.INCONCLUSIVE, Status.INCONCLUSIVE),
+        (Status.PASS, Status.INCONCLUSIVE, Status.PASS),
+        (Status.FAIL, Status.FAIL, Status.FAIL),
+        (Status.INCONCLUSIVE, Status.ERROR, Status.ERROR),
+    ],
+)
+def test_a_per_mode_item_without_a_recommended_mode_shows_three_way_any(diff, spec, shown):
+    changes = {
+        ("quality", DIFF): diff,
+        ("quality", SPEC): spec,
+        ("modes", DIFF): Status.FAIL,
+        ("modes", SPEC): Status.FAIL,
+    }
+    assert item(settle(checklist(), everything(changes)), "quality").status is shown
+
+
+def test_a_per_mode_item_shows_the_recommended_mode_and_its_sentence():
+    changes = {("quality", DIFF): Status.WARN, ("quality", SPEC): Status.FAIL}
+    decision = settle(checklist(), everything(changes))
+    shown = item(decision, "quality")
+    assert (shown.status, shown.summary) == (Status.WARN, "diffusion: quality warn")
+    assert len(shown.findings) == 3
+
+
+def test_a_warning_of_another_mode_does_not_show_beside_the_recommended_one():
+    decision = settle(checklist(), everything({("quality", DIFF): Status.WARN}), speeds={SPEC: 2.0})
+    assert decision.recommended_mode == SPEC
+    assert item(decision, "quality").status is Status.PASS
+
+
+def test_a_candidate_item_shows_what_is_said_of_the_candidate():
+    findings = everything()
+    findings["context"] += [finding("context", Status.FAIL, DIFF), finding("context", Status.FAIL, SPEC)]
+    decision = settle(checklist(), findings)
+    assert decision.verdict == "no-go"
+    assert item(decision, "context").status is Status.PASS
+
+
+def test_without_adopted_modes_an_item_shows_its_own_findings():
+    findings = everything(modes=[AR])
+    findings["serving"].append(finding("serving", Status.WARN))
+    assert item(settle(checklist([AR]), findings), "serving").status is Status.WARN
+
+
+def test_a_sentence_that_names_its_mode_is_not_told_the_mode_again():
+    findings = everything()
+    findings["quality"] = [
+        finding("quality"), Finding(id="quality.x", item="quality", status=Status.PASS, summary=f"{DIFF}: fine", mode=DIFF)
+    ]  # fmt: skip
+    assert item(settle(checklist([AR, DIFF]), findings), "quality").summary == f"{DIFF}: fine"
+
+
+def test_the_sentence_of_an_item_is_of_the_finding_that_made_its_status():
+    def said(mode, status, text, **more):
+        return Finding(id="quality.x", item="quality", status=status, summary=text, mode=mode, **more)
+
+    findings = everything()
+    findings["quality"] = [
+        said(AR, Status.PASS, "of the baseline"), said(SPEC, Status.WARN, "of the other"),
+        said(DIFF, Status.PASS, "of another status"), said(None, Status.WARN, "of no mode"),
+        said(DIFF, Status.WARN, "uncounted", counts=False), said(DIFF, Status.WARN, "right"),
+        said(DIFF, Status.WARN, "later"),
+    ]  # fmt: skip
+    decision = settle(checklist(), findings, speeds={DIFF: 2.0})
+    assert item(decision, "quality").summary == "diffusion: right"
+    findings["quality"] = [said(None, Status.PASS, "of all"), said(AR, Status.PASS, "x"), said(DIFF, Status.FAIL, "bad"),
+                           said(SPEC, Status.FAIL, "bad too")]  # fmt: skip
+    assert item(settle(checklist(), findings), "quality").summary == "diffusion: bad"
+    findings["quality"].insert(0, said(AR, Status.FAIL, "of the baseline, which is not to be adopted"))
+    assert item(settle(checklist(), findings), "quality").summary == "diffusion: bad"
+
+
+def test_the_sentence_of_an_open_item_is_of_a_mode_that_is_open_not_of_one_that_failed():
+    findings = everything({("modes", DIFF): Status.INCONCLUSIVE, ("modes", SPEC): Status.INCONCLUSIVE,
+                           ("quality", DIFF): Status.FAIL})  # fmt: skip
+    assert item(settle(checklist(), findings), "modes").summary == f"{SPEC}: modes inconclusive"
+
+
+def test_of_an_open_verdict_the_reasons_begin_with_the_mode_that_is_open():
+    decision = settle(checklist(), everything({("quality", DIFF): Status.FAIL, ("modes", SPEC): Status.INCONCLUSIVE}))
+    assert decision.reasons == (
+        f"{SPEC} is not shown to qualify: modes.x: modes inconclusive",
+        f"{DIFF} does not qualify: quality.x: quality fail",
+    )
+
+
+def test_next_steps_are_the_remedies_of_what_is_open_or_failed_each_once():
+    findings = everything()
+    findings["license"] = [
+        finding("license", status, name=name, remedy=remedy, counts=counts)
+        for status, name, remedy, counts in (
+            (Status.FAIL, "a", "read it", True), (Status.FAIL, "a", "read it", True), (Status.ERROR, "b", "ask", True),
+            (Status.WARN, "c", "look", True), (Status.PASS, "d", "nothing", True), (Status.FAIL, "e", None, True),
+            (Status.FAIL, "f", "not this", False),
+        )
+    ]  # fmt: skip
+    findings["modes"][1] = finding("modes", Status.INCONCLUSIVE, DIFF, remedy="more prompts")
+    assert settle(checklist(), findings).next_steps == (
+        "license.a: read it", "license.b: ask", f"modes.x ({DIFF}): more prompts",
+    )  # fmt: skip
+
+
+# -- the incumbent ----------------------------------------------------------------------------------------------------
+
+
+def compared(word, mode=DIFF):
+    return finding("quality", Status.PASS, mode, "incumbent", counts=False, data={"word": word} if word else {})
+
+
+def test_without_an_incumbent_nothing_is_compared():
+    findings = everything()
+    findings["quality"].append(compared("better"))
+    assert settle(checklist(), findings).incumbent == "NOT COMPARED: no incumbent is configured"
+
+
+def test_the_incumbent_is_compared_with_the_recommended_mode_else_with_the_first_that_was():
+    asked = checklist(incumbent={"endpoint": "http://127.0.0.1:2", "required": False})
+    findings = everything()
+    findings["quality"] += [compared("worse, within the margin", DIFF), compared("better", SPEC)]
+    assert settle(asked, findings, speeds={SPEC: 2.0}).incumbent == f"better: {SPEC}, quality pass"
+    assert settle(asked, findings, speeds={DIFF: 2.0}).incumbent == f"worse: {DIFF}, quality pass"
+    for mode in (DIFF, SPEC):
+        findings["modes"].append(finding("modes", Status.FAIL, mode))
+    assert settle(asked, findings).incumbent == f"worse: {DIFF}, quality pass"
+    findings["quality"] = [f for f in findings["quality"] if f.mode != DIFF]
+    assert settle(asked, findings).incumbent == f"better: {SPEC}, quality pass"
+    findings["quality"] = [compared(None, SPEC)]
+    assert settle(asked, findings).incumbent == f"NOT COMPARED: {SPEC}, quality pass"
+    findings["quality"] = [compared("better", AR)]
+    assert settle(asked, findings).incumbent == "NOT COMPARED: no mode was compared with it"
+
+
+# -- from facts -------------------------------------------------------------------------------------------------------
+
+
+def test_an_item_declared_not_applicable_is_not_asked():
+    asked = checklist(items={"hardware": {"not_applicable": {"reason": "hosted by others"}}})
+    (found,) = gather("hardware", asked, FACTS, NOW)
+    assert (found.id, found.status) == ("hardware.not-applicable", Status.NOT_APPLICABLE)
+    assert "hosted by others" in found.summary
+
+
+def test_a_skipped_item_says_why_and_how_to_ask_it():
+    facts = FACTS.model_copy(
+        update={"skipped": (SkippedItem(item="quality", reason="later"), SkippedItem(item="context", reason="never"))}
+    )
+    (found,) = gather("context", checklist(), facts, NOW)
+    assert (found.id, found.status, found.summary) == ("context.skipped", Status.SKIPPED, "never")
+    assert "context" in found.remedy
+
+
+def test_what_could_not_be_collected_is_an_error_of_its_item():
+    errors = (
+        CollectError(item="quality", summary="no judge", mode=DIFF, remedy="set the key"),
+        CollectError(item="quality", summary="gone"),
+        CollectError(item="serving", summary="other"),
+    )
+    found = gather("quality", checklist(), FACTS.model_copy(update={"errors": errors}), NOW)
+    mine = [f for f in found if f.id == "quality.collected"]
+    assert [(f.status, f.summary, f.mode) for f in mine] == [
+        (Status.ERROR, "no judge", DIFF),
+        (Status.ERROR, "gone", None),
+    ]
+    assert mine[0].remedy == "set the key"
+    assert "run again" in mine[1].remedy
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Findings in place of what the items would say."""
+    findings = everything()
+    for name in ITEM_IDS:
+        deciding = replace(ITEMS[name], decide=lambda *_, name=name: list(findings[name]))
+        monkeypatch.setitem(ITEMS, name, deciding)
+    return findings
+
+
+def test_the_speed_of_a_mode_is_its_own_speedup_and_nothing_elses(told):
+    told["modes"] += [
+        finding("modes", Status.PASS, DIFF, "speedup", data={"ratio": 1.5}),
+        finding("modes", Status.PASS, SPEC, "speedup", data={"ratio": 2.0}),
+        finding("modes", Status.PASS, SPEC, "levels", data={"ratio": 0.1}),
+        finding("modes", Status.PASS, DIFF, "levels", data={"ratio": 9.0}),
+        finding("modes", Status.PASS, None, "speedup", data={"ratio": 9.0}),
+    ]
+    assert decide(checklist(), FACTS, NOW).recommended_mode == SPEC
+
+
+@pytest.mark.parametrize(
+    ("revision", "outcome"), [("a" * 40, "go"), ("b" * 40, "inconclusive"), (None, "inconclusive")]
+)
+def test_a_waiver_of_a_commit_holds_for_that_commit(told, revision, outcome):
+    told["context"] = [finding("context", Status.INCONCLUSIVE)]
+    waiver = {
+        "finding": "context.x",
+        "reason": "short prompts",
+        "owner": "jd",
+        "expires": date(2026, 12, 31),
+        "revision": "a" * 40,
+    }
+    candidates = () if revision is None else (CandidateFacts(model="a/b", role="candidate", revision=revision),)
+    facts = FACTS.model_copy(update={"candidates": candidates})
+    assert decide(checklist(waivers=[waiver]), facts, NOW).verdict == outcome
+
+
+def test_strict_turns_a_warning_into_a_failure_and_nothing_else():
+    asked = checklist(items={"hardware": {"declared": "H100-80GB"}})
+    plain, strict = decide(asked, FACTS, NOW), decide(asked, FACTS, NOW, strict=True)
+    assert (plain.strict, strict.strict) == (False, True)
+    before = [f for i in plain.items for f in i.findings]
+    after = [f for i in strict.items for f in i.findings]
+    assert any(f.status is Status.WARN for f in before)
+    for old, new in zip(before, after, strict=True):
+        assert new.status is (Status.FAIL if old.status is Status.WARN else old.status)
+
+
+def test_no_facts_at_all_are_never_a_go():
+    decision = decide(checklist(), FACTS, NOW)
+    assert decision.verdict != "go"
+    assert decision.recommended_mode is None
+    assert decision.next_steps
