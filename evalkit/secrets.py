@@ -59,7 +59,7 @@ def _forms(value: str) -> set[str]:
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"()\bhf_[a-z0-9]{8,}",
+        r"()(?<![a-z0-9_])(?:hf|api_org)_[a-z0-9]{34,}",
         r"()\bsk-[a-z0-9_-]{6,}",
         r"()\bnvapi-[a-z0-9_-]{8,}",
         r"()\b(?:gh[pousr]|github_pat)_[a-z0-9_]{16,}",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from typing import Any, NoReturn
 
 #: first and last code points of what a terminal obeys or a reader does not see: C0, DEL and C1; soft hyphen, joiners,
 #: bidi controls and other format characters; fillers; lone surrogates and private use; tags and variation selectors
@@ -42,3 +44,42 @@ def one_line(text: str, *, limit: int = 300) -> str:
 def json_safe(document: str) -> str:
     """The same JSON with those characters as escapes: nothing is lost, and a terminal that shows it obeys nothing."""
     return _UNSAFE.sub(lambda found: json.dumps(found.group())[1:-1], document)
+
+
+def strict_json(text: str | bytes) -> Any:
+    """The value of a JSON document that can be read in one way only, whoever reads it.
+
+    Raises:
+        ValueError: no UTF-8, no JSON, a key that appears twice in an object, NaN or a number that is not finite, half
+            a surrogate pair (it cannot be written as UTF-8), or deeper than Python reads.
+    """
+    raw = text.decode() if isinstance(text, bytes) else text
+    try:
+        value = json.loads(raw, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
+        if _HALF_PAIR.search(raw):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    return value
+
+
+_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"key {one_line(twice, limit=80)!r} appears twice")
+    return found
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        _no_number(digits)
+    return value
+
+
+def _no_number(digits: str) -> NoReturn:
+    raise ValueError(f"{one_line(digits, limit=40)} is no finite number")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.text import json_safe, one_line, sanitize
+from evalkit.text import json_safe, one_line, sanitize, strict_json
 
 #: format characters that are signs of their own script and show as such
 _SIGNS = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
@@ -81,3 +81,10 @@ def test_safe_json_says_the_same_and_holds_nothing_to_obey(value):
     assert json.loads(document) == value
     assert not any(_hidden(ord(char)) and char != "\n" for char in document)
     document.encode()
+
+
+@given(st.recursive(st.one_of(_TEXT, st.integers(), st.none(), st.floats(allow_nan=False, allow_infinity=False)),
+                    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4)))  # fmt: skip
+def test_strict_json_reads_what_json_writes(value):
+    for ascii_only in (True, False):
+        assert strict_json(json.dumps(value, ensure_ascii=ascii_only)) == value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +13,7 @@ from evalkit.errors import HubError, InputFileError
 from evalkit.findings import Frozen
 from evalkit.hub.facts import BaseModelFacts, ModelFile
 from evalkit.hub.source import FILES_CAP, AccessDenied, ExtraText, Source, SourceProblem, wanted
-from evalkit.text import one_line
+from evalkit.text import one_line, strict_json
 
 CAP = 64 * 1024 * 1024
 
@@ -62,11 +61,11 @@ def open_snapshot(path: Path, asked: str) -> Source:
         if path.stat().st_size > CAP:
             raise SourceProblem("invalid", f"the file is larger than {CAP >> 20} MiB", hint)
         raw = path.read_bytes()
-        snapshot = Snapshot.model_validate(_clean(json.loads(raw)))
+        snapshot = Snapshot.model_validate(_clean(strict_json(raw)))
     except OSError as e:
         raise SourceProblem("invalid", f"the file cannot be read: {e.strerror}", hint) from e
-    except (ValueError, RecursionError) as e:
-        what = f"{e.error_count()} errors" if isinstance(e, ValidationError) else "no JSON"
+    except ValueError as e:
+        what = f"{e.error_count()} errors" if isinstance(e, ValidationError) else f"no JSON: {e}"
         raise SourceProblem("invalid", f"the file is no snapshot ({what})", hint) from e
     listed = {f.name for f in snapshot.files}
     files = snapshot.files + tuple(ModelFile(name=one_line(n, limit=400)) for n in snapshot.texts if n not in listed)

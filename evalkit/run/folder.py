@@ -23,7 +23,7 @@ from evalkit.files import make_private, sweep, write_atomic
 from evalkit.run.fold import fold
 from evalkit.run.journal import read
 from evalkit.secrets import redact_words
-from evalkit.text import json_safe
+from evalkit.text import json_safe, strict_json
 
 FORMAT = 1
 _MOST_BYTES = 64 * 1024 * 1024
@@ -181,9 +181,9 @@ class RunFolder:
     def _json(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
-            document = json.loads(_content(path))
-        except (ValueError, RecursionError):
-            raise RunFolderError("is not JSON", where=str(path)) from None
+            document = strict_json(_content(path))
+        except ValueError as error:
+            raise RunFolderError(f"is not JSON as evalkit writes it: {error}", where=str(path)) from None
         if not isinstance(document, dict):
             raise RunFolderError("is not an object", where=str(path))
         if document.get("format", FORMAT) != FORMAT:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,7 +22,7 @@ from evalkit.errors import RunFolderError
 from evalkit.files import not_writable, sync_folder
 from evalkit.findings import Frozen
 from evalkit.secrets import redact
-from evalkit.text import json_safe
+from evalkit.text import json_safe, strict_json
 
 MAX_LINE = 64 * 1024 * 1024
 GENESIS = "0" * 64
@@ -56,6 +57,11 @@ def _masked(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_masked(one) for one in value]
     return value
+
+
+def _framed(n: int, kind: str, payload: str, prev: str, current: str) -> str:
+    """The one line of a record."""
+    return f'{{"n":{n},"kind":"{kind}","data":{payload},"prev":"{prev}","hash":"{current}"}}\n'
 
 
 class Journal:
@@ -94,10 +100,7 @@ class Journal:
 
     def _append(self, kind: str, payload: str) -> None:
         current = digest(self._n, kind, payload, self._prev)
-        line = (
-            f'{{"n":{self._n},"kind":{json.dumps(kind)},"data":{payload},"prev":"{self._prev}","hash":"{current}"}}\n'
-        )
-        raw = memoryview(line.encode())
+        raw = memoryview(_framed(self._n, kind, payload, self._prev, current).encode())
         start = os.lseek(self._fd, 0, os.SEEK_CUR)
         try:
             while raw:
@@ -119,7 +122,7 @@ def read(path: Path) -> Iterator[Record]:
     """Every whole, chained record; a torn last line ends the reading silently.
 
     Raises:
-        RunFolderError: unreadable, or a line that is not the last is damaged or breaks the chain.
+        RunFolderError: unreadable, or a line is damaged or breaks the chain that is not a torn last one.
     """
     try:
         file = path.open("rb")
@@ -130,7 +133,7 @@ def read(path: Path) -> Iterator[Record]:
         while line := file.readline(MAX_LINE):
             record = _parse(line, n, prev, end + len(line))
             if record is None:
-                if file.read(1):
+                if file.read(1) or _is_whole(line):
                     raise RunFolderError(
                         "damaged or changed after it was written",
                         where=f"{path}:{n + 1}",
@@ -141,16 +144,31 @@ def read(path: Path) -> Iterator[Record]:
             prev, n, end = record.hash, n + 1, record.end
 
 
+_HEAD = re.compile(rb'\{"n":[0-9]+,"kind":"([a-z-]+)","data":')
+#: length of a line behind its data
+_TAIL = len(f',"prev":"{GENESIS}","hash":"{GENESIS}"}}\n')
+
+
 def _parse(line: bytes, n: int, prev: str, end: int) -> Record | None:
-    """The record of a line, or None when it is torn, damaged or out of the chain."""
-    if not line.endswith(b"\n"):
+    """The record of a line, or None when it is torn, damaged, out of the chain or not the line that is written for it.
+
+    What is read is what is under the hash: the data is taken from the hashed bytes, and the whole line has to be the
+    one that `Journal` writes for them.
+    """
+    head = _HEAD.match(line)
+    if head is None or not line.endswith(b"\n"):
         return None
     try:
-        value = json.loads(line)
-        text = line.decode()
-        payload = text[text.index('"data":') + 7 : text.rindex(',"prev":')]
-        ok = value["n"] == n and value["prev"] == prev
-        ok = ok and value["hash"] == digest(n, value["kind"], payload, prev)
-    except (ValueError, KeyError, TypeError, RecursionError):
+        kind = head[1].decode()
+        payload = line[head.end() : -_TAIL].decode()
+        current = digest(n, kind, payload, prev)
+        if line != _framed(n, kind, payload, prev, current).encode():
+            return None
+        return Record(n, kind, strict_json(payload), current, end)
+    except ValueError:
         return None
-    return Record(n, value["kind"], value["data"], value["hash"], end) if ok else None
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line that is no record is as long as it was written: one that was cut off has no end, or holes."""
+    return line.endswith(b"}\n") and b"\0" not in line

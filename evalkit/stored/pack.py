@@ -16,6 +16,7 @@ from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import RunFolderError
 from evalkit.facts import Facts
 from evalkit.stored.redaction import hide, redacted, without_folders
+from evalkit.text import strict_json
 
 if TYPE_CHECKING:
     from evalkit.stored.open import Source
@@ -53,10 +54,10 @@ class Pack:
         try:
             with gzip.open(path) as file:
                 raw = file.read(_MOST_BYTES + 1)
-            document = json.loads(raw) if len(raw) <= _MOST_BYTES else None
-        except (OSError, ValueError, EOFError, RecursionError, zlib.error):
+            document = strict_json(raw) if len(raw) <= _MOST_BYTES else None
+        except (OSError, ValueError, EOFError, zlib.error):
             raise RunFolderError("is no packed run", where=str(path)) from None
-        if not isinstance(document, dict) or document.get("kind") != "evalkit-pack":
+        if not isinstance(document, dict) or document.get("kind") != "evalkit-pack" or not _is_shaped(document):
             raise RunFolderError("is no packed run", where=str(path))
         if document.get("format") != FORMAT:
             raise RunFolderError("was packed by another evalkit", where=str(path), hint="upgrade evalkit")
@@ -87,6 +88,13 @@ class Pack:
         if self._document.get("sha256") != digest(self._document):
             problems.append("the pack was changed after it was written")
         return problems
+
+
+def _is_shaped(document: dict[str, Any]) -> bool:
+    """Whether the fields that are read without a model have their types."""
+    lists = (document.get(name, []) for name in ("cannot", "undecidable", "problems"))
+    texts = (document.get(name, "") for name in ("sha256", "checklist_sha256"))
+    return all(isinstance(one, list) for one in lists) and all(isinstance(one, str) for one in texts)
 
 
 def digest(document: dict[str, Any]) -> str:

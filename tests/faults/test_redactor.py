@@ -23,7 +23,7 @@ def nothing_known(monkeypatch):
 @pytest.mark.parametrize(
     "text",
     [
-        f"hf_{CANARY}", f"sk-{CANARY}", f"sk-proj-{CANARY}", f"nvapi-{CANARY}", f"ghp_{CANARY}{CANARY}",
+        f"hf_{CANARY}{CANARY}aB", f"sk-{CANARY}", f"sk-proj-{CANARY}", f"nvapi-{CANARY}", f"ghp_{CANARY}{CANARY}",
         f"Authorization: Bearer {CANARY}", f"authorization: basic {CANARY}", f"{{'authorization': 'Bearer {CANARY}'}}",
         f"http://user:{CANARY}@host:30000/v1", f"https://{CANARY}@host/", f"http://:{CANARY}@host",
         f"http://h/v1?api_key={CANARY}&x=1", f"http://h/?a=1&key={CANARY}", f"?access_token={CANARY}",
@@ -46,7 +46,8 @@ def test_what_looks_like_a_secret_is_masked_without_being_known(text):
         "name the key's variable in api_key_env", "HTTP 401: a key is missing or wrong", "api_key_env: SGLANG_KEY",
         "http://127.0.0.1:30000/v1", "the monkey= sign", "key: value", "--model-path acme/8B --port 30000",
         "modes.diffusion.api_key_env is not set", "Bearer of bad news", '{"api_key_env": "SGLANG_KEY"}',
-        "tokens=128&max_tokens=5", "mail me at someone@example.org", "skip-list, risk-free, task-7",
+        "tokens=128&max_tokens=5", "mail me at someone@example.org", "skip-list, risk-free, task-7", "network, proxy and HF_ENDPOINT", "HF_HUB_OFFLINE=1",
+        "hf_hub_download, hf_transfer, hf_tokenizer, HF_QUANTIZER",
     ],
 )  # fmt: skip
 def test_ordinary_text_stays(text):

@@ -101,6 +101,56 @@ def test_damage_before_the_last_line_is_refused_with_its_line_and_never_written_
     assert path.read_bytes() == damaged
 
 
+def double(raw: bytes, key: str, value: object) -> bytes:
+    """The lines with `key` once more at the end of the second one, every hash as it was."""
+    lines = raw.splitlines()
+    lines[1] = lines[1][:-1] + f',"{key}":{json.dumps(value)}}}'.encode()
+    return b"\n".join(lines) + b"\n"
+
+
+def respell(old: bytes, new: bytes):
+    return lambda raw: raw.replace(old, new, 1)
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda raw: double(raw, "data", {"n": 1, "text": "forged"}),
+        lambda raw: double(raw, "d\\u0061ta", {"n": 1, "text": "forged"}),
+        lambda raw: double(raw, "kind", "forged"),
+        lambda raw: double(raw, "more", 1),
+        respell(b'{"n":1,"kind":"note",', b'{"data":{"text":"forged"},"n":1,"kind":"note",'),
+        respell(b'{"n":1,"kind":"note",', b'{"n":1,"kind":"forged","kind":"note",'),
+        respell(b'{"n":1,"kind"', b'{"n":01,"kind"'),
+        respell(b'{"n":1,"kind"', b'{"n": 1,"kind"'),
+        respell(b'"kind":"note","data":{"n":1', b'"kind":"n\\u006fte","data":{"n":1'),
+    ],
+)
+def test_a_line_is_read_only_as_it_was_written(path, harm, last):
+    raw = harm(path.read_bytes())
+    path.write_bytes(b"".join(raw.splitlines(keepends=True)[: 2 if last else None]))
+    with pytest.raises(RunFolderError, match=r"journal\.jsonl:2: damaged or changed"):
+        list(read(path))
+
+
+@pytest.mark.parametrize(
+    "payload", ['{"a":1,"a":2}', '{"b":[{"a":1,"\\u0061":1}]}', "NaN", "[1e999]", r'"\ud800"', "["]
+)
+def test_data_that_can_be_read_in_two_ways_is_refused_even_under_a_right_hash(tmp_path, payload):
+    path = tmp_path / "journal.jsonl"
+    hashed = digest(0, "note", payload, GENESIS)
+    path.write_text(f'{{"n":0,"kind":"note","data":{payload},"prev":"{GENESIS}","hash":"{hashed}"}}\n')
+    with pytest.raises(RunFolderError):
+        list(read(path))
+
+
+def test_a_last_line_with_holes_is_torn_and_not_changed(path):
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-1]) + lines[-1][:20] + bytes(30) + lines[-1][50:])
+    assert texts(path) == TEXTS[:-1]
+
+
 def test_every_part_of_a_line_is_under_its_hash():
     same = digest(1, "note", "{}", GENESIS)
     assert len({same, digest(2, "note", "{}", GENESIS), digest(1, "nope", "{}", GENESIS),

@@ -115,6 +115,15 @@ def cut_the_end(run: Path) -> None:
     (run / "journal.jsonl").write_bytes(b"".join(lines[:-1]))
 
 
+def call_it_real(run: Path) -> None:
+    """The first record once more with other data, no hash touched."""
+    path = run / "journal.jsonl"
+    lines = path.read_text().splitlines()
+    data = json.loads(lines[0])["data"] | {"simulated": False}
+    lines[0] = lines[0][:-1] + f',"data":{json.dumps(data, separators=(",", ":"))}}}'
+    path.write_text("\n".join(lines) + "\n")
+
+
 def remove(name: str) -> Callable[[Path], None]:
     return lambda run: (run / name).unlink()
 
@@ -174,6 +183,9 @@ TABLE = [
     ("go", drop_a_line, {}, 3, "damaged or changed"),
     ("go", cut_the_end, {}, 3, "did not finish"),
     ("go", edit("checklist.json", b'"at_least": 1.3', b'"at_least": 1.0'), {}, 3, "checklist.json was changed"),
+    ("simulated", call_it_real, {}, 3, "damaged or changed"),
+    ("go", edit("checklist.json", b'"format": 1', b'"format": 1, "checklist": {}'), {}, 3, "appears twice"),
+    ("go", edit("plan.json", b"{", b'{"prompts": 1, "prompts": 2,'), {}, 3, "appears twice"),
     ("go", edit("plan.json", b"[]", b'["x"]'), {}, 3, "plan.json is not the plan"),
     ("go", edit("evidence/card.md", b"card", b"CARD"), {}, 3, "evidence/card.md was changed"),
     ("go", remove("evidence/card.md"), {}, 3, "evidence/card.md is missing"),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.errors import RunFolderError
 from evalkit.stored.again import document_of, render_as
 from evalkit.stored.compare import compare
 from evalkit.stored.gate import gate
@@ -138,3 +139,31 @@ def test_a_pack_of_an_earlier_version_stays_readable(name) -> None:
     file = Path(__file__).parent.parent / "fixtures/runs/small.pack"
     assert Pack.open(file).verify() == []
     assert "Trident-8B" in render_as(name, document_of(file))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"kind":"evalkit-pack","format":1,"z":NaN}', r'{"kind":"evalkit-pack","format":1,"z":"\ud800"}',
+        '{"kind":"evalkit-pack","format":1,"problems":3}', '{"kind":"evalkit-pack","format":1,"cannot":7}',
+        '{"kind":"evalkit-pack","format":1,"undecidable":{}}', '{"kind":"evalkit-pack","format":1,"z":-1e999}',
+        '{"kind":"evalkit-pack","format":1,"format":1}', '{"kind":"evalkit-pack","format":1,"z":' + "[" * 100_000,
+        '{"kind":"evalkit-pack","format":1,"sha256":[]}',
+    ],
+)  # fmt: skip
+def test_a_malformed_pack_is_no_pack(tmp_path, content) -> None:
+    path = tmp_path / "x.pack"
+    path.write_bytes(gzip.compress(content.encode()))
+    with pytest.raises(RunFolderError, match="no packed run"):
+        Pack.open(path)
+
+
+@pytest.mark.parametrize("key", ["facts", "checklist", "problems", "simulated"])
+def test_a_key_that_a_pack_says_twice_is_refused(tmp_path, key) -> None:
+    whole = packed(tmp_path, run_facts(cases=2, prompts=2), redact=False)
+    text = gzip.decompress(whole.path.read_bytes()).decode()
+    for place in (f'{{"{key}":1,', f'{{"facts":{{"{key}":1,"{key}":2}},'):
+        whole.path.write_bytes(gzip.compress(text.replace("{", place, 1).encode()))
+        if key in ("facts", "checklist", "problems") or "facts" in place:
+            with pytest.raises(RunFolderError):
+                Pack.open(whole.path)
