@@ -6,6 +6,7 @@ from evalkit.facts import Facts
 from evalkit.findings import Frozen, KnownBy
 from evalkit.hub.facts import ContextLimits
 from evalkit.modes import Mode, base_mode
+from evalkit.serving.engines import engine_of
 from evalkit.serving.facts import EndpointFacts
 
 #: tokenizers without a limit of their own write a huge number
@@ -93,9 +94,9 @@ def table(facts: Facts) -> list[dict[str, object]]:
 
 
 def _block(label: str, endpoint: EndpointFacts) -> int:
-    """SGLang's block loop ends a reply when a further block would pass the window."""
+    """Some block loops end a reply when a further block would pass the window."""
     try:
         diffusion = base_mode(endpoint.declared_mode or label) is Mode.DIFFUSION
     except ValueError:
         return 0
-    return (endpoint.block_size or 0) if diffusion and endpoint.engine == "sglang" else 0
+    return (endpoint.block_size or 0) if diffusion and engine_of(endpoint.engine).reserves_block else 0

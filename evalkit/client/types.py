@@ -36,6 +36,8 @@ class Target:
     model: str
     api_key: Secret | None = None
     limits: Limits = GENERATION
+    #: of requests that evalkit makes up: the lowest that the server takes
+    probe_temperature: float = 0.0
 
 
 @dataclass(frozen=True)

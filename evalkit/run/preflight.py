@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from evalkit.checklist.schema import Checklist
 from evalkit.modes import base_mode
-from evalkit.serving.declared import OWN_CODE
+from evalkit.serving.engines import engine_of
+from evalkit.serving.engines.base import Engine
 from evalkit.serving.facts import Conflict, EndpointFacts
 
 
@@ -61,7 +63,8 @@ def _budget(checklist: Checklist, work: Work) -> list[Conflict]:
 
 
 def _of(checklist: Checklist, label: str, served: EndpointFacts, work: Work) -> list[Conflict]:
-    found = _window(label, served, work)
+    engine = engine_of(served.engine)
+    found = _window(label, served, work, engine)
 
     def add(what: str, remedy: str, *, certain: bool) -> None:
         found.append(Conflict(mode=label, what=what, remedy=remedy, certain=certain))
@@ -70,42 +73,54 @@ def _of(checklist: Checklist, label: str, served: EndpointFacts, work: Work) -> 
     if served.declared_mode is not None and served.declared_mode != want:
         what = f"the server declares {served.declared_mode}, the label says {want}"
         add(what, "start it in the mode of its label, or correct the label", certain=True)
-    if served.engine == OWN_CODE and label == checklist.baseline.speed:
-        what = "the model's own code is no timing reference: any mode would look fast against it"
-        remedy = f"call it {label}@remote-code and name it as baseline.quality alone"
+    if not engine.timing_reference and label == checklist.baseline.speed:
+        what = f"{engine.title} is no timing reference: any mode would look fast against it"
+        remedy = f"call it {label}@{engine.name} and name it as baseline.quality alone"
         add(what, remedy, certain=True)
     level = checklist.items.modes.level
     parallel = served.capability("max_running_requests")
     if parallel and isinstance(parallel.value, int) and parallel.value < level:
         what = f"{level} requests at a time are decided, the server runs {parallel.value}: a queue would be timed"
-        add(what, f"start it with --max-running-requests {level}", certain=False)
+        add(what, _started(engine, "requests", str(level)), certain=False)
     calls = served.capability("tool_calls")
     if work.tools and calls and calls.value is False:
         add(
             f"a tools suite is asked, tool calls are not parsed: {calls.detail}",
-            _parser(served),
-            certain=served.engine != OWN_CODE,
+            f"{_started(engine, 'tools')}, or leave the tools suite out",
+            certain=engine.timing_reference,
         )
     asked = checklist.modes[label].model
     if asked and served.served_models and asked not in served.served_models:
         what = f"the model {asked} is not among those served: {', '.join(served.served_models[:5])}"
-        # SGLang answers to any name
-        add(what, f"correct modes.{label}.model", certain=served.engine == "vllm")
-    temperature = checklist.request.temperature
-    if served.engine == "vllm" and served.declared_mode == "diffusion" and temperature != 1.0:
-        what = f"vLLM's diffusion takes temperature 1.0 only, {temperature:g} is asked"
-        add(what, "set request.temperature: 1.0 for all modes", certain=True)
+        add(what, f"correct modes.{label}.model", certain=engine.checks_model_name)
+    for what, remedy in _refused(checklist, served):
+        add(what, remedy, certain=True)
     return found
 
 
-def _window(label: str, served: EndpointFacts, work: Work) -> list[Conflict]:
+def _refused(checklist: Checklist, served: EndpointFacts) -> list[tuple[str, str]]:
+    """What every request would carry, and the server refused when it was asked for it."""
+    found, asked = [], checklist.request.temperature
+    takes = served.takes_temperature(asked)
+    if takes and takes.value is False:
+        other = served.takes_temperature(1.0)
+        known = f"set request.temperature: {1.0:g} for all modes, which it takes" if other and other.value else None
+        remedy = known or "set request.temperature for all modes to a value that it takes"
+        found.append((f"temperature {asked:g} is asked, the server refuses it: {takes.detail}", remedy))
+    seed = served.capability("seed")
+    if "seed" in checklist.request.extra_body and seed and seed.value is False:
+        found.append((f"a seed is asked, the server refuses it: {seed.detail}", "take it out of request.extra_body"))
+    return found
+
+
+def _window(label: str, served: EndpointFacts, work: Work, engine: Engine) -> list[Conflict]:
     found: list[Conflict] = []
     limit = window(served)
     if limit is None:
         return []
     if work.case_least > limit:
         what = f"a task case needs {work.case_least} tokens (prompt and reply), the server takes {limit}"
-        remedy = "start it with a larger --context-length, or lower the case's max_tokens"
+        remedy = f"{_started(engine, 'context', 'LARGER')}, or lower the case's max_tokens"
         found.append(Conflict(mode=label, what=what, remedy=remedy, certain=False))
     if not work.tokens or not work.least or work.tokens <= limit:
         return found
@@ -113,7 +128,8 @@ def _window(label: str, served: EndpointFacts, work: Work) -> list[Conflict]:
     what = (
         f"{'' if certain else 'perhaps '}{work.tokens} tokens are needed (prompt and reply), the server takes {limit}"
     )
-    remedy = "start it with a larger --context-length and KV pool, or ask for shorter replies (max_tokens)"
+    larger = _started(engine, "context", "LARGER")
+    remedy = f"{larger} and a KV pool that holds it, or ask for shorter replies (max_tokens)"
     return [*found, Conflict(mode=label, what=what, remedy=remedy, certain=certain)]
 
 
@@ -123,7 +139,10 @@ def window(served: EndpointFacts) -> int | None:
     return min((n for n in (context.max_model_len, context.max_total_num_tokens) if n), default=None)
 
 
-def _parser(served: EndpointFacts) -> str:
-    if served.engine == "vllm":
-        return "start it with --enable-auto-tool-choice --tool-call-parser NAME, or leave the tools suite out"
-    return "start it with --tool-call-parser NAME, or leave the tools suite out"
+_WORDS = {"requests": "a higher limit of running requests", "tools": "a tool parser", "context": "a larger window"}
+
+
+def _started(engine: Engine, flag: Literal["requests", "tools", "context"], value: str = "") -> str:
+    """How to start it otherwise: by the engine's own flag where that is known."""
+    known = getattr(engine.start, flag) if engine.start else None
+    return f"start it with {known} {value}".rstrip() if known else f"start it with {_WORDS[flag]}"

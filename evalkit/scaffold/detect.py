@@ -8,10 +8,11 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from evalkit.serving.engines import ENGINES
 from evalkit.serving.facts import EndpointFacts
 
-#: where SGLang, vLLM, Ollama and llama.cpp listen unless told otherwise, and the next ports for further modes
-PORTS = (*range(30000, 30005), *range(8000, 8004), 11434, 8080)
+#: where the engines listen unless told otherwise, and the next ports for further modes
+PORTS = tuple(port for engine in ENGINES.values() for port in engine.ports)
 #: seconds for a connection on loopback, and for what a server says of itself
 _KNOCK_S, _ASK_S = 0.3, 3.0
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import KnownBy
 from evalkit.limits import CAPABILITY, within
-from evalkit.serving.declared import IGNORES_TEMPERATURE, OWN_CODE
+from evalkit.serving.engines import engine_of
 from evalkit.serving.facts import Capability, EndpointFacts
 from evalkit.serving.observe import deltas_of
 
@@ -30,8 +30,8 @@ _SCHEMA = {
 }
 
 
-#: engines that refuse what does not fit; others run on, and do not stop when the client leaves
-_REFUSES = ("sglang", "vllm")
+#: statuses by which a server says that it will not
+_REFUSED = (400, 422, 501)
 
 
 def merge(first: tuple[Capability, ...], then: tuple[Capability, ...]) -> tuple[Capability, ...]:
@@ -41,44 +41,6 @@ def merge(first: tuple[Capability, ...], then: tuple[Capability, ...]) -> tuple[
         if capability.value is not None or capability.name not in named:
             named[capability.name] = capability
     return tuple(named.values())
-
-
-def declared(engine: str | None, settings: Mapping[str, Any], mode: str | None) -> tuple[Capability, ...]:
-    """From the settings alone: parser, running requests, temperature, structured output of a diffusion server."""
-    found: list[Capability] = []
-    algorithm = settings.get("dllm_algorithm")
-    if engine == "sglang" and "tool_call_parser" in settings:
-        parser = settings["tool_call_parser"]
-        detail = f"parser {parser}" if parser else "the server was started without --tool-call-parser"
-        found.append(Capability(name="tool_calls", value=bool(parser), known_by=KnownBy.DECLARED, detail=detail))
-    if engine == "sglang" and "reasoning_parser" in settings:
-        parser = settings["reasoning_parser"]
-        detail = f"parser {parser}" if parser else "thinking arrives as text: no --reasoning-parser"
-        found.append(Capability(name="reasoning", value=bool(parser), known_by=KnownBy.DECLARED, detail=detail))
-    if engine in ("sglang", "vllm") and isinstance(cache := settings.get("disable_radix_cache"), bool):
-        found.append(Capability(name="prefix_cache", value=not cache, known_by=KnownBy.DECLARED))
-    if engine == OWN_CODE:
-        detail = "the model's own code parses none"
-        found.append(Capability(name="tool_calls", value=False, known_by=KnownBy.DECLARED, detail=detail))
-    if engine in ("sglang", OWN_CODE) and "max_running_requests" in settings:
-        told = settings["max_running_requests"]
-        if told is not None:
-            found.append(Capability(name="max_running_requests", value=told, known_by=KnownBy.DECLARED))
-        elif algorithm:
-            detail = "unset on a diffusion server, which then admits one request at a time"
-            found.append(Capability(name="max_running_requests", value=1, known_by=KnownBy.INFERRED, detail=detail))
-    if algorithm in IGNORES_TEMPERATURE:
-        detail = f"{algorithm} decodes greedily and ignores it without an error"
-        found.append(Capability(name="temperature", value=False, known_by=KnownBy.INFERRED, detail=detail))
-    if engine == "vllm" and mode == "diffusion":
-        detail = "vLLM's diffusion takes temperature 1.0 only"
-        found.append(Capability(name="temperature", value=False, known_by=KnownBy.INFERRED, detail=detail))
-    if algorithm and engine == "sglang":
-        detail = "not asked: a diffusion server of SGLang 0.5.23 does not answer it and keeps the request"
-        found.append(Capability(name="json_schema", value=None, known_by=KnownBy.INFERRED, detail=detail))
-        detail = "SGLang 0.5.23 answers with an empty list in diffusion"
-        found.append(Capability(name="logprobs", value=False, known_by=KnownBy.INFERRED, detail=detail))
-    return tuple(found)
 
 
 def observed(exchange: Exchange) -> tuple[Capability, ...]:
@@ -94,17 +56,34 @@ def observed(exchange: Exchange) -> tuple[Capability, ...]:
     )
 
 
-async def ask(client: ChatClient, target: Target, facts: EndpointFacts) -> tuple[Capability, ...]:
-    """A few short requests. No JSON schema goes to a diffusion server of SGLang: it never answers, and stays."""
+def temperature(exchange: Exchange, asked: float) -> tuple[Capability, ...]:
+    """Whether the server took a temperature: a refusal counts only when it names the word."""
+    name = f"temperature_{asked:g}"
+    if exchange.ok:
+        return (Capability(name=name, value=True, known_by=KnownBy.OBSERVED),)
+    message = exchange.error.message if exchange.error else ""
+    if exchange.status not in _REFUSED or "temperature" not in message.lower():
+        return ()
+    return (Capability(name=name, value=False, known_by=KnownBy.OBSERVED, detail=message[:200]),)
+
+
+async def ask(
+    client: ChatClient, target: Target, facts: EndpointFacts, *, temperature: float = 0.0
+) -> tuple[Capability, ...]:
+    """A few short requests, one of them at `temperature`; none that the engine is known to hang on."""
     target = replace(target, limits=within(target.limits, CAPABILITY))
-    diffusion = "diffusion" in (facts.declared_mode, facts.observed_mode)
-    # vLLM's diffusion refuses any other temperature, whatever is asked
-    asker = _Asker(client, target, temperature=1.0 if facts.engine == "vllm" and diffusion else 0.0)
-    found = [await _tools(asker), await _ignore_eos(asker), await _logprobs(asker)]
-    if not facts.settings.get("dllm_algorithm") and not diffusion:
-        found.append(await _json_schema(asker))
+    engine = engine_of(facts.engine)
+    mode = "diffusion" if "diffusion" in (facts.declared_mode, facts.observed_mode) else facts.declared_mode
+    never = engine.never_ask(facts.settings, mode)
+    asker = _Asker(client, target)
+    found: list[Capability] = []
+    for name, question in _QUESTIONS.items():
+        if name not in never:
+            found.append(await question(asker))
+    if facts.takes_temperature(temperature) is None:
+        found += await _temperature(asker, temperature)
     limit = facts.context.max_model_len
-    if facts.engine in _REFUSES and limit:
+    if engine.keeps_window and limit:
         found.append(await _over_limit(asker, limit))
     return tuple(found)
 
@@ -113,13 +92,12 @@ async def ask(client: ChatClient, target: Target, facts: EndpointFacts) -> tuple
 class _Asker:
     client: ChatClient
     target: Target
-    temperature: float
 
-    async def send(self, text: str, *, max_tokens: int = 64, **more: Any) -> Exchange:
+    async def send(self, text: str, *, max_tokens: int = 64, temperature: float | None = None, **more: Any) -> Exchange:
         request = ChatRequest(
             messages=({"role": "user", "content": text},),
             max_tokens=max_tokens,
-            temperature=self.temperature,
+            temperature=self.target.probe_temperature if temperature is None else temperature,
             stream=False,
             **more,
         )
@@ -128,7 +106,7 @@ class _Asker:
 
 def _refused(name: str, exchange: Exchange) -> Capability:
     message = exchange.error.message if exchange.error else "no reply"
-    value = False if exchange.status in (400, 422, 501) else None
+    value = False if exchange.status in _REFUSED else None
     return Capability(name=name, value=value, known_by=KnownBy.OBSERVED, detail=message[:200])
 
 
@@ -183,3 +161,23 @@ async def _json_schema(asker: _Asker) -> Capability:
     except (ValueError, AttributeError, RecursionError):
         right = False
     return Capability(name="json_schema", value=right, known_by=KnownBy.OBSERVED, detail=exchange.text[:80])
+
+
+async def _temperature(asker: _Asker, asked: float) -> tuple[Capability, ...]:
+    return temperature(await asker.send("Say ok.", max_tokens=4, temperature=asked), asked)
+
+
+async def _seed(asker: _Asker) -> Capability:
+    exchange = await asker.send("Say ok.", max_tokens=4, seed=1)
+    if not exchange.ok:
+        return _refused("seed", exchange)
+    return Capability(name="seed", value=True, known_by=KnownBy.OBSERVED, detail="taken; whether it acts is not shown")
+
+
+_QUESTIONS: dict[str, Callable[[_Asker], Awaitable[Capability]]] = {
+    "tool_calls": _tools,
+    "ignore_eos": _ignore_eos,
+    "logprobs": _logprobs,
+    "seed": _seed,
+    "json_schema": _json_schema,
+}

@@ -193,7 +193,10 @@ class _Prober:
 
     async def _send(self, prompt: str, max_tokens: int, extra: dict[str, object] | None = None) -> Exchange:
         request = ChatRequest(
-            messages=({"role": "user", "content": prompt},), max_tokens=max_tokens, extra_body=dict(extra or {})
+            messages=({"role": "user", "content": prompt},),
+            max_tokens=max_tokens,
+            temperature=self.target.probe_temperature,
+            extra_body=dict(extra or {}),
         )
         return await self.client.chat(self.target, request)
 

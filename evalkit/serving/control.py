@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from evalkit.client import proxy_for
 from evalkit.client.origin import origin_of
 from evalkit.limits import CONTROL, ControlLimits
 from evalkit.secrets import Secret, redact
+from evalkit.serving.pages import ControlError, Reply
 from evalkit.text import one_line
 
 if TYPE_CHECKING:
@@ -37,29 +37,6 @@ HEADERS = (
     "x-ratelimit-limit-tokens",
     "ratelimit-limit",
 )
-
-
-@dataclass(frozen=True)
-class ControlError:
-    """Why there is no answer. `kind`: refused | timeout | auth | not-found | not-json | http | protocol."""
-
-    kind: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Reply:
-    """One answer: `json` where asked for, else `text`; exactly one of body and `error` is meant to be used."""
-
-    status: int | None = None
-    json: Any = None
-    text: str = ""
-    error: ControlError | None = None
-    headers: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def ok(self) -> bool:
-        return self.error is None
 
 
 @cache

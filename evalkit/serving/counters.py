@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit.client.types import Target
-from evalkit.serving import metrics
+from evalkit.serving import engines, metrics
 from evalkit.serving.control import Control
 
 
@@ -15,13 +15,9 @@ async def read(target: Target) -> dict[str, float]:
 
 
 async def kv_use(control: Control) -> float | None:
-    """Share of the KV pool in use, 0 to 1: SGLang's live load, else the gauge of /metrics. None: it is not told."""
-    loads = await control.get_json("/v1/loads")
-    ranks = loads.json.get("loads") if isinstance(loads.json, dict) else None
-    if isinstance(ranks, list) and ranks:
-        told = [rank.get("token_usage") for rank in ranks if isinstance(rank, dict)]
-        shares = [float(value) for value in told if isinstance(value, int | float) and 0 <= value <= 1]
-        if shares and len(shares) == len(ranks):
-            return max(shares)
+    """Share of the KV pool in use, 0 to 1: a live load page, else the gauge of /metrics. None: not reported."""
+    for engine in engines.ENGINES.values():
+        if engine.load and (share := engine.kv_use((await control.get_json(engine.load)).json)) is not None:
+            return share
     page = await control.get_text("/metrics")
     return metrics.kv_use(metrics.counters(page.text)) if page.ok else None

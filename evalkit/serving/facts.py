@@ -51,7 +51,7 @@ class EndpointFacts(Frozen):
     reachable: bool
     error: str | None = None
     error_kind: str | None = None  # refused | timeout | auth | not-found | not-json | http | protocol | launch
-    engine: str | None = None  # sglang | vllm | ollama | tgi | llama.cpp | transformers | mlx | hosted name | None
+    engine: str | None = None  # a name of serving/engines, a hosted service, or None: not recognised
     engine_version: str | None = None
     release: Literal["release", "pre-release", "fork", "unknown"] = "unknown"
     gateway: str | None = None
@@ -91,6 +91,16 @@ class EndpointFacts(Frozen):
 
     def capability(self, name: str) -> Capability | None:
         return next((c for c in self.capabilities if c.name == name), None)
+
+    def takes_temperature(self, temperature: float) -> Capability | None:
+        """Whether requests at `temperature` are answered, as asked; None when nobody asked."""
+        return self.capability(f"temperature_{temperature:g}")
+
+    @property
+    def probe_temperature(self) -> float:
+        """The lowest temperature that the server is known to take: 0 unless it refused that."""
+        refused = self.takes_temperature(0.0)
+        return 1.0 if refused is not None and refused.value is False else 0.0
 
 
 class StabilityFacts(Frozen):

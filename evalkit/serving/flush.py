@@ -6,12 +6,18 @@ import asyncio
 
 from evalkit.checklist.schema import Endpoint
 from evalkit.limits import FLUSH_S
+from evalkit.secrets import Secret
 from evalkit.serving.control import Control, base_url
+from evalkit.serving.engines import ENGINES, engine_of
+from evalkit.serving.engines.base import Flush
 from evalkit.serving.facts import EndpointFacts
 from evalkit.serving.keys import resolve_key
+from evalkit.serving.pages import Reply
 from evalkit.timing.facts import CacheState
 
 _TRIES = 5
+#: requests are still running; no such route
+_BUSY, _ABSENT = 400, 404
 
 
 async def flush(label: str, endpoint: Endpoint, facts: EndpointFacts | None = None) -> CacheState:
@@ -20,22 +26,36 @@ async def flush(label: str, endpoint: Endpoint, facts: EndpointFacts | None = No
     Raises:
         UsageError: a variable named for a key is not set.
     """
-    engine = facts.engine if facts else None
+    name = facts.engine if facts else None
     address = endpoint.endpoint or (facts.endpoint if facts else None)
-    if address is None or engine not in ("sglang", "vllm", None):
-        return CacheState(mode=label, method="none", detail=f"{engine or 'this server'} has no cache flush")
+    ways = [engine_of(name).flush] if name else [engine.flush for engine in ENGINES.values()]
+    routes = [way for way in ways if way is not None]
+    if address is None or not routes:
+        return CacheState(mode=label, method="none", detail=f"{name or 'this server'} has no cache flush")
     key = resolve_key(endpoint.admin_key_env) or resolve_key(endpoint.api_key_env)
-    path = "/reset_prefix_cache" if engine == "vllm" else "/flush_cache?timeout=30"
+    said: list[str] = []
     async with Control(base_url(address)) as control:
-        for _ in range(_TRIES):
-            reply = await control.post(path, key=key, total_s=FLUSH_S)
+        for way in routes:
+            reply = await _post(control, way.path, key)
             if reply.ok:
                 return CacheState(mode=label, method="flush", detail="the server emptied its cache")
-            if reply.status != 400:  # 400: requests are still running
+            said.append(_why(reply, way))
+            if reply.status != _ABSENT:
                 break
-            await asyncio.sleep(1)
+    return CacheState(mode=label, method="none", detail=f"not flushed: {said[0]}")
+
+
+async def _post(control: Control, path: str, key: Secret | None) -> Reply:
+    for tried in range(1, _TRIES + 1):
+        reply = await control.post(path, key=key, total_s=FLUSH_S)
+        if reply.status != _BUSY or tried == _TRIES:
+            break
+        await asyncio.sleep(1)
+    return reply
+
+
+def _why(reply: Reply, way: Flush) -> str:
     message = reply.error.message if reply.error else "no answer"
-    hint = "; name the admin key's variable in admin_key_env" if reply.error and reply.error.kind == "auth" else ""
-    if engine == "vllm" and reply.status == 404:
-        hint = "; vLLM has this route only when started with VLLM_SERVER_DEV_MODE=1"
-    return CacheState(mode=label, method="none", detail=f"not flushed: {message}{hint}")
+    if reply.error and reply.error.kind == "auth":
+        return f"{message}; name the admin key's variable in admin_key_env"
+    return f"{message}; {way.absent}" if reply.status == _ABSENT and way.absent else message

@@ -108,6 +108,10 @@ def _blocks_or_runs(middle: Sequence[int]) -> Observation:
     return Observation("runs", f"runs of {smallest} to {largest} tokens, mean {sum(middle) / len(middle):.1f}")
 
 
+#: token deltas where the server counts, what their pattern says, and the reply
+Seen = tuple[TokenDeltas | None, Observation, Exchange]
+
+
 @dataclass(frozen=True)
 class Reconciled:
     mode: str | None
@@ -137,15 +141,18 @@ async def observe(
     extra_body: dict[str, Any] | None = None,
     lengths: Sequence[int] = (256, 1024),
     native: bool = False,
-) -> tuple[TokenDeltas | None, Observation, Exchange]:
+) -> Seen:
     """Streams the prompt, and once more with a longer reply when the first was too short for its blocks.
 
     `native`: where the chat stream does not tell, SGLang's `/generate` is asked, which counts on every event.
     """
-    best: tuple[TokenDeltas | None, Observation, Exchange] | None = None
+    best: Seen | None = None
     for tokens in lengths:
         request = ChatRequest(
-            messages=({"role": "user", "content": PROMPT},), max_tokens=tokens, extra_body=extra_body or {}
+            messages=({"role": "user", "content": PROMPT},),
+            max_tokens=tokens,
+            temperature=target.probe_temperature,
+            extra_body=extra_body or {},
         )
         exchange = await client.chat(target, request)
         best = _seen(exchange, stream_interval)
@@ -180,7 +187,7 @@ async def _by_generate(target: Target) -> tuple[TokenDeltas | None, Observation]
     return kept, replace(seen, why=f"{seen.why}, on /generate")
 
 
-def _seen(exchange: Exchange, stream_interval: int | None) -> tuple[TokenDeltas | None, Observation, Exchange]:
+def _seen(exchange: Exchange, stream_interval: int | None) -> Seen:
     if not exchange.ok:
         what = exchange.error.message if exchange.error else "no reply"
         return None, Observation(None, f"the probe's request failed: {what}"), exchange

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,14 +15,14 @@ from evalkit.errors import UsageError
 from evalkit.findings import KnownBy
 from evalkit.limits import CONTROL, GENERATION, ControlLimits, Limits
 from evalkit.secrets import redact
-from evalkit.serving import capabilities, contradictions, declared, metrics, place, redaction
+from evalkit.serving import capabilities, contradictions, metrics, place, redaction
 from evalkit.serving import observe as observing
-from evalkit.serving.context_memory import memory_gib
 from evalkit.serving.control import Control, base_url
-from evalkit.serving.declared import OWN_CODE
-from evalkit.serving.engines import Answers, ask, cards
+from evalkit.serving.engines import ask, engine_of
+from evalkit.serving.engines.base import commit_of
 from evalkit.serving.facts import EndpointFacts, ServerContext
 from evalkit.serving.keys import resolve_key
+from evalkit.serving.pages import Answers
 from evalkit.text import one_line
 
 #: start arguments that tell servers of another machine apart
@@ -34,8 +35,6 @@ _IDENTITY = (
     "speculative_algorithm",
     "json_model_override_args",
 )
-#: engines that take `ignore_eos` without a complaint
-_TAKES_IGNORE_EOS = ("sglang", "vllm")
 
 
 def _utc() -> datetime:
@@ -49,13 +48,15 @@ async def probe(
     client: ChatClient | None,
     observe: bool = True,
     ask_capabilities: bool = False,
+    temperature: float = 0.0,
     now: Callable[[], datetime] = _utc,
     limits: ControlLimits = CONTROL,
     generation: Limits = GENERATION,
 ) -> EndpointFacts:
     """Probes `endpoint`. Never raises for what a server does; with `client`, streams one prompt to see the mode.
 
-    `ask_capabilities` sends a few more short requests (tool call, JSON schema, `ignore_eos`, logprobs).
+    `ask_capabilities` sends a few more short requests (tools, JSON schema, `ignore_eos`, logprobs, seed), and one at
+    `temperature`, which later requests will have.
 
     Raises:
         UsageError: a variable named for a key is not set, or the address is malformed.
@@ -79,7 +80,7 @@ async def probe(
             facts = await _look(facts, target_for(label, endpoint, facts, generation), client, control)
         if facts.reachable and ask_capabilities and client is not None:
             target = target_for(label, endpoint, facts, generation)
-            found = await capabilities.ask(client, target, facts)
+            found = await capabilities.ask(client, target, facts, temperature=temperature)
             facts = facts.model_copy(update={"capabilities": capabilities.merge(facts.capabilities, found)})
     return contradictions.noted(facts)
 
@@ -100,6 +101,7 @@ def target_for(label: str, endpoint: Endpoint, facts: EndpointFacts | None, limi
         model=endpoint.model or served,
         api_key=resolve_key(endpoint.api_key_env),
         limits=limits,
+        probe_temperature=facts.probe_temperature if facts else 0.0,
     )
 
 
@@ -117,12 +119,13 @@ async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers,
             probed_at=when,
         )
     where = await place.find(base)
-    settings = _settings(answers)
-    info, about, listed = answers.info, answers.model_info, cards(answers.models)
+    engine = engine_of(answers.engine)
+    settings = engine.settings(answers)
+    info, about, listed = answers.info, answers.model_info, answers.cards
     served = tuple(name for card in listed[:20] if (name := redaction.text_of(card.get("id"))))
     card = next((c for c in listed if c.get("id") == endpoint.model), listed[0] if listed else {})
     counters = metrics.counters(answers.metrics) if answers.metrics is not None else None
-    said = _declared(answers, settings, counters)
+    said = engine.declared(answers, settings, counters)
     architectures = _texts(about.get("architectures"))
     version = answers.version
     return EndpointFacts(
@@ -133,9 +136,8 @@ async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers,
         error_kind=problem.kind if problem else None,
         engine=answers.engine,
         engine_version=version,
-        # a model's own code is no engine that is released
-        release="unknown" if answers.engine == OWN_CODE else declared.release(version, settings),
-        gateway=answers.gateway or ("sglang-router" if answers.router else None),
+        release=engine.release(version, settings),
+        gateway=answers.gateway,
         model=endpoint.model or redaction.text_of(about.get("served_model_name")) or (served[0] if served else None),
         served_models=served,
         model_path=_model_path(info, about, card),
@@ -145,11 +147,11 @@ async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers,
         declared_mode=said.mode,
         declared_why=said.why,
         block_loop=said.block_loop,
-        block_size=declared.block_size(settings, architectures),
+        block_size=engine.block_size(settings, architectures),
         known_by=KnownBy.DECLARED if said.mode else None,
         context=_context(info, card, settings),
-        memory_gib=memory_gib(info),
-        capabilities=capabilities.declared(answers.engine, settings, said.mode),
+        memory_gib=engine.memory_gib(info),
+        capabilities=engine.capabilities(settings, said.mode),
         settings=settings,
         process=_process(info, settings, counters, where),
         place=where.where,
@@ -164,40 +166,6 @@ async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers,
 
 def _texts(value: object) -> tuple[str, ...]:
     return tuple(t for v in value[:8] if (t := redaction.text_of(v))) if isinstance(value, list) else ()
-
-
-def _settings(answers: Answers) -> dict[str, Any]:
-    if answers.engine == "sglang":
-        kept = redaction.settings(answers.info)
-        for name in ("tool_call_parser", "reasoning_parser"):
-            if name not in kept and name in answers.model_info:
-                kept[name] = redaction.scalar(answers.model_info[name])
-        return kept
-    if answers.engine == OWN_CODE:
-        return redaction.settings(answers.info, redaction.OWN_CODE)
-    if answers.engine != "vllm":
-        return {}
-    shown: dict[str, Any] = {**metrics.vllm_cache(answers.metrics or "")}
-    config = answers.info.get("vllm_config")
-    if isinstance(config, dict):
-        shown.update({n: bool(config.get(n)) for n in ("diffusion_config", "speculative_config")})
-        model = config.get("model_config")
-        if isinstance(model, dict):
-            shown.update({n: redaction.scalar(model.get(n)) for n in ("dtype", "quantization", "max_model_len")})
-            if isinstance(shown["dtype"], str):
-                shown["dtype"] = shown["dtype"].removeprefix("torch.")  # SGLang says it without
-    return shown
-
-
-def _declared(answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> declared.Declared:
-    if answers.engine == "sglang":
-        return declared.sglang(settings)
-    if answers.engine == "vllm":
-        return declared.vllm(settings, counters)
-    if answers.engine == OWN_CODE:
-        return declared.own_code(answers.info)
-    name = answers.engine or answers.gateway or "this server"
-    return declared.Declared(None, f"{name} does not say how it decodes")
 
 
 def _model_path(info: Mapping[str, Any], about: Mapping[str, Any], card: Mapping[str, Any]) -> str | None:
@@ -256,7 +224,7 @@ def _provenance(
     endpoint: Endpoint, version: str | None, settings: Mapping[str, Any], info: Mapping[str, Any]
 ) -> dict[str, str]:
     told: dict[str, str] = {}
-    sha = declared.commit(version)
+    sha = commit_of(version)
     if sha:
         told["commit"] = sha
     if settings.get("adapters"):
@@ -280,13 +248,20 @@ def _provenance(
 
 async def _look(facts: EndpointFacts, target: Target, client: ChatClient, control: Control) -> EndpointFacts:
     interval = facts.settings.get("stream_interval")
-    extra: dict[str, Any] = {"ignore_eos": True} if facts.engine in _TAKES_IGNORE_EOS else {}
-    if facts.engine == "vllm" and facts.declared_mode == "diffusion":
-        extra = {"temperature": 1.0}  # vLLM refuses any other for diffusion
-    deltas, seen, exchange = await observing.observe(
-        client, target, stream_interval=interval if isinstance(interval, int) else None, extra_body=extra,
-        native=facts.engine == "sglang",
-    )  # fmt: skip
+    engine = engine_of(facts.engine)
+    extra: dict[str, Any] = {"ignore_eos": True} if engine.takes_ignore_eos else {}
+
+    async def stream(target: Target) -> observing.Seen:
+        return await observing.observe(
+            client, target, stream_interval=interval if isinstance(interval, int) else None, extra_body=extra,
+            native=engine.native_counts,
+        )  # fmt: skip
+
+    deltas, seen, exchange = await stream(target)
+    takes = capabilities.temperature(exchange, 0.0)
+    if takes and takes[0].value is False:
+        deltas, seen, exchange = await stream(replace(target, probe_temperature=1.0))
+        takes += capabilities.temperature(exchange, 1.0)
     result = observing.reconcile(facts.declared_mode, seen)
     page = await control.get_text("/metrics") if facts.counters_before else None
     known = facts.known_by or (KnownBy.INFERRED if result.mode else None)
@@ -299,7 +274,7 @@ async def _look(facts: EndpointFacts, target: Target, client: ChatClient, contro
             or facts.block_size,
             "known_by": KnownBy.OBSERVED if result.mode and result.mode == facts.declared_mode else known,
             "counters_after": metrics.counters(page.text) if page and page.ok else {},
-            "capabilities": capabilities.merge(facts.capabilities, capabilities.observed(exchange)),
+            "capabilities": capabilities.merge(facts.capabilities, (*takes, *capabilities.observed(exchange))),
             "rate_limits": {**facts.rate_limits, **_rate_limits(exchange)},
             "gateway": facts.gateway,
         }

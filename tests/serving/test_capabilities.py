@@ -8,7 +8,8 @@ import pytest
 
 from evalkit.client.types import ChatRequest, Exchange, ExchangeError, Target, ToolCall
 from evalkit.reference import ReferenceServer, Script
-from evalkit.serving.capabilities import ask, declared, merge
+from evalkit.serving.capabilities import ask, merge, temperature
+from evalkit.serving.engines import engine_of
 from evalkit.serving.facts import EndpointFacts, ServerContext
 
 
@@ -48,19 +49,53 @@ def test_a_diffusion_server_is_never_sent_a_schema_which_it_would_hang_on():
     assert "json_schema" not in found
     assert not [request for request in client.sent if request.response_format]
     (known,) = [
-        c for c in declared("sglang", {"dllm_algorithm": "LowConfidence"}, "diffusion") if c.name == "json_schema"
+        c
+        for c in engine_of("sglang").capabilities({"dllm_algorithm": "LowConfidence"}, "diffusion")
+        if c.name == "json_schema"
     ]
     assert known.value is None
     assert "not asked" in known.detail
 
 
-def test_diffusion_of_vllm_is_asked_at_the_only_temperature_that_it_takes():
-    client = Client()
-    asked(client, facts("vllm", "diffusion"))
+ONLY_ONE = "diffusion requests must use temperature 1.0 and no seed"
+
+
+def test_questions_are_asked_at_the_lowest_temperature_that_the_server_took():
+    zero = temperature(refused(400, ONLY_ONE).reply, 0.0)
+    client, picky = Client(), facts("vllm", "diffusion").model_copy(update={"capabilities": zero})
+    target = Target(label="m", base_url="http://h", model="m", probe_temperature=picky.probe_temperature)
+    asyncio.run(ask(client, target, picky))
     assert {request.temperature for request in client.sent} == {1.0}
     other = Client()
-    asked(other, facts("vllm"))
+    asked(other, facts("vllm", "diffusion"))
     assert {request.temperature for request in other.sent} == {0.0}
+
+
+@pytest.mark.parametrize(
+    ("client", "value"),
+    [
+        (Client(), True),
+        (refused(400, ONLY_ONE), False),
+        (refused(422, "Temperature: 0 (greedy) or 1"), False),
+        (refused(400, "the prompt is too long"), None),
+        (refused(500, "temperature sensor on fire"), None),
+        (refused(None, "late"), None),
+    ],
+)
+def test_a_refused_temperature_is_one_that_the_refusal_names(client, value):
+    found = {c.name: c.value for c in temperature(client.reply, 0.7)}
+    assert found == ({} if value is None else {"temperature_0.7": value})
+
+
+def test_the_temperature_of_later_requests_and_a_seed_are_asked_once():
+    client = Client()
+    target = Target(label="m", base_url="http://h", model="m")
+    found = {c.name: c.value for c in asyncio.run(ask(client, target, facts(), temperature=0.7))}
+    assert [request.temperature for request in client.sent].count(0.7) == 1
+    assert [request.seed for request in client.sent if request.seed is not None] == [1]
+    assert found["temperature_0.7"] is True
+    assert found["seed"] is True
+    assert asked(refused(400, ONLY_ONE), facts())["seed"].value is False
 
 
 def test_no_server_that_runs_on_for_ever_is_asked_for_more_than_its_window():
@@ -94,7 +129,7 @@ def test_a_reply_is_read_for_what_it_shows_and_no_more(client, values):
 
 
 def test_what_could_not_be_told_does_not_replace_what_was_declared():
-    said = declared("sglang", {"tool_call_parser": "qwen"}, None)
+    said = engine_of("sglang").capabilities({"tool_call_parser": "qwen"}, None)
     found = asked(Client(), facts())
     both = {c.name: c for c in merge(said, tuple(found.values()))}
     assert both["tool_calls"].value is True

@@ -59,7 +59,20 @@ def conflicts(checklist: Checklist, *ends: EndpointFacts, **work):
         (asked(), served(capabilities=can(tool_calls=False)), {"tools": True}, True, "tool calls are not parsed"),
         (asked(), served(declared_mode=DIFF), {}, True, "declares diffusion"),
         (asked(), served(declared_mode="speculative"), {}, True, "declares speculative"),
-        (asked(DIFF), served(DIFF, engine="vllm"), {}, True, "temperature 1.0 only"),
+        (
+            asked(DIFF),
+            served(DIFF, engine="vllm", capabilities=can(temperature_0=False, temperature_1=True)),
+            {},
+            True,
+            "temperature 0 is asked, the server refuses it",
+        ),
+        (
+            asked(request={"extra_body": {"seed": 7}}),
+            served(capabilities=can(seed=False)),
+            {},
+            True,
+            "a seed is asked",
+        ),
         (asked(), served(engine="remote-code"), {}, True, "no timing reference"),
         (
             Checklist.model_validate({"modes": {AR: {"endpoint": "http://h:1", "model": "mine"}}}),
@@ -90,12 +103,28 @@ def test_all_conflicts_are_named_at_once():
         declared_mode=DIFF,
         engine="vllm",
         served_models=("x",),
-        capabilities=can(max_running_requests=1, tool_calls=False),
+        capabilities=can(max_running_requests=1, tool_calls=False, temperature_0=False),
     )
     checklist = Checklist.model_validate(
         {"modes": {AR: {"endpoint": "http://h:1", "model": "m"}}, "items": {"modes": {"concurrency": [8]}}}
     )
     assert len(conflicts(checklist, facts, tokens=9000, least=9000, tools=True)) == 6
+
+
+def test_diffusion_of_vllm_at_temperature_0_is_no_conflict_unless_the_server_refused_it():
+    assert conflicts(asked(DIFF), served(DIFF, engine="vllm")) == []
+    assert conflicts(asked(DIFF), served(DIFF, engine="vllm", capabilities=can(temperature_0=True))) == []
+    one = asked(DIFF, request={"temperature": 1.0})
+    assert conflicts(one, served(DIFF, engine="vllm", capabilities=can(temperature_0=False))) == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "flag"), [("sglang", "--max-running-requests 4"), ("vllm", "--max-num-seqs 4"), (None, "a higher limit")]
+)
+def test_the_remedy_names_the_flag_of_the_engine(engine, flag):
+    checklist = asked(items={"modes": {"concurrency": [4]}})
+    (found,) = conflicts(checklist, served(engine=engine, capabilities=can(max_running_requests=1)))
+    assert flag in found.remedy
 
 
 def test_two_labels_of_one_process_are_one_mode():

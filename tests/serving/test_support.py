@@ -9,7 +9,7 @@ from datetime import date
 import pytest
 
 from evalkit.modes import Mode
-from evalkit.serving.declared import FORK_DIFFUSION, FORK_SELF_SPECULATION, UPSTREAM_DIFFUSION, sglang
+from evalkit.serving.engines.sglang import FORK_DIFFUSION, FORK_SELF_SPECULATION, UPSTREAM_DIFFUSION, declared
 from evalkit.serving.support import matrix, recipe_for, recipes, rows_for
 
 MODES = [mode.value for mode in Mode]
@@ -67,7 +67,7 @@ def test_what_a_recipe_starts_declares_the_mode_that_it_is_for(name, mode, block
 
     override = after("--json-model-override-args") or ""
     settings = {"dllm_algorithm": after("--dllm-algorithm"), "speculative_algorithm": None}
-    said = sglang({**settings, **({"ar_mode": True} if "ar_mode" in override else {})})
+    said = declared({**settings, **({"ar_mode": True} if "ar_mode" in override else {})})
     assert (said.mode, said.block_loop) == (mode, block_loop)
     known = FORK_DIFFUSION | FORK_SELF_SPECULATION | UPSTREAM_DIFFUSION
     assert settings["dllm_algorithm"] in (None, *known)

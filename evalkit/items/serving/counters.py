@@ -7,14 +7,17 @@ from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.serving import checks
 from evalkit.modes import Mode, base_mode
-from evalkit.serving.declared import UPSTREAM_DIFFUSION
+from evalkit.serving.engines import engine_of
+from evalkit.serving.engines import names as engine_names
 from evalkit.serving.facts import EndpointFacts
-from evalkit.serving.metrics import DECODE_PASSES, PREFILL_PASSES
 
-_TOKENS = ("sglang:generation_tokens_total", "vllm:generation_tokens_total")
-_VERIFY = ("sglang:spec_verify_calls_total", "vllm:spec_decode_num_drafts_total")
-_STEPS = ("vllm:diffusion_num_denoising_steps_total",)
-_COMMITTED = ("vllm:diffusion_num_committed_tokens_total",)
+_NAMES = tuple(engine_names())
+_TOKENS = tuple(names.tokens for names in _NAMES if names.tokens)
+_VERIFY = tuple(names.verify for names in _NAMES if names.verify)
+_STEPS = tuple(names.steps for names in _NAMES if names.steps)
+_COMMITTED = tuple(names.committed for names in _NAMES if names.committed)
+_DECODE = tuple(names.decode_rounds for names in _NAMES if names.rounds)
+_PREFILL = tuple(names.prefill_rounds for names in _NAMES if names.rounds)
 #: fewer tokens say nothing
 _ENOUGH = 50
 #: at most this many tokens a pass mean that nothing is gained
@@ -43,7 +46,7 @@ def corroborated(facts: Facts, label: str, served: EndpointFacts) -> list[Findin
         text = f"{label}: its counters say too little: {tokens or 0:.0f} tokens while evalkit measured."
         return [check.finding(Status.INCONCLUSIVE, text, mode=label, known_by=KnownBy.OBSERVED, counts=False)]
     verify, steps = grew(*_VERIFY), grew(*_STEPS)
-    rounds = (grew(DECODE_PASSES) or 0.0, grew(PREFILL_PASSES) or 0.0)
+    rounds = (grew(*_DECODE) or 0.0, grew(*_PREFILL) or 0.0)
     status, said = _judged(served, tokens, verify, (steps, grew(*_COMMITTED)), rounds)
     received = _received(facts, label)
     if status is Status.PASS and (slow := _one_a_round(facts, label, served, tokens, sum(rounds))):
@@ -68,7 +71,7 @@ def _judged(
     rounds: tuple[float, float],
 ) -> _Judged:
     mode = served.declared_mode or served.observed_mode
-    if mode in _SPECULATIVE and not served.settings.get("dllm_algorithm"):
+    if mode in _SPECULATIVE and engine_of(served.engine).drafts_counted(served.settings):
         return _drafting(tokens, verify)
     if mode == Mode.AUTOREGRESSIVE.value:
         return _autoregressive(served, verify, steps[0], rounds)
@@ -86,7 +89,7 @@ def _judged(
 
 def _one_a_round(facts: Facts, label: str, served: EndpointFacts, tokens: float, rounds: float) -> str | None:
     """Words where a round of upstream's diffusion loop brings at most one token; rounds of prompts are estimated."""
-    if served.settings.get("dllm_algorithm") not in UPSTREAM_DIFFUSION or served.settings.get("dllm_fdfo") is not True:
+    if not engine_of(served.engine).round_is_forward(served.settings):
         return None  # elsewhere a block is one pass
     sent = [s.exchange for s in facts.timed if s.mode == label] + [a.exchange for a in facts.answers if a.mode == label]
     replied = sum(e.completion_tokens or 0 for e in sent)

@@ -13,7 +13,7 @@ from evalkit.run.preflight import Work, preflight
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.secrets import redact
 from evalkit.serving import counters
-from evalkit.serving.declared import OWN_CODE
+from evalkit.serving.engines import engine_of
 from evalkit.serving.facts import Afterwards, Counters, EndpointFacts, Identity, Preflight
 from evalkit.serving.probe import probe, target_for
 from evalkit.serving.stability import IDLE_S
@@ -28,7 +28,8 @@ async def probe_servers(run: Recorder, sitting: Sitting) -> None:
         try:
             facts = await probe(
                 label, endpoint, client=sitting.client, ask_capabilities=run.wanted("serving"),
-                limits=limits.control(), generation=limits.generation(),
+                temperature=run.checklist.request.temperature, limits=limits.control(),
+                generation=limits.generation(),
             )  # fmt: skip
         except UsageError as error:
             facts = _unusable(label, endpoint, error)
@@ -85,7 +86,8 @@ def timing_references(run: Recorder, sitting: Sitting) -> dict[str, Target]:
     """The targets whose times mean something: a model's own code is asked for quality alone."""
     known = run.facts.endpoints
     keeps = run.setup.keep_going
-    return {label: t for label, t in sitting.targets.items() if keeps or known[label].engine != OWN_CODE}
+    targets = sitting.targets.items()
+    return {label: t for label, t in targets if keeps or engine_of(known[label].engine).timing_reference}
 
 
 def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:

@@ -1,56 +1,12 @@
+"""Which mode a stream shows by its token deltas."""
+
 from __future__ import annotations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.serving import declared
 from evalkit.serving.observe import classify, reconcile
-
-
-@pytest.mark.parametrize(
-    ("settings", "mode", "block_loop"),
-    [
-        ({"dllm_algorithm": "FastDiffuser", "ar_mode": True}, "autoregressive", True),
-        ({"dllm_algorithm": "LinearSpec", "ar_mode": True}, "autoregressive", True),
-        ({"dllm_algorithm": "LinearSpec"}, "self-speculation", False),
-        ({"dllm_algorithm": "FastDiffuser", "ar_mode": False}, "diffusion", False),
-        ({"dllm_algorithm": "LearnedSampler"}, "diffusion", False),
-        ({"dllm_algorithm": "LowConfidence"}, "diffusion", False),
-        ({"dllm_algorithm": "JointThreshold"}, "diffusion", False),
-        ({"dllm_algorithm": "JointThresholdInDel"}, "diffusion", False),
-        ({"dllm_algorithm": "Gemma4Renoise", "speculative_algorithm": "EAGLE"}, "diffusion", False),
-        ({"dllm_algorithm": None, "speculative_algorithm": "NGRAM"}, "speculative", False),
-        ({"dllm_algorithm": None, "speculative_algorithm": None}, "autoregressive", False),
-        ({"dllm_algorithm": "SomethingNew"}, None, False),
-        ({}, None, False),
-    ],
-)
-def test_the_decision_table_of_sglang(settings, mode, block_loop):
-    said = declared.sglang(settings)
-    assert (said.mode, said.block_loop) == (mode, block_loop)
-    assert said.why
-
-
-@pytest.mark.parametrize(
-    ("version", "settings", "kind"),
-    [
-        ("0.5.23", {}, "release"),
-        ("0.32.0+cpu", {}, "release"),
-        ("0.5.6.post2", {}, "release"),
-        ("0.5.24rc1", {}, "pre-release"),
-        ("0.5.24.dev12+g1a2b3c4", {}, "pre-release"),
-        ("0.0.0.dev1+g23472a0", {}, "fork"),
-        ("0.5.23", {"dllm_algorithm": "LinearSpec"}, "fork"),
-        (None, {}, "unknown"),
-    ],
-)
-def test_the_kind_of_a_build(version, settings, kind):
-    assert declared.release(version, settings) == kind
-
-
-def test_the_commit_is_read_from_the_version():
-    assert declared.commit("0.0.0.dev1+g23472a0") == "23472a0"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,57 @@
+"""A model's own remote code behind a small server (`owned_by: remote-code`): /server_info names the decoding mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from evalkit.findings import KnownBy
+from evalkit.modes import Mode
+from evalkit.serving.engines.base import Declared, Engine, Release
+from evalkit.serving.facts import Capability
+from evalkit.serving.pages import Answers, Pages
+from evalkit.serving.redaction import flat, text_of
+
+KEPT = ("block_size", "threshold", "dtype", "quantization", "context_length", "max_running_requests", "call")
+
+
+class OwnCode(Engine):
+    name = "remote-code"
+    title = "the model's own code"
+    owners = ("remote-code",)
+    timing_reference = False  # a reference implementation: any mode would look fast against it
+
+    async def detect(self, pages: Pages, answers: Answers) -> bool:
+        if answers.owner not in self.owners:
+            return False
+        answers.info = (await pages.get_json("/server_info")).page
+        answers.model_info = (await pages.get_json("/model_info")).page
+        answers.version = text_of(answers.info.get("version"))
+        return True
+
+    def settings(self, answers: Answers) -> dict[str, Any]:
+        return flat(answers.info, KEPT)
+
+    def declared(self, answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> Declared:
+        del settings, counters
+        mode = answers.info.get("decoding_mode")
+        if isinstance(mode, str) and mode in {known.value for known in Mode}:
+            return Declared(mode, "the model's own code decodes in this mode")
+        return Declared(None, "the server names no decoding mode that evalkit knows")
+
+    def release(self, version: str | None, settings: Mapping[str, Any]) -> Release:
+        """A model's own code is no engine that is released."""
+        del version, settings
+        return "unknown"
+
+    def capabilities(self, settings: Mapping[str, Any], mode: str | None) -> tuple[Capability, ...]:
+        del mode
+        none = "the model's own code parses none"
+        found = [Capability(name="tool_calls", value=False, known_by=KnownBy.DECLARED, detail=none)]
+        limit = settings.get("max_running_requests")
+        if limit is not None:
+            found.append(Capability(name="max_running_requests", value=limit, known_by=KnownBy.DECLARED))
+        return tuple(found)
+
+
+ENGINE = OwnCode()
