@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from evalkit.errors import RunFolderError
 from evalkit.findings import Frozen, ItemId
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts
@@ -16,6 +19,7 @@ from evalkit.serving.facts import (
     Preflight,
     StabilityFacts,
 )
+from evalkit.text import one_line
 from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, TimedSample, WarmUp
 
 
@@ -102,6 +106,23 @@ class Facts(Frozen):
     afterwards: tuple[Afterwards, ...] = ()
     errors: tuple[CollectError, ...] = ()
     skipped: tuple[SkippedItem, ...] = ()
+
+    @property
+    def as_of(self) -> datetime:
+        """The moment a run ended, or began when it did not; UTC: a stored run is decided as of then.
+
+        Raises:
+            RunFolderError: the run has no date.
+        """
+        stamp = self.end.finished_at if self.end else self.start.started_at
+        try:
+            moment = datetime.fromisoformat(stamp)
+        except ValueError:
+            raise RunFolderError(
+                f"the run's date cannot be read: {one_line(stamp, limit=40)!r}",
+                hint="run again: the journal is damaged",
+            ) from None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @property
     def candidate(self) -> CandidateFacts | None:

@@ -143,7 +143,8 @@ def _keeper(evidence_dir: Path | None, source: Source) -> Keep:
     def keep(name: str, content: bytes) -> str | None:
         if evidence_dir is None:
             return None
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", source.model).strip("-.")[-80:] or "model"
+        shown = Path(source.model).absolute().name if source.kind == "folder" else source.model
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", shown).strip("-.")[-80:] or "model"
         tag = hashlib.sha256(f"{source.model}{source.revision}".encode("utf-8", "replace")).hexdigest()[:8]
         folder = evidence_dir / "hub" / f"{slug}-{tag}"
         make_private(folder)

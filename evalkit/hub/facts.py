@@ -90,7 +90,7 @@ class CandidateFacts(Frozen):
     bases: tuple[BaseModelFacts, ...] = ()
     #: the repository is gated and its files were not open to this account; the card's fields come from the Hub's API
     access_denied: bool = False
-    #: what was asked for, when `model` differs from it: the path of a snapshot, or an id that was renamed
+    #: what was asked for, when `model` differs from it: a path as the checklist writes it, or an id that was renamed
     asked: str | None = None
     library_name: str | None = None
     pipeline_tag: str | None = None

@@ -130,10 +130,9 @@ def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flag
     from evalkit.report.document.build import build
     from evalkit.report.formats import terminal
     from evalkit.report.formats.write import to_json, write_all
-    from evalkit.stored.again import as_of
     from evalkit.verdict.decide import decide
 
-    decision = decide(loaded.checklist, facts, as_of(facts), strict=facts.start.strict)
+    decision = decide(loaded.checklist, facts, facts.as_of, strict=facts.start.strict)
     document = build(loaded.checklist, facts, decision, report_only=flags.report_only)
     written = write_all(folder.path, document)
     if flags.as_json:

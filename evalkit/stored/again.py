@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import RunFolderError
 from evalkit.facts import Facts
 from evalkit.report.document.build import build
 from evalkit.stored.open import open_source
-from evalkit.text import one_line
 
 
 def document_of(
@@ -32,7 +29,7 @@ def document_of(
     source = open_source(path)
     facts, told = regraded(source, regrade, allow_exec=allow_exec) if regrade else (source.facts(), [])
     loaded = source.checklist()
-    decision = decide(loaded.checklist, facts, as_of(facts), strict=strict(facts))
+    decision = decide(loaded.checklist, facts, facts.as_of, strict=strict(facts))
     redacted = redact_prompts or source.redacted
     document = build(
         loaded.checklist, facts, decision, redact_prompts=redacted, report_only="--report-only" in facts.start.argv
@@ -50,22 +47,6 @@ def workflow_lines(path: Path, document: dict[str, Any], file: str) -> list[str]
 def strict(facts: Facts) -> bool:
     """Whether the run was asked to count warnings as failures."""
     return facts.start.strict
-
-
-def as_of(facts: Facts) -> datetime:
-    """The moment a run ended, or began when it did not; UTC.
-
-    Raises:
-        RunFolderError: the run is dated by no date.
-    """
-    stamp = facts.end.finished_at if facts.end else facts.start.started_at
-    try:
-        moment = datetime.fromisoformat(stamp)
-    except ValueError:
-        raise RunFolderError(
-            f"the run's date cannot be read: {one_line(stamp, limit=40)!r}", hint="run again: the journal is damaged"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def render_as(name: str, doc: dict[str, Any]) -> str:

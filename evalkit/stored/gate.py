@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime, timedelta
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from evalkit.errors import RunFolderError, UsageError
@@ -11,8 +13,9 @@ from evalkit.stored.again import strict as asked_strictly
 from evalkit.stored.changes import changes
 
 if TYPE_CHECKING:
-    from evalkit.checklist.schema import Checklist, LoadedChecklist
+    from evalkit.checklist.schema import LoadedChecklist
     from evalkit.facts import Facts
+    from evalkit.hub.facts import CandidateFacts
     from evalkit.stored.open import Source
     from evalkit.verdict.results import Decision
 
@@ -63,7 +66,7 @@ def gate(
     used = checklist or stored
     differing = changes(stored.checklist, used.checklist)
     doubts = [f"changed: {problem}" for problem in problems]
-    doubts += distrust(facts, now, max_age=max_age, revision=revision, checklist=used.checklist)
+    doubts += distrust(facts, now, max_age=max_age, revision=revision, checklist=used)
     looser = [change for change in differing if change.looser]
     if looser and not accept_changed_checklist:
         doubts.append(
@@ -90,7 +93,7 @@ def _notes(source: Source, decision: Decision) -> tuple[str, ...]:
 
 
 def distrust(
-    facts: Facts, now: datetime, *, max_age: timedelta, revision: str | None, checklist: Checklist
+    facts: Facts, now: datetime, *, max_age: timedelta, revision: str | None, checklist: LoadedChecklist
 ) -> list[str]:
     """Why a run says nothing here and now, whatever it decided."""
     doubts = []
@@ -100,16 +103,38 @@ def distrust(
         doubts.append("the run did not finish: resume it with evalkit run --resume")
     doubts += _age(facts, now, max_age)
     candidate = facts.candidate
-    commit = candidate.revision if candidate else None
-    if revision is not None and (commit is None or not _same_commit(commit, revision)):
-        doubts.append(f"the run evaluated commit {commit or 'unknown'}, not {revision}: run again at that commit")
-    asked = checklist.candidate
-    if asked is not None and candidate is not None and asked.model not in (candidate.model, candidate.asked):
+    commits = [name for name in (candidate.commit, candidate.revision) if name] if candidate else []
+    if revision is not None and not any(_same_commit(commit, revision) for commit in commits):
+        seen = commits[0] if commits else "unknown"
+        doubts.append(f"the run evaluated commit {seen}, not {revision}: run again at that commit")
+    asked = checklist.checklist.candidate
+    if asked is not None and candidate is not None and not same_candidate(asked.model, checklist.folder, candidate):
         doubts.append(f"the run evaluated {candidate.model}, the checklist asks for {asked.model}")
     return doubts
 
 
+def same_candidate(asked: str, folder: Path, read: CandidateFacts) -> bool:
+    """Whether the model that a checklist in `folder` asks for is the one that was read.
+
+    A local one is compared as it is written, as it lies beside the checklist, and, where a run has but the whole path
+    or a pack but the bare name of it, by what both have. What a folder contains is pinned by its content hash.
+    """
+    if asked in (read.model, read.asked):
+        return True
+    if read.kind == "hub":
+        return False
+    wanted, stored = PurePath(os.path.normpath(asked)), PurePath(os.path.normpath(read.asked or read.model))
+    if stored == wanted or os.path.normpath(folder / asked) in (os.path.normpath(read.model), str(stored)):
+        return True
+    if wanted.is_absolute():
+        return len(stored.parts) == 1 and stored.name == wanted.name
+    tail = tuple(part for part in wanted.parts if part != "..")
+    whole = stored.is_absolute() or read.asked is None
+    return whole and asked.startswith(".") and bool(tail) and stored.parts[-len(tail) :] == tail
+
+
 def _same_commit(commit: str, asked: str) -> bool:
+    commit, asked = commit.removeprefix("sha256:"), asked.removeprefix("sha256:")
     return commit == asked or (len(asked) >= 7 and commit.startswith(asked))
 
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import RunFolderError
 from evalkit.facts import Facts
-from evalkit.stored.redaction import hide, redacted, without_folders
+from evalkit.redaction import hide, redacted, without_folders
 from evalkit.text import strict_json
 
 if TYPE_CHECKING:
@@ -144,12 +144,10 @@ def _relative(path: str) -> str:
 
 def _decided_otherwise(checklist: Checklist, facts: Facts, bare: Checklist, kept: dict[str, Any]) -> list[str]:
     """Findings that come out otherwise without the texts: a redacted pack says so and the gate does not trust them."""
-    from evalkit.stored.again import as_of
     from evalkit.verdict.decide import decide
 
-    moment = as_of(facts)
     without = Facts.model_validate_json(json.dumps(kept))
-    before, after = decide(checklist, facts, moment), decide(bare, without, moment)
+    before, after = decide(checklist, facts, facts.as_of), decide(bare, without, facts.as_of)
     old, new = ([(f.id, f.mode, f.variant, f.status) for i in one.items for f in i.findings] for one in (before, after))
     differing = [one for one in old if one not in new] + [one for one in new if one not in old]
     return sorted({f"decide {name}{f' of {mode}' if mode else ''} again" for name, mode, _, _ in differing})

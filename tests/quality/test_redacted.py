@@ -11,7 +11,7 @@ from evalkit.items.quality.decide import decide
 from evalkit.quality.grading import answer
 from evalkit.quality.suite import facts_of
 from evalkit.quality.ties import divergences
-from evalkit.stored.redaction import redacted
+from evalkit.redaction import redacted
 from tests.quality.support import said, suite_file
 
 AR, DLM, SPEC = "autoregressive", "diffusion", "self-speculation"

@@ -25,7 +25,7 @@ from evalkit.client.types import Exchange
 from evalkit.reference import ReferenceProcess, Script
 from evalkit.report.document.build import build
 from evalkit.run.folder import RunFolder
-from evalkit.stored.again import as_of, document_of
+from evalkit.stored.again import document_of
 from evalkit.timing.facts import TimedSample
 from evalkit.verdict.decide import decide
 from tests.run.sittings import MODEL, command, write
@@ -187,7 +187,7 @@ def _quiet(folder: RunFolder) -> dict[str, Any]:
     )
     warmups = tuple(one.model_copy(update={"levelled": True, "last_e2e_ms": ()}) for one in facts.warmups)
     quiet = facts.model_copy(update={"timed": timed, "client_errors": errors, "warmups": warmups})
-    return build(loaded.checklist, quiet, decide(loaded.checklist, quiet, as_of(facts), strict=facts.start.strict))
+    return build(loaded.checklist, quiet, decide(loaded.checklist, quiet, facts.as_of, strict=facts.start.strict))
 
 
 def _at_leisure(sample: TimedSample) -> Exchange:

@@ -292,12 +292,11 @@ def test_a_run_in_a_folder_that_may_only_be_read_is_rendered_and_packed_elsewher
 def test_a_stored_run_is_rendered_again_to_the_same_bytes(stored, tmp_path) -> None:
     from evalkit.report.document.build import build
     from evalkit.report.formats.write import write_all
-    from evalkit.stored.again import as_of
     from evalkit.verdict.decide import decide
 
     run = stored("go")
     facts = RunFolder.open(run).facts()
-    written = write_all(run, build(DECIDING, facts, decide(DECIDING, facts, as_of(facts))))
+    written = write_all(run, build(DECIDING, facts, decide(DECIDING, facts, facts.as_of)))
     again = document_of(run)
     assert render_as("json", again) == written["report.json"].read_text()
     assert render_as("html", again) == written["report.html"].read_text()

@@ -75,7 +75,7 @@ def test_gate_report_and_compare_take_a_redacted_pack_and_say_what_it_cannot_do(
 
 
 def test_a_finding_that_would_be_decided_otherwise_is_carried_as_a_doubt(tmp_path, monkeypatch) -> None:
-    from evalkit.stored import redaction
+    from evalkit import redaction
 
     monkeypatch.setattr(redaction, "hide", lambda text, key: "")
     redacted = packed(tmp_path, run_facts(counted=False, cases=8, prompts=8))

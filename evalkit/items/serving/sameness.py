@@ -23,6 +23,11 @@ def family(architectures: tuple[str, ...]) -> frozenset[str]:
     return frozenset(_ARCH_TAIL.sub("", name) for name in architectures)
 
 
+def _is_id(name: str) -> bool:
+    """Whether a served name is an id of the Hub and no path of the server's machine."""
+    return name.count("/") == 1 and name[0] not in "/.~…" and not name.endswith("/")
+
+
 def _short(name: str) -> str:
     return _QUANT_TAIL.sub("", name.rstrip("/").rpartition("/")[2]).lower()
 
@@ -60,9 +65,11 @@ def _by_name(facts: Facts, candidate: CandidateFacts, served: EndpointFacts) -> 
         if told and want and re.fullmatch(r"[0-9a-f]{40}", told) and told != want:
             return Status.FAIL, f"serves revision {told[:8]}, the candidate is {want[:8]}"
         return Status.PASS, f"serves {name}"
-    if any(_short(name) == _short(variant.model) for variant in facts.variants if variant.model != candidate.model):
+    others = [v.model for v in facts.variants if v.kind != "folder" and _short(v.model) != _short(candidate.model)]
+    if any(_short(name) == _short(other) for other in others):
         return Status.FAIL, f"serves {name}, another variant than {candidate.model}"
-    if name.count("/") == 1 and not name.startswith("…") and _short(name) != _short(candidate.model):
+    # a folder has a name that somebody gave it: it cannot contradict the name of a repository
+    if candidate.kind != "folder" and _is_id(name) and _short(name) != _short(candidate.model):
         return Status.FAIL, f"serves {name}, the candidate is {candidate.model}"
     return Status.WARN, f"the served name {name or '(none)'} does not tell whether it is {candidate.model}"
 
@@ -74,7 +81,7 @@ def _difference(first: EndpointFacts, served: EndpointFacts) -> str | None:
     if ours and theirs and not ours & theirs:
         return f"architecture {', '.join(served.architectures)} against {', '.join(first.architectures)}"
     names = (first.model_path or "", served.model_path or "")
-    if all(n.count("/") == 1 and not n.startswith("…") for n in names) and names[0].lower() != names[1].lower():
+    if all(_is_id(n) for n in names) and names[0].lower() != names[1].lower():
         return f"model {names[1]} against {names[0]}"
     if first.revision and served.revision and first.revision != served.revision:
         return f"revision {served.revision} against {first.revision}"

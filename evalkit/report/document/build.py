@@ -7,10 +7,10 @@ same document. No clock, no environment.
 from __future__ import annotations
 
 import math
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from evalkit.findings import Finding
+from evalkit.redaction import bare_name, masked, without_texts
 from evalkit.report.document import modes as modes_part
 from evalkit.report.document import provenance, vendor
 from evalkit.report.document import quality as quality_part
@@ -33,10 +33,16 @@ def build(
     redact_prompts: bool = False,
     report_only: bool = False,
 ) -> dict[str, Any]:
-    """report.json of a run. With `redact_prompts` no text of a prompt or reply is in it.
+    """report.json of a run, rounded to six significant digits; a figure that is not finite is null.
 
-    Numbers are rounded to six significant digits; a figure that is not finite is null.
+    With `redact_prompts` the run is decided again from facts without texts, as of its end: whatever a finding, reason
+    or table quotes was never in what it was made from.
     """
+    if redact_prompts:
+        from evalkit.verdict.decide import decide
+
+        facts = without_texts(facts)
+        decision = decide(checklist, facts, facts.as_of, strict=decision.strict)
     modes = modes_part.modes(checklist, facts, decision)
     incumbent = modes_part.incumbent(checklist, facts)
     document = {
@@ -64,7 +70,7 @@ def build(
         "reasons": list(decision.reasons),
         "versus_incumbent": decision.incumbent,
         "next_steps": list(decision.next_steps),
-        "items": [_item(item, redact_prompts=redact_prompts) for item in decision.items],
+        "items": [_item(item) for item in decision.items],
         "baseline": checklist.baseline.model_dump(mode="json"),
         "decided_at_concurrency": checklist.items.modes.level,
         "modes": modes,
@@ -86,14 +92,15 @@ def build(
     }
     names = _local_names(facts)
     kept = document.pop("reproduce")  # a command stays as it was typed
-    clean: dict[str, Any] = scrub(_named(document, names) if names else document)
-    return clean | {"reproduce": scrub(kept)}
+    clean: dict[str, Any] = scrub(_named(document, names) if names else document) | {"reproduce": scrub(kept)}
+    return masked(clean) if redact_prompts else clean
 
 
 def _local_names(facts: Facts) -> dict[str, str]:
     """Models in folders of this machine by their bare names: a report says nothing of the folders above them."""
-    paths = [name for c in facts.candidates for name in (c.model, c.asked) if name and PurePath(name).is_absolute()]
-    return {path: PurePath(path).name for path in sorted(set(paths), key=len, reverse=True)}
+    paths = {c.model for c in facts.candidates if c.kind == "folder"}
+    paths |= {c.asked for c in facts.candidates if c.asked and c.kind != "hub"}
+    return {path: bare_name(path) for path in sorted(paths, key=len, reverse=True) if "/" in path}
 
 
 def _named(value: Any, names: dict[str, str]) -> Any:
@@ -106,17 +113,17 @@ def _named(value: Any, names: dict[str, str]) -> Any:
     return [_named(one, names) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def _item(item: Any, *, redact_prompts: bool) -> dict[str, Any]:
+def _item(item: Any) -> dict[str, Any]:
     return {
         "id": item.id,
         "status": item.status.value,
         "required": item.required,
         "summary": item.summary,
-        "findings": [finding_document(f, redact_prompts=redact_prompts) for f in item.findings],
+        "findings": [finding_document(f) for f in item.findings],
     }
 
 
-def finding_document(finding: Finding, *, redact_prompts: bool = False) -> dict[str, Any]:
+def finding_document(finding: Finding) -> dict[str, Any]:
     """A finding as report.json holds it: contract fields always, optional ones when they say something."""
     document: dict[str, Any] = {
         "id": finding.id,
@@ -134,7 +141,7 @@ def finding_document(finding: Finding, *, redact_prompts: bool = False) -> dict[
         "variant": finding.variant,
         "remedy": finding.remedy,
         "original_status": finding.original_status.value if finding.original_status else None,
-        "data": _numbers_only(finding.data) if redact_prompts else _jsonable(finding.data),
+        "data": _jsonable(finding.data),
     }
     document.update({key: value for key, value in optional.items() if value})
     return document
@@ -150,21 +157,6 @@ def _title(check_id: str) -> str:
 def _probe(probe: Any) -> dict[str, Any]:
     document: dict[str, Any] = probe.model_dump(mode="json")
     return document
-
-
-#: what findings call the texts that they quote
-_QUOTED = {"prompt", "mode_reply", "baseline_reply", "why", "tail", "tokens", "text", "reason", "detail", "error"}
-
-
-def _numbers_only(value: Any) -> Any:
-    """Figures and short names of `value`; no text that a prompt or reply could stand in."""
-    if isinstance(value, dict):
-        return {k: _numbers_only(v) for k, v in value.items() if k not in _QUOTED}
-    if isinstance(value, (list, tuple)):
-        return [_numbers_only(v) for v in value]
-    if isinstance(value, str):
-        return value if len(value) <= 64 and " " not in value else None
-    return value if isinstance(value, (int, float, bool)) else None
 
 
 def _jsonable(value: Any) -> Any:

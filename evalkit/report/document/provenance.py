@@ -7,7 +7,7 @@ import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from evalkit.stored.redaction import bare
+from evalkit.redaction import bare
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist

@@ -6,6 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from evalkit.modes import INCUMBENT
+from evalkit.redaction import UNITS
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 #: harmed cases shown with their texts; the rest are counted
 MOST_HARMS = 60
-UNITS = ("words", "chars", "lines", "tokens")
 _TEXT = 4000
 _SEVERITY = {"critical": 0, "normal": 1, "minor": 2}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 from evalkit.findings import CANDIDATE_ITEMS, Status
+from evalkit.hub.facts import CandidateFacts
 from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder
 
@@ -23,15 +25,22 @@ def read_candidate(run: Recorder) -> None:
         run.say("license", f"reading {chosen.model}")
         given = resolve(run.setup.loaded.folder, text) if text else None
         model = _located(run, chosen.model)
-        run.keep(hub.collect(model, revision=chosen.revision, evidence_dir=evidence, license_text=given))
+        read = hub.collect(model, revision=chosen.revision, evidence_dir=evidence, license_text=given)
+        run.keep(_as_asked(read, chosen.model, model))
     for variant in chosen.variants[len(known.variants) :]:  # they are read in order
-        run.keep(hub.collect(_located(run, variant), role="variant", evidence_dir=evidence))
+        model = _located(run, variant)
+        run.keep(_as_asked(hub.collect(model, role="variant", evidence_dir=evidence), variant, model))
 
 
 def _located(run: Recorder, model: str) -> str:
-    """A folder or snapshot beside the checklist; else the Hub id as it is."""
+    """A folder or snapshot beside the checklist, as a path without `..`; else the Hub id as it is."""
     beside = run.setup.loaded.folder / model
-    return str(beside) if beside.exists() else model
+    return os.path.normpath(beside) if beside.exists() else model
+
+
+def _as_asked(read: CandidateFacts, written: str, located: str) -> CandidateFacts:
+    """With the path as the checklist writes it: the gate compares that, on any machine."""
+    return read if located == written else read.model_copy(update={"asked": written})
 
 
 def look_at_hardware(run: Recorder) -> None:

@@ -199,6 +199,26 @@ def test_the_served_model_is_held_against_the_candidate(more, status):
     assert one(found, "serving.same-model").status is status
 
 
+@pytest.mark.parametrize(
+    ("candidate", "more", "status"),
+    [
+        ({"model": "/data/model", "kind": "folder"}, {}, Status.WARN),
+        ({"model": "model", "kind": "folder"}, {}, Status.WARN),
+        ({"model": "/data/Nemotron-Labs-Diffusion-8B", "kind": "folder"}, {}, Status.WARN),
+        ({"model": "/data/model", "kind": "folder"}, {"model_path": "…/model"}, Status.WARN),
+        ({"model": "/data/model", "kind": "folder"}, {"model_path": None, "model": "served-name"}, Status.WARN),
+        ({"model": "/data/model", "kind": "folder"}, {"model_path": "…/Nemotron-Labs-Diffusion-3B"}, Status.FAIL),
+        ({"model": "/data/model", "kind": "folder", "model_type": "llada"}, {"model_type": "llama"}, Status.FAIL),
+        ({"model": MODEL}, {"model_path": "/model"}, Status.WARN),
+        ({"model": MODEL, "kind": "snapshot", "asked": "./model.json"}, {}, Status.PASS),
+        ({"model": MODEL, "kind": "snapshot", "asked": "./model.json"}, {"model_path": "a/b"}, Status.FAIL),
+    ],
+)
+def test_the_name_of_a_folder_contradicts_no_served_model(candidate, more, status):
+    found = decide(checklist(AR), facts(served(AR, **more), candidates=(CandidateFacts(**candidate), OTHER)), NOW)
+    assert one(found, "serving.same-model").status is status
+
+
 def test_modes_that_serve_different_models_fail():
     found = decide(checklist(AR, DIFF), facts(served(AR), served(DIFF, DIFF, model_path="a/b")), NOW)
     assert one(found, "serving.same-model", DIFF).status is Status.FAIL
