@@ -13,7 +13,7 @@ from evalkit.stored.again import strict as asked_strictly
 from evalkit.stored.changes import changes
 
 if TYPE_CHECKING:
-    from evalkit.checklist.schema import LoadedChecklist
+    from evalkit.checklist.schema import Checklist, LoadedChecklist
     from evalkit.facts import Facts
     from evalkit.hub.facts import CandidateFacts
     from evalkit.stored.open import Source
@@ -66,7 +66,7 @@ def gate(
     used = checklist or stored
     differing = changes(stored.checklist, used.checklist)
     doubts = [f"changed: {problem}" for problem in problems]
-    doubts += distrust(facts, now, max_age=max_age, revision=revision, checklist=used)
+    doubts += distrust(facts, now, max_age=max_age, revision=revision, checklist=used.checklist, folder=used.folder)
     looser = [change for change in differing if change.looser]
     if looser and not accept_changed_checklist:
         doubts.append(
@@ -93,7 +93,13 @@ def _notes(source: Source, decision: Decision) -> tuple[str, ...]:
 
 
 def distrust(
-    facts: Facts, now: datetime, *, max_age: timedelta, revision: str | None, checklist: LoadedChecklist
+    facts: Facts,
+    now: datetime,
+    *,
+    max_age: timedelta,
+    revision: str | None,
+    checklist: Checklist,
+    folder: Path = Path(),
 ) -> list[str]:
     """Why a run says nothing here and now, whatever it decided."""
     doubts = []
@@ -107,8 +113,8 @@ def distrust(
     if revision is not None and not any(_same_commit(commit, revision) for commit in commits):
         seen = commits[0] if commits else "unknown"
         doubts.append(f"the run evaluated commit {seen}, not {revision}: run again at that commit")
-    asked = checklist.checklist.candidate
-    if asked is not None and candidate is not None and not same_candidate(asked.model, checklist.folder, candidate):
+    asked = checklist.candidate
+    if asked is not None and candidate is not None and not same_candidate(asked.model, folder, candidate):
         doubts.append(f"the run evaluated {candidate.model}, the checklist asks for {asked.model}")
     return doubts
 
