@@ -15,8 +15,24 @@ def explain_command(
             metavar="ID", help="Finding, status, grader, error, exit code, key of a checklist, variant or claim."
         ),
     ] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="With `support`: a Hub id, to see what serves it.")
+    ] = None,
 ) -> None:
-    """Explain a finding, status, grader, error or key, and how to fix it. Without ID: list every id."""
+    """Explain a finding, status, grader, error or key, and how to fix it. Without ID: list every id.
+
+    `explain support MODEL` prints the records of what serves a model in each mode, with start commands.
+    """
+    from evalkit.errors import UsageError
     from evalkit.explain.explain import explain, overview
 
+    if name == "support":
+        from datetime import UTC, datetime
+
+        from evalkit.explain.support import support
+
+        sys.stdout.write(support(model, datetime.now(UTC).date()))
+        return
+    if model is not None:
+        raise UsageError(f"explain takes one id, and a model after `support` alone: {model!r} is left over")
     sys.stdout.write(explain(name) if name is not None else overview())

@@ -11,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from evalkit.data import records
 from evalkit.data.models import LicenseRow, RawTable, Related, TableInfo, Terms, Variant, VendorClaim
 
 __all__ = [
@@ -29,8 +30,6 @@ __all__ = [
     "table_ages",
     "table_info",
 ]
-
-_TABLES = {"licenses": "licenses", "variants": "variants", "vendor_claims": "claims", "related": "related"}
 
 
 @cache
@@ -68,7 +67,7 @@ def load_licenses() -> tuple[LicenseRow, ...]:
 @cache
 def load_variants() -> tuple[Variant, ...]:
     """The repositories of the first candidates as they were seen."""
-    return tuple(Variant(**row) for row in load_table("variants")["variants"])
+    return records.variants()
 
 
 @cache
@@ -104,18 +103,22 @@ def _cells(grid: dict[str, Any]) -> list[VendorClaim]:
 @cache
 def load_related() -> tuple[Related, ...]:
     """Code, reports, derivatives, upstream models, engines and models to compare with."""
-    return tuple(Related(**row) for row in load_table("related")["related"])
+    rows = tuple(Related(**row) for row in load_table("related")["related"])
+    return (*rows, *records.related())
 
 
 def table_info() -> tuple[TableInfo, ...]:
     """Name, date and size of each table, for the report to print their age."""
-    loaders = (load_licenses, load_variants, load_vendor_claims, load_related)
     made = [
         TableInfo(name=name, date=load_table(name)["date"], rows=len(load()))
-        for name, load in zip(_TABLES, loaders, strict=True)
+        for name, load in (("licenses", load_licenses), ("vendor_claims", load_vendor_claims))
     ]
-    support = load_table("support_matrix")
-    return (*made, TableInfo(name="support", date=support["date"], rows=len(support["rows"])))
+    support = records.records()
+    derived = (("variants", load_variants()), ("related", load_related()), ("support", support))
+    return (
+        *made,
+        *(TableInfo(name=name, date=max(row.date for row in rows), rows=len(rows)) for name, rows in derived),
+    )
 
 
 def table_ages(today: date) -> str:

@@ -1,63 +1,78 @@
-"""The support matrix and launch recipes as typed rows. Packaged data, no other world."""
+"""How a model is started in a mode: the records' arguments behind the engine's start command. No other world."""
 
 from __future__ import annotations
 
 import shlex
-from functools import cache
-from typing import Literal
+from collections.abc import Iterable
+from datetime import date
 
-from evalkit.data import load_table
+from evalkit.data.records import USABLE, Record, SideFile, engines, family_of, records_for
 from evalkit.findings import Frozen
-
-Support = Literal["supported", "fork-only", "open-pr", "not-supported", "unverified"]
-_ORDER: tuple[Support, ...] = ("supported", "fork-only", "unverified", "open-pr", "not-supported")
-
-
-class SupportRow(Frozen):
-    models: tuple[str, ...]  # Hub ids in lower case
-    engine: str
-    version: str
-    mode: str  # a decoding mode, or any
-    status: Support
-    recipe: str | None = None
-    note: str = ""
-    source: str
-    date: str
+from evalkit.serving.engines import engine_of
 
 
 class Recipe(Frozen):
-    title: str
+    """One start command, with the record that it comes from."""
+
+    record: Record
     argv: tuple[str, ...]
-    note: str = ""
-    source: str
-    date: str
+
+    @property
+    def title(self) -> str:
+        """Engine, version and status in a few words."""
+        return f"{engines()[self.record.engine].title} ({self.record.version}; {self.record.status})"
+
+    @property
+    def side_files(self) -> tuple[SideFile, ...]:
+        return self.record.side_files
 
     def command(self, *, model: str, port: int, context: int | None = None, revision: str = "main") -> str:
         """One shell line with the placeholders filled in."""
+        return shlex.join(self.filled(model=model, port=port, context=context, revision=revision))
+
+    def filled(self, *, model: str, port: int, context: int | None = None, revision: str = "main") -> tuple[str, ...]:
+        """The arguments with the placeholders filled in."""
         values = {"{model}": model, "{port}": str(port), "{context}": str(context or 4096), "{revision}": revision}
-        return shlex.join(values.get(part, part) for part in self.argv)
+        return tuple(_fill(part, values) for part in self.argv)
 
 
-@cache
-def matrix() -> tuple[SupportRow, ...]:
-    return tuple(SupportRow(**{**row, "date": str(row["date"])}) for row in load_table("support_matrix")["rows"])
+def _fill(part: str, values: dict[str, str]) -> str:
+    for name, value in values.items():
+        part = part.replace(name, value)
+    return part
 
 
-@cache
-def recipes() -> dict[str, Recipe]:
-    table = load_table("launch_recipes")["recipes"]
-    return {name: Recipe(**{**row, "date": str(row["date"])}) for name, row in table.items()}
+def recipe_of(record: Record) -> Recipe | None:
+    """The start command of one record; None where none is known."""
+    if record.args is None or record.status not in USABLE:
+        return None
+    row = engines()[record.engine]
+    start = engine_of(row.engine).start
+    base = row.argv or (start.command() if start else ())
+    flags = [part for part in record.args if part.startswith("--")]
+    kept = [part for part in base if part not in flags]  # a flag that the record gives too
+    return Recipe(record=record, argv=(*kept, *record.args)) if base else None
 
 
-def rows_for(model: str, mode: str) -> list[SupportRow]:
-    """Rows about this model and mode, the most usable first."""
-    rows = [row for row in matrix() if model.lower() in row.models and row.mode in (mode, "any")]
-    return sorted(rows, key=lambda row: _ORDER.index(row.status))
+def recipes_for(model: str, mode: str, architectures: Iterable[str] = ()) -> list[Recipe]:
+    """Every start command for a model and mode, the most usable first; without those that are no valid baseline."""
+    made = [recipe_of(record) for record in records_for(model, mode, architectures) if record.baseline]
+    return [recipe for recipe in made if recipe is not None]
 
 
-def recipe_for(model: str, mode: str) -> Recipe | None:
-    """The start command of the most usable row that has one; plain SGLang where the table does not know the model."""
-    named = next((row.recipe for row in rows_for(model, mode) if row.recipe), None)
-    if named is None:
-        named = {"diffusion": "sglang-diffusion", "autoregressive": "sglang-ar"}.get(mode)
-    return recipes()[named] if named else None
+def recipe_for(model: str, mode: str, architectures: Iterable[str] = ()) -> Recipe | None:
+    """The most usable start command; None where no record has one: nothing is guessed."""
+    return next(iter(recipes_for(model, mode, architectures)), None)
+
+
+def unknown(model: str, mode: str) -> str:
+    """That no start command is known, with what was looked for."""
+    family = family_of(model)
+    where = f"the records of {family.title}" if family else "no record names this model"
+    return f"No start command is known for {model} in mode {mode} ({where})."
+
+
+def line(record: Record, today: date | None = None) -> str:
+    """One record in a sentence's length, with a mark where it is old."""
+    old = f", record of {record.date}, over 180 days old" if today is not None and record.stale(today) else ""
+    return f"{engines()[record.engine].title} {record.version}: {record.status}{old} ({record.note})"

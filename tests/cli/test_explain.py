@@ -109,3 +109,29 @@ def test_every_finding_that_the_code_names_is_explained():
     files = {name for name in named if name.endswith((".py", ".yaml", ".json", ".md"))}
     assert len(named) > 60
     assert sorted(name for name in named - files if name not in topics()) == []
+
+
+def test_support_prints_the_records_of_a_model_with_start_commands_and_side_files():
+    from datetime import date
+
+    from evalkit.explain.support import support
+
+    text = support("nvidia/nemotron-labs-diffusion-8b", date(2026, 11, 28))
+    assert [line for line in text.splitlines() if line.startswith("### ")] == [
+        "### autoregressive", "### diffusion", "### self-speculation",
+    ]  # fmt: skip
+    assert "lora_mode: draft_only" in text
+    assert "sha256" in text
+    assert "days old" not in text
+    assert "over 180 days old" in support("nvidia/Nemotron-Labs-Diffusion-8B", date(2027, 8, 1))
+    assert "no start command is known" in support("nvidia/SDLLM-Duo-1.7B-Base", date(2026, 11, 28))
+
+
+def test_support_of_a_model_that_no_record_names_is_a_usage_error(capsys):
+    from evalkit.cli.explain import explain_command
+
+    explain_command("support", None)
+    assert "JetLM/SDAR-8B-Chat" in capsys.readouterr().out
+    for name in ("support", "GO"):
+        with pytest.raises(UsageError, match="who/knows"):
+            explain_command(name, "who/knows")

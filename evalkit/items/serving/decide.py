@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from textwrap import indent
 
 from evalkit.checklist.schema import Checklist, Endpoint
+from evalkit.data.records import records_for
 from evalkit.facts import Facts
 from evalkit.findings import Check, Evidence, Finding, KnownBy, Status
 from evalkit.items.serving import checks
@@ -16,7 +18,7 @@ from evalkit.items.serving.stability import stability
 from evalkit.items.serving.unchanged import unchanged
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.serving.facts import EndpointFacts, LaunchFacts
-from evalkit.serving.support import recipe_for, rows_for
+from evalkit.serving.support import line, recipe_for, unknown
 
 CHECKS: tuple[Check, ...] = checks.CHECKS
 
@@ -99,10 +101,12 @@ def _start(checklist: Checklist, label: str, port: int = 30000) -> str:
     model = _model(checklist)
     recipe = recipe_for(model, base_mode(label).value)
     if recipe is None:
-        return f"Start a server that decodes in this mode, then: `evalkit run --mode {label}=http://HOST:PORT`"
-    note = f" ({recipe.note})" if recipe.note else ""
+        then = f"Start a server that decodes in this mode, then: `evalkit run --mode {label}=http://HOST:PORT`"
+        return f"{unknown(model, base_mode(label).value)} {then}"
+    files = "".join(f"\n  {file.name}:\n{indent(file.text, '    ')}" for file in recipe.side_files)
     command = recipe.command(model=model, port=port)
-    return f"Start {recipe.title}{note}:\n  `{command}`\nthen: `evalkit run --mode {label}=http://127.0.0.1:{port}`"
+    start = f"Start {recipe.title} ({recipe.record.note}):\n  `{command}`{files.rstrip()}"
+    return f"{start}\nthen: `evalkit run --mode {label}=http://127.0.0.1:{port}`"
 
 
 def _nothing_configured(checklist: Checklist) -> list[Finding]:
@@ -125,10 +129,10 @@ def _nothing_configured(checklist: Checklist) -> list[Finding]:
 def _support(checklist: Checklist, label: str, *, port: int | None = None) -> list[Finding]:
     """What is documented to serve the mode. It never decides: a live server would override it."""
     mode = base_mode(label).value
-    rows = rows_for(_model(checklist), mode)
+    rows = records_for(_model(checklist), mode)
     if not rows:
         return []
-    text = "; ".join(f"{row.engine} {row.version}: {row.status} ({row.note})" for row in rows)
+    text = "; ".join(line(row) for row in rows)
     return [
         checks.SUPPORT.finding(
             Status.INCONCLUSIVE,

@@ -9,12 +9,12 @@ import pytest
 
 from evalkit.checklist.schema import Checklist, Reading, Use
 from evalkit.data import load_licenses, load_related, load_variants
+from evalkit.data.records import USABLE, records_for
 from evalkit.facts import Facts, RunStart
 from evalkit.findings import Finding, Status
 from evalkit.hub.facts import BaseModelFacts, CandidateFacts, CardLicense
 from evalkit.items.license.decide import CHECKS, decide, of_candidate
 from evalkit.items.license.terms import by_link, find
-from evalkit.serving.support import rows_for
 from tests.support.cards import facts
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -122,9 +122,9 @@ def test_trap_6_the_codes_license_is_another_question_than_the_weights(tmp_path)
 def test_trap_7_snippets_on_a_page_are_no_evidence_of_support(tmp_path):
     plain, shown = facts(tmp_path / "a", "vlm-8b"), facts(tmp_path / "b", "snippets")
     assert shown.context == plain.context  # not even the context length of a command line is taken for a claim
-    rows = rows_for("nvidia/Nemotron-Labs-Diffusion-VLM-8B", "diffusion")
-    assert rows
-    assert all(row.status in ("not-supported", "unverified") for row in rows)
+    rows = records_for("nvidia/Nemotron-Labs-Diffusion-VLM-8B", "diffusion")
+    assert {row.engine for row in rows if row.status == "absent"} == {"sglang", "vllm"}
+    assert {row.engine for row in rows if row.status in USABLE} == {"remote-code"}
 
 
 def test_trap_9_a_derivative_with_metadata_of_its_own_stays_bound_by_its_original(tmp_path):

@@ -117,13 +117,16 @@ def test_without_modes_the_user_is_told_what_to_start():
     assert all(f.status is Status.INCONCLUSIVE for f in support)  # a table never fails a model
     commands = "\n".join(f.remedy for f in support)
     assert commands.count(f" {MODEL} ") == 3
-    assert all(word in commands for word in ("vllm serve", "FastDiffuser", "LinearSpec", "30002"))
+    assert all(word in commands for word in ("vllm serve", "--diffusion-config", "LinearSpec", "lora_mode", "30002"))
 
 
-def test_a_model_that_the_table_does_not_know_gets_a_command_all_the_same():
+def test_a_model_that_no_record_names_gets_no_command_by_guess():
     asked = Checklist.model_validate({"candidate": {"model": "acme-labs/Trident-8B"}})
     found = decide(asked, facts(), NOW)
-    assert "sglang.launch_server --model-path acme-labs/Trident-8B" in one(found, "serving.reachable").remedy
+    remedy = one(found, "serving.reachable").remedy
+    assert "No start command is known for acme-labs/Trident-8B" in remedy
+    assert "launch_server" not in remedy
+    assert "--mode autoregressive=" in remedy
     assert "serving.support" not in {f.id for f in found}
 
 
@@ -132,7 +135,7 @@ def test_a_mode_without_server_gets_its_launch_command():
     found = decide(asked, facts(), NOW)
     assert one(found, "serving.reachable").status is Status.ERROR
     assert "LinearSpec" in one(found, "serving.reachable").remedy
-    assert "fork-only" in one(found, "serving.support").summary
+    assert "fork" in one(found, "serving.support").summary
 
 
 def test_a_live_server_overrides_the_support_matrix():

@@ -1,0 +1,262 @@
+"""What serves which model in which decoding mode: one set of records by model family, engine and mode.
+
+Variants, models to compare with, engines, support and start commands are derived from it, so that two tables cannot
+disagree; `contradictions` finds what the records themselves say twice and differently. A live server overrides them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+from evalkit.data.models import Related, Sourced, Variant
+from evalkit.findings import Frozen
+
+#: `absent`: looked for, and not there. `not-known`: nobody looked, or it was not tried.
+Support = Literal["released", "pre-release", "fork", "documented", "open-pr", "not-known", "absent"]
+#: the most usable first
+ORDER: tuple[Support, ...] = ("released", "pre-release", "fork", "documented", "open-pr", "not-known", "absent")
+#: what can be started
+USABLE: frozenset[Support] = frozenset({"released", "pre-release", "fork", "documented"})
+#: a record that is older is shown as such
+STALE_DAYS = 180
+
+
+class SideFile(Frozen):
+    """A small file that a start command needs beside the model."""
+
+    name: str
+    text: str
+    source: str
+    note: str = ""
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+class Engine(Sourced):
+    """One program that decodes. `engine`: its name in serving/engines, where evalkit recognises it."""
+
+    key: str
+    title: str
+    serves: Literal["http", "cli", "python"]
+    engine: str | None = None
+    #: repository
+    id: str | None = None
+    license: str | None = None
+    #: how it is started, where no engine of serving/engines says so
+    argv: tuple[str, ...] = ()
+
+
+class Record(Sourced):
+    """One engine, one mode, some models of one family."""
+
+    family: str
+    models: tuple[str, ...]
+    engine: str
+    mode: str
+    version: str
+    status: Support
+    #: what is added to the engine's start command; None: no start command is known
+    args: tuple[str, ...] | None = None
+    side_files: tuple[SideFile, ...] = ()
+    #: settings that the mode itself forces, and to what: no difference that a user could take away
+    forced_by_mode: dict[str, str] = {}  # noqa: RUF012  pydantic copies defaults
+    #: False: not to be taken as a baseline
+    baseline: bool = True
+    note: str
+
+    def age_days(self, today: date) -> int | None:
+        """Days since it was looked at; None where the date has no day."""
+        try:
+            return (today - date.fromisoformat(self.date)).days
+        except ValueError:
+            return None
+
+    def stale(self, today: date) -> bool:
+        """Looked at so long ago that it may have changed; a date without a day is taken as its first."""
+        when = self.date if len(self.date) > len("2026-11") else f"{self.date}-01"
+        return (today - date.fromisoformat(when)).days > STALE_DAYS
+
+
+class Family(Sourced):
+    """Models of one architecture. None: not seen."""
+
+    family: str
+    title: str
+    models: tuple[str, ...]
+    architectures: tuple[str, ...] = ()
+    candidate: bool = False
+    license: str | None = None
+    attention: str | None = None
+    #: tokens that are decoded at a time
+    block: int | None = None
+    mask: int | None = None
+    context: int | None = None
+    #: modes of a family without a record
+    decodes: tuple[str, ...] = ()
+    notes: str | None = None
+    variants: tuple[Variant, ...] = ()
+    records: tuple[Record, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every id that a record or variant has, once."""
+        named = (*self.models, *(v.id for v in self.variants), *(m for r in self.records for m in r.models))
+        return tuple(dict.fromkeys(named))
+
+
+def _read(name: str) -> dict[str, Any]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = resources.files("evalkit.data").joinpath("records", f"{name}.yaml").read_text(encoding="utf-8")
+    table = yaml.load(text, Loader=loader)  # noqa: S506  a safe loader, on a packaged file
+    if not isinstance(table, dict):
+        raise TypeError(f"packaged records {name} are no mapping")
+    return table
+
+
+@cache
+def engines() -> Mapping[str, Engine]:
+    """Every engine that a record names, by its key."""
+    return {key: Engine(key=key, **row) for key, row in _read("engines")["engines"].items()}
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    """The first candidates, then the models to compare with."""
+    raw = [_read("nemotron-labs-diffusion"), *_read("others")["families"]]
+    return tuple(_family(dict(one)) for one in raw)
+
+
+def _family(raw: dict[str, Any]) -> Family:
+    rows = raw.pop("support")
+    made = [record for row in rows for record in _records(raw, dict(row))]
+    return Family(records=tuple(made), **raw)
+
+
+def _records(family: Mapping[str, Any], row: dict[str, Any]) -> Iterator[Record]:
+    shared = {"family": family["family"], "models": family["models"], **row}
+    for mode in shared.pop("modes"):
+        yield Record(mode=mode, **shared)
+
+
+def records() -> tuple[Record, ...]:
+    """All records."""
+    return tuple(record for family in families() for record in family.records)
+
+
+def family_of(model: str, architectures: Iterable[str] = ()) -> Family | None:
+    """The family of a Hub id (letter case is folded), else the one family that has the architecture.
+
+    A checkpoint that was made from another one has an id that no record names: its architecture then tells.
+    """
+    wanted = model.casefold()
+    named = next((f for f in families() if wanted in {name.casefold() for name in f.ids}), None)
+    if named is not None:
+        return named
+    known = set(architectures)
+    fitting = [f for f in families() if known & set(f.architectures)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def records_for(model: str, mode: str | None = None, architectures: Iterable[str] = ()) -> list[Record]:
+    """Records about a model, the most usable first; of all modes, or of one."""
+    family = family_of(model, architectures)
+    if family is None:
+        return []
+    wanted = model.casefold()
+    named = wanted in {name.casefold() for name in family.ids}
+    found = [
+        record
+        for record in family.records
+        if mode in (None, record.mode)
+        and (wanted in {m.casefold() for m in record.models} if named else set(record.models) & set(family.models))
+    ]
+    return sorted(found, key=lambda record: ORDER.index(record.status))
+
+
+def forced(engine: str | None, mode: str) -> dict[str, str]:
+    """Settings that a mode forces on a recognised engine, by any of its records, and to what.
+
+    A mode that calls itself autoregressive and runs the block loop does not count: plain decoding forces nothing.
+    """
+    keys = {key for key, row in engines().items() if row.engine == engine and engine is not None}
+    rows = (record for record in records() if record.engine in keys and record.mode == mode and record.baseline)
+    return {name: to for record in rows for name, to in record.forced_by_mode.items()}
+
+
+def variants() -> tuple[Variant, ...]:
+    """The repositories of the first candidates as they were seen."""
+    return tuple(variant for family in families() for variant in family.variants)
+
+
+def related() -> list[Related]:
+    """Engines that are recorded for the first candidates, and models to compare with."""
+    first = [family for family in families() if family.candidate]
+    rows = [_engine(row, first) for row in engines().values() if row.id and _named(row, first)]
+    return [*rows, *(_compared(family) for family in families() if not family.candidate)]
+
+
+def _named(engine: Engine, first: list[Family]) -> bool:
+    return any(record.engine == engine.key and record.status != "absent" for f in first for record in f.records)
+
+
+def _engine(row: Engine, first: list[Family]) -> Related:
+    mine = [r for f in first for r in f.records if r.engine == row.key and r.status in USABLE]
+    notes = "; ".join(dict.fromkeys(f"{r.version}: {r.status}, {r.mode}" for r in mine)) or None
+    return Related(
+        id=row.id or row.key, relation="engine", title=row.title, license=row.license, notes=notes,
+        modes=tuple(dict.fromkeys(r.mode for r in mine)), source=row.source, date=row.date, how_read=row.how_read,
+    )  # fmt: skip
+
+
+def _compared(family: Family) -> Related:
+    usable = [record for record in family.records if record.status in USABLE]
+    return Related(
+        id=family.models[0], relation="compare", title=family.title, license=family.license,
+        engines=tuple(dict.fromkeys(record.engine for record in usable)),
+        modes=tuple(dict.fromkeys([*family.decodes, *(record.mode for record in usable)])),
+        notes=family.notes, source=family.source, date=family.date, how_read=family.how_read,
+    )  # fmt: skip
+
+
+def contradictions(all_families: Iterable[Family], all_engines: Mapping[str, Engine]) -> list[str]:
+    """What the records say twice and differently, or without what they rest on; empty when they agree."""
+    all_families = list(all_families)
+    said = [problem for family in all_families for problem in _within(family, all_engines)]
+    owners = Counter(name for family in all_families for name in {one.casefold() for one in family.ids})
+    said += [f"{name} belongs to {times} families" for name, times in owners.items() if times > 1]
+    texts: dict[str, str] = {}
+    for file in (file for f in all_families for record in f.records for file in record.side_files):
+        if texts.setdefault(file.name, file.sha256) != file.sha256:
+            said.append(f"two side files are called {file.name}")
+    return said
+
+
+def _within(family: Family, all_engines: Mapping[str, Engine]) -> Iterator[str]:
+    for record in family.records:
+        where = f"{family.family}, {record.engine} {record.version}, {record.mode}"
+        if record.engine not in all_engines:
+            yield f"{where}: the engine is not described"
+        if record.args is not None and record.status not in USABLE:
+            yield f"{where}: {record.status}, and yet has a start command"
+        if record.side_files and record.args is None:
+            yield f"{where}: side files without a start command"
+        lost = [file.name for file in record.side_files if record.args is not None and file.name not in record.args]
+        if lost:
+            yield f"{where}: the start command does not name {', '.join(lost)}"
+    keys = Counter((r.engine, r.version, r.mode, m.casefold()) for r in family.records for m in r.models)
+    yield from (f"{family.family}, {' '.join(key)}: recorded {n} times" for key, n in keys.items() if n > 1)
+    for variant in family.variants:
+        if family.block and variant.block_size and variant.block_size != family.block:
+            yield f"{variant.id}: block {variant.block_size}, its family says {family.block}"
+        if family.mask and variant.mask_token_id and variant.mask_token_id != family.mask:
+            yield f"{variant.id}: mask {variant.mask_token_id}, its family says {family.mask}"
