@@ -18,6 +18,7 @@ from pathlib import PurePath
 from typing import Any
 
 from evalkit.facts import Facts
+from evalkit.text import shows
 
 #: fields that hold a text of a prompt or reply, or a message that may quote one; by kind of fact
 _HIDDEN = {
@@ -86,7 +87,11 @@ def bare_name(path: str) -> str:
 
 
 def hide(text: str, key: bytes) -> str:
-    """A keyed hash as long as the text; the status code that an error begins with stays."""
+    """A keyed hash as long as the text; the status code that an error begins with stays, and so does what shows a
+    reader nothing.
+    """
+    if not shows(text):
+        return text
     status = _STATUS.match(text)
     kept = status.group() if status else ""
     digest = hmac.new(key, text.encode("utf-8", "surrogatepass"), "sha256").digest()[:24]

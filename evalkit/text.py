@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from typing import Any, NoReturn
 
@@ -15,12 +16,27 @@ _RANGES = (
     (0xD800, 0xF8FF), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF9, 0xFFFB), (0x13430, 0x1345F), (0x1BCA0, 0x1BCA3),
     (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF), (0xF0000, 0x10FFFF),
 )  # fmt: skip
+_BRAILLE_BLANK = "\u2800"
+#: Unicode categories of control and format characters, lone marks and unassigned code points
+_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Mn", "Me"})
 _UNSAFE = re.compile("[" + "".join(f"{re.escape(chr(a))}-{re.escape(chr(b))}" for a, b in _RANGES) + "]")
 
 
 def _visible(found: re.Match[str]) -> str:
     code = ord(found.group())
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{{{code:x}}}"
+
+
+def shows(text: str) -> bool:
+    """Whether a reader sees anything of `text`: white space, control, format and filler characters do not count, nor
+    does a combining mark alone.
+    """
+    if text.isascii():
+        return any(" " < char < "\x7f" for char in text)
+    return any(
+        not (char.isspace() or char == _BRAILLE_BLANK or unicodedata.category(char) in _UNSEEN)
+        for char in _UNSAFE.sub("", text)
+    )
 
 
 def sanitize(text: str, *, limit: int = 2000) -> str:

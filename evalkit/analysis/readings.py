@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 
+from evalkit.analysis.answers import judged
 from evalkit.stats.ratio import launch_variance
 from evalkit.timing.facts import TimedSample
 
@@ -19,7 +20,7 @@ class Readings:
 
     def __init__(self, samples: Iterable[TimedSample], *, fixed_length: bool = False) -> None:
         self._samples: dict[tuple[str, int], list[TimedSample]] = {}
-        for sample in samples:
+        for sample in judged(samples):
             if sample.fixed_length == fixed_length:
                 self._samples.setdefault((sample.mode, sample.concurrency), []).append(sample)
         self._good = {key: [s for s in group if s.answered] for key, group in self._samples.items()}

@@ -177,8 +177,11 @@ async def _read_stream(recording: Recording, reply: Reply) -> int | None:
 def _check_stream(recording: Recording, reply: Reply) -> None:
     if reply.events == 0:
         raise BadReplyError("empty", "the stream ended without a single event", recording.status)
-    if reply.finish_reason is None:
+    reply.settle()
+    if reply.finish_reason is None and not (reply.blank_end and recording.done_seen):
         raise BadReplyError("incomplete", "the stream ended without a finish reason", recording.status)
+    if reply.finish_reason is None:
+        reply.note("no finish reason")
     if not recording.done_seen:
         reply.note("no [DONE]")
     if recording.closed_early:
@@ -186,8 +189,6 @@ def _check_stream(recording: Recording, reply: Reply) -> None:
     counts = [tokens for _, tokens in reply.chunks if tokens is not None]
     if counts and reply.completion_tokens is not None and counts[-1] > reply.completion_tokens:
         reply.note("usage contradicts the chunks")
-    if len(reply.chunks) > 1 and reply.completion_tokens == 0:
-        reply.note("usage counts no token although text arrived")
     times = [at for at, _ in reply.chunks]
     together = sum(a == b for a, b in pairwise(times))
     if len(times) >= 4 and together * 5 > len(times):
@@ -204,6 +205,7 @@ def _exchange(recording: Recording, reply: Reply, error: ExchangeError | None, d
         reasoning=whole_text(reply.reasoning),
         tool_calls=reply.tool_calls,
         finish_reason=reply.finish_reason,
+        models=tuple(reply.models),
         prompt_tokens=reply.prompt_tokens,
         completion_tokens=reply.completion_tokens,
         cached_tokens=reply.cached_tokens,

@@ -11,13 +11,17 @@ import json
 import math
 from typing import Any, TypeGuard
 
+from evalkit.client.calls import Calls
+from evalkit.client.ends import End, end_of, is_blank
 from evalkit.client.template import Template
 from evalkit.client.types import ErrorKind, ExchangeError, ToolCall
 from evalkit.limits import GENERATION
 from evalkit.secrets import redact
-from evalkit.text import one_line
+from evalkit.text import one_line, shows
 
 _MAX_TOOL_CALLS = 256
+#: names of models that are kept of one reply
+_MAX_MODELS = 4
 _MAX_COUNT = 1_000_000_000
 #: forms of an event that are tried before a stream is read as JSON throughout
 _MAX_FORMS = 8
@@ -120,14 +124,6 @@ def whole_text(parts: list[str]) -> str:
     return text
 
 
-class _Call:
-    __slots__ = ("arguments", "name")
-
-    def __init__(self) -> None:
-        self.name = ""
-        self.arguments: list[str] = []
-
-
 class Reply:
     """Collects the events of one reply. Times are µs and only passed through."""
 
@@ -135,7 +131,10 @@ class Reply:
         self._max_depth = max_depth
         self.text: list[str] = []
         self.reasoning: list[str] = []
-        self.finish_reason: str | None = None
+        self.finish_reason: End | None = None
+        #: the last choice had a text for its end that means null: "", "null"
+        self.blank_end = False
+        self.models: list[str] = []
         self.prompt_tokens: int | None = None
         self.completion_tokens: int | None = None
         self.cached_tokens: int | None = None
@@ -146,9 +145,11 @@ class Reply:
         self.server: dict[str, Any] = {}
         self.leads: list[tuple[int, float | None]] = []
         self._notes: dict[str, int] = {}
-        self._calls: dict[int, _Call] = {}
+        self._calls = Calls()
         self._last_payload: bytes | None = None
         self._last_count = 0
+        #: the count of the first chunk that was equal to the one before
+        self._twice: int | None = None
         self._template: Template | None = None
         self._forms = 0
 
@@ -161,8 +162,10 @@ class Reply:
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
-        calls = [self._calls[index] for index in sorted(self._calls)]
-        return tuple(ToolCall(name=whole_text([c.name]), arguments=whole_text(c.arguments)) for c in calls)
+        return tuple(
+            ToolCall(name=whole_text([name]), arguments=whole_text(arguments))
+            for name, arguments in self._calls.finished()
+        )
 
     def event(self, data: bytes, at_us: int) -> None:
         """Takes in one event of a stream.
@@ -183,13 +186,14 @@ class Reply:
         self._extras(payload, choice)
         if choice is None:
             return
+        self._raise_inside(choice)
         delta = choice.get("delta")
         if self._message(delta, at_us):
             self._in_order(data, counted)
             self.chunks.append((at_us, counted))
-            if choice.get("finish_reason") is None:
+            if is_blank(choice.get("finish_reason")):
                 self._learn(data, delta, counted)
-        elif counted is not None and choice.get("finish_reason") is None:
+        elif counted is not None and is_blank(choice.get("finish_reason")):
             self.empty_events += 1
         self._finish(choice)
 
@@ -197,11 +201,28 @@ class Reply:
         """A text that came twice, or in the wrong order, is not what the model said: it is neither timed nor graded."""
         if counted is None:
             return
-        if data == self._last_payload:
-            raise BadReplyError("protocol", f"a chunk came twice: the same text at the same count of {counted} tokens")
+        if data == self._last_payload and self._twice is None:
+            self._twice = counted
         if counted < self._last_count:
             raise BadReplyError("protocol", f"chunks out of order: {counted} tokens after {self._last_count}")
         self._last_payload, self._last_count = data, counted
+
+    def settle(self) -> None:
+        """What only the whole stream shows: a chunk that came twice, or counts that never meant anything.
+
+        Raises:
+            BadReplyError: a chunk came twice.
+        """
+        if self.completion_tokens == 0 and (self.chunks or self.text or len(self._calls)):
+            self.note("usage counts no token although text arrived")
+            self.completion_tokens = None
+        if self._twice is None:
+            return
+        if len(self.chunks) > 2 and len({counted for _, counted in self.chunks}) == 1:
+            self.note("usage counts the same on every chunk")
+            self.chunks = [(at_us, None) for at_us, _ in self.chunks]
+            return
+        raise BadReplyError("protocol", f"a chunk came twice: the same text at the same count of {self._twice} tokens")
 
     def _learn(self, data: bytes, delta: Any, counted: int | None) -> None:
         """Keeps the form of an event with text alone; a stream whose events differ otherwise is read as JSON."""
@@ -214,10 +235,11 @@ class Reply:
     def _plain(self, data: bytes, text: str, counted: int | None, at_us: int) -> None:
         """What `event` does for text and a count alone."""
         self.events += 1
+        counted = counted or None
         if counted is not None:
             self._count(counted)
         self.text.append(text)
-        if self.first_visible_us is None and not text.isspace():
+        if self.first_visible_us is None and shows(text):
             self.first_visible_us = at_us
         self._in_order(data, counted)
         self.chunks.append((at_us, counted))
@@ -234,6 +256,7 @@ class Reply:
         self._extras(payload, choice)
         if choice is None:
             raise BadReplyError("protocol", "the reply has no choices")
+        self._raise_inside(choice)
         self._message(choice.get("message"), at_us)
         if isinstance(probabilities := choice.get("logprobs"), dict):
             content = probabilities.get("content")
@@ -241,6 +264,7 @@ class Reply:
         self.first_visible_us = None  # a reply that arrives whole has no first text
         self._leads(choice.get("logprobs"))
         self._finish(choice)
+        self.settle()
 
     def _leads(self, logprobs: Any) -> None:
         """Length and lead of each token, where the reply has logprobs with a runner-up."""
@@ -259,6 +283,14 @@ class Reply:
             raise BadReplyError("stream-error", found[0], found[1])
 
     @staticmethod
+    def _raise_inside(choice: dict[str, Any]) -> None:
+        """An error inside a choice: gateways end a stream so when the server behind them has failed."""
+        inner = choice.get("delta", choice.get("message"))
+        for holder in (choice, inner if isinstance(inner, dict) else {}):
+            if holder.get("error") and (found := error_message({"error": holder["error"]})):
+                raise BadReplyError("stream-error", found[0], found[1])
+
+    @staticmethod
     def _choice(payload: dict[str, Any]) -> dict[str, Any] | None:
         choices = payload.get("choices")
         if not isinstance(choices, list):
@@ -271,11 +303,13 @@ class Reply:
         reason = choice.get("finish_reason")
         if reason is None:
             return
-        if isinstance(reason, dict):  # SGLang's own spelling
-            reason = reason.get("type")
-        self.finish_reason = one_line(str(reason), limit=60)
-        if self.finish_reason == "abort":
-            raise BadReplyError("aborted", "the server aborted the request (finish_reason abort)")
+        self.blank_end = is_blank(reason)
+        if self.blank_end:
+            return
+        self.finish_reason = end_of(reason)
+        if self.finish_reason is None:
+            word = one_line(redact(str(reason.get("type") if isinstance(reason, dict) else reason)), limit=60)
+            raise BadReplyError("aborted", f"finish_reason {word} is no end of an answer")
 
     def _message(self, message: Any, at_us: int) -> bool:
         """Text, reasoning and tool calls of a delta or message; whether there were any."""
@@ -284,44 +318,31 @@ class Reply:
         get = message.get
         content = _text(value) if (value := get("content")) else ""
         reasoning = _text(value) if (value := get("reasoning_content") or get("reasoning")) else ""
-        called = self._tools(value) if (value := get("tool_calls")) else False
+        called = self._tools(message) if get("tool_calls") or get("function_call") else False
         if content:
             self.text.append(content)
         if reasoning:
             self.reasoning.append(reasoning)
-        if self.first_visible_us is None and (called or (content and not content.isspace())):
+        if self.first_visible_us is None and (called or shows(content)):
             self.first_visible_us = at_us
         return bool(content or reasoning or called)
 
-    def _tools(self, deltas: Any) -> bool:
-        if not isinstance(deltas, list):
+    def _tools(self, message: dict[str, Any]) -> bool:
+        deltas = message.get("tool_calls")
+        if isinstance(legacy := message.get("function_call"), dict):
+            deltas = [{"index": 0, "function": legacy}]
+        if not isinstance(deltas, list) or not deltas:
             return False
-        carried = False
-        for position, delta in enumerate(deltas):
-            if not isinstance(delta, dict) or not isinstance(function := delta.get("function"), dict):
-                continue
-            index = delta.get("index")
-            key = index if _is_count(index) else position
-            if key not in self._calls and len(self._calls) >= _MAX_TOOL_CALLS:
-                raise BadReplyError("protocol", f"more than {_MAX_TOOL_CALLS} tool calls in one reply")
-            call = self._calls.setdefault(key, _Call())
-            name, arguments = function.get("name"), function.get("arguments")
-            if isinstance(name, str) and name:
-                call.name = call.name or name
-                carried = True
-            if isinstance(arguments, str) and arguments:
-                call.arguments.append(arguments)
-                carried = True
-            elif isinstance(arguments, dict):
-                call.arguments.append(json.dumps(arguments, ensure_ascii=False))
-                carried = True
+        carried = self._calls.add(deltas)
+        if len(self._calls) > _MAX_TOOL_CALLS:
+            raise BadReplyError("protocol", f"more than {_MAX_TOOL_CALLS} tool calls in one reply")
         return carried
 
     def _usage(self, usage: Any) -> int | None:
         """The cumulative output tokens of a usage object, checked against what came before."""
         if not isinstance(usage, dict):
             return None
-        if _is_count(usage.get("prompt_tokens")):
+        if _is_count(usage.get("prompt_tokens")) and usage["prompt_tokens"]:
             self.prompt_tokens = usage["prompt_tokens"]
         details = usage.get("prompt_tokens_details")
         if isinstance(details, dict) and _is_count(details.get("cached_tokens")):
@@ -335,9 +356,12 @@ class Reply:
                 self.note("usage is no count")
             return None
         self._count(tokens)
-        return tokens
+        return tokens or None
 
     def _count(self, tokens: int) -> None:
+        """A count of zero where text has been sent is no count: gateways write zeros until the end."""
+        if not tokens and self.chunks:
+            return
         if self.completion_tokens is not None and tokens < self.completion_tokens:
             self.note("usage went backwards")
         self.completion_tokens = tokens
@@ -352,6 +376,11 @@ class Reply:
         fingerprint = payload.get("system_fingerprint")
         if fingerprint and isinstance(fingerprint, str):
             self.server["system_fingerprint"] = one_line(redact(fingerprint), limit=120)
+        model = payload.get("model")
+        if isinstance(model, str) and model and len(self.models) < _MAX_MODELS:
+            model = one_line(redact(model), limit=120)
+            if model not in self.models:
+                self.models.append(model)
         for holder in (payload, choice or {}):
             if _HOLDERS.isdisjoint(holder):
                 continue

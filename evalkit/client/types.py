@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from evalkit.findings import Frozen
 from evalkit.limits import GENERATION, Limits
 from evalkit.secrets import Secret
+from evalkit.text import shows
 
 Message = dict[str, Any]
 
@@ -21,7 +22,7 @@ ErrorKind = Literal[
     "http",  # a status other than 200
     "protocol",  # not HTTP, not SSE, not JSON, too large
     "stream-error",  # an error event inside the stream
-    "aborted",  # finish_reason abort
+    "aborted",  # finish_reason abort, a filter, or any other word that is no end of an answer
     "incomplete",  # the stream ended without a finish reason
     "empty",  # a stream without a single event
 ]
@@ -106,7 +107,10 @@ class Exchange(Frozen):
     text: str = ""
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    #: stop | length | tool_calls | function_call; None: the server writes no end words, and sent `[DONE]`
     finish_reason: str | None = None
+    #: the names of the model that the reply's events carried, in the order of their first appearance
+    models: tuple[str, ...] = ()
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
@@ -133,6 +137,16 @@ class Exchange(Frozen):
     transport: str = "wire"
     #: warnings about the reply: usage contradicts chunks, duplicate chunk, no [DONE], coalesced
     notes: tuple[str, ...] = ()
+
+    @property
+    def spoken(self) -> bool:
+        """Whether there is an answer: text that a reader sees, or a tool call. Reasoning alone is none."""
+        return bool(self.tool_calls) or shows(self.text)
+
+    @property
+    def reasoned(self) -> bool:
+        """Whether there is reasoning and nothing else."""
+        return not self.spoken and shows(self.reasoning)
 
     @property
     def e2e_us(self) -> int | None:

@@ -21,8 +21,8 @@ REQUEST_ERRORS = {
     "http": "The server answered with another status than 200; the message quotes it.",
     "protocol": "The reply was not HTTP, not an event stream, not JSON, or too large. Look at what answers there.",
     "stream-error": "The server sent an error inside the stream. Its log says why.",
-    "aborted": "The server stopped the request itself (finish_reason abort): out of memory, or its own limit.",
-    "incomplete": "The stream ended without saying why: the server or something between broke off.",
+    "aborted": "The reply ended with a finish_reason that is no end of an answer: abort, error, a content filter.",
+    "incomplete": "The stream ended without a finish_reason: the server, or something in between, broke off.",
     "empty": "The stream ended without a single event. Look at the server's log.",
 }
 

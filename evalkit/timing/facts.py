@@ -32,6 +32,8 @@ class TimedSample(Frozen):
     #: ms of event loop lag (p99) and share of one core in the window of this request's block
     loop_lag_p99_ms: float | None = None
     cpu_share: float | None = None
+    #: what only the comparison with the other replies shows (`analysis.answers`): whether this one counts as an answer
+    taken: bool | None = None
 
     @property
     def key(self) -> str:
@@ -45,9 +47,10 @@ class TimedSample(Frozen):
 
     @property
     def answered(self) -> bool:
-        """A reply that carries something and has a time: every other one is counted as failed."""
-        reply = self.exchange
-        return bool(reply.ok and reply.e2e_us and (reply.text or reply.reasoning or reply.tool_calls))
+        """A reply with an answer and a time: every other one is counted as failed."""
+        if self.taken is not None:
+            return self.taken
+        return bool(self.exchange.e2e_us and self.exchange.spoken)
 
 
 class ClientError(Frozen):
