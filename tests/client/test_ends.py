@@ -59,7 +59,11 @@ def test_a_text_for_null_is_no_end_and_a_stream_that_is_cut_behind_it_fails(blan
 
 @pytest.mark.parametrize(
     "more",
-    [{"error": {"code": 502, "message": "upstream is gone"}}, {"error": "gone"}, {"delta": {"error": {"message": "no"}}}],
+    [
+        {"error": {"code": 502, "message": "upstream is gone"}},
+        {"error": "gone"},
+        {"delta": {"error": {"message": "no"}}},
+    ],
 )
 @pytest.mark.parametrize("reason", ["stop", None])
 def test_an_error_inside_a_choice_fails_the_reply(more, reason):
@@ -85,7 +89,14 @@ def test_the_model_of_every_event_is_kept():
         payload = {"model": model, "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]}
         return chunk(b"data: " + json.dumps(payload).encode() + b"\n\n")
 
-    script = [HEAD, named("one", "a"), named("one", "b"), named("two", "c"), named("one", "d"), chunk(choice("stop", ""))]
+    script = [
+        HEAD,
+        named("one", "a"),
+        named("one", "b"),
+        named("two", "c"),
+        named("one", "d"),
+        chunk(choice("stop", "")),
+    ]
     got, _ = ask([*script, DONE, LAST])
     assert got.models == ("one", "two", "m")
 
@@ -122,7 +133,11 @@ def test_a_count_that_never_moves_is_no_count_and_one_that_moves_shows_a_chunk_t
 # -- text that nobody sees -------------------------------------------------------------------------------------------
 
 
-@given(st.text(alphabet=" \t\n\r\x00\x07\x1b\x7f\xa0\xad\u034f\u115f\u1160\u2003\u200b\u200d\u2028\u2060\u2800\u3000\u3164\ufe0f\ufeff\uffa0\U000e0041"))
+@given(
+    st.text(
+        alphabet=" \t\n\r\x00\x07\x1b\x7f\xa0\xad\u034f\u115f\u1160\u2003\u200b\u200d\u2028\u2060\u2800\u3000\u3164\ufe0f\ufeff\uffa0\U000e0041"
+    )
+)
 def test_white_space_and_invisible_characters_show_nothing(text):
     assert not shows(text)
 
