@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Sequence
 from itertools import pairwise
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
+
+from evalkit.secret_shapes import OTHERS, SHORTEST_TOKEN, TOKENS, Shape, looks_drawn, names_a_secret
 
 MASK = "***"
 
@@ -22,6 +25,7 @@ class Secret:
         self._value = value.strip()
         if len(self._value) >= _SHORTEST:
             _KNOWN.update(_forms(self._value))
+            _ORDER.clear()
 
     def reveal(self) -> str:
         return self._value
@@ -45,55 +49,175 @@ class Secret:
 
 
 _KNOWN: set[str] = set()
+#: the known values, longest first, beside the set that they were sorted from; empty until they are asked for
+_ORDER: list[tuple[set[str], tuple[str, ...]]] = []
 #: a shorter secret is no secret, and masking it would tear words apart
 _SHORTEST = 4
+#: from this length on, a value is looked for in encodings of which only the middle is its own
+_LONG = 12
 
 
 def _forms(value: str) -> set[str]:
-    """How a value looks in an address, in JSON and in Basic authentication."""
-    encoded = b64encode(value.encode()).decode().rstrip("=")
-    return {value, quote(value, safe=""), json.dumps(value)[1:-1], encoded}
+    """How a value looks in an address, in JSON, in HTML, in hex, and in Base64 with whatever before and behind it."""
+    raw = value.encode()
+    found = {
+        value, quote(value, safe=""), quote(value), quote_plus(value), quote(quote(value, safe=""), safe=""),
+        json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], html.escape(value),
+        html.escape(value, quote=False), b64encode(raw).decode().rstrip("="),
+        urlsafe_b64encode(raw).decode().rstrip("="),
+    }  # fmt: skip
+    if len(raw) >= _LONG:
+        found |= {raw.hex(), raw.hex().upper()}
+        for shift in (1, 2):
+            inner = b64encode(bytes(shift) + raw).decode()[shift + 1 :].rstrip("=")
+            found |= {inner[:-1], inner[:-1].replace("+", "-").replace("/", "_")}
+    return found
 
 
-#: what comes before a value (kept), and the value (masked)
-_PATTERNS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"()(?<![a-z0-9_])(?:hf|api_org)_[a-z0-9]{34,}",
-        r"()\bsk-[a-z0-9_-]{6,}",
-        r"()\bnvapi-[a-z0-9_-]{8,}",
-        r"()\b(?:gh[pousr]|github_pat)_[a-z0-9_]{16,}",
-        r"(\b(?:bearer|basic) )[a-z0-9._~+/=-]{4,}",
-        r"(://)[^/\s:@\"']{0,256}:[^/\s@\"']{1,256}(?=@)",
-        r"(://)[^/\s:@\"']{8,256}(?=@)",
-        r"([?&](?:[a-z]+[-_])?(?:api[-_]?key|key|token|sig|signature|secret|password)=)[^&\s\"'#]+",
-        # start arguments: --api-key X, --admin-api-key=X, also as two words of a list
-        r"(--[a-z-]*(?:api-key|token|password|secret)(?:=|\s+|[\"'],\s*[\"']))[^\s,\"'\]}]+",
-        # fields of JSON, YAML and Python: "api_key": "X", api_key=X
-        r"(\b[a-z_-]*(?:api[-_]?key|_token|password|secret)\\*[\"']?\s*[:=]\s*\\*[\"'])[^\"'\\]+",
-        r"(\b[a-z_-]*api[-_]?key\s*=\s*)[^\s,\"'\]})&]+",
-    )
+def _longest_first() -> tuple[str, ...]:
+    if not _ORDER or _ORDER[0][0] is not _KNOWN:
+        _ORDER[:] = [(_KNOWN, tuple(sorted(_KNOWN, key=len, reverse=True)))]
+    return _ORDER[0][1]
+
+
+#: a name and what stands between it and its value: `api_key: "`, `--token `, `"password":"`, `HF_TOKEN=`
+_NAMED = re.compile(
+    r"(?:key|token|passw(?:or)?d|passphrase|secret)"
+    r"(\\*[\"']?\s{0,32}+(?:[:=]|=>)\s{0,32}+\\*[\"']?|\\*[\"'],\s{0,32}+\\*[\"']|\s{1,32}+)",
+    re.IGNORECASE,
 )
+_NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
+_LONGEST_NAME = 64
+_QUOTED = re.compile(r"[^\"'\\\r\n]{1,4096}+")
+_BARE = re.compile(r"[^\s,`\"'()\[\]{}&;<>\\]{1,4096}+")
+_SCHEME = re.compile(
+    r"(authorization\\*[\"']?\s{0,32}+[:=]\s{0,32}+\\*[\"']?(?:[a-z]{1,32}\s{1,32}+)?|\b(?:bearer|basic)\s{1,32}+)"
+    r"([a-z0-9._~+/=-]{4,4096}+)(?![(\[])",
+    re.IGNORECASE,
+)
+_SCHEMES = frozenset({"basic", "bearer", "digest", "negotiate", "token", "apikey"})
+_WORD = re.compile(r"[a-z]{1,12}\Z")
+_SHORT_WORD = re.compile(r"[a-z]{1,5}\Z")
+_WORDS_END = re.compile(r"\s{0,32}(?:\Z|[-\r\n\"'])")
+#: a name of a program: it has a dot or an underscore, and no figure
+_CODE = re.compile(r"(?=[^._]*+[._])[A-Za-z_.]+\Z")
+#: values that say that there is none, or where it is
+_NO_VALUE = frozenset({"none", "null", "true", "false", "empty", "str", "string", "undefined", "required", MASK})
+
+
+def _is_drawn(value: str) -> bool:
+    """Whether a word may have been drawn at random: it has letters and figures, or is of no language's length."""
+    return len(value) >= 32 or (len(value) >= 6 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value))
+
+
+def _mask_named(text: str) -> str:
+    """Values behind a name that says secret."""
+    shown: list[str] = []
+    kept = at = 0
+    while found := _NAMED.search(text, at):
+        at = found.end()
+        end = _hidden_until(text, found)
+        if end > at:
+            shown += (text[kept:at], MASK)
+            kept = at = end
+    return "".join((*shown, text[kept:])) if shown else text
+
+
+def _hidden_until(text: str, found: re.Match[str]) -> int:
+    """Where the value ends that is to be masked; 0 when what stands there is none."""
+    start, between, at = found.start(), found[1], found.end()
+    before = text[max(0, start - _LONGEST_NAME) : start]
+    size = next((n for n, c in enumerate(reversed(before)) if c not in _NAME), len(before))
+    name = text[start - size : found.start(1)]
+    flag = name.startswith("-")
+    named = ":" in between or "=" in between
+    if not (named or flag) or not names_a_secret(name):
+        return 0
+    quoted = between[-1] in "\"'"
+    found_value = (_QUOTED if quoted else _BARE).match(text, at)
+    if found_value is None:
+        return 0
+    value, end = found_value[0], found_value.end()
+    if _is_no_value(value, flag=flag) or (not quoted and text[end : end + 1] in ("(", "[")):
+        return 0
+    bare_token = name.lower() == "token"
+    if _is_drawn(value) and (len(value) >= 8 or not bare_token):
+        return end
+    if flag and not named and not quoted and _WORD.match(value):  # `--token for` in a sentence, or the last word
+        return end if _WORDS_END.match(text, end) else 0
+    if not quoted and (_CODE.match(value) or value == name.rpartition("_")[2]):
+        return 0
+    assigned = "=" in between and _is_sure(name)
+    return end if flag or assigned or (quoted and not bare_token) else 0
+
+
+def _is_no_value(value: str, *, flag: bool) -> bool:
+    """Whether it says that there is none, or where it is: None, `$KEY`, `<key>`, `...`."""
+    return (
+        value.lower() in _NO_VALUE
+        or value[0] in "$<{(."
+        or not any(map(str.isalnum, value))
+        or (flag and value.startswith("--"))
+    )
+
+
+def _is_sure(name: str) -> bool:
+    """Whether what is assigned to `name` is a secret whatever it looks like."""
+    variable = name.isupper() and (not name.endswith("KEY") or names_a_secret(name.lower()))
+    return variable or name.lower().replace("-", "_").endswith("api_key")
 
 
 #: a flag whose next word is a secret
-_KEY_FLAG = re.compile(r"--?([a-z0-9]+[-_])*(key|token|password|secret)", re.IGNORECASE)
+_FLAG = re.compile(r"--?[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def redact_words(words: Sequence[str]) -> list[str]:
     """A command for a record. A key that was typed into it is known from now on, and so masked everywhere."""
     for flag, value in pairwise(words):
-        if _KEY_FLAG.fullmatch(flag) and not value.startswith("-"):
+        if _FLAG.fullmatch(flag) and names_a_secret(flag) and value.lower() not in _NO_VALUE and value[:1] != "-":
             Secret(value)
     return [redact(word) for word in words]
 
 
 def redact(text: str) -> str:
-    """`text` with every known secret and everything that looks like one replaced by a mask. Redact before cutting: half
-    a key is no longer found.
+    """`text` with every known secret and everything that looks like one replaced by a mask.
+
+    Time is linear in the text. Redact before cutting: half a key is no longer found (`evalkit.text` does it so).
     """
-    for value in sorted(_KNOWN, key=len, reverse=True):
-        text = text.replace(value, MASK)
-    for pattern in _PATTERNS:
-        text = pattern.sub(rf"\1{MASK}", text)
+    for value in _longest_first():
+        if value in text:
+            text = text.replace(value, MASK)
+    words = " ".join([word for word in text.split() if len(word) >= SHORTEST_TOKEN])
+    if words:
+        text = _mask_shapes(text, words, TOKENS)
+    text = _mask_shapes(text, text, OTHERS)
+    low = text.lower()
+    if "key" in low or "token" in low or "secret" in low or "passw" in low or "passphrase" in low:
+        text = _mask_named(text)
+    if "bearer" in low or "basic" in low or "authorization" in low:
+        text = _SCHEME.sub(_mask_scheme, text)
     return text
+
+
+def _mask_shapes(text: str, where: str, shapes: Sequence[Shape]) -> str:
+    for triggers, pattern, drawn in shapes:
+        for trigger in triggers:
+            if trigger in where:
+                text = pattern.sub(_mask_drawn if drawn else rf"\1{MASK}", text)
+                break
+    return text
+
+
+def _mask_drawn(found: re.Match[str]) -> str:
+    prefix = found[0][: -len(found["rest"])]
+    return MASK if looks_drawn(prefix, found["rest"]) else found[0]
+
+
+def _mask_scheme(found: re.Match[str]) -> str:
+    before, value = found[1], found[2]
+    if value.lower() in _SCHEMES or value.lower() in _NO_VALUE:
+        return found[0]
+    header = before[:1] in "aA"
+    scheme = header and before.split()[-1].lower() in _SCHEMES
+    hides = scheme or _is_drawn(value) or (header and not (_CODE.match(value) or _SHORT_WORD.match(value)))
+    return f"{before}{MASK}" if hides else found[0]

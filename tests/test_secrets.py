@@ -55,7 +55,7 @@ def test_an_empty_or_tiny_secret_masks_nothing_else():
 @pytest.mark.parametrize(
     "text",
     [
-        "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH", "sk-abcdefghij", "nvapi-abcdefghij", "ghp_abcdefghijklmnopqrst", "Authorization: Bearer abcd.efgh",
+        "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH", "sk-abcdefghij1234", "ghp_abcdefghijklmnopqrstuvwxyz0123456789", "Authorization: Bearer abcd.efgh",
         "https://user:hunter22@host/path", "https://h/v1?key=hunter22", "https://h/v1?a=1&token=hunter22",
         "https://h/?api_key=hunter22", "https://h/?access_token=hunter22&x=1", "--api-key hunter22", "--api-key=hunter22",
         '"api_key":"hunter22"', '"api-key": "hunter22"',

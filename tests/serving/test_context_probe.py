@@ -75,7 +75,7 @@ class FakeClient:
 
     async def chat(self, target: Target, request: ChatRequest, *, request_id: str | None = None) -> Exchange:
         if self.dead:
-            return Exchange(ok=False, error=ExchangeError(kind="refused", message="sk-secretsecret no connection"))
+            return Exchange(ok=False, error=ExchangeError(kind="refused", message="sk-secret1secret2 no connection"))
         words = len(request.messages[0]["content"].split())
         return Exchange(
             ok=True, status=200, text=self.text, prompt_tokens=words if self.count else None, finish_reason="stop"
