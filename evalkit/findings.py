@@ -6,9 +6,11 @@ in the docs and in `evalkit explain` are generated from it.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -92,6 +94,8 @@ class Finding(Frozen):
     id: str
     item: ItemId
     status: Status
+    #: Which of the check's outcomes was found; empty where the check declares none.
+    outcome: str = ""
     summary: str
     #: Counts towards the verdict. Findings about other variants and information do not.
     counts: bool = True
@@ -108,9 +112,39 @@ class Finding(Frozen):
     data: dict[str, object] = {}
 
 
+class Words(NamedTuple):
+    """What a finding says: one sentence, the cells beside it, and what to do where the check's remedy does not fit."""
+
+    summary: str
+    observed: str | None = None
+    threshold: str | None = None
+    remedy: str | None = None
+
+
+class Values(Frozen):
+    """What the findings of one check carry: typed figures and names, and the only place that says them.
+
+    A subclass narrows `outcome` to a `Literal` of the outcomes that its check declares. Deciding makes values and
+    holds no sentence; `words` makes sentences and decides nothing. The fields are the finding's `data` in report.json.
+    """
+
+    outcome: str
+
+    @abstractmethod
+    def words(self) -> Words:
+        """The values as a reader meets them."""
+
+    def data(self) -> dict[str, object]:
+        """The fields as JSON holds them, without the outcome and without what is not known."""
+        return self.model_dump(mode="json", exclude={"outcome"}, exclude_none=True)
+
+
 @dataclass(frozen=True)
 class Check:
-    """Metadata of a finding. Ids read `item.what`; `remedy` says what to do when it does not pass."""
+    """Metadata of a finding. Ids read `item.what`; `remedy` says what to do when it does not pass.
+
+    `outcomes` is the check's decision table: every outcome that it can find, with the status that it has.
+    """
 
     id: str
     title: str
@@ -118,6 +152,7 @@ class Check:
     remedy: str
     per_mode: bool = False
     sources: tuple[str, ...] = field(default=())
+    outcomes: Mapping[str, Status] = field(default_factory=dict, compare=False)
 
     @property
     def item(self) -> ItemId:
@@ -126,6 +161,37 @@ class Check:
             if known == name:
                 return known
         raise ValueError(f"check id {self.id!r} does not start with an item")
+
+    def found(
+        self,
+        values: Values,
+        *,
+        mode: str | None = None,
+        variant: str | None = None,
+        known_by: KnownBy | None = None,
+        evidence: tuple[Evidence, ...] = (),
+        counts: bool = True,
+    ) -> Finding:
+        """A finding with the status that the check declares for the outcome, in the words of the values."""
+        status = self.outcomes[values.outcome]
+        words = values.words()
+        fallback = None if status in (Status.PASS, Status.NOT_APPLICABLE) else self.remedy
+        return Finding(
+            id=self.id,
+            item=self.item,
+            status=status,
+            outcome=values.outcome,
+            summary=words.summary,
+            mode=mode,
+            variant=variant,
+            observed=words.observed,
+            threshold=words.threshold,
+            known_by=known_by,
+            evidence=evidence,
+            remedy=words.remedy or fallback,
+            counts=counts,
+            data=values.data(),
+        )
 
     def finding(
         self,

@@ -106,7 +106,7 @@ def _terms(candidate: CandidateFacts) -> list[str]:
     license_ = named(candidate.card)
     row = license_.row
     if row is None:
-        return [f"{prose(license_.problem or 'unknown')}."]
+        return [f"{prose(str(license_.problem or 'unknown'))}."]
     terms = row.terms
     conditions = [f"{facet}: {'; '.join(texts)}" for facet, texts in terms.conditions.items()]
     values = {

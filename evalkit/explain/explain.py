@@ -125,7 +125,18 @@ def finding_markdown(check: Check) -> str:
     sources = "".join(f"\n- {source}" for source in check.sources)
     tail = f"\nSources:\n{sources}\n" if sources else ""
     title = check.title.rstrip(".")
-    return f"## {check.id}\n\n**{title}.** {per}\n\nWhy: {check.why}\n\nWhat to do: {check.remedy}\n{tail}"
+    return (
+        f"## {check.id}\n\n**{title}.** {per}\n\nWhy: {check.why}\n\nWhat to do: {check.remedy}\n"
+        f"{_decision_table(check)}{tail}"
+    )
+
+
+def _decision_table(check: Check) -> str:
+    """Each outcome that the check declares, with its status."""
+    if not check.outcomes:
+        return ""
+    rows = "".join(f"| `{outcome}` | {status.value} |\n" for outcome, status in check.outcomes.items())
+    return f"\n| outcome | status |\n|---|---|\n{rows}"
 
 
 def _license(row: Any) -> str:

@@ -6,10 +6,11 @@ import re
 
 from evalkit.checklist.schema import Use
 from evalkit.data import load_related, load_variants
-from evalkit.findings import SEVERITY, Evidence, Finding, KnownBy, Status
+from evalkit.findings import SEVERITY, Evidence, Finding, KnownBy
 from evalkit.hub.facts import BaseModelFacts, CandidateFacts
 from evalkit.items.license.checks import BASE, USES
 from evalkit.items.license.terms import Named, allowed, named
+from evalkit.items.license.words import Base
 
 #: words in a name or tag of which each says that the weights were made from others
 _DERIVED = re.compile(
@@ -32,30 +33,26 @@ def _base(base: BaseModelFacts, candidate: CandidateFacts, use: Use) -> Finding:
     where = f"{base.model}@{base.revision[:12]}" if base.revision else base.model
     evidence = (Evidence(path=base.text.path, sha256=base.text.sha256, note=where),) if base.text else ()
     if base.card is None:
-        return BASE.finding(
-            Status.INCONCLUSIVE, f"the license of the base model {where} is not known: {base.error or 'no card'}",
-            evidence=evidence,
-        )  # fmt: skip
+        return BASE.found(Base(outcome="not-known", model=where, why=base.error), evidence=evidence)
     license_ = named(base.card)
     if license_.row is None:
-        text = f"the base model {where}: {license_.problem}"
-        return BASE.finding(Status.INCONCLUSIVE, text, observed=license_.name, evidence=evidence)
-    answers = [(facet, *allowed(facet, license_, use, None)) for facet in USES if getattr(use, facet)]
+        values = Base(outcome="not-known", model=where, why=str(license_.problem), stated=license_.name)
+        return BASE.found(values, evidence=evidence)
     own = named(candidate.card)
-    ours = own.row.name if own.row else own.name
-    refused = [(facet, status, text) for facet, status, text in answers if not status.carries]
-    if not refused:
-        text = f"the base model {where} is under {license_.row.name}, which allows what is asked"
-        return BASE.finding(
-            Status.PASS, text, observed=license_.name, known_by=KnownBy.DECLARED, evidence=evidence,
-            data={"obligations": list(license_.row.obligations)},
-        )  # fmt: skip
-    facet, _, why = min(refused, key=lambda one: SEVERITY.index(one[1]))
-    text = f"the card names {ours}, its base model {where} is under {license_.row.name} ({facet} use: {why})"
-    return BASE.finding(
-        Status.INCONCLUSIVE, text, observed=license_.row.id, threshold=own.row.id if own.row else None,
-        known_by=KnownBy.DECLARED, evidence=evidence,
+    values = Base(
+        outcome="allows", model=where, license=license_.row.name, stated=license_.name,
+        obligations=license_.row.obligations,
     )  # fmt: skip
+    answers = [(USES[facet].outcomes[one.outcome], one)
+               for facet, one in ((f, allowed(f, license_, use, None)) for f in USES if getattr(use, f))]  # fmt: skip
+    refused = [one for one in answers if not one[0].carries]
+    if refused:
+        worst = min(refused, key=lambda one: SEVERITY.index(one[0]))[1]
+        values = Base(
+            outcome="stricter", model=where, license=license_.row.name, stated=license_.row.id, facet=worst.facet,
+            why=worst.sentence(), ours=own.row.name if own.row else own.name, ours_id=own.row.id if own.row else None,
+        )  # fmt: skip
+    return BASE.found(values, known_by=KnownBy.DECLARED, evidence=evidence)
 
 
 def upstream(candidate: CandidateFacts) -> str | None:
@@ -71,14 +68,10 @@ def upstream(candidate: CandidateFacts) -> str | None:
 def _none_named(candidate: CandidateFacts) -> list[Finding]:
     known = upstream(candidate)
     if known is not None:
-        text = f"the card names no base model; by the tables of evalkit it comes from {known}"
-        return [BASE.finding(Status.WARN, text, known_by=KnownBy.VENDOR_REPORTED)]
+        return [BASE.found(Base(outcome="by-table", model=known), known_by=KnownBy.VENDOR_REPORTED)]
     words = (candidate.model.rpartition("/")[2], *candidate.tags, candidate.library_name or "")
     sign = next((m[1] for m in (_DERIVED.search(word) for word in words) if m), None)
-    if sign is None:
-        return []
-    text = f"the card names no base model, but {sign!r} speaks of weights made from others: their license still binds"
-    return [BASE.finding(Status.WARN, text, known_by=KnownBy.INFERRED)]
+    return [] if sign is None else [BASE.found(Base(outcome="unnamed", sign=sign), known_by=KnownBy.INFERRED)]
 
 
 def base_rows(candidate: CandidateFacts) -> list[tuple[BaseModelFacts, Named]]:

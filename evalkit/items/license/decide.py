@@ -12,11 +12,30 @@ from evalkit.findings import SEVERITY, Check, Evidence, Finding, KnownBy, Status
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items.license import checks as check
 from evalkit.items.license.bases import of_bases
-from evalkit.items.license.checks import CHECKS, USES, Facet
+from evalkit.items.license.checks import CHECKS, USES
 from evalkit.items.license.terms import Named, allowed, named
 from evalkit.items.license.texts import consistent, contradiction, is_code, of_code, pinned
+from evalkit.items.license.words import (
+    Facet,
+    Gated,
+    Identified,
+    Purpose,
+    RemoteCode,
+    Stale,
+    StaleReading,
+    UseAllowed,
+    Variant,
+)
 
 __all__ = ["CHECKS", "decide", "of_candidate"]
+
+#: what the worst finding on a variant makes of it
+_VARIANT = {
+    Status.PASS: "allows",
+    Status.NOT_APPLICABLE: "allows",
+    Status.WARN: "allows-with-care",
+    Status.FAIL: "forbids",
+}
 
 
 def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
@@ -26,17 +45,19 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     if item.provider_terms is not None:
         return _provider(checklist)
     if checklist.candidate is None:
-        remedy = "give candidate.model, or --model; for a hosted service: items.license.provider_terms"
-        return [check.IDENTIFIED.finding(Status.INCONCLUSIVE, "no candidate model is named", remedy=remedy)]
+        return [check.IDENTIFIED.found(Identified(outcome="no-candidate"))]
     candidate = facts.candidate
     if candidate is None or candidate.error:
-        why = candidate.error if candidate and candidate.error else "its card was not read"
-        summary = f"{checklist.candidate.model}: {why}"
         hint = candidate.hint if candidate else None
-        return [
-            check.IDENTIFIED.finding(Status.ERROR, summary, remedy=hint),
-            *(c.finding(Status.ERROR, "the license was not read", remedy=hint) for c in _asked(checklist.use).values()),
-        ]
+        values = Identified(
+            outcome="not-read",
+            model=checklist.candidate.model,
+            problem=candidate.error if candidate else None,
+            hint=hint,
+        )
+        unread = [(one, UseAllowed(outcome="not-read", facet=facet, hint=hint))
+                  for facet, one in _asked(checklist.use).items()]  # fmt: skip
+        return [check.IDENTIFIED.found(values), *(one.found(said) for one, said in unread)]
     elsewhere = {text.sha256 for variant in facts.variants for text in variant.license_texts}
     found = of_candidate(checklist.use, candidate, item.readings, elsewhere=elsewhere)
     required = item.variants == "required"
@@ -61,12 +82,8 @@ def of_candidate(
     why = contradiction(license_, candidate)
     found = [_identified(license_, reading, candidate)]
     for facet, use_check in _asked(use).items():
-        status, summary = allowed(facet, license_, use, reading, contradicted=why)
-        found.append(
-            use_check.finding(
-                status, summary, known_by=KnownBy.DECLARED, observed=license_.name, evidence=_sources(license_.row)
-            )
-        )
+        answer = allowed(facet, license_, use, reading, contradicted=why)
+        found.append(use_check.found(answer, known_by=KnownBy.DECLARED, evidence=_sources(license_.row)))
     if license_.row is not None:
         found.append(_purpose(license_.row, use))
     found += consistent(license_, candidate, readings)
@@ -74,17 +91,11 @@ def of_candidate(
     found += of_code(license_, candidate, use)
     found.append(pinned(candidate))
     if candidate.gated in ("auto", "manual"):
-        closed = (
-            ", and this account has no access: only the card's public fields were read"
-            if candidate.access_denied
-            else ""
-        )
-        text = f"access is gated ({candidate.gated}){closed}"
-        found.append(check.GATED.finding(Status.WARN, text, known_by=KnownBy.OBSERVED))
+        gated = Gated(outcome="no-access" if candidate.access_denied else "gated", kind=candidate.gated)
+        found.append(check.GATED.found(gated, known_by=KnownBy.OBSERVED))
     if candidate.remote_code:
-        files = ", ".join(candidate.remote_code)
-        text = f"needs remote code: {files}; its license is a question of its own"
-        found.append(check.REMOTE.finding(Status.WARN, text, known_by=KnownBy.DECLARED))
+        code = RemoteCode(files=tuple(candidate.remote_code))
+        found.append(check.REMOTE.found(code, known_by=KnownBy.DECLARED))
     return found + stale
 
 
@@ -100,45 +111,38 @@ def _reading(
     lost = [r for r in readings if r.text_sha256 not in hashes | elsewhere]
     current = [r for r in fitting if r not in moved and r.text_sha256 in weights]
     stale = [
-        f"{r.by}'s of {r.date} was of commit {(r.revision or '')[:12]}, this is {commit[:12] or 'unknown'}"
-        for r in moved
+        StaleReading(r.by, str(r.date), r.text_sha256[:12], (r.revision or "")[:12] if r in moved else None)
+        for r in (*moved, *lost)
     ]
-    stale += [f"{r.by}'s of {r.date} is of text {r.text_sha256[:12]}, which is not here" for r in lost]
-    found = [
-        check.STALE.finding(
-            Status.INCONCLUSIVE, f"a recorded reading fits no license text at this commit: {'; '.join(stale)}"
-        )
-    ]
-    return max(current, key=lambda r: r.date, default=None), found if stale else []
+    found = [check.STALE.found(Stale(commit=commit[:12], readings=tuple(stale)))] if stale else []
+    return max(current, key=lambda r: r.date, default=None), found
 
 
 def _sources(row: LicenseRow | None) -> tuple[Evidence, ...]:
     return (Evidence(url=row.source, note=f"text of {row.date}, {row.how_read}"),) if row else ()
 
 
-def _facets(row: LicenseRow | None) -> dict[str, object]:
+def _facets(row: LicenseRow | None) -> dict[str, str | None]:
     """For the table that sets variants side by side."""
     terms = row.terms if row else None
-    return {
-        "license": row.name if row else None,
-        **{facet: getattr(terms, facet) if terms else "unknown" for facet in USES},
-    }
+    answers = {str(facet): getattr(terms, facet) if terms else "unknown" for facet in USES}
+    return {"license": row.name if row else None, **answers}
 
 
 def _identified(license_: Named, reading: Reading | None, candidate: CandidateFacts) -> Finding:
     cards = tuple(Evidence(path=t.path, sha256=t.sha256, note=t.name) for t in candidate.texts if t.name == "README.md")
     if license_.row is not None:
         row = license_.row
-        text = f"{row.name}, as the card names it (table's text of {row.date}, {row.how_read.replace('-', ' ')})"
-        return check.IDENTIFIED.finding(
-            Status.PASS, text, known_by=KnownBy.DECLARED, observed=license_.name,
-            evidence=(*cards, *_sources(row)),
-            data={"obligations": list(row.obligations), "source": row.source, **_facets(row)},
-        )  # fmt: skip
+        values = Identified.model_validate({
+            "outcome": "in-table", "stated": license_.name, "known": row.how_read.replace("-", " "), "date": row.date,
+            "obligations": row.obligations, "source": row.source, **_facets(row),
+        })  # fmt: skip
+        return check.IDENTIFIED.found(values, known_by=KnownBy.DECLARED, evidence=(*cards, *_sources(row)))
     if reading is not None:
-        text = f"read by {reading.by} on {reading.date}: {reading.note or 'no note'}"
-        return check.IDENTIFIED.finding(Status.PASS, text, known_by=KnownBy.DECLARED, evidence=cards)
-    return check.IDENTIFIED.finding(Status.INCONCLUSIVE, f"{license_.problem}", observed=license_.name, evidence=cards)
+        values = Identified(outcome="read", reader=reading.by, date=str(reading.date), note=reading.note)
+        return check.IDENTIFIED.found(values, known_by=KnownBy.DECLARED, evidence=cards)
+    values = Identified(outcome="not-known", problem=str(license_.problem), stated=license_.name)
+    return check.IDENTIFIED.found(values, evidence=cards)
 
 
 def _purpose(row: LicenseRow, use: Use) -> Finding:
@@ -148,52 +152,48 @@ def _purpose(row: LicenseRow, use: Use) -> Finding:
         "research-evaluation": use.purpose in ("research", "evaluation") and not use.commercial,
         "internal-research": use.purpose == "research" and not use.commercial,
     }.get(row.terms.purpose)
-    if can is None:
-        return check.PURPOSE.finding(Status.INCONCLUSIVE, f"{row.name}: the table does not say for which purposes")
-    word = "allows" if can else f"is for {row.terms.purpose} use: it does not allow"
-    commercial = "commercial " if use.commercial else ""
-    return check.PURPOSE.finding(
-        Status.PASS if can else Status.FAIL,
-        f"{row.name} {word} {commercial}{use.purpose} use",
-        known_by=KnownBy.DECLARED,
-    )
+    values = Purpose(
+        outcome="not-known" if can is None else "allowed" if can else "forbidden", license=row.name,
+        purpose=use.purpose, commercial_use=bool(use.commercial), allowed_purpose=row.terms.purpose,
+    )  # fmt: skip
+    return check.PURPOSE.found(values, known_by=None if can is None else KnownBy.DECLARED)
 
 
 def _variant(use: Use, candidate: CandidateFacts, readings: list[Reading], *, counts: bool) -> Finding:
     """One line on another variant: its worst answer. A reading counts where the text is the same, byte for byte."""
     if candidate.error:
-        return check.VARIANTS.finding(
-            Status.ERROR, candidate.error, variant=candidate.model, counts=counts, remedy=candidate.hint
-        )
+        unread = Variant(outcome="not-read", model=candidate.model, quoted=candidate.error, hint=candidate.hint)
+        return check.VARIANTS.found(unread, variant=candidate.model, counts=counts)
     own = {text.sha256 for text in candidate.license_texts}
     fitting = [r for r in readings if r.text_sha256 in own and not r.revision]
-    left_out = ("license.text-pinned", "license.remote-code")
+    left_out = (check.PINNED.id, check.REMOTE.id)
     found = [f for f in of_candidate(use, candidate, fitting) if f.id not in left_out]
     worst = min(found, key=lambda f: SEVERITY.index(f.status))
-    return check.VARIANTS.finding(
-        worst.status, f"{candidate.model}: {worst.summary}", variant=candidate.model, counts=counts,
-        observed=named(candidate.card).name, known_by=KnownBy.DECLARED, evidence=worst.evidence,
-        data={"findings": {f.id: f.status.value for f in found}, **_facets(named(candidate.card).row)},
-    )  # fmt: skip
+    values = Variant.model_validate({
+        "outcome": _VARIANT.get(worst.status, "open"), "model": candidate.model, "quoted": worst.summary,
+        "stated": named(candidate.card).name, "findings": {f.id: f.status.value for f in found},
+        **_facets(named(candidate.card).row),
+    })  # fmt: skip
+    return check.VARIANTS.found(
+        values, variant=candidate.model, counts=counts, known_by=KnownBy.DECLARED, evidence=worst.evidence
+    )
 
 
 def _provider(checklist: Checklist) -> list[Finding]:
     """A hosted service's terms, as the buyer read them. They speak of commercial use only."""
     terms = checklist.items.license.provider_terms
     assert terms is not None
-    found = []
-    for facet, use_check in _asked(checklist.use).items():
-        if facet == "commercial":
-            status = Status.PASS if terms.commercial else Status.FAIL
-            word = "allow" if terms.commercial else "do not allow"
-            summary = f"the provider's terms {word} it, read by {terms.by} on {terms.date}"
-        else:
-            status, summary = (
-                Status.INCONCLUSIVE,
-                f"the recorded provider's terms do not say whether they allow to {facet}",
-            )
-        found.append(use_check.finding(status, summary, known_by=KnownBy.DECLARED, observed=terms.url))
+    by = {"reader": terms.by, "date": str(terms.date), "url": terms.url}
+    spoken = "provider-allows" if terms.commercial else "provider-forbids"
+    found = [
+        one.found(
+            UseAllowed.model_validate({
+                "outcome": spoken if facet == "commercial" else "provider-silent", "facet": facet, **by
+            }), known_by=KnownBy.DECLARED,
+        )
+        for facet, one in _asked(checklist.use).items()
+    ]  # fmt: skip
     if not found:
-        summary = f"no commercial use, change or redistribution is asked for; terms read by {terms.by} on {terms.date}"
-        found.append(check.IDENTIFIED.finding(Status.PASS, summary, known_by=KnownBy.DECLARED, observed=terms.url))
+        values = Identified.model_validate({"outcome": "provider", **by})
+        found.append(check.IDENTIFIED.found(values, known_by=KnownBy.DECLARED))
     return found

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from evalkit.checklist.schema import Reading, Use
 from evalkit.data import LicenseRow, load_licenses
-from evalkit.findings import Status
 from evalkit.hub.facts import CardLicense
-from evalkit.items.license.checks import Facet
+from evalkit.items.license.words import Facet, Problem, ProblemKind, UseAllowed
+
+_KINDS: dict[str, ProblemKind] = {"family": "family", "placeholder": "placeholder", "unread": "unread"}
+_COMPOUND = frozenset({"OR", "AND", "WITH"})  # operators of an SPDX expression
 
 
 class Named(NamedTuple):
@@ -17,7 +19,7 @@ class Named(NamedTuple):
 
     name: str
     row: LicenseRow | None
-    problem: str | None
+    problem: Problem | None
 
 
 def fold(name: str) -> str:
@@ -55,86 +57,70 @@ def named(card: CardLicense | None) -> Named:
     """The one license that the card names, or why there is none that the table can decide."""
     entries = [e for e in card.license if e.strip()] if card else []
     if not card or not entries:
-        return Named("none", None, "the card names no license")
+        return Named("none", None, Problem("no-license"))
     if len(entries) > 1:
-        return Named(", ".join(entries), None, f"the card names {len(entries)} licenses")
+        return Named(", ".join(entries), None, Problem("several", detail=str(len(entries))))
     name = entries[0]
     if fold(name) == "other":
         if not card.license_name:
             link = by_link(card.license_link)
-            hint = f"; its link leads to {link.name}" if link else ""
-            return Named("other", None, f"the card says only 'other', without a license_name{hint}")
+            return Named("other", None, Problem("other-without-name", detail=link.name if link else ""))
         name = card.license_name
     row = find(name) or find(card.spdx)
     if row is None:
-        known = f" (SPDX: {card.spdx})" if card.spdx else ""
-        compound = card.spdx and any(word in card.spdx for word in (" OR ", " AND ", " WITH "))
-        what = "a combination of licenses, to be read one by one" if compound else "not in the license table"
-        return Named(name, None, f"{name} is {what}{known}")
+        compound = card.spdx is not None and not _COMPOUND.isdisjoint(card.spdx.split())
+        return Named(name, None, Problem("combination" if compound else "not-in-table", name, card.spdx or ""))
     if row.kind != "license":
-        words = {"family": "a family of licenses, not one text", "placeholder": "no license", "unread": "not read yet"}
-        return Named(
-            name, None, f"{name} is {words[row.kind]}: {row.to_read}" if row.to_read else f"{name} is {words[row.kind]}"
-        )
+        return Named(name, None, Problem(_KINDS[row.kind], name, row.to_read or ""))
     return Named(name, row, None)
 
 
 def allowed(
     facet: Facet, license_: Named, use: Use, reading: Reading | None, *, contradicted: str | None = None
-) -> tuple[Status, str]:
+) -> UseAllowed:
     """Whether one use is allowed. A reading decides what the table cannot; it lifts neither a `no` nor a cap."""
     read = getattr(reading, facet) if reading else None
     row = license_.row
-    answer = getattr(row.terms, facet) if row else "unknown"
-    if row is not None and answer == "no":
-        return Status.FAIL, f"{row.name} does not allow it"
+    base = UseAllowed(outcome="not-known", facet=facet, stated=license_.name, license=row.name if row else None)
+    by = {"reader": reading.by, "date": str(reading.date)} if reading else {}
+    if row is not None and getattr(row.terms, facet) == "no":
+        return base.model_copy(update={"outcome": "forbidden"})
     if reading is not None and read is False:
-        return Status.FAIL, f"{reading.by} read on {reading.date} that the text does not allow it"
-    over, unknown = _caps(row, use) if row is not None else (None, None)
-    if over or unknown:
-        return (Status.FAIL, over) if over else (Status.INCONCLUSIVE, str(unknown))
+        return base.model_copy(update={"outcome": "read-forbidden", **by})
+    capped = _capped(row, use) if row is not None else None
+    if capped:
+        return base.model_copy(update=capped)
     if reading is not None and read:
-        return Status.PASS, f"{reading.by} read on {reading.date} that the text allows it"
+        return base.model_copy(update={"outcome": "read-allowed", **by})
     if row is None:
-        return Status.INCONCLUSIVE, f"unknown: {license_.problem}"
+        return base.model_copy(update={"why": str(license_.problem)})
     if contradicted:
-        return Status.INCONCLUSIVE, contradicted
-    if answer == "yes" or (answer == "conditional" and not row.terms.conditions.get(facet)):
-        return Status.PASS, f"{row.name} allows it{_within(row, use)}"
-    why = "; ".join(row.terms.conditions.get(facet, ())) or row.to_read or "the table does not say"
-    return Status.INCONCLUSIVE, f"{row.name}: {why}{_field(row, use)}"
+        return base.model_copy(update={"outcome": "sources-differ", "why": contradicted})
+    answer, conditions = getattr(row.terms, facet), row.terms.conditions.get(facet, ())
+    if answer == "yes" or (answer == "conditional" and not conditions):
+        return base.model_copy(update={"outcome": "allowed", "within": _within(row, use)})
+    why = "; ".join(conditions) or row.to_read
+    field = use.field if row.terms.use_restrictions == "yes" else None
+    asked = row.terms.use_restrictions == "yes"
+    return base.model_copy(update={"outcome": "conditional", "why": why or None, "restricted": asked, "field": field})
 
 
-def _field(row: LicenseRow, use: Use) -> str:
-    """The buyer's field of use beside restrictions that a person must hold it against."""
-    if row.terms.use_restrictions != "yes":
-        return ""
-    return f" (your field: {use.field})" if use.field else " (say what you do in use.field)"
+def _caps(row: LicenseRow, use: Use) -> list[tuple[float, float | None, str]]:
+    """(the license's limit, what the checklist says, its key): only limits that the license has."""
+    both = ((row.terms.user_cap, use.monthly_users, "monthly_users"),
+            (row.terms.revenue_cap, use.revenue_usd, "revenue_usd"))  # fmt: skip
+    return [(cap, value, key) for cap, value, key in both if cap is not None]
 
 
-def _within(row: LicenseRow, use: Use) -> str:
-    caps = [
-        (row.terms.user_cap, use.monthly_users, "monthly users"),
-        (row.terms.revenue_cap, use.revenue_usd, "USD a year"),
-    ]
-    texts = [f"{value:,.0f} of {cap:,.0f} {unit}" for cap, value, unit in caps if cap is not None and value is not None]
-    return f" ({', '.join(texts)})" if texts else ""
+def _within(row: LicenseRow, use: Use) -> tuple[str, ...]:
+    return tuple(f"{key}={value:.0f}<{cap:.0f}" for cap, value, key in _caps(row, use) if value is not None)
 
 
-def _caps(row: LicenseRow, use: Use) -> tuple[str | None, str | None]:
-    """(why the caps forbid the use, why they cannot be checked). A cap that is passed comes before one not checked."""
-    caps = (
-        (row.terms.user_cap, use.monthly_users, "monthly_users"),
-        (row.terms.revenue_cap, use.revenue_usd, "revenue_usd"),
-    )
-    over = [
-        f"use.{what} {value:,.0f} is not below the license's limit of {cap:,.0f}"
-        for cap, value, what in caps
-        if cap is not None and value is not None and value >= cap
-    ]
-    unknown = [
-        f"{row.name} has a limit of {cap:,.0f} ({what}): give use.{what}"
-        for cap, value, what in caps
-        if cap is not None and value is None
-    ]
-    return next(iter(over), None), next(iter(unknown), None)
+def _capped(row: LicenseRow, use: Use) -> dict[str, object] | None:
+    """The limit that forbids the use, else the one that cannot be checked."""
+    caps = _caps(row, use)
+    over = [(cap, value, key) for cap, value, key in caps if value is not None and value >= cap]
+    for outcome, found in (("over-limit", over), ("limit-unknown", [one for one in caps if one[1] is None])):
+        for cap, value, key in found:
+            return {"outcome": outcome, "limit": cap, "value": value, "key": key}
+    return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from evalkit.checklist.schema import Reading, Use
 from evalkit.data import LicenseRow
@@ -10,6 +11,7 @@ from evalkit.findings import SEVERITY, Evidence, Finding, KnownBy, Status
 from evalkit.hub.facts import CandidateFacts, TextFile
 from evalkit.items.license.checks import CODE, CONSISTENT, PINNED, USES
 from evalkit.items.license.terms import Named, allowed, by_link, find, fold
+from evalkit.items.license.words import Code, Consistent, Pinned
 
 _LICENSE = ("LICENSE", "LICENCE", "COPYING")
 
@@ -32,17 +34,11 @@ def evidence_of(text: TextFile) -> Evidence:
 
 
 def contradiction(license_: Named, candidate: CandidateFacts) -> str | None:
-    """Why the table's answer for the card's name does not stand by itself; None when nothing speaks against it."""
-    row = license_.row
-    if row is None:
+    """What contradicts the table's answer for the card's license; None when nothing does."""
+    if license_.row is None:
         return None
-    other = _other_text(row, candidate)
-    if other is not None:
-        return f"the card names {row.name}, the license file is another text"
-    link = by_link(candidate.card.license_link if candidate.card else None)
-    if link is not None and link.id != row.id:
-        return f"the card names {row.name}, its license_link leads to {link.name}"
-    return None
+    found = (_against_file(license_.row, candidate, []), _against_link(license_.row, candidate))
+    return next((one.summary for one in found if one is not None and one.status.open), None)
 
 
 def consistent(license_: Named, candidate: CandidateFacts, readings: list[Reading]) -> list[Finding]:
@@ -70,16 +66,15 @@ def _against_file(row: LicenseRow, candidate: CandidateFacts, readings: list[Rea
         if not texts:
             return None
         names = ", ".join(t.name for t in texts)
-        return CONSISTENT.finding(
-            Status.PASS, f"the card names {row.name}, and so reads {names}", observed=row.id, known_by=KnownBy.OBSERVED,
-            evidence=tuple(evidence_of(t) for t in texts),
-        )  # fmt: skip
-    names = ", ".join(other.matches) or "no text that the table knows"
-    status = Status.WARN if other.sha256 in {r.text_sha256 for r in readings} else Status.INCONCLUSIVE
-    return CONSISTENT.finding(
-        status, f"the card names {row.name}, {other.name} reads as {names}", observed=names, threshold=row.id,
-        known_by=KnownBy.OBSERVED, evidence=(evidence_of(other),),
+        values = Consistent(outcome="file-agrees", license=row.name, other=row.name, files=names, observed=row.id)
+        return CONSISTENT.found(values, known_by=KnownBy.OBSERVED, evidence=tuple(evidence_of(t) for t in texts))
+    read = other.sha256 in {r.text_sha256 for r in readings}
+    names = ", ".join(other.matches)
+    values = Consistent(
+        outcome="file-differs-read" if read else "file-differs", license=row.name, other=names, files=other.name,
+        observed=names or None, threshold=row.id,
     )  # fmt: skip
+    return CONSISTENT.found(values, known_by=KnownBy.OBSERVED, evidence=(evidence_of(other),))
 
 
 def _against_link(row: LicenseRow, candidate: CandidateFacts) -> Finding | None:
@@ -88,33 +83,32 @@ def _against_link(row: LicenseRow, candidate: CandidateFacts) -> Finding | None:
         return None
     target = by_link(link)
     if target is not None and target.id != row.id:
-        text = f"the card names {row.name}, its license_link leads to {target.name}"
-        return CONSISTENT.finding(
-            Status.INCONCLUSIVE, text, observed=target.id, threshold=row.id, known_by=KnownBy.DECLARED
+        values = Consistent(
+            outcome="link-differs", license=row.name, other=target.name, observed=target.id, threshold=row.id
         )
+        return CONSISTENT.found(values, known_by=KnownBy.DECLARED)
     name = link.removeprefix("./")
     if "://" not in link and name not in {t.name for t in candidate.license_texts}:
-        text = f"license_link names {link}, which is not among the license files of the repository"
-        return CONSISTENT.finding(Status.WARN, text, observed=link, known_by=KnownBy.OBSERVED)
+        values = Consistent(outcome="link-missing", license=row.name, other=link, observed=link)
+        return CONSISTENT.found(values, known_by=KnownBy.OBSERVED)
     return None
 
 
 def _badges(row: LicenseRow, candidate: CandidateFacts) -> list[Finding]:
     """Labels and links in the card's prose: one that names two licenses at once, or another one than the card."""
-    found: dict[str, Finding] = {}
+    found: dict[Consistent, None] = {}
     for label, link in candidate.card.mentions if candidate.card else ():
         said, target = _label(label), by_link(link)
         if said is not None and target is not None and said.id != target.id:
-            text = f"a badge is labelled {said.name} and links to {target.name}"
-            status = Status.WARN if row.id == target.id else Status.INCONCLUSIVE
-            found[text] = CONSISTENT.finding(
-                status, f"{text}; the card names {row.name}", observed=said.id, threshold=target.id,
-                known_by=KnownBy.DECLARED,
+            values = Consistent(
+                outcome="badge-differs-minor" if row.id == target.id else "badge-differs", license=row.name,
+                other=target.name, files=said.name, observed=said.id, threshold=target.id,
             )  # fmt: skip
+            found[values] = None
         elif (shown := target or (said if link else None)) is not None and shown.id != row.id:
-            text = f"the card names {row.name} and links to {shown.name} too: it may be that of the code or of a part"
-            found[text] = CONSISTENT.finding(Status.WARN, text, observed=shown.id, known_by=KnownBy.DECLARED)
-    return list(found.values())
+            values = Consistent(outcome="other-license-linked", license=row.name, other=shown.name, observed=shown.id)
+            found[values] = None
+    return [CONSISTENT.found(values, known_by=KnownBy.DECLARED) for values in found]
 
 
 def _label(label: str) -> LicenseRow | None:
@@ -134,37 +128,39 @@ def of_code(license_: Named, candidate: CandidateFacts, use: Use) -> list[Findin
     for text in (t for t in candidate.license_texts if is_code(t)):
         rows = [row for row in (find(name) for name in text.matches) if row is not None]
         weights = license_.row.name if license_.row else license_.name
+        used = bool(candidate.remote_code)  # without remote code the weights can be served without this code
         if not rows:
-            summary = f"{text.name} is a license of its own for the code that the table does not recognise"
-            status = Status.INCONCLUSIVE if candidate.remote_code else Status.WARN
+            values = Code(
+                outcome="not-recognised" if used else "not-recognised-unused", file=text.name, weights=weights
+            )
         else:
             answers = [
-                allowed(facet, Named(r.name, r, None), use, None) for r in rows for facet in USES if getattr(use, facet)
-            ]
-            status = min((s for s, _ in answers), key=SEVERITY.index, default=Status.PASS)
-            names = ", ".join(r.name for r in rows)
-            summary = f"the code is under {names} ({text.name}), the weights under {weights}"
-            if status is Status.FAIL and not candidate.remote_code:
-                status = Status.WARN  # the weights can be served without this code
-        found.append(CODE.finding(status, summary, known_by=KnownBy.OBSERVED, evidence=(evidence_of(text),)))
+                USES[facet].outcomes[allowed(facet, Named(r.name, r, None), use, None).outcome]
+                for r in rows for facet in USES if getattr(use, facet)
+            ]  # fmt: skip
+            worst = min(answers, key=SEVERITY.index, default=Status.PASS)
+            failed: Literal["forbids", "forbids-unused"] = "forbids" if used else "forbids-unused"
+            values = Code(
+                outcome="allows" if worst.carries else failed if worst is Status.FAIL else "open",
+                file=text.name,
+                license=", ".join(r.name for r in rows),
+                weights=weights,
+            )
+        found.append(CODE.found(values, known_by=KnownBy.OBSERVED, evidence=(evidence_of(text),)))
     return found
 
 
 def pinned(candidate: CandidateFacts) -> Finding:
-    """Whether the repository itself holds the text."""
+    """Whether the repository itself contains the text."""
     texts = license_files(candidate)
     own = next((t for t in texts if t.origin == "repository"), None)
-    if own is not None:
-        return PINNED.finding(
-            Status.PASS,
-            f"{own.name}, sha256 {own.sha256[:12]}",
-            known_by=KnownBy.OBSERVED,
-            evidence=(evidence_of(own),),
-        )
-    kept = next(iter(texts), None)
-    if kept is not None:
-        how = "given by the user" if kept.origin == "given" else "fetched from the card's link"
-        text = f"the repository holds no license text; one was {how} ({(kept.taken_at or '')[:10]},"
-        text += f" sha256 {kept.sha256[:12]})"
-        return PINNED.finding(Status.WARN, text, known_by=KnownBy.DECLARED, evidence=(evidence_of(kept),))
-    return PINNED.finding(Status.WARN, "the repository holds no license text: the table decides")
+    kept = own or next(iter(texts), None)
+    if kept is None:
+        return PINNED.found(Pinned(outcome="missing"))
+    given: Literal["given", "fetched"] = "given" if kept.origin == "given" else "fetched"
+    values = Pinned(
+        outcome="in-repository" if own else given, file=kept.name, sha256=kept.sha256[:12],
+        date=None if own else (kept.taken_at or "")[:10],
+    )  # fmt: skip
+    how = KnownBy.OBSERVED if own else KnownBy.DECLARED
+    return PINNED.found(values, known_by=how, evidence=(evidence_of(kept),))

@@ -129,6 +129,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "id": finding.id,
         "title": _title(finding.id),
         "status": finding.status.value,
+        "outcome": finding.outcome or finding.status.value,
         "counts": finding.counts,
         "summary": finding.summary,
         "observed": finding.observed,

@@ -71,7 +71,7 @@ def test_trap_2_the_vlm_may_be_evaluated(tmp_path):
 def test_trap_3_a_badge_labelled_with_one_license_and_linked_to_another_is_shown(tmp_path, card):
     finding = found(facts(tmp_path, card))["license.consistent"]
     assert finding.status in (Status.WARN, Status.INCONCLUSIVE)
-    assert "is labelled" in finding.summary
+    assert finding.outcome.startswith("badge-differs")
     assert "NVIDIA Open Model License" in finding.summary
 
 
@@ -116,7 +116,7 @@ def test_trap_6_the_codes_license_is_another_question_than_the_weights(tmp_path)
     closed = facts(tmp_path / "b", "text-8b", "instruct-8b", LICENSE=NEMOTRON, **{"LICENSE-CODE": NSCL})
     assert found(closed)["license.code"].status is Status.FAIL  # the weights need that code
     assert found(closed)["license.commercial-use"].status is Status.PASS
-    assert "license is a question of its own" in found(closed)["license.remote-code"].summary
+    assert found(closed)["license.remote-code"].outcome == "needed"
 
 
 def test_trap_7_snippets_on_a_page_are_no_evidence_of_support(tmp_path):
@@ -265,18 +265,18 @@ def test_a_variant_is_judged_with_a_reading_of_the_same_text_and_with_no_other(t
 
 
 @pytest.mark.parametrize(
-    ("use", "status", "words"),
+    ("use", "status", "outcome"),
     [
-        (Use(revenue_usd=5e6), Status.PASS, "5,000,000 of 10,000,000"),
-        (Use(revenue_usd=1e7), Status.FAIL, "not below"),
-        (Use(), Status.INCONCLUSIVE, "give use.revenue_usd"),
+        (Use(revenue_usd=5e6), Status.PASS, "allowed"),
+        (Use(revenue_usd=1e7), Status.FAIL, "over-limit"),
+        (Use(), Status.INCONCLUSIVE, "limit-unknown"),
     ],
 )
-def test_a_limit_on_revenue(use, status, words):
+def test_a_limit_on_revenue(use, status, outcome):
     candidate = CandidateFacts(model="a/b", card=CardLicense(license=("other",), license_name="lfm1.0"))
     finding = found(candidate, use)["license.commercial-use"]
-    assert finding.status is status
-    assert words in finding.summary
+    assert (finding.status, finding.outcome) == (status, outcome)
+    assert finding.data.get("limit" if outcome != "allowed" else "within") in (1e7, ["revenue_usd=5000000<10000000"])
 
 
 def test_the_field_of_use_stands_beside_a_licenses_restrictions():

@@ -1,0 +1,52 @@
+"""Rules of the item rooms that a machine can hold: deciding makes values, words make sentences."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from evalkit.explain.catalogue import checks
+from evalkit.findings import Check
+
+ITEMS = Path(__file__).parents[2] / "evalkit" / "items"
+#: modules that say things: words, metadata of checks, and the packet of the license's parts
+SAYING = ("words", "checks", "parts", "registry")
+#: rooms whose findings still carry their sentences; the list only shrinks
+NOT_YET = ("modes", "hardware", "serving", "quality", "context")
+DECIDING = sorted(
+    path for path in ITEMS.rglob("*.py")
+    if not path.stem.startswith(SAYING) and path.parent.name not in NOT_YET and path.stem != "__init__"
+)  # fmt: skip
+
+
+def sentences(path: Path) -> list[str]:
+    """String literals with a blank between words, without docstrings, patterns and what an assert or a raise says."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            skipped.add(node.value)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("re."):
+            skipped.update(ast.walk(node))
+        if isinstance(node, ast.Assert | ast.Raise):
+            skipped.update(ast.walk(node))
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n not in skipped]
+    return [f"{path.name}:{n.lineno}: {n.value}" for n in found if len(n.value.split()) > 1]
+
+
+@pytest.mark.parametrize("path", DECIDING, ids=lambda path: "/".join(path.parts[-2:]))
+def test_a_deciding_module_holds_no_sentence(path):
+    assert sentences(path) == []
+
+
+def test_the_lint_sees_a_sentence(tmp_path):
+    module = tmp_path / "decide.py"
+    module.write_text('"""Doc string here."""\nTEXT = f"{1} is too many"\n')
+    assert len(sentences(module)) == 1
+
+
+@pytest.mark.parametrize("check", [c for c in checks().values() if c.outcomes], ids=lambda check: check.id)
+def test_outcomes_are_spelled_as_words_joined_by_hyphens(check: Check):
+    assert all(outcome == outcome.lower() and " " not in outcome for outcome in check.outcomes)
