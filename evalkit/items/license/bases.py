@@ -23,9 +23,7 @@ def of_bases(candidate: CandidateFacts, use: Use) -> list[Finding]:
     """One finding for each base model; one when the card names none and something speaks of one."""
     if not candidate.base_model:
         return _none_named(candidate)
-    bases = candidate.bases or tuple(
-        BaseModelFacts(model=m, error="its card was not read") for m in candidate.base_model
-    )
+    bases = candidate.bases or tuple(BaseModelFacts(model=m) for m in candidate.base_model)
     return [_base(base, candidate, use) for base in bases]
 
 

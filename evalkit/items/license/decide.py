@@ -25,6 +25,7 @@ from evalkit.items.license.words import (
     StaleReading,
     UseAllowed,
     Variant,
+    table_note,
 )
 
 __all__ = ["CHECKS", "decide", "of_candidate"]
@@ -119,7 +120,7 @@ def _reading(
 
 
 def _sources(row: LicenseRow | None) -> tuple[Evidence, ...]:
-    return (Evidence(url=row.source, note=f"text of {row.date}, {row.how_read}"),) if row else ()
+    return (Evidence(url=row.source, note=table_note(row.date, row.how_read)),) if row else ()
 
 
 def _facets(row: LicenseRow | None) -> dict[str, str | None]:

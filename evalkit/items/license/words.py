@@ -39,6 +39,11 @@ class Problem(NamedTuple):
         }[self.kind]
 
 
+def table_note(date: str, how: str) -> str:
+    """Beside a link to the text that the table has."""
+    return f"text of {date}, {how}"
+
+
 class Identified(Values):
     """Which license the card states. `known` is how the table has its text: read, general knowledge, …"""
 
