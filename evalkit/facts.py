@@ -34,6 +34,9 @@ class PromptFacts(Frozen):
     max_tokens: int
     #: prompts whose messages an earlier prompt of the run has as well
     repeated: int = 0
+    #: kind of another tool's file that they were imported from, and its hash; `sha256` is then of the converted text
+    imported: str | None = None
+    source_sha256: str | None = None
 
 
 class RunStart(Frozen):

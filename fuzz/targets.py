@@ -26,6 +26,9 @@ from evalkit.client.wire import Connection
 from evalkit.errors import InputFileError, RunFolderError
 from evalkit.facts import RunStart
 from evalkit.hub.card import read_card
+from evalkit.importers.base import Options, Reading
+from evalkit.importers.convert import Source
+from evalkit.importers.registry import KINDS, find
 from evalkit.limits import GENERATION
 from evalkit.quality.suite import load_suite
 from evalkit.run.fold import fold
@@ -134,6 +137,26 @@ def suite(data: bytes) -> None:
         str(error)
 
 
+_SUFFIXES = (".json", ".jsonl", ".csv", ".yaml")
+
+
+def importers(data: bytes) -> None:
+    """A file of another tool, of a kind that is found or asked for: lines that a run takes, or an error."""
+    choice, body = (data[0], data[1:]) if data else (0, b"")
+    path = Path(_FOLDER.name) / f"import{_SUFFIXES[choice % len(_SUFFIXES)]}"
+    path.write_bytes(body)
+    for kind in (None, KINDS[choice % len(KINDS)]):
+        for skip in (False, True):
+            try:
+                importer = find(path, kind)
+                source = Source(path, importer, Reading(path, Options(skip_bad=skip)))
+                for line in source.lines():
+                    json.loads(line.text)
+                source.tally.text()
+            except InputFileError as error:
+                str(error)
+
+
 class _Control:
     """A server whose routes answer as one JSON document says: {"/server_info": …, "/metrics": "…"}."""
 
@@ -202,6 +225,7 @@ TARGETS: dict[str, Target] = {
     "card": card,
     "checklist": checklist,
     "suite": suite,
+    "importers": importers,
     "server_info": server_info,
     "journal": journal,
 }

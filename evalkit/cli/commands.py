@@ -20,6 +20,7 @@ COMMANDS = {
     "run": Command("run", "run_command", "Work through the checklist: GO, NO-GO or INCONCLUSIVE."),
     "init": Command("init", "init_command", "Write a checklist, prompts and an example suite."),
     "validate": Command("validate", "validate_command", "Check a checklist, and whether it can decide."),
+    "import": Command("import_files", "import_command", "Write prompts and tasks of other tools as evalkit's."),
     "probe": Command("probe", "probe_command", "Say what a server is, and which mode it decodes in."),
     "license": Command("license", "license_command", "Say what the license of each model allows."),
     "hardware": Command("hardware", "hardware_command", "Say which GPUs are here, and which models fit."),

@@ -68,6 +68,9 @@ class Suite:
     version: str = "1"
     shipped: bool = False
     tags: tuple[str, ...] = ()
+    #: kind of another tool's file that it was imported from, and the hash of that file
+    imported: str | None = None
+    source_sha256: str | None = None
     by_id: dict[str, Case] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:

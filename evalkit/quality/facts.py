@@ -109,6 +109,9 @@ class SuiteFacts(Frozen):
     #: of the texts and tools of one case, and of one reply at most; 0 in runs from before they were kept
     longest_chars: int = 0
     max_tokens: int = 0
+    #: kind of another tool's file that it was imported from, and its hash; `sha256` is then of the converted text
+    imported: str | None = None
+    source_sha256: str | None = None
 
 
 class SamplingProbe(Frozen):

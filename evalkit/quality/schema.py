@@ -67,6 +67,8 @@ class RawCase(Section):
     tags: Tags = []  # noqa: RUF012  pydantic copies defaults
     severity: Severity | None = None
     expect: list[Any] = []  # noqa: RUF012  pydantic copies defaults
+    #: FILE:LINE that the case was imported from
+    source: Annotated[str, Field(max_length=500)] | None = None
 
     @model_validator(mode="after")
     def _asks(self) -> RawCase:

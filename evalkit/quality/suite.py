@@ -74,14 +74,22 @@ def load_suites(paths: Sequence[Path], defaults: Request) -> list[Suite]:
     """
     suites: list[Suite] = []
     for path in paths:
-        suite = load_suite(path, defaults)
-        twin = next((one for one in suites if one.name == suite.name), None)
-        if twin is not None:
-            raise InputFileError(
-                f"suite {suite.name!r} is already the name of {twin.path}", where=str(path), hint="rename one of them"
-            )
-        suites.append(suite)
+        suites.append(unlike(load_suite(path, defaults), suites))
     return suites
+
+
+def unlike(suite: Suite, others: Sequence[Suite]) -> Suite:
+    """The suite, whose name none of the others has.
+
+    Raises:
+        InputFileError: one has.
+    """
+    twin = next((one for one in others if one.name == suite.name), None)
+    if twin is not None:
+        raise InputFileError(
+            f"suite {suite.name!r} is already the name of {twin.path}", where=suite.path, hint="rename one of them"
+        )
+    return suite
 
 
 def load_suite(path: Path, defaults: Request) -> Suite:
@@ -92,6 +100,25 @@ def load_suite(path: Path, defaults: Request) -> Suite:
         raw = list(_jsonl(path, digest))
     else:
         head, raw = _yaml(path, digest)
+    return _suite(path, head, raw, defaults, digest)
+
+
+def converted_suite(
+    path: Path, head: SuiteHead, rows: list[tuple[dict[str, Any], int]], text: str, defaults: Request
+) -> Suite:
+    """A suite from cases that were converted from another format: `text` is what is hashed, lines are the source's."""
+    raw = [(data, _Source(path, line)) for data, line in rows]
+    return _suite(path, head, raw, defaults, sha256(text.encode("utf-8", "surrogatepass")))
+
+
+def check_case(data: dict[str, Any], where: str) -> None:
+    """Raises InputFileError for a case that a suite must not hold; `where` is FILE:LINE."""
+    path, _, line = where.rpartition(":")
+    source = _Source(Path(path), int(line) if line.isdigit() else None)
+    _case(data, source, SuiteHead(name="x", kind="custom"), Request(), Path(path).parent, sha256())
+
+
+def _suite(path: Path, head: SuiteHead, raw: list[tuple[Any, _Source]], defaults: Request, digest: Any) -> Suite:
     if not raw:
         raise InputFileError(
             "the suite has no cases: nothing could be decided", where=str(path), hint="add entries under cases:"
@@ -127,6 +154,7 @@ def facts_of(suite: Suite) -> SuiteFacts:
         cases=len(suite.cases), shipped=suite.shipped, critical=suite.critical, repeats=suite.repeats,
         longest_chars=max(case.characters for case in suite.cases),
         max_tokens=max(case.request.max_tokens for case in suite.cases),
+        imported=suite.imported, source_sha256=suite.source_sha256,
     )  # fmt: skip
 
 

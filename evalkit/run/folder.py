@@ -77,6 +77,20 @@ class RunFolder:
         write_atomic(path / "plan.json", _dump(plan))
         return folder
 
+    def keep_imports(self, files: dict[str, tuple[str, dict[str, Any]]]) -> None:
+        """Keep what files of other tools were converted to, with the account of each, under evidence/imports.
+
+        Raises:
+            RunFolderError: it cannot be written.
+        """
+        if not files:
+            return
+        folder = self.evidence / "imports"
+        make_private(folder)
+        for name, (text, document) in files.items():
+            write_atomic(folder / f"{name}.converted.jsonl", text)
+            write_atomic(folder / f"{name}.import.json", _dump(document))
+
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """A run that exists.

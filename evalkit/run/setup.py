@@ -13,10 +13,10 @@ from evalkit.checklist.files import resolve
 from evalkit.checklist.loader import shipped_folder
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.findings import ItemId
+from evalkit.importers.direct import Conversion, load_prompts, load_suites
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
-from evalkit.quality.suite import load_suites
-from evalkit.timing.prompts import PromptSet, load_prompts
+from evalkit.timing.prompts import PromptSet
 from evalkit.timing.schedule import Plan, make_plan
 
 FIRST_LOOK_MINUTES = 15.0
@@ -41,6 +41,8 @@ class Setup:
     only_modes: frozenset[str] = frozenset()
     #: timed prompts that are task cases as well, word for word: prompt id -> case id
     scored: dict[str, str] = field(default_factory=dict)
+    #: files of other tools, as they were converted
+    imports: tuple[Conversion, ...] = ()
 
     @property
     def checklist(self) -> Checklist:
@@ -81,8 +83,8 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     prompt_paths = [resolve(loaded.folder, p) for p in checklist.prompts or []] or [shipped / "quick.jsonl"]
     tasks = checklist.tasks
     task_paths = [shipped / "tasks" / "quick.yaml"] if tasks is None else [resolve(loaded.folder, t) for t in tasks]
-    prompts = load_prompts(prompt_paths, checklist.request)
-    suites = load_suites(task_paths, checklist.request) if task_paths else []
+    prompts, imported = load_prompts(prompt_paths, checklist.request)
+    suites, more = load_suites(task_paths, checklist.request)
     skipped = dict(skip or {})
     if tasks == []:
         skipped.setdefault("quality", "the checklist has no tasks (tasks: [])")
@@ -93,7 +95,9 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
         prompts.prompts, modes, checklist.baseline.speed, checklist.items.modes, launched=launched,
         minutes=_minutes(checklist),
     )  # fmt: skip
-    return Setup(loaded, prompts, suites, plan, simulated, skipped, scored=_scored(prompts, suites))
+    return Setup(
+        loaded, prompts, suites, plan, simulated, skipped, scored=_scored(prompts, suites), imports=(*imported, *more)
+    )
 
 
 def _scored(prompts: PromptSet, suites: list[Suite]) -> dict[str, str]:

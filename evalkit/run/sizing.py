@@ -46,6 +46,7 @@ def sizing(setup: Setup, today: date) -> dict[str, Any]:
         "speedup": speed,
         "targets": targets,
         "suites": suites,
+        "imports": [one.document() for one in setup.imports],
         "cost": cost,
     }
 
@@ -174,6 +175,11 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
     if checklist.tasks is None:
         yield "the shipped quick suite is scored: it says nothing about your own tasks"
     count, distinct = len(setup.prompts.prompts), len(setup.prompts.distinct)
+    for one in setup.imports:
+        yield from one.notes()
+    continued = sum(prompt.request.messages[-1]["role"] == "assistant" for prompt in setup.prompts.prompts)
+    if continued:
+        yield f"{continued} prompts end with a turn of the assistant: the server is asked to go on with that answer"
     if distinct < count:
         yield f"{count - distinct} of {count} prompts repeat the text of another: they count once"
     minutes, requests = setup.minutes, checklist.budget.requests

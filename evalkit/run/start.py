@@ -89,6 +89,7 @@ def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
             sweep(path)
         else:
             folder = RunFolder.create(path, setup.loaded, setup.document())
+            folder.keep_imports({one.name: (one.text, one.document()) for one in setup.imports})
         interrupted = False
         try:
             with shown() as show:

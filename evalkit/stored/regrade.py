@@ -25,15 +25,16 @@ def regraded(source: Source, tasks: Sequence[Path], *, allow_exec: bool = False)
         UsageError: a pack without texts, or a suite that the run does not hold.
         InputFileError: a suite that cannot be read.
     """
+    from evalkit.importers.direct import load_suites
     from evalkit.quality.grading import regrade
-    from evalkit.quality.suite import facts_of, load_suites
+    from evalkit.quality.suite import facts_of
 
     if source.redacted:
         raise UsageError(
             "holds no replies: it was packed with --redact", where=str(source.path), hint="regrade the run folder"
         )
     facts, checklist = source.facts(), source.checklist().checklist
-    suites = load_suites(list(tasks), checklist.request)
+    suites, _ = load_suites(list(tasks), checklist.request)
     known = {suite.name: suite for suite in facts.suites}
     for suite in suites:
         if suite.name not in known:

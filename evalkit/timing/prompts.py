@@ -19,7 +19,10 @@ from evalkit.text import one_line
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 _MAX_LINE_BYTES = 4 * 1024 * 1024
 _MAX_PROMPTS = 20_000
-_KEYS = {"id", "prompt", "messages", "max_tokens", "tags", "cluster", "system"}
+KEYS = frozenset({
+    "id", "prompt", "messages", "max_tokens", "tags", "cluster", "system", "tools", "tool_choice", "response_format",
+    "temperature", "top_p", "seed", "stop", "extra_body", "source", "at_ms",
+})  # fmt: skip
 _ROLES = {"system", "user", "assistant", "tool", "developer"}
 _HINT = 'a line reads {"id": "a", "prompt": "…"} or {"id": "a", "messages": [{"role": "user", "content": "…"}]}'
 
@@ -57,21 +60,35 @@ class PromptSet:
         return hashlib.sha256("\n".join(p.sha256 for p in self.prompts).encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class PromptFile:
+    """A prompts file as it was read. `imported`: the kind of another tool's file that `data` was converted from."""
+
+    path: Path
+    data: bytes
+    imported: str | None = None
+    source_sha256: str | None = None
+
+
 def load_prompts(paths: Sequence[Path], request: Request) -> PromptSet:
     """Reads prompt files; `request` fills in what a line does not say.
 
     Raises:
         InputFileError: a file or line that cannot be used, with FILE:LINE and what to do.
     """
+    return load_files([read_file(path) for path in paths], request)
+
+
+def load_files(files: Sequence[PromptFile], request: Request) -> PromptSet:
+    """As `load_prompts`, of files that were read."""
     prompts: list[Prompt] = []
     facts: list[PromptFacts] = []
     seen: dict[str, str] = {}
     texts: dict[str, str] = {}
-    for path in paths:
-        data = _read(path)
-        found = [_told_apart(one, texts) for one in _parse(data, path, request, seen)]
+    for file in files:
+        found = [_told_apart(one, texts) for one in _parse(file.data, file.path, request, seen)]
         prompts += found
-        facts.append(_facts(path, data, found))
+        facts.append(_facts(file, found))
     return PromptSet(tuple(prompts), tuple(facts))
 
 
@@ -82,17 +99,19 @@ def _told_apart(prompt: Prompt, texts: dict[str, str]) -> Prompt:
     return prompt if first == prompt.id else replace(prompt, same_as=first)
 
 
-def _facts(path: Path, data: bytes, prompts: list[Prompt]) -> PromptFacts:
+def _facts(file: PromptFile, prompts: list[Prompt]) -> PromptFacts:
     longest = max(sum(_characters(m.get("content")) for m in p.request.messages) for p in prompts)
-    digest = hashlib.sha256(data).hexdigest()
+    digest = hashlib.sha256(file.data).hexdigest()
     return PromptFacts(
-        path=path.name,
+        path=file.path.name,
         sha256=digest,
         count=len(prompts),
-        shipped=is_shipped(path, digest),
+        shipped=is_shipped(file.path, digest),
         longest_chars=longest,
         max_tokens=max(p.request.max_tokens for p in prompts),
         repeated=sum(p.same_as is not None for p in prompts),
+        imported=file.imported,
+        source_sha256=file.source_sha256,
     )
 
 
@@ -103,14 +122,19 @@ def _characters(content: Any) -> int:
     return len(str(content or ""))
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> PromptFile:
+    """The bytes of a prompts file.
+
+    Raises:
+        InputFileError: missing, not regular, or too large.
+    """
     where = str(path)
     if not path.is_file():
         what = "is no regular file" if path.exists() else "does not exist"
         raise InputFileError(f"the prompt file {what}", where=where, hint="give the path of a .jsonl file")
     if path.stat().st_size > _MAX_FILE_BYTES:
         raise InputFileError("the prompt file is larger than 64 MiB", where=where, hint="split it, or take a sample")
-    return path.read_bytes()
+    return PromptFile(path, path.read_bytes())
 
 
 def _parse(data: bytes, path: Path, request: Request, seen: dict[str, str]) -> list[Prompt]:
@@ -131,6 +155,19 @@ def _parse(data: bytes, path: Path, request: Request, seen: dict[str, str]) -> l
     return prompts
 
 
+def check_line(data: dict[str, Any], where: str, request: Request) -> Prompt:
+    """One line of a prompts file, already read.
+
+    Raises:
+        InputFileError: what a prompts file must not hold.
+    """
+    return _Line(where).prompt(data, request)
+
+
+def _is_tool(one: object) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("function"), dict)
+
+
 def _refuse(message: str, where: str, number: int) -> NoReturn:
     raise InputFileError(message, where=f"{where}:{number}", hint=_HINT)
 
@@ -149,10 +186,12 @@ class _Line:
         raise InputFileError(message, where=self.where, hint=_HINT)
 
     def parse(self, raw: bytes, request: Request) -> Prompt:
-        data = self.read(raw)
-        unknown = sorted(set(data) - _KEYS)
+        return self.prompt(self.read(raw), request)
+
+    def prompt(self, data: dict[str, Any], request: Request) -> Prompt:
+        unknown = sorted(set(data) - KEYS)
         if unknown:
-            self.fail(f"unknown key {one_line(str(unknown[0]), limit=60)!r}: one of {', '.join(sorted(_KEYS))}")
+            self.fail(f"unknown key {one_line(str(unknown[0]), limit=60)!r}: one of {', '.join(sorted(KEYS))}")
         name = data.get("id")
         if not isinstance(name, str) or not name.strip() or len(name) > 200 or "|" in name or not name.isprintable():
             self.fail("`id` must be a text of 1 to 200 printable characters without '|'")
@@ -162,14 +201,62 @@ class _Line:
         cluster = data.get("cluster")
         if cluster is not None and not isinstance(cluster, str):
             self.fail("`cluster` must be a text")
+        tools = self.tools(data)
         chat = ChatRequest(
             messages=self.messages(data, request),
             max_tokens=limit,
-            temperature=request.temperature,
-            extra_body=dict(request.extra_body),
+            temperature=self.number(data, "temperature", request.temperature, most=2),
+            tools=tools,
+            tool_choice=self.choice(data, tools),
+            response_format=self.typed(data, "response_format", dict, "an object"),
+            stop=self.stop(data),
+            seed=self.typed(data, "seed", int, "a whole number"),
+            extra_body=self.extras(data, request),
         )
         body = json.dumps(chat.body(""), sort_keys=True).encode()
         return Prompt(name, chat, self.tags(data), cluster, hashlib.sha256(body).hexdigest())
+
+    def typed(self, data: dict[str, Any], key: str, kind: type, what: str) -> Any:
+        value = data.get(key)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            self.fail(f"`{key}` must be {what}")
+        return value
+
+    def number(self, data: dict[str, Any], key: str, default: float, *, most: float) -> float:
+        value = data.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
+            self.fail(f"`{key}` must be a number from 0 to {most:g}")
+        return float(value)
+
+    def tools(self, data: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        tools = data.get("tools", [])
+        named = [one["function"].get("name") for one in tools if _is_tool(one)] if isinstance(tools, list) else [None]
+        if not isinstance(tools, list) or len(named) != len(tools) or not all(isinstance(one, str) for one in named):
+            self.fail("`tools` must be a list of {type: function, function: {name, parameters}}")
+        if len(set(named)) != len(named):
+            self.fail("two `tools` have the same name")
+        return tuple(tools)
+
+    def choice(self, data: dict[str, Any], tools: tuple[dict[str, Any], ...]) -> Any:
+        choice = data.get("tool_choice")
+        if choice is not None and not isinstance(choice, str | dict):
+            self.fail("`tool_choice` must be a text or an object")
+        if choice is not None and not tools:
+            self.fail("`tool_choice` needs `tools`")
+        return choice
+
+    def stop(self, data: dict[str, Any]) -> tuple[str, ...]:
+        stop = data.get("stop", [])
+        listed = [stop] if isinstance(stop, str) else stop
+        if not isinstance(listed, list) or len(listed) > 16 or not all(isinstance(one, str) and one for one in listed):
+            self.fail("`stop` must be a text or a list of up to 16 texts")
+        return tuple(listed)
+
+    def extras(self, data: dict[str, Any], request: Request) -> dict[str, Any]:
+        own = self.typed(data, "extra_body", dict, "an object") or {}
+        if "top_p" in data:
+            own = {"top_p": self.number(data, "top_p", 1.0, most=1), **own}
+        return {**request.extra_body, **own}
 
     def read(self, raw: bytes) -> dict[str, Any]:
         if len(raw) > _MAX_LINE_BYTES:

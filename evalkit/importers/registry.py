@@ -1,0 +1,78 @@
+"""The kinds of sources, and finding the kind of a file by what it contains."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from evalkit.checklist.errors import suggest
+from evalkit.errors import InputFileError
+from evalkit.importers import jsonl, openai, promptfoo, sharegpt, table
+from evalkit.importers.base import Head, Importer
+from evalkit.importers.stream import encoding_of, open_binary
+
+#: in the order in which they are asked; the last takes any JSON
+IMPORTERS: tuple[Importer, ...] = (
+    sharegpt.IMPORTER, openai.IMPORTER, promptfoo.IMPORTER, table.IMPORTER, jsonl.IMPORTER,
+)  # fmt: skip
+KINDS = tuple(one.kind for one in IMPORTERS)
+_HEAD = 1 << 18
+
+
+def named(kind: str) -> Importer:
+    """The importer of a kind.
+
+    Raises:
+        InputFileError: there is none.
+    """
+    for one in IMPORTERS:
+        if one.kind == kind:
+            return one
+    raise InputFileError(
+        f"--from {kind}: no such kind", hint=suggest(kind, list(KINDS)) or f"kinds: {', '.join(KINDS)}"
+    )
+
+
+def head_of(path: Path, encoding: str | None = None) -> Head:
+    """The beginning of a file, with its first JSON object where it has one."""
+    with open_binary(path) as file:
+        start = file.read(_HEAD)
+    text = start.decode(encoding_of(start[:4], encoding), "replace").lstrip("\ufeff")
+    return Head(path, start, text, _first(text))
+
+
+def _first(text: str) -> object:
+    """The first JSON value that is complete in the head: of an array, its first entry."""
+    text = text.lstrip()
+    if text.startswith("["):
+        text = text[1:].lstrip()
+    if not text.startswith("{"):
+        return None
+    try:
+        return json.JSONDecoder().raw_decode(text)[0]
+    except (ValueError, RecursionError):
+        return None
+
+
+def detect(head: Head) -> Importer | None:
+    """The importer whose kind the file is; None when it is of no known kind."""
+    return next((one for one in IMPORTERS if one.sniff(head)), None)
+
+
+def find(path: Path, kind: str | None, encoding: str | None = None) -> Importer:
+    """As asked, or as found.
+
+    Raises:
+        InputFileError: missing, no such kind, or no kind is known for what it contains.
+    """
+    head = head_of(path, encoding)
+    if kind is not None:
+        return named(kind)
+    if not head.start.strip():
+        raise InputFileError("the file is empty", where=str(path))
+    found = detect(head)
+    if found is None:
+        raise InputFileError(
+            "no known kind of prompts or tasks", where=str(path), hint=f"say it with --from: {', '.join(KINDS)}"
+        )
+    return found

@@ -1,0 +1,136 @@
+"""Broken lines, encodings, and files of a size that does not fit into memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalkit.errors import EvalkitError, InputFileError
+from evalkit.importers import stream
+from evalkit.importers.base import Options, Reading
+from evalkit.importers.loose_yaml import parse
+from tests.importers.support import imported
+
+GOOD = b'{"messages": [{"role": "user", "content": "q"}]}'
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [(b'{"messages": [', "not JSON"), (b"[1]", "not a JSON object"), (b'{"messages": "\xff"}', "not UTF-8"),
+     (b'{"messages": []}', "`messages`"), (b'{"messages": [{"role": "bot", "content": "x"}]}', "'bot'"),
+     (b'{"messages": [1]}', "a message has"), (b'{"a": 1, "a": 2}', "appears twice"), (b"[" * 90_000, "not")],
+)  # fmt: skip
+def test_a_broken_line_is_named_and_with_skip_bad_counted(tmp_path, bad, words):
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(GOOD + b"\r\n\r\n" + bad + b"\r\n" + GOOD)
+    with pytest.raises(InputFileError, match=words) as caught:
+        imported(path)
+    assert str(caught.value.where).endswith("x.jsonl:3")
+    assert "--skip-bad" in (caught.value.hint or "")
+    found = imported(path, skip_bad=True)
+    assert len(found.rows()) == 2
+    assert [one.lines for one in found.tally.left_out.values()] == [[3]]
+
+
+@pytest.mark.parametrize(
+    "broken", ['{"conversations": [}', '{"conversations": [{"from": "human", "value": "x\ny"}]}', "7"]
+)
+def test_a_broken_value_of_an_array_does_not_take_the_next_with_it(tmp_path, broken):
+    good = json.dumps({"conversations": [{"from": "human", "value": 'a "} ] \\" b'}]})
+    path = tmp_path / "x.json"
+    path.write_text(f"[{good},\n{broken}\n,{good}]")
+    assert len(imported(path, "sharegpt", skip_bad=True).rows()) in (1, 2)
+    with pytest.raises(InputFileError, match=r"x\.json:[12]"):
+        imported(path, "sharegpt")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+def test_byte_order_marks_and_named_encodings(tmp_path, encoding):
+    path = tmp_path / "x.csv"
+    path.write_bytes("question,answer\r\nWie heißt München?,Grüezi\r\n".encode(encoding))
+    options = {"encoding": "utf-16-le"} if encoding == "utf-16-le" else {}
+    assert imported(path, **options).cases[0]["prompt"] == "Wie heißt München?"
+
+
+def test_another_encoding_is_said_and_can_be_named(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_bytes("question,answer\nWie heißt das?,x\n".encode("cp1252"))
+    with pytest.raises(InputFileError, match=r"x\.csv:2: not UTF-8") as caught:
+        imported(path)
+    assert "--encoding" in (caught.value.hint or "")
+    assert imported(path, encoding="cp1252").cases[0]["prompt"] == "Wie heißt das?"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n", b"\x00\x01\x02", b"hello world\n", b"[]", b"{}", b"%PDF-1.4", b"a: 1\n"]
+)
+def test_what_is_no_kind_is_said(tmp_path, content):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(EvalkitError):
+        imported(path)
+
+
+def test_folders_pipes_and_missing_files_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "none", "."):
+        with pytest.raises(InputFileError):
+            imported(tmp_path / name)
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.dictionaries(st.text(max_size=4), _JSON, max_size=3), max_size=6), st.sampled_from([None, 0, 2]),
+       st.integers(1, 40))  # fmt: skip
+def test_an_array_is_read_as_it_is_however_it_is_cut(tmp_path_factory, rows, indent, chunk):
+    path = tmp_path_factory.mktemp("a") / "x.json"
+    path.write_text(json.dumps(rows, indent=indent, ensure_ascii=False), encoding="utf-8", errors="surrogatepass")
+    before, stream._CHUNK = stream._CHUNK, chunk
+    try:
+        found = [value for _, value in stream._values(Reading(path, Options()))]
+    finally:
+        stream._CHUNK = before
+    assert found == rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(_JSON)
+def test_json_is_yaml_and_texts_stay_texts(value):
+    assert parse(json.dumps(value), None).data == value  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", ["array", "lines"])
+def test_a_large_file_is_read_in_bounded_memory(tmp_path, shape):
+    """120 MB here: memory is that of one entry, not of the file (the benchmark takes 2 GB)."""
+    path, row = tmp_path / "big.json", json.dumps({"conversations": [{"from": "human", "value": "word " * 2000}]})
+    with path.open("w") as file:
+        file.write("[" if shape == "array" else "")
+        for place in range(12_000):
+            file.write((",\n" if shape == "array" and place else "") + row + ("\n" if shape == "lines" else ""))
+        file.write("]" if shape == "array" else "")
+    code = (
+        "import resource,sys;from evalkit.__main__ import main;sys.argv[1:]=sys.argv[2:]\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print('MB', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "x", "import", path, "-o", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "12000 prompts" in done.stdout
+    assert int(done.stdout.split("MB ")[1]) < 300
