@@ -118,7 +118,12 @@ def _shown(  # noqa: PLR0917  what the formats need
 
 
 def _text(one: dict[str, Any]) -> str:
-    lines = [f"{one['model']}@{one['revision'] or 'unknown'}: {one['status']}"]
+    at = (
+        f" (shipped record of {one['record']}, not this commit)"
+        if "record" in one
+        else f"@{one['revision'] or 'unknown'}"
+    )
+    lines = [f"{one['model']}{at}: {one['status']}"]
     lines += [f"  {reason}" for reason in one["reasons"]]
     lines += [f"  duty: {duty}" for duty in one["obligations"]]
     hashed = [e for e in one["evidence"] if "sha256" in e]

@@ -128,6 +128,21 @@ class Variant(Sourced):
     upstream: str | None = None
     wrong_ids: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    #: the vision tower's part of the configuration
+    vision: dict[str, int] | None = None
+
+    def config(self) -> dict[str, Any]:
+        """What was seen, in the words of a config.json."""
+        rope = {"original_max_position_embeddings": self.rope_original, "factor": self.rope_factor}
+        known = {
+            "num_hidden_layers": self.layers, "hidden_size": self.hidden, "intermediate_size": self.ffn,
+            "num_attention_heads": self.heads, "num_key_value_heads": self.kv_heads, "head_dim": self.head_dim,
+            "vocab_size": self.vocab, "tie_word_embeddings": self.tied, "block_size": self.block_size,
+            "max_position_embeddings": self.config_context, "mask_token_id": self.mask_token_id,
+            "model_type": self.model_type, "architectures": [self.architecture] if self.architecture else None,
+            "rope_parameters": {k: v for k, v in rope.items() if v is not None} or None, "vision_config": self.vision,
+        }  # fmt: skip
+        return {key: value for key, value in known.items() if value is not None}
 
 
 class Related(Sourced):

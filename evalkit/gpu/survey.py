@@ -11,11 +11,10 @@ from evalkit.findings import Frozen, Status
 from evalkit.gpu.declared import read_declared
 from evalkit.gpu.facts import Gpu, HardwareFacts
 from evalkit.gpu.fit import GIB, PRECISIONS, Load, Weights, kv_bytes_per_token, need, place, weights_of
-from evalkit.gpu.shape import Shape, Vision, read_shape
+from evalkit.gpu.shape import Shape, read_shape
 from evalkit.hub.facts import CandidateFacts
 
 CONTEXTS = (4096, 16384, 32768, 131_072)
-_IMAGE_TOKENS = 3025  # 1540 pixels in patches of 14, merged two by two
 
 
 class Sized(Frozen):
@@ -25,6 +24,8 @@ class Sized(Frozen):
     shape: Shape | None = None
     weights: Weights | None = None
     source: str = ""
+    #: longest sequence in training, in tokens, where a source names it
+    trained: int | None = None
     error: str | None = None
     hint: str | None = None
 
@@ -38,37 +39,30 @@ class Memory(Frozen):
 
 
 def from_variant(variant: Variant) -> Sized:
-    """A model of the table of variants: no network needed."""
-    config = {
-        "num_hidden_layers": variant.layers,
-        "hidden_size": variant.hidden,
-        "intermediate_size": variant.ffn,
-        "num_attention_heads": variant.heads,
-        "num_key_value_heads": variant.kv_heads,
-        "head_dim": variant.head_dim,
-        "vocab_size": variant.vocab,
-        "tie_word_embeddings": variant.tied,
-        "max_position_embeddings": variant.config_context,
-        "block_size": variant.block_size,
-    }
-    source = f"table of variants, seen {variant.date}"
+    """A model of the packaged records: no network needed."""
+    source = f"shipped record of {variant.date}, not this commit"
+    if variant.layers is None:
+        known = f"{variant.params / 1e9:.2f} B parameters" if variant.params else "its size is not known"
+        length = f", trained at {variant.trained:,} tokens" if variant.trained else ""
+        text = f"{known}{length} ({source}); its configuration was not seen, so KV and window are not known"
+        hint = "run again with network, or on a snapshot of the model"
+        return Sized(model=variant.id, source=source, error=text, hint=hint, trained=variant.trained)
     try:
-        shape = read_shape({key: value for key, value in config.items() if value is not None})
+        shape = read_shape(variant.config())
     except MeasurementError as error:
         return Sized(model=variant.id, source=source, error=error.message, hint=error.hint)
-    text = shape.params or 0
-    params = max(variant.params or text, text)
-    if variant.kind == "vision-language":
-        shape = shape.model_copy(update={"vision": Vision(params=params - text, image_tokens=_IMAGE_TOKENS)})
-    kept = shape.embedding_params + (params - text)
-    return Sized(
-        model=variant.id, shape=shape, weights=Weights(params=params, kept=kept, source="config.json"), source=source
-    )
+    weights = weights_of(shape)
+    if weights is None:
+        return Sized(model=variant.id, source=source, error="its size is not known")
+    return Sized(model=variant.id, shape=shape, weights=weights, source=source, trained=variant.trained)
 
 
 def from_candidate(candidate: CandidateFacts) -> Sized:
     """A model that was read from the Hub, a folder or a snapshot."""
-    source = f"{candidate.kind} at {candidate.revision or 'an unknown revision'}"
+    source = candidate.record_note or f"{candidate.kind} at {candidate.revision or 'an unknown revision'}"
+    seen = known_variant(candidate.model) if candidate.record else None
+    if seen is not None:
+        return from_variant(seen)
     if candidate.error:
         return Sized(model=candidate.model, source=source, error=candidate.error, hint=candidate.hint)
     try:
@@ -79,12 +73,13 @@ def from_candidate(candidate: CandidateFacts) -> Sized:
     if weights is None:
         hint = "give a folder or repository that has its weights"
         return Sized(model=candidate.model, source=source, error="its size is not known", hint=hint)
-    return Sized(model=candidate.model, shape=shape, weights=weights, source=source)
+    trained = candidate.context.trained
+    return Sized(model=candidate.model, shape=shape, weights=weights, source=source, trained=trained)
 
 
 def known_variant(model: str) -> Variant | None:
     """The row of the table of variants with this id."""
-    return next((row for row in load_variants() if row.id == model), None)
+    return next((row for row in load_variants() if row.id.casefold() == model.casefold()), None)
 
 
 def memory_to_judge(facts: HardwareFacts, named: str | None) -> tuple[Memory, tuple[Gpu, ...]]:
@@ -144,6 +139,8 @@ def remarks(sized: Sized, memory: Memory, load: Load) -> list[dict[str, Any]]:
     texts = [f"{sized.model}: {weights.params / 1e9:.2f} B parameters from {sized.source}"]
     if shape.max_positions:
         texts.append(f"configured window {shape.max_positions:,} tokens, which is no length at which quality was shown")
+    if sized.trained:
+        texts.append(f"trained at {sized.trained:,} tokens, by the vendor")
     extra = need(
         shape, weights, load.model_copy(update={"context": 0, "block": shape.block_size or 32, "adapter": True})
     )

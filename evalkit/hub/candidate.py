@@ -14,8 +14,9 @@ from evalkit.errors import InputFileError
 from evalkit.files import make_private, write_atomic
 from evalkit.hub.bases import follow
 from evalkit.hub.card import Card, from_fields, read_card
-from evalkit.hub.config import Config, load_json, read_config
+from evalkit.hub.config import load_json, read_config
 from evalkit.hub.facts import CandidateFacts, ContextLimits, TextFile
+from evalkit.hub.shipped import from_record
 from evalkit.hub.source import (
     CONFIGS,
     EXTRA_NAMES,
@@ -102,6 +103,9 @@ def collect(
         source = open_source(model, revision)
         return _facts(source, revision, role, _keeper(evidence_dir, source), given, fetch=fetch_license)
     except SourceProblem as e:
+        known = from_record(model, e, role=role, revision=revision, at=now())
+        if known is not None:
+            return known.model_copy(update={"context": trained(known.context, known.model)})
         hint = nearest(model, wrong_only=e.kind != "missing")
         return CandidateFacts(
             model=shown, role=role, kind="folder" if model and Path(model).is_dir() else "hub",
@@ -195,7 +199,7 @@ def _facts(
         model_type=config.model_type,
         remote_code=config.remote_code,
         config=config.values,
-        context=_trained(config, card, source.model),
+        context=trained(config.context.model_copy(update={"card_claims": card.claims}), source.model),
         files=source.files,
         texts=tuple(t for t in texts if not is_license_file(t.name)),
         license_texts=tuple(licenses),
@@ -251,16 +255,13 @@ def _matches(content: bytes) -> tuple[str, ...]:
     return tuple(row.id for row in rows)
 
 
-def _trained(config: Config, card: Card, model: str) -> ContextLimits:
+def trained(limits: ContextLimits, model: str) -> ContextLimits:
+    """`limits` with the trained length, where a source of the packaged tables names one."""
     from evalkit.data import load_variants
     from evalkit.findings import KnownBy
 
-    update: dict[str, object] = {"card_claims": card.claims}
     variant = next((v for v in load_variants() if v.id.casefold() == model.casefold()), None)
-    if variant is not None and variant.trained is not None:
-        update |= {
-            "trained": variant.trained,
-            "trained_source": variant.trained_source,
-            "trained_known_by": KnownBy.VENDOR_REPORTED,
-        }
-    return config.context.model_copy(update=update)
+    if variant is None or variant.trained is None:
+        return limits
+    source = {"trained_source": variant.trained_source, "trained_known_by": KnownBy.VENDOR_REPORTED}
+    return limits.model_copy(update={"trained": variant.trained, **source})

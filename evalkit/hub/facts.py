@@ -77,7 +77,9 @@ class CandidateFacts(Frozen):
 
     model: str
     role: Literal["candidate", "variant"] = "candidate"
-    kind: Literal["hub", "folder", "snapshot"] = "hub"
+    kind: Literal["hub", "folder", "snapshot", "record"] = "hub"
+    #: date of the packaged record that was taken because the Hub could not be asked; it is no commit
+    record: str | None = None
     requested_revision: str = "main"
     #: commit sha, or `sha256:<content hash>` for a folder or snapshot
     revision: str | None = None
@@ -124,3 +126,8 @@ class CandidateFacts(Frozen):
         | None
     ) = None
     hint: str | None = None
+
+    @property
+    def record_note(self) -> str | None:
+        """How facts of a packaged record are marked wherever they are shown."""
+        return f"shipped record of {self.record}, not this commit" if self.record else None

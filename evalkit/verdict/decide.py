@@ -24,6 +24,8 @@ def decide(checklist: Checklist, facts: Facts, now: datetime, *, strict: bool = 
     speeds: dict[str | None, object] = {
         f.mode: f.data.get("ratio") for f in findings["modes"] if f.id == "modes.speedup" and f.mode
     }
+    if facts.candidate and facts.candidate.record:  # no commit was read: a first look, whatever the checklist asks
+        checklist = checklist.model_copy(update={"profile": "first-look"})
     return settle(checklist, findings, waivers, speeds=speeds, strict=strict)
 
 

@@ -81,7 +81,10 @@ def fits(checklist: Checklist, facts: Facts, hardware: HardwareFacts, need: Need
     placed = place(shape, weights, load, room.usable_gib, devices=room.devices)
     told = _told_memory(facts)
     unread = tuple(mode for mode in checklist.adopted if mode not in pools)
-    case = _Case(placed, load, room, pools, told, need, shape.max_positions, unread, weights.source, hardware.known_by)
+    case = _Case(
+        placed, load, room, pools, told, need, shape.max_positions, unread, weights.source, hardware.known_by,
+        candidate.record_note if candidate else None,
+    )  # fmt: skip
     return [_fit(case), _longest(case)]
 
 
@@ -100,6 +103,8 @@ class _Case:
     unread: tuple[str, ...]
     weights_from: str
     hardware_known_by: KnownBy | None
+    #: where the model was not read itself
+    model_by: str | None = None
 
     @property
     def known_by(self) -> KnownBy:
@@ -149,7 +154,7 @@ class _Case:
         }
         return check.FITS.finding(
             status,
-            text + self.against_servers,
+            text + (f" The model by the {self.model_by}." if self.model_by else "") + self.against_servers,
             observed=self.placed.need.text(),
             threshold=self.capacity,
             known_by=known_by or self.known_by,

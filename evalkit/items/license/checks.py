@@ -94,4 +94,10 @@ VARIANTS = Check(
     "check the variant's own card before switching to it",
     outcomes={"allows": _PASS, "allows-with-care": _WARN, "forbids": _FAIL, "open": _OPEN, "not-read": _ERROR},
 )  # fmt: skip
-CHECKS = (IDENTIFIED, *USES.values(), PURPOSE, CONSISTENT, BASE, CODE, PINNED, GATED, REMOTE, STALE, VARIANTS)
+RECORD = Check(
+    "license.shipped-record", "The repository itself was read",
+    "What evalkit ships about a repository was seen on a date: the card may have changed, and no commit is pinned.",
+    "run again with network, or on a snapshot: `evalkit snapshot MODEL -o FILE` on a machine that has it",
+    outcomes={"not-this-commit": _OPEN},
+)  # fmt: skip
+CHECKS = (IDENTIFIED, *USES.values(), PURPOSE, CONSISTENT, BASE, CODE, PINNED, GATED, REMOTE, STALE, RECORD, VARIANTS)

@@ -21,6 +21,7 @@ from evalkit.items.license.words import (
     Identified,
     Purpose,
     RemoteCode,
+    ShippedRecord,
     Stale,
     StaleReading,
     UseAllowed,
@@ -91,6 +92,9 @@ def of_candidate(
     found += of_bases(candidate, use)
     found += of_code(license_, candidate, use)
     found.append(pinned(candidate))
+    if candidate.record:
+        shipped = ShippedRecord(model=candidate.model, date=candidate.record)
+        found.append(check.RECORD.found(shipped, known_by=KnownBy.THIRD_PARTY_REPORTED))
     if candidate.gated in ("auto", "manual"):
         gated = Gated(outcome="no-access" if candidate.access_denied else "gated", kind=candidate.gated)
         found.append(check.GATED.found(gated, known_by=KnownBy.OBSERVED))
@@ -135,7 +139,8 @@ def _identified(license_: Named, reading: Reading | None, candidate: CandidateFa
     if license_.row is not None:
         row = license_.row
         values = Identified.model_validate({
-            "outcome": "in-table", "stated": license_.name, "known": row.how_read.replace("-", " "), "date": row.date,
+            "outcome": "in-table", "stated": license_.name, "by_record": candidate.record is not None,
+            "known": row.how_read.replace("-", " "), "date": row.date,
             "obligations": row.obligations, "source": row.source, **_facets(row),
         })  # fmt: skip
         return check.IDENTIFIED.found(values, known_by=KnownBy.DECLARED, evidence=(*cards, *_sources(row)))

@@ -49,6 +49,7 @@ def record(use: Use, candidate: CandidateFacts, readings: list[Reading] | None =
     return {
         "model": candidate.model,
         "revision": candidate.revision,
+        **({"record": candidate.record} if candidate.record else {}),
         "license": ", ".join(card.license) if card else None,
         "license_name": card.license_name if card else None,
         "license_link": card.license_link if card else None,

@@ -51,6 +51,8 @@ class Identified(Values):
     model: str | None = None
     license: str | None = None
     stated: str | None = None
+    #: the card was not read: the packaged record states it
+    by_record: bool = False
     known: str | None = None
     date: str | None = None
     reader: str | None = None
@@ -68,7 +70,8 @@ class Identified(Values):
         match self.outcome:
             case "in-table":
                 table = f"evalkit's license table, text of {self.date}, {self.known}"
-                return Words(f"{self.license}, as stated on the model card ({table})", self.stated)
+                by = "in the shipped record" if self.by_record else "on the model card"
+                return Words(f"{self.license}, as stated {by} ({table})", self.stated)
             case "read":
                 return Words(f"read by {self.reader} on {self.date}: {self.note or 'no note'}")
             case "provider":
@@ -275,6 +278,17 @@ class RemoteCode(Values):
 
     def words(self) -> Words:
         return Words(f"needs remote code ({', '.join(self.files)}), whose license must be checked separately")
+
+
+class ShippedRecord(Values):
+    """The repository could not be read: a packaged record of it answers."""
+
+    outcome: Literal["not-this-commit"] = "not-this-commit"
+    model: str
+    date: str
+
+    def words(self) -> Words:
+        return Words(f"a first look at the license of {self.model}: shipped record of {self.date}, not this commit")
 
 
 class StaleReading(NamedTuple):
