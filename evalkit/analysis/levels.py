@@ -7,13 +7,13 @@ from datetime import datetime
 from itertools import pairwise
 from statistics import fmean
 
+from evalkit.analysis.forwards import tokens_per_forward
+from evalkit.analysis.power import power
 from evalkit.analysis.readings import Readings, geometric, value_ms
 from evalkit.analysis.speed import Claim, claims, measure
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Frozen
-from evalkit.items.modes.power import power
-from evalkit.items.serving.counters import tokens_per_forward
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.stats.percentiles import percentile
 from evalkit.stats.ratio import RatioEstimate, log_ratios

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evalkit.analysis.forwards import COMMITTED, FORK_COUNTS, STEPS
 from evalkit.checklist.schema import Endpoint
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
@@ -14,8 +15,6 @@ from evalkit.serving.facts import EndpointFacts
 _NAMES = tuple(engine_names())
 _TOKENS = tuple(names.tokens for names in _NAMES if names.tokens)
 _VERIFY = tuple(names.verify for names in _NAMES if names.verify)
-_STEPS = tuple(names.steps for names in _NAMES if names.steps)
-_COMMITTED = tuple(names.committed for names in _NAMES if names.committed)
 _DECODE = tuple(names.decode_rounds for names in _NAMES if names.rounds)
 _PREFILL = tuple(names.prefill_rounds for names in _NAMES if names.rounds)
 #: fewer tokens say nothing
@@ -23,8 +22,6 @@ _ENOUGH = 50
 #: at most this many tokens a pass mean that nothing is gained
 _ONE = 1.05
 _SPECULATIVE = (Mode.SPECULATIVE.value, Mode.SELF_SPECULATION.value)
-
-_HOW = "as the fork counts, without the pass that fills the cache"
 
 _Judged = tuple[Status, str]
 
@@ -45,9 +42,9 @@ def corroborated(facts: Facts, label: str, served: EndpointFacts) -> list[Findin
     if tokens is None or tokens < _ENOUGH:
         text = f"{label}: its counters say too little: {tokens or 0:.0f} tokens while evalkit measured."
         return [check.finding(Status.INCONCLUSIVE, text, mode=label, known_by=KnownBy.OBSERVED, counts=False)]
-    verify, steps = grew(*_VERIFY), grew(*_STEPS)
+    verify, steps = grew(*_VERIFY), grew(*STEPS)
     rounds = (grew(*_DECODE) or 0.0, grew(*_PREFILL) or 0.0)
-    status, said = _judged(served, tokens, verify, (steps, grew(*_COMMITTED)), rounds)
+    status, said = _judged(served, tokens, verify, (steps, grew(*COMMITTED)), rounds)
     received = _received(facts, label)
     if status is Status.PASS and (slow := _one_a_round(facts, label, served, tokens, sum(rounds))):
         status, said = Status.WARN, f"{said}; {slow}"
@@ -146,7 +143,7 @@ def forward_passes(facts: Facts, label: str, endpoint: Endpoint) -> list[Finding
         return [check.finding(Status.INCONCLUSIVE, text, mode=label, counts=False, remedy=remedy)]
     each, least = tokens / passes, endpoint.min_tokens_per_forward
     rates = [one.acceptance_rate for one in mine if one.acceptance_rate is not None]
-    text = f"{label}: {tokens} tokens in {passes} forward passes: {each:.2f} each ({_HOW})"
+    text = f"{label}: {tokens} tokens in {passes} forward passes: {each:.2f} each ({FORK_COUNTS})"
     text += f", {sum(rates) / len(rates):.0%} of the drafts accepted" if rates else ""
     status = Status.PASS
     drafts = base_mode(label) is not Mode.AUTOREGRESSIVE
@@ -165,16 +162,3 @@ def forward_passes(facts: Facts, label: str, endpoint: Endpoint) -> list[Finding
             data={"tokens": tokens, "forward_passes": passes, "tokens_per_forward": each},
         )
     ]
-
-
-def tokens_per_forward(facts: Facts, label: str) -> tuple[float, str] | None:
-    """Tokens a forward pass as the server itself counted over the run, with the definition; None: it did not."""
-    mine = [one for one in facts.forwards if one.mode == label]
-    passes = sum(one.forward_passes for one in mine)
-    if passes:
-        return sum(one.tokens for one in mine) / passes, f"by the server's statistics file, {_HOW}"
-    counted = [c for c in facts.counters if c.mode == label and not c.opening]
-    steps, committed = (sum(c.grew(name) or 0.0 for c in counted for name in names) for names in (_STEPS, _COMMITTED))
-    if steps and committed:
-        return committed / steps, "committed tokens a denoising step, by the server's counters"
-    return None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from evalkit.analysis.levels import summarise_mode
+from evalkit.analysis.power import power
 from evalkit.analysis.readings import Readings
 from evalkit.findings import Status
 from evalkit.gpu.facts import Gpu, HardwareFacts, TelemetrySample
 from evalkit.items.modes import decide as item
-from evalkit.items.modes.power import power
 from evalkit.timing.power import watched
 from tests.gpu.conftest import stub_dir, with_stub  # noqa: F401  fixtures
 from tests.timing.support import AR, DLM, NOW, checklist, facts, sample
