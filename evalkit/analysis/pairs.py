@@ -1,4 +1,7 @@
-"""One suite in one mode beside the baseline: pairs, counts and the interval of the difference. Pure."""
+"""One suite in one mode beside the baseline: what passed, what was lost, and the interval of the difference. Pure.
+
+The only definitions of "passed" and "lost": the report, the comparison of runs and the verdict read these.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +9,107 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
-from evalkit.quality.facts import Answer, SuiteFacts
-from evalkit.stats.distributions import normal_quantile
+from evalkit.checklist.schema import Checklist
+from evalkit.quality.facts import Answer, Grade, SuiteFacts
 from evalkit.stats.interval import Interval
 from evalkit.stats.proportions import (
-    clustered_mean_difference,
-    min_n_without_discordant,
-    paired_difference,
-    tango,
+    guarded_difference,
+    guarded_mean,
+    n_noninferiority,
+    shows_margin,
+    wilson,
 )
 
 #: case id -> replies by repeat
 Replies = dict[str, dict[int, Answer]]
-#: what is asked, the cluster, and mode minus baseline
-Difference = tuple[str, str, float]
+#: planning further ahead than so many cases is no plan
+MOST_CASES = 20_000
 
 
-BONETT_PRICE = "bonett-price"
+def alpha_of(checklist: Checklist) -> float:
+    """One-sided error of one mode's tests: divided by the modes that may be adopted, since any of them may pass."""
+    baseline = checklist.baseline.quality
+    return checklist.items.quality.alpha / max(1, len({mode for mode in checklist.adopted if mode != baseline}))
 
 
-def shows_margin(n: int, n10: int, n01: int, margin: float, alpha: float = 0.05) -> bool:
-    """Whether `n` pairs, `n10` gained and `n01` lost, show a loss under `margin`.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one case says: shares over its repeats, and what most of its repeats did. Cases of one `asked` are one."""
 
-    By Bonett and Price's interval. Where every pair that differs is a loss it lets too much through, and Tango's must
-    agree: docs/decisions/0010.
-    """
-    rest = n - n10 - n01
-    if not paired_difference(rest, n10, n01, 0, alpha).low > -margin:
-        return False
-    return n10 > 0 or n01 == 0 or tango(rest, n10, n01, 0, alpha).low > -margin
+    asked: str
+    cluster: str
+    mode: float
+    base: float
+    mode_most: bool
+    base_most: bool
+
+
+def reading(asked: str, cluster: str, mode: float, base: float) -> Reading:
+    """A reading without repeats of its own: a share of one half or more is a pass."""
+    return Reading(asked, cluster, mode, base, mode >= 0.5, base >= 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Independent units of equal weight: clusters, each the mean of its questions, each of these that of its cases."""
+
+    units: tuple[Reading, ...]
+    alpha: float
+
+    @property
+    def differences(self) -> list[float]:
+        return [unit.mode - unit.base for unit in self.units]
+
+    @property
+    def fractional(self) -> bool:
+        """Whether some unit is neither wholly lost, wholly gained nor equal: majorities then miss something."""
+        return any(value not in (-1.0, 0.0, 1.0) for value in self.differences)
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """n11, n10, n01, n00 (first digit the mode) over units, by majorities."""
+        cells = [(unit.mode_most, unit.base_most) for unit in self.units]
+        return tuple(cells.count(c) for c in ((True, True), (True, False), (False, True), (False, False)))  # type: ignore[return-value]
+
+    def interval(self) -> Interval:
+        """Mode minus baseline, each side at one-sided alpha: majorities, and fractions where there are any."""
+        if not self.units:
+            return Interval(-1.0, 1.0, math.nan, "none")
+        _, n10, n01, _ = self.counts()
+        found = guarded_difference(len(self.units), n10, n01, self.alpha)
+        if not self.fractional:
+            return found
+        mean = guarded_mean(self.differences, self.alpha)
+        method = f"{found.method} over majorities; {mean.method} over fractions"
+        return Interval(min(found.low, mean.low), max(found.high, mean.high), mean.estimate, method)
+
+    def shows(self, margin: float) -> bool:
+        """Whether the loss is shown to lie under `margin`."""
+        _, n10, n01, _ = self.counts()
+        if not shows_margin(len(self.units), n10, n01, margin, self.alpha):
+            return False
+        return not self.fractional or guarded_mean(self.differences, self.alpha).low > -margin
+
+
+def sample(readings: Iterable[Reading], alpha: float) -> Sample:
+    """Cases that ask the same are averaged, then cases of a cluster: what goes together counts once."""
+    by_question: dict[str, list[Reading]] = defaultdict(list)
+    for one in readings:
+        by_question[one.asked].append(one)
+    by_cluster: dict[str, list[Reading]] = defaultdict(list)
+    for same in by_question.values():
+        by_cluster[same[0].cluster].append(_mean_of(same))
+    return Sample(tuple(_mean_of(group) for group in by_cluster.values()), alpha)
+
+
+def _mean_of(group: Sequence[Reading]) -> Reading:
+    if len(group) == 1:
+        return group[0]
+    return Reading(
+        group[0].asked, group[0].cluster, fmean(one.mode for one in group), fmean(one.base for one in group),
+        2 * sum(one.mode_most for one in group) >= len(group), 2 * sum(one.base_most for one in group) >= len(group),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,6 +125,9 @@ class Pair:
     base_answer: Answer | None
     #: the same for cases that ask the same; empty: the case is the only one to ask it
     asked: str = ""
+    #: whether most of an odd number of repeats passed; None: by the share
+    mode_most: bool | None = None
+    base_most: bool | None = None
 
     @property
     def both(self) -> bool:
@@ -62,7 +139,21 @@ class Pair:
 
     @property
     def harmed(self) -> bool:
+        """Lost: the mode passes it less often than the baseline does."""
         return self.both and self.difference < 0
+
+    @property
+    def gained(self) -> bool:
+        return self.both and self.difference > 0
+
+    def reading(self) -> Reading:
+        """For a case that is scored in both; what is unscored counts as failed."""
+        mode, base = self.mode or 0.0, self.base or 0.0
+        return Reading(
+            self.asked or self.case_id, self.cluster, mode, base,
+            mode >= 0.5 if self.mode_most is None else self.mode_most,
+            base >= 0.5 if self.base_most is None else self.base_most,
+        )  # fmt: skip
 
 
 class Answers:
@@ -120,13 +211,22 @@ class Table:
         return [pair for pair in self.pairs if pair.harmed]
 
     @property
+    def gained(self) -> list[Pair]:
+        return [pair for pair in self.pairs if pair.gained]
+
+    @property
+    def sample(self) -> Sample:
+        """The cases scored in both modes."""
+        return sample((pair.reading() for pair in self.both), self.alpha)
+
+    @property
     def clusters(self) -> int:
         """Independent ones, among the cases scored in both modes."""
-        return len({cluster for cluster, _ in per_question(_differences(self.both))})
+        return len(self.sample.units)
 
     def counts(self) -> tuple[int, int, int, int]:
         """n11, n10, n01, n00 (first digit the mode) over cases, majority of repeats."""
-        cells = [((pair.mode or 0) >= 0.5, (pair.base or 0) >= 0.5) for pair in self.both]
+        cells = [(one.mode_most, one.base_most) for one in (pair.reading() for pair in self.both)]
         return (
             cells.count((True, True)),
             cells.count((True, False)),
@@ -136,24 +236,31 @@ class Table:
 
     def interval(self) -> Interval:
         """Mode minus baseline, each side at one-sided alpha."""
-        return paired_interval(_differences(self.both), self.alpha)
+        return self.sample.interval()
 
-    def pessimistic(self) -> Interval:
-        """As `interval`, with every case that only one of the two left unscored counted against the mode."""
+    def pessimistic(self) -> Sample:
+        """As `sample`, with every case that only one of the two left unscored counted against the mode."""
         lost = [
             replace(pair, mode=pair.mode or 0.0, base=1.0 if pair.base is None else pair.base)
             for pair in self.one_sided
         ]
-        return paired_interval(_differences([*self.both, *lost]), self.alpha)
+        return sample((pair.reading() for pair in [*self.both, *lost]), self.alpha)
+
+    def passing(self) -> tuple[float, Interval]:
+        """Passed share of the mode, clusters of equal weight, and its Wilson interval, each side at one-sided alpha."""
+        units = sample((replace(pair, base=0.0).reading() for pair in self.scored), self.alpha).units
+        share = fmean(unit.mode for unit in units) if units else math.nan
+        return share, wilson(round(share * len(units)) if units else 0, len(units), 1 - 2 * self.alpha)
 
     def shows(self, margin: float) -> bool:
         """Whether the loss is shown to lie under `margin`."""
-        values = [value for _, value in per_question(_differences(self.both))]
-        interval = self.interval()
-        if interval.method != BONETT_PRICE:
-            return interval.low > -margin
-        up, down = sum(value > 0 for value in values), sum(value < 0 for value in values)
-        return shows_margin(len(values), up, down, margin, self.alpha)
+        return self.sample.shows(margin)
+
+    def verdict(self, margin: float) -> bool | None:
+        """Whether no more than `margin` is lost; None: not decided. Cases left unscored count against the mode."""
+        if self.both and self.interval().high <= -margin:
+            return False
+        return True if self.shows(margin) and self.pessimistic().shows(margin) else None
 
     @property
     def one_sided(self) -> list[Pair]:
@@ -167,98 +274,106 @@ class Table:
         return max(sum(abs(pair.difference) for pair in pairs), 0.5) / len(pairs) if pairs else 0.1
 
 
-def _differences(pairs: Iterable[Pair]) -> list[Difference]:
-    return [(pair.asked or pair.case_id, pair.cluster, pair.difference) for pair in pairs]
-
-
-def per_question(differences: Iterable[Difference]) -> list[tuple[str, float]]:
-    """Cluster and mean difference of each question: one that is asked by two cases is one piece of evidence."""
-    found: dict[str, list[tuple[str, float]]] = defaultdict(list)
-    for asked, cluster, value in differences:
-        found[asked].append((cluster, value))
-    return [(same[0][0], sum(value for _, value in same) / len(same)) for same in found.values()]
-
-
-def paired_interval(differences: Iterable[Difference], alpha: float) -> Interval:
-    """The mean difference, each side at one-sided `alpha`: Bonett and Price's where no cases go together."""
-    told = per_question(differences)
-    if not told:
-        return Interval(-1.0, 1.0, math.nan, "none")
-    values = [value for _, value in told]
-    if len({cluster for cluster, _ in told}) == len(values) and all(v in (-1.0, 0.0, 1.0) for v in values):
-        up, down = values.count(1.0), values.count(-1.0)
-        return paired_difference(len(values) - up - down, up, down, 0, alpha)
-    groups: dict[str, list[float]] = defaultdict(list)
-    for cluster, value in told:
-        groups[cluster].append(value)
-    return clustered_mean_difference(groups, alpha)
-
-
 def _mean(values: Sequence[float | None]) -> float:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else math.nan
 
 
+def failing(one: Answer, base: Answer | None) -> list[Grade]:
+    """The grades that a reply fails, comparisons with the baseline's reply included."""
+    return [grade for grade in one.grades if grade.passed is False or _repeats_more(grade, base)]
+
+
+def _repeats_more(grade: Grade, base: Answer | None) -> bool:
+    """Whether `max_repetition` finds more repeated 4-grams than in the baseline's reply, beyond its limit."""
+    other = next((g for g in base.grades if g.grader == grade.grader), None) if base is not None else None
+    if grade.grader != "max_repetition" or other is None:
+        return False
+    rep4, over, before = grade.detail.get("rep4"), grade.detail.get("over_baseline"), other.detail.get("rep4")
+    known = isinstance(rep4, float) and isinstance(over, float) and isinstance(before, float)
+    return known and rep4 - before > over  # type: ignore[operator]
+
+
 def passed(one: Answer, base: Answer | None) -> bool | None:
-    """Whether a reply passed, comparisons with the baseline's reply included."""
-    if one.passed and base is not None:
-        for grade in one.grades:
-            if grade.grader == "max_repetition":
-                other = next((g for g in base.grades if g.grader == "max_repetition"), None)
-                rep4, over = grade.detail.get("rep4"), grade.detail.get("over_baseline")
-                before = other.detail.get("rep4") if other else None
-                if (
-                    isinstance(rep4, float)
-                    and isinstance(over, float)
-                    and isinstance(before, float)
-                    and rep4 - before > over
-                ):
-                    return False
-    return one.passed
+    """Whether a reply passed, comparisons with the baseline's reply included; None: unscored."""
+    return False if one.passed and any(_repeats_more(grade, base) for grade in one.grades) else one.passed
 
 
-def _share(replies: dict[int, Answer], base: dict[int, Answer], repeats: int) -> tuple[float | None, float]:
-    """Mean over scored repeats, and the share of repeats that were scored."""
-    verdicts = [passed(one, base.get(repeat)) for repeat, one in replies.items() if repeat < repeats]
-    known = [1.0 if verdict else 0.0 for verdict in verdicts if verdict is not None]
-    return (sum(known) / len(known) if known else None), (len(known) / len(verdicts) if verdicts else 0.0)
+@dataclass(frozen=True, slots=True)
+class _Passes:
+    """A case's repeats: mean share, majority of an odd number of them, share that was scored."""
+
+    share: float | None
+    most: bool | None
+    complete: float
+
+
+def _passes(replies: dict[int, Answer], base: dict[int, Answer], repeats: int) -> _Passes:
+    """Of the planned repeats; the baseline's one more is its noise floor, and counts nowhere else."""
+    verdicts = [passed(replies[repeat], base.get(repeat)) for repeat in sorted(replies) if repeat < repeats]
+    known = [verdict for verdict in verdicts if verdict is not None]
+    odd = known[: len(known) - 1 + len(known) % 2]
+    return _Passes(
+        share=sum(known) / len(known) if known else None,
+        most=2 * sum(odd) > len(odd) if odd else None,
+        complete=len(known) / len(verdicts) if verdicts else 0.0,
+    )
 
 
 def table(answers: Answers, suite: SuiteFacts, mode: str, baseline: str, alpha: float) -> Table:
     """Pairs of one suite. Cases that no mode answered count as planned and unscored."""
-    mine, theirs = answers.of(suite.name, mode), answers.of(suite.name, baseline)
+    return paired(suite, (mode, answers.of(suite.name, mode)), (baseline, answers.of(suite.name, baseline)), alpha)
+
+
+def paired(suite: SuiteFacts, mode: tuple[str, Replies], baseline: tuple[str, Replies], alpha: float) -> Table:
+    """Pairs of two sets of replies to one suite, each with its name; they may come from two runs."""
+    (label, mine), (base_label, theirs) = mode, baseline
     pairs, scored = [], 0.0
     for case_id in dict.fromkeys([*theirs, *mine]):
         replies, base = mine.get(case_id, {}), theirs.get(case_id, {})
-        share, complete = _share(replies, base, suite.repeats)
-        base_share, _ = _share(base, {}, suite.repeats)
+        ours, before = _passes(replies, base, suite.repeats), _passes(base, {}, suite.repeats)
         any_answer = next(iter([*replies.values(), *base.values()]))
-        scored += complete
+        scored += ours.complete
         pairs.append(
             Pair(
                 case_id=case_id,
                 cluster=any_answer.goes_with,
                 asked=any_answer.asked,
                 severity=any_answer.severity,
-                mode=share,
-                base=base_share,
-                mode_answer=_shown(replies),
+                mode=ours.share,
+                base=before.share,
+                mode_answer=_shown(replies, base),
                 base_answer=base.get(0),
+                mode_most=ours.most,
+                base_most=before.most,
             )
         )
     planned = max(suite.cases, len(pairs))
-    return Table(suite, mode, baseline, planned, tuple(pairs), scored / planned if planned else 0.0, alpha)
+    return Table(suite, label, base_label, planned, tuple(pairs), scored / planned if planned else 0.0, alpha)
 
 
-def _shown(replies: dict[int, Answer]) -> Answer | None:
+def _shown(replies: dict[int, Answer], base: dict[int, Answer]) -> Answer | None:
     """The reply to show: the first that failed, else the first."""
-    return next((one for one in replies.values() if one.passed is False), replies.get(0))
+    failed = (one for repeat, one in replies.items() if passed(one, base.get(repeat)) is False)
+    return next(failed, replies.get(0))
+
+
+def pass_shares(answers: Iterable[Answer], mode: str, baseline: str) -> dict[tuple[str, str], float]:
+    """(suite, case) -> share of its scored streamed replies that passed; retries of a reply count once."""
+    replies = {(a.suite, a.case_id, a.repeat, a.mode): a for a in answers if a.streamed and a.mode in (mode, baseline)}
+    found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for (suite, case, repeat, label), one in replies.items():
+        verdict = passed(one, replies.get((suite, case, repeat, baseline))) if label == mode else None
+        if verdict is not None:
+            found[suite, case].append(float(verdict))
+    return {key: fmean(each) for key, each in found.items()}
 
 
 def needed(data: Table, margin: float) -> int:
-    """About how many cases would decide, if modes differ as they did here (80% chance). At least what is possible."""
-    z = normal_quantile(1 - data.alpha) + normal_quantile(0.8)
+    """About how many cases would likely decide, if modes differ as they did here and the loss is half of what was seen.
+
+    Chance 90% by the rule that decides (beyond `MOST_CASES` by its normal approximation); at least what is possible.
+    """
     estimate = data.interval().estimate
-    loss = -estimate if math.isfinite(estimate) else 0.0
-    gap = max(abs(margin - max(0.0, loss)), margin / 4)
-    return max(min_n_without_discordant(margin, data.alpha), math.ceil(z * z * data.discordant / (gap * gap)))
+    loss = min(max(0.0, -estimate / 2), margin / 2) if math.isfinite(estimate) else 0.0
+    return n_noninferiority(min(1.0, data.discordant), margin - loss, data.alpha, 0.9, most=MOST_CASES)

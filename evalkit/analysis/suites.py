@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 
-from evalkit.analysis.pairs import Answers, Table, needed, table
+from evalkit.analysis.pairs import Answers, Table, alpha_of, needed, table
+from evalkit.analysis.signs import SIGNS, mean_thirds, signs
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Frozen
-from evalkit.items.quality.loss import points, side_by_side
-from evalkit.items.quality.position import mean_thirds
-from evalkit.items.quality.texts import SIGNS, signs
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite, asked_sha256
-from evalkit.stats.proportions import min_n_without_discordant, power_noninferiority
+from evalkit.stats.proportions import least_cases, power_noninferiority
 
 
 class SuiteModeSummary(Frozen):
@@ -36,7 +34,8 @@ class SuiteModeSummary(Frozen):
     #: pass | fail | inconclusive | baseline
     status: str
     would_decide: int | None
-    harmed: tuple[dict[str, object], ...] = ()
+    #: ids of the cases that were lost
+    harmed: tuple[str, ...] = ()
     gained: int = 0
     flaky: tuple[str, ...] = ()
     #: mean share of first, middle and last third of long replies
@@ -55,7 +54,7 @@ def summarise(facts: Facts, checklist: Checklist) -> list[SuiteModeSummary]:
         margin = checklist.items.quality.margin.of(suite.kind)
         for mode in modes:
             if mode in answers.modes:
-                data = table(answers, suite, mode, baseline, checklist.items.quality.alpha)
+                data = table(answers, suite, mode, baseline, alpha_of(checklist))
                 rows.append(_row(data, answers, margin))
     return rows
 
@@ -83,8 +82,8 @@ def _row(data: Table, answers: Answers, margin: float) -> SuiteModeSummary:
         margin=margin,
         status=status,
         would_decide=needed(data, margin) if known and status == "inconclusive" else None,
-        harmed=() if itself else tuple(side_by_side(pair) for pair in data.harmed),
-        gained=0 if itself else len([pair for pair in data.both if pair.difference > 0]),
+        harmed=() if itself else tuple(pair.case_id for pair in data.harmed),
+        gained=0 if itself else len(data.gained),
         flaky=tuple(pair.case_id for pair in data.scored if 0 < (pair.mode or 0) < 1),
         by_third=mean_thirds(replies.values()),
         signs={sign: count for sign in SIGNS if (count := sum(sign in signs(one) for one in replies.values()))},
@@ -92,9 +91,8 @@ def _row(data: Table, answers: Answers, margin: float) -> SuiteModeSummary:
 
 
 def _status(data: Table, margin: float) -> str:
-    if data.interval().high <= -margin:
-        return "fail"
-    return "pass" if data.shows(margin) else "inconclusive"
+    """By the figures alone; the report shows what the finding says, which also heeds floors and the baseline."""
+    return {True: "pass", False: "fail", None: "inconclusive"}[data.verdict(margin)]
 
 
 def _known(value: float) -> float | None:
@@ -115,11 +113,16 @@ class SuitePower(Frozen):
     text: str
 
 
+def independent(suite: Suite) -> int:
+    """Cases of a suite that count: those of one cluster, or that ask the same, count once."""
+    first = {asked_sha256(case.request): case.cluster for case in reversed(suite.cases)}
+    return len({cluster or f"\x00{asked}" for asked, cluster in first.items()})
+
+
 def power(suite: Suite, margin: float, alpha: float = 0.05) -> SuitePower:
     """What `evalkit validate` says of a suite before a GPU is used."""
-    first = {asked_sha256(case.request): case.cluster for case in reversed(suite.cases)}
-    clusters = len({cluster or f"\x00{asked}" for asked, cluster in first.items()})
-    least = min_n_without_discordant(margin, alpha)
+    clusters = independent(suite)
+    least = least_cases(margin, alpha)
     chances = {
         f"{share:g}": round(power_noninferiority(clusters, share, margin, alpha), 3) for share in (0.02, 0.05, 0.1)
     }
@@ -135,4 +138,4 @@ def power(suite: Suite, margin: float, alpha: float = 0.05) -> SuitePower:
     )  # fmt: skip
 
 
-__all__ = ["SuiteModeSummary", "SuitePower", "points", "power", "summarise"]
+__all__ = ["SuiteModeSummary", "SuitePower", "independent", "power", "summarise"]

@@ -26,9 +26,8 @@ def shipped_folder(name: str) -> Path:
 
 @cache
 def _shipped_hashes() -> frozenset[str]:
-    example = resources.files("evalkit").joinpath("scaffold/example-tasks.yaml").read_bytes()
     files = [path for path in shipped_folder("prompts").rglob("*") if path.suffix in (".jsonl", ".yaml")]
-    return frozenset(sha256_of(data) for data in (example, *(path.read_bytes() for path in files)))
+    return frozenset(sha256_of(path.read_bytes()) for path in files)
 
 
 def is_shipped(path: Path, sha256: str) -> bool:

@@ -80,6 +80,11 @@ class Suite:
     def repeats(self) -> int:
         return max(case.repeats for case in self.cases)
 
+    def asked(self, repeats: int) -> Suite:
+        """The suite with each case asked at least so many times."""
+        more = tuple(replace(case, repeats=max(case.repeats, repeats)) for case in self.cases)
+        return replace(self, cases=more, by_id={})
+
     @property
     def critical(self) -> tuple[str, ...]:
         return tuple(case.id for case in self.cases if case.severity == "critical")

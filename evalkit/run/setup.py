@@ -20,6 +20,7 @@ from evalkit.timing.prompts import PromptSet
 from evalkit.timing.schedule import Plan, make_plan
 
 FIRST_LOOK_MINUTES = 15.0
+SMALL_SUITE_REPEATS = 3
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     task_paths = [shipped / "tasks" / "quick.yaml"] if tasks is None else [resolve(loaded.folder, t) for t in tasks]
     prompts, imported = load_prompts(prompt_paths, checklist.request)
     suites, more = load_suites(task_paths, checklist.request)
+    suites = repeated(suites, checklist)
     skipped = dict(skip or {})
     if tasks == []:
         skipped.setdefault("quality", "the checklist has no tasks (tasks: [])")
@@ -98,6 +100,19 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     return Setup(
         loaded, prompts, suites, plan, simulated, skipped, scored=_scored(prompts, suites), imports=(*imported, *more)
     )
+
+
+def repeated(suites: list[Suite], checklist: Checklist) -> list[Suite]:
+    """Suites too small to show their margin are asked three times whole: what few cases say should at least be sure."""
+    from evalkit.analysis.pairs import alpha_of
+    from evalkit.analysis.suites import independent
+    from evalkit.stats.proportions import least_cases
+
+    margin, alpha = checklist.items.quality.margin, alpha_of(checklist)
+    return [
+        suite.asked(SMALL_SUITE_REPEATS) if independent(suite) < least_cases(margin.of(suite.kind), alpha) else suite
+        for suite in suites
+    ]
 
 
 def _scored(prompts: PromptSet, suites: list[Suite]) -> dict[str, str]:

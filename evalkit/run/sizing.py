@@ -118,10 +118,11 @@ def _targets(setup: Setup) -> list[dict[str, Any]]:
 
 
 def _suites(suites: list[Suite], checklist: Checklist) -> list[dict[str, Any]]:
+    from evalkit.analysis.pairs import alpha_of
     from evalkit.analysis.suites import power
 
-    quality = checklist.items.quality
-    found = [power(suite, quality.margin.of(suite.kind), quality.alpha) for suite in suites]
+    margin, alpha = checklist.items.quality.margin, alpha_of(checklist)
+    found = [power(suite, margin.of(suite.kind), alpha) for suite in suites]
     return [one.model_dump(mode="json") for one in found]
 
 

@@ -50,10 +50,9 @@ def scaffold(folder: Path, found: Found, request: Request) -> Written:
     path = folder / CHECKLIST
     if os.path.lexists(path):
         raise UsageError("exists already: nothing was written", where=str(path), hint="edit it, or name another folder")
-    package = resources.files(__package__ or "evalkit.scaffold")
     contents = {
         folder / "prompts" / "prompts.jsonl": (shipped_folder("prompts") / "quick.jsonl").read_bytes(),
-        folder / "tasks" / "example.yaml": package.joinpath("example-tasks.yaml").read_bytes(),
+        folder / "tasks" / "example.yaml": (shipped_folder("prompts") / "example.yaml").read_bytes(),
         path: checklist_text(path, found, request).encode(),
     }
     kept = tuple(one for one in contents if os.path.lexists(one))

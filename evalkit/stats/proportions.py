@@ -12,7 +12,8 @@ Sources: Wilson 1927; Clopper & Pearson 1934; Bonett & Price 2012 (J. Educ. Beha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 from evalkit.stats.distributions import (
     beta_quantile,
@@ -103,35 +104,85 @@ def mcnemar_exact(n10: int, n01: int) -> float:
     return 1.0 if n == 0 else min(1.0, 2 * binomial_cdf(min(n10, n01), n, 0.5))
 
 
-def clustered_mean_difference(
-    diffs_by_cluster: Mapping[str, Sequence[float]] | Iterable[Sequence[float]],
-    alpha: float = 0.05,
-) -> Interval:
-    """Mean of per-case differences (mode minus baseline, in [−1, 1]) when cases in a cluster go together.
+#: share of `alpha` that the exact bound spends: with it the three bounds together let at most 5.0% through
+EXACT_SHARE = 0.95
+#: no margin of ten points or less is shown by fewer cases
+FEWEST_CASES = 30
 
-    Sandwich variance over clusters and a t quantile; never narrower than Bonett–Price on as many concordant pairs as
-    there are clusters, since differences that are all equal show no variance. Fewer than two clusters: (−1, 1).
+
+def exact_difference(n: int, n10: int, n01: int, alpha: float = 0.05) -> Interval:
+    """Bounds of the paired difference from the exact distribution of the pairs lost (and of those gained).
+
+    `low` is the difference −m at which P(Bin(n, m + n10/n) <= n01) is `EXACT_SHARE` × `alpha`: losses on few cases,
+    where normal approximations let too much through, are held to their binomial chance. No pairs: (-1, 1).
     """
-    groups = diffs_by_cluster.values() if isinstance(diffs_by_cluster, Mapping) else diffs_by_cluster
-    clusters = [tuple(group) for group in groups if len(group)]
-    count = sum(len(group) for group in clusters)
-    if not count:
-        return Interval(-1.0, 1.0, math.nan, "clustered-t")
-    mean = sum(sum(group) for group in clusters) / count
-    k = len(clusters)
-    if k < 2:
-        return Interval(-1.0, 1.0, mean, "clustered-t")
-    residuals = sum((sum(group) - mean * len(group)) ** 2 for group in clusters)
-    error = math.sqrt(residuals * k / (k - 1)) / count
-    least = normal_quantile(1 - alpha) * math.sqrt(2) / (k + 2)
-    half = max(t_quantile(1 - alpha, k - 1) * error, least)
-    return Interval(max(-1.0, mean - half), min(1.0, mean + half), mean, "clustered-t")
+    if n <= 0:
+        return Interval(-1.0, 1.0, math.nan, "exact")
+    conf = 1 - 2 * EXACT_SHARE * alpha
+    low = n10 / n - clopper_pearson(n01, n, conf).high
+    high = clopper_pearson(n10, n, conf).high - n01 / n
+    return Interval(max(-1.0, low), min(1.0, high), (n10 - n01) / n, "exact")
 
 
-def min_n_without_discordant(margin: float, alpha: float = 0.05) -> int:
-    """Fewest pairs with which no discordant pair at all shows non-inferiority at `margin` (0 < margin < 1)."""
-    n = max(1, math.floor(normal_quantile(1 - alpha) * math.sqrt(2) / margin) - 3)
-    while paired_difference(n, 0, 0, 0, alpha).low <= -margin:
+@lru_cache(maxsize=4096)
+def guarded_difference(n: int, n10: int, n01: int, alpha: float = 0.05) -> Interval:
+    """The paired difference, each side the widest of Bonett and Price's, Tango's and the exact bound.
+
+    The bound that decides non-inferiority (docs/decisions/0012). No pairs: (-1, 1).
+    """
+    rest = n - n10 - n01
+    parts = (
+        paired_difference(rest, n10, n01, 0, alpha),
+        tango(rest, n10, n01, 0, alpha),
+        exact_difference(n, n10, n01, alpha),
+    )
+    return Interval(min(i.low for i in parts), max(i.high for i in parts), parts[0].estimate, GUARDED)
+
+
+#: method of `guarded_difference`
+GUARDED = "bonett-price, tango, exact"
+
+
+def shows_margin(n: int, n10: int, n01: int, margin: float, alpha: float = 0.05) -> bool:
+    """Whether `n` pairs, `n10` gained and `n01` lost, show a loss under `margin`: all three bounds must say so."""
+    if n < least_cases(margin, alpha):
+        return False
+    z = normal_quantile(1 - alpha)
+    rest = n - n10 - n01
+    return (
+        paired_difference(rest, n10, n01, 0, alpha).low > -margin
+        and _tango_score(n, n10, n01, -margin) > z
+        and binomial_cdf(n01, n, min(1.0, margin + n10 / n)) <= EXACT_SHARE * alpha
+    )
+
+
+def guarded_mean(values: Sequence[float], alpha: float = 0.05) -> Interval:
+    """Mean of differences in [-1, 1] of independent units, each of equal weight: clusters, or fractions of repeats.
+
+    A t interval with one whole loss and one whole gain added, so that differences that are all equal are no certainty.
+    Fewer than two units: (-1, 1).
+    """
+    n = len(values)
+    mean = sum(values) / n if n else math.nan
+    if n < 2:
+        return Interval(-1.0, 1.0, mean, "guarded-t")
+    centre = sum(values) / (n + 2)
+    spread = sum((value - centre) ** 2 for value in (*values, -1.0, 1.0)) / (n + 1)
+    half = t_quantile(1 - alpha, n + 1) * math.sqrt(spread / (n + 2))
+    return Interval(max(-1.0, centre - half), min(1.0, centre + half), mean, "guarded-t")
+
+
+@lru_cache(maxsize=1024)
+def least_cases(margin: float, alpha: float = 0.05) -> int:
+    """Fewest independent cases that can show `margin` (0 < margin < 1), and then only if none of them is lost.
+
+    (1 - margin)^n <= `EXACT_SHARE` × `alpha`: 30, 60, 101, 151 cases for 10, 5, 3, 2 points at 0.05. `alpha` is already
+    that of one mode where several may be adopted.
+    """
+    n = max(1, math.ceil(math.log(EXACT_SHARE * alpha) / math.log1p(-margin)))
+    n = max(n, FEWEST_CASES) if margin <= 0.1 else n
+    z = normal_quantile(1 - alpha)
+    while paired_difference(n, 0, 0, 0, alpha).low <= -margin or _tango_score(n, 0, 0, -margin) <= z:
         n += 1
     return n
 
@@ -139,40 +190,37 @@ def min_n_without_discordant(margin: float, alpha: float = 0.05) -> int:
 def power_noninferiority(n: int, discordant: float, margin: float, alpha: float = 0.05) -> float:
     """Chance that `n` pairs show non-inferiority when the true loss is 0 and a share `discordant` of pairs differ.
 
-    Exact: summed over the number of discordant pairs and how they split, by the rule that decides
-    (docs/decisions/0010): Bonett and Price's interval, and Tango's too where every pair that differs is a loss.
+    Exact: summed over the number of discordant pairs and how they split, by the rule that decides (`shows_margin`).
     """
-    if n <= 0:
+    if n < least_cases(margin, alpha):
         return 0.0
     power = 0.0
     for differing in range(n + 1):
         chance = binomial_pmf(differing, n, discordant)
-        if chance < 1e-10:
-            continue
-        worst = _most_losses(n, differing, margin, alpha)
-        if worst == differing > 0 and tango(n - differing, 0, differing, 0, alpha).low <= -margin:
-            worst -= 1
-        power += chance * binomial_cdf(worst, differing, 0.5)
+        if chance >= 1e-10:
+            power += chance * binomial_cdf(_most_losses(n, differing, margin, alpha), differing, 0.5)
     return min(1.0, power)
 
 
 def _most_losses(n: int, differing: int, margin: float, alpha: float) -> int:
-    """The largest n01 of `differing` pairs that still shows non-inferiority; −1 if none does. `low` falls with n01."""
+    """The largest n01 of `differing` pairs that still shows non-inferiority; -1 if none does."""
     low, high = -1, differing
     while low < high:
         losses = (low + high + 1) // 2
-        bound = paired_difference(n - differing, differing - losses, losses, 0, alpha).low
-        low, high = (losses, high) if bound > -margin else (low, losses - 1)
+        shown = shows_margin(n, differing - losses, losses, margin, alpha)
+        low, high = (losses, high) if shown else (low, losses - 1)
     return low
 
 
-def n_noninferiority(discordant: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> int:
+def n_noninferiority(
+    discordant: float, margin: float, alpha: float = 0.05, power: float = 0.8, *, most: int = 100_000
+) -> int:
     """How many pairs show non-inferiority with chance `power` when the true loss is 0 (to within 2%).
 
-    Starts at the normal approximation, which is too small where few pairs differ.
+    Starts at the normal approximation, which is too small where few pairs differ; beyond `most` it is the answer.
     """
     z = normal_quantile(1 - alpha) + normal_quantile(power)
-    n = max(min_n_without_discordant(margin, alpha), math.ceil(z * z * discordant / (margin * margin)))
-    while n < 100_000 and power_noninferiority(n, discordant, margin, alpha) < power:
+    n = max(least_cases(margin, alpha), math.ceil(z * z * discordant / (margin * margin)))
+    while n < most and power_noninferiority(n, discordant, margin, alpha) < power:
         n += max(1, n // 50)
     return n

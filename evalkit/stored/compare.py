@@ -7,20 +7,22 @@ and does the speed-up over the baseline transfer (later speed-up over the first 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any, NamedTuple
 
+from evalkit.analysis.pairs import Answers, paired
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
-from evalkit.quality.facts import Answer
 from evalkit.report.document.build import scrub
 from evalkit.report.words import fmt
-from evalkit.stats.proportions import paired_difference
 from evalkit.stats.ratio import MIN_PAIRS, estimate, log_ratios
 from evalkit.stored.pack import REDACTED
 
 #: shares of output length outside of these make times of whole answers hard to compare
 _SAME_LENGTH = (0.8, 1.25)
+#: one-sided error of a difference in passed cases
+ALPHA = 0.05
 #: identity of a run, no difference between two
 _NO_DIFFERENCE = ("run_id", "date", "speedups")
 
@@ -177,21 +179,22 @@ def _ratio(logs: Mapping[str, float], confidence: float, words: tuple[str, str])
 def _cases(first: Facts, other: Facts, tasks: Mapping[str, str]) -> list[dict[str, Any]]:
     """Passed shares on the same suites, case by case; 90% interval of the difference (each side one-sided 5%)."""
     rows = []
-    same = [s.name for s in first.suites if tasks.get(s.name) == s.sha256]
-    for suite in same:
-        left, right = _passed(first.answers, suite), _passed(other.answers, suite)
-        for mode in sorted({m for m, _ in left} & {m for m, _ in right}):
-            pairs = [(left[key], right[key]) for key in sorted(left) if key in right and key[0] == mode]
-            counts = [pairs.count(kind) for kind in ((True, True), (False, True), (True, False), (False, False))]
-            interval = paired_difference(*counts)
+    left, right = Answers(first.answers), Answers(other.answers)
+    for suite in (s for s in first.suites if tasks.get(s.name) == s.sha256):
+        for mode in sorted(left.modes & right.modes):
+            sides = left.of(suite.name, mode), right.of(suite.name, mode)
+            if not all(sides):
+                continue
+            data = paired(suite, ("other", sides[1]), ("first", sides[0]), ALPHA)
+            interval, pairs = data.interval(), data.both
             answer = "better" if interval.low > 0 else "worse" if interval.high < 0 else "no difference shown"
             rows.append(
                 {
-                    "suite": suite,
+                    "suite": suite.name,
                     "mode": mode,
                     "pairs": len(pairs),
-                    "first": sum(old for old, _ in pairs) / len(pairs) if pairs else None,
-                    "other": sum(new for _, new in pairs) / len(pairs) if pairs else None,
+                    "first": fmean(pair.base or 0.0 for pair in pairs) if pairs else None,
+                    "other": fmean(pair.mode or 0.0 for pair in pairs) if pairs else None,
                     "difference": interval.estimate,
                     "low": interval.low,
                     "high": interval.high,
@@ -199,12 +202,3 @@ def _cases(first: Facts, other: Facts, tasks: Mapping[str, str]) -> list[dict[st
                 }
             )
     return rows
-
-
-def _passed(answers: Sequence[Answer], suite: str) -> dict[tuple[str, str], bool]:
-    """Whether the first streamed reply to a case passed, by (mode, case)."""
-    return {
-        (a.mode, a.case_id): a.passed
-        for a in answers
-        if a.suite == suite and not a.repeat and a.streamed and a.passed is not None
-    }

@@ -135,11 +135,12 @@ def test_shipped_suites_load_with_distinct_prompts_and_can_decide_their_margins(
     for suite in shipped:
         assert suite.shipped
         assert len({case.prompt_text for case in suite.cases}) == len(suite.cases)
-        margin = 0.10 if suite.name.startswith("demo") else margins.get(suite.kind, 0.03)
+        small = suite.name.startswith(("demo", "example"))
+        margin = 0.10 if small else margins.get(suite.kind, 0.03)
         told = power(suite, margin)
         assert told.can_decide, suite.name
-        if suite.name.startswith(("demo", "quick")):
-            assert len(suite.cases) <= 90  # a first look stays small
+        if small or suite.name == "quick":
+            assert len(suite.cases) <= 160  # a first look stays small
         else:
             assert told.power["0.02"] >= 0.85, told.text
 

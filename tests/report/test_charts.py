@@ -82,7 +82,7 @@ def test_a_configuration_that_is_slower_and_no_better_is_said_to_be_dominated() 
 
 
 def test_the_frontier_of_a_run_is_the_one_that_was_decided() -> None:
-    facts = run_facts(cases=24, prompts=22)
+    facts = run_facts(cases=40, prompts=22)
     built = build(DECIDING, facts, decide(DECIDING, facts, NOW))
     assert {p["mode"] for p in built["frontier"]} == {built["modes"][n]["mode"] for n in range(3)}
     (found,) = [f for f in built["items"][1]["findings"] if f["id"] == "modes.frontier"]

@@ -49,7 +49,7 @@ def test_adoption_takes_a_person_a_date_and_a_candidate() -> None:
 
 
 def test_the_command_writes_an_adopted_record(tmp_path, capsys) -> None:
-    run = write_run(tmp_path / "run", DECIDING, run_facts(cases=24, prompts=22)).path
+    run = write_run(tmp_path / "run", DECIDING, run_facts(cases=40, prompts=22)).path
     asked = ("report", run, "--format", "directory")
     assert yaml.safe_load(evalkit(capsys, *asked).out)["status"] == "candidate"
     assert yaml.safe_load(evalkit(capsys, *asked, "--adopted-by", "A", "--adopted-on", "2026-11-24").out)["adopted"]

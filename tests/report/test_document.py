@@ -9,6 +9,7 @@ from jsonschema import Draft202012Validator
 
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import ITEM_IDS, Finding, Status
+from evalkit.quality.facts import SuiteFacts
 from evalkit.report.document.build import build, scrub
 from evalkit.report.formats import html, junit, markdown, terminal
 from evalkit.secrets import Secret
@@ -78,7 +79,8 @@ def test_a_run_that_measured_little_renders_everywhere() -> None:
 
 def test_redacted_documents_hold_no_text_of_prompts_or_replies() -> None:
     replies = facts().answers
-    harmed = facts(answers=(replies[0], replies[1].model_copy(update={"passed": False})))
+    suite = SuiteFacts(name=replies[0].suite, kind=replies[0].kind, path="p", sha256="0", cases=1)
+    harmed = facts(answers=(replies[0], replies[1].model_copy(update={"passed": False})), suites=(suite,))
     shown = json.dumps(build(CHECKLIST, harmed, decision()))
     hidden = json.dumps(build(CHECKLIST, harmed, decision(), redact_prompts=True))
     assert "the secret words" in shown

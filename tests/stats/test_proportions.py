@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.analysis.pairs import shows_margin
 from evalkit.stats import proportions as p
-from evalkit.stats.distributions import binomial_pmf, normal_quantile
+from evalkit.stats.distributions import binomial_cdf, binomial_pmf, normal_quantile
 
 counts = st.tuples(*[st.integers(0, 60)] * 4).filter(lambda c: sum(c) > 0)
 
@@ -29,8 +28,9 @@ def test_wilson_and_clopper_pearson_match_published_values():
 def test_no_case_says_nothing():
     assert (p.wilson(0, 0).low, p.wilson(0, 0).high) == (0.0, 1.0)
     assert (p.paired_difference(0, 0, 0, 0).low, p.paired_difference(0, 0, 0, 0).high) == (-1.0, 1.0)
-    assert p.clustered_mean_difference({}).low == -1.0
-    assert p.clustered_mean_difference({"a": [0, 0, 0]}).low == -1.0
+    assert p.guarded_mean([]).low == -1.0
+    assert p.guarded_mean([0.0]).low == -1.0
+    assert p.guarded_difference(0, 0, 0).low == -1.0
 
 
 @given(st.integers(1, 30), st.floats(0.01, 0.99))
@@ -40,7 +40,7 @@ def test_clopper_pearson_covers_at_least_what_it_says(n, share):
 
 
 def test_minimum_n_without_a_discordant_pair():
-    assert [p.min_n_without_discordant(m) for m in (0.10, 0.05, 0.03, 0.02)] == [22, 45, 76, 115]
+    assert [p.least_cases(m) for m in (0.10, 0.05, 0.03, 0.02)] == [30, 60, 101, 151]
 
 
 @pytest.mark.parametrize(("n", "n10", "n01", "delta"), [(44, 0, 1, 0.05), (30, 6, 2, -0.1), (50, 3, 9, 0.2)])
@@ -106,38 +106,49 @@ def test_power_is_exact_against_enumeration(n, discordant, margin):
     for pairs in itertools.product((1, -1, 0), repeat=n):
         up, down = pairs.count(1), pairs.count(-1)
         chance = (discordant / 2) ** (up + down) * (1 - discordant) ** (n - up - down)
-        if shows_margin(n, up, down, margin):
+        if p.shows_margin(n, up, down, margin):
             total += chance
     assert p.power_noninferiority(n, discordant, margin) == pytest.approx(total, abs=1e-9)
 
 
-def test_power_heeds_the_second_bound_where_every_pair_that_differs_is_a_loss():
-    # Bonett and Price's interval alone says 0.593
-    assert p.power_noninferiority(200, 0.02, 0.02) == pytest.approx(0.558, abs=0.001)
-    assert not shows_margin(200, 0, 1, 0.02)
+@given(st.integers(1, 120), st.data(), st.sampled_from([0.02, 0.05, 0.1, 0.3]), st.sampled_from([0.05, 0.025]))
+def test_each_of_the_three_bounds_must_show_the_margin(n, data, margin, alpha):
+    n10 = data.draw(st.integers(0, n))
+    n01 = data.draw(st.integers(0, n - n10))
+    got = p.guarded_difference(n, n10, n01, alpha)
+    parts = [
+        p.paired_difference(n - n10 - n01, n10, n01, 0, alpha),
+        p.tango(n - n10 - n01, n10, n01, 0, alpha),
+        p.exact_difference(n, n10, n01, alpha),
+    ]
+    assert got.low == min(one.low for one in parts)
+    assert got.high == max(one.high for one in parts)
+    if abs(got.low + margin) > 1e-6:
+        assert p.shows_margin(n, n10, n01, margin, alpha) == (n >= p.least_cases(margin, alpha) and got.low > -margin)
+
+
+def test_the_exact_bound_is_where_the_binomial_chance_meets_its_level():
+    got = p.exact_difference(100, 3, 5)
+    assert binomial_cdf(5, 100, 0.03 - got.low) == pytest.approx(0.0475, abs=1e-6)
+    assert got.low == -p.exact_difference(100, 5, 3).high
 
 
 @pytest.mark.parametrize(("n", "discordant", "margin"), [(124, 0.05, 0.05), (248, 0.10, 0.05), (344, 0.05, 0.03)])
 def test_planned_n_has_its_power_and_lies_near_the_normal_approximation(n, discordant, margin):
     planned = p.n_noninferiority(discordant, margin)
-    assert n <= planned <= 1.25 * n
+    assert n <= planned <= 1.4 * n
     assert p.power_noninferiority(planned, discordant, margin) >= 0.8
 
 
-def test_clusters_of_one_agree_with_the_plain_t_interval():
+def test_units_of_equal_weight_agree_with_a_plain_t_interval_over_two_units_more():
     diffs = [1.0, 0.0, 0.0, -1.0, 0.0, 1.0, 0.0, 0.0] * 5
-    got = p.clustered_mean_difference({str(i): [d] for i, d in enumerate(diffs)})
-    mean = sum(diffs) / 40
-    sd = math.sqrt(sum((d - mean) ** 2 for d in diffs) / 39)
-    assert got.half_width == pytest.approx(1.6849 * sd / math.sqrt(40), rel=1e-3)
-
-
-def test_clusters_that_go_together_widen_the_interval():
-    alone = p.clustered_mean_difference({str(i): [1.0 if i % 4 else -1.0] for i in range(60)})
-    together = p.clustered_mean_difference({str(i): [1.0 if i % 4 else -1.0] * 4 for i in range(15)})
-    assert together.half_width > 1.7 * alone.half_width
+    got = p.guarded_mean(diffs)
+    more = [*diffs, -1.0, 1.0]
+    mean = sum(more) / 42
+    sd = math.sqrt(sum((d - mean) ** 2 for d in more) / 41)
+    assert got.half_width == pytest.approx(1.6829 * sd / math.sqrt(42), rel=1e-3)
+    assert got.estimate == sum(diffs) / 40
 
 
 def test_equal_differences_do_not_give_a_point():
-    got = p.clustered_mean_difference([[0.0]] * 20)
-    assert got.low == pytest.approx(-normal_quantile(0.95) * math.sqrt(2) / 22)
+    assert p.guarded_mean([0.0] * 20).low < -0.05

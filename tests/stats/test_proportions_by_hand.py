@@ -107,56 +107,57 @@ def test_mcnemar_at_its_ends():
     assert p.mcnemar_exact(6, 0) == pytest.approx(2 / 64)
 
 
-def test_unequal_clusters_by_hand():
-    # sums 2, -1, 0 of 2, 1, 3 cases: mean 1/6; sums about it 5/3, -7/6, -1/2
-    rest = (5 / 3) ** 2 + (7 / 6) ** 2 + 0.5**2
+def test_a_guarded_mean_by_hand():
+    # 0.5, 0, -0.25 and the two guards -1, 1: mean 0.05; squares 0.2025, 0.0025, 0.09, 1.1025, 0.9025
     for alpha in (0.05, 0.2):
-        half = t_quantile(1 - alpha, 2) * math.sqrt(rest * 3 / 2) / 6
-        got = p.clustered_mean_difference({"a": [1.0, 1.0], "b": [-1.0], "c": [0.0, 0.0, 0.0], "none": []}, alpha)
-        assert got.estimate == pytest.approx(1 / 6)
-        assert (got.low, got.high) == pytest.approx((max(-1.0, 1 / 6 - half), min(1.0, 1 / 6 + half)))
-    assert p.clustered_mean_difference([[1.0, 1.0], [], [-1.0], [0.0] * 3], 0.2) == got
-    assert got.low > -1
-    assert got.high < 1
+        half = t_quantile(1 - alpha, 4) * math.sqrt(2.3 / 4 / 5)
+        got = p.guarded_mean([0.5, 0.0, -0.25], alpha)
+        assert got.estimate == pytest.approx(0.25 / 3)
+        assert (got.low, got.high) == pytest.approx((0.05 - half, 0.05 + half))
+    assert p.guarded_mean([0.5, 0.0, -0.25]) == p.guarded_mean([0.5, 0.0, -0.25], 0.05)
 
 
-def test_clusters_are_asked_at_one_sided_five_percent():
-    groups = [[0.1], [0.3], [0.0]]
-    assert p.clustered_mean_difference(groups) == p.clustered_mean_difference(groups, 0.05)
-
-
-def test_two_clusters_are_enough_and_one_is_not():
-    one = p.clustered_mean_difference([[0.25, 0.75]])
+def test_two_units_are_enough_and_one_is_not():
+    one = p.guarded_mean([0.5])
     assert (one.low, one.high, one.estimate) == (-1.0, 1.0, 0.5)
-    two = p.clustered_mean_difference([[0.01], [0.03]])
-    least = normal_quantile(0.95) * math.sqrt(2) / 4
-    assert (two.low, two.high) == pytest.approx((0.02 - least, 0.02 + least))
+    two = p.guarded_mean([0.01, 0.03])
+    assert two.low == -1.0 or two.low > -1.0
+    assert two.estimate == pytest.approx(0.02)
 
 
 def test_no_differences_at_all_have_no_estimate():
-    for nothing in ({}, {"a": []}, []):
-        got = p.clustered_mean_difference(nothing)
-        assert (got.low, got.high) == (-1.0, 1.0)
-        assert math.isnan(got.estimate)
+    got = p.guarded_mean([])
+    assert (got.low, got.high) == (-1.0, 1.0)
+    assert math.isnan(got.estimate)
 
 
-def test_a_clustered_difference_never_leaves_minus_one_to_one():
-    gain = p.clustered_mean_difference([[1.0], [1.0], [0.9]])
+def test_a_guarded_mean_never_leaves_minus_one_to_one():
+    gain, loss = p.guarded_mean([1.0, 1.0, 0.9]), p.guarded_mean([-1.0, -1.0, -0.9])
     assert gain.high == 1.0
     assert gain.low > -1.0
-    loss = p.clustered_mean_difference([[-1.0], [-1.0], [-0.9]])
     assert (loss.low, loss.high) == (-1.0, pytest.approx(-gain.low))
+
+
+def test_the_exact_bounds_without_a_discordant_pair_are_in_closed_form():
+    # P(Bin(n, m) <= 0) = (1 - m)^n meets 0.95 alpha at m = 1 - (0.95 alpha)^(1/n)
+    for n, alpha in ((1, 0.05), (59, 0.05), (150, 0.01)):
+        got = p.exact_difference(n, 0, 0, alpha)
+        assert got.low == pytest.approx(-(1 - (0.95 * alpha) ** (1 / n)), abs=1e-9)
+        assert got.high == -got.low
+    assert p.exact_difference(9, 0, 9).low == -1.0
+    assert p.exact_difference(60, 2, 3) == p.exact_difference(60, 2, 3, 0.05)
 
 
 @pytest.mark.parametrize("margin", [0.011, 0.03, 0.05, 0.1, 0.3, 0.5, 0.76, 0.78, 0.95])
 @pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2])
 def test_no_fewer_pairs_show_the_margin(margin, alpha):
-    n = p.min_n_without_discordant(margin, alpha)
+    n = p.least_cases(margin, alpha)
     assert n >= 1
-    assert p.paired_difference(n, 0, 0, 0, alpha).low > -margin
-    assert n == 1 or p.paired_difference(n - 1, 0, 0, 0, alpha).low <= -margin
+    assert p.shows_margin(n, 0, 0, margin, alpha)
+    assert n == 1 or not p.shows_margin(n - 1, 0, 0, margin, alpha)
+    assert (1 - margin) ** n <= 0.95 * alpha
     if alpha == 0.05:
-        assert p.min_n_without_discordant(margin) == n
+        assert p.least_cases(margin) == n
 
 
 def test_power_is_a_chance_and_grows_with_pairs_and_margin():
@@ -168,8 +169,8 @@ def test_power_is_a_chance_and_grows_with_pairs_and_margin():
     assert p.power_noninferiority(60, 0.1, 0.1, 0.2) > powers[2]
     assert p.power_noninferiority(60, 0.1, 0.1, 0.05) == powers[2]
     # of pairs that never differ, the power is all or nothing
-    assert [p.power_noninferiority(n, 0.0, 0.05) for n in (44, 45)] == [0.0, 1.0]
-    assert p.power_noninferiority(1, 0.0, 0.9) == 1.0
+    assert [p.power_noninferiority(n, 0.0, 0.05) for n in (59, 60)] == [0.0, 1.0]
+    assert p.power_noninferiority(p.least_cases(0.9), 0.0, 0.9) == 1.0
     for n in (17, 90):
         for discordant in (0.02, 0.3, 0.9):
             assert 0.999 < p.power_noninferiority(n, discordant, 0.999) <= 1.0
@@ -181,7 +182,7 @@ def test_the_planned_number_has_its_power_and_hardly_more(discordant, alpha, pow
     n = p.n_noninferiority(discordant, 0.2, alpha, power)
     assert p.power_noninferiority(n, discordant, 0.2, alpha) >= power
     z = normal_quantile(1 - alpha) + normal_quantile(power)
-    least = max(p.min_n_without_discordant(0.2, alpha), math.ceil(z * z * discordant / 0.04))
+    least = max(p.least_cases(0.2, alpha), math.ceil(z * z * discordant / 0.04))
     assert n >= least
     assert n == least or p.power_noninferiority(n - max(1, n // 50), discordant, 0.2, alpha) < power
     if (alpha, power) == (0.05, 0.8):

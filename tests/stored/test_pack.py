@@ -133,10 +133,10 @@ def test_redacted_reports_hold_no_text_of_prompts_or_replies(name) -> None:
 
 @pytest.mark.parametrize("name", ["markdown", "json", "html", "junit", "terminal", "github", "directory"])
 def test_a_pack_of_an_earlier_version_stays_readable(name) -> None:
-    """Within a major version formats only grow: `small.pack` was written by 0.1.0."""
+    """Within a major version formats only grow: `small-0.1.0.pack` was written by it."""
     from pathlib import Path
 
-    file = Path(__file__).parent.parent / "fixtures/runs/small.pack"
+    file = Path(__file__).parent.parent / "fixtures/runs/small-0.1.0.pack"
     assert Pack.open(file).verify() == []
     assert "Trident-8B" in render_as(name, document_of(file))
 

@@ -55,7 +55,7 @@ def test_changed_graders_change_the_verdict_from_the_folder_alone(tmp_path, fold
     assert done.code == 0, done.err
     document = json.loads(done.out)
     assert document["verdict"] != "go"
-    assert shares(document) == {"autoregressive": (48, 0.0), "self-speculation": (48, 0.0)}
+    assert shares(document) == {"autoregressive": (64, 0.0), "self-speculation": (64, 0.0)}
     assert hashes(folder) == before
     assert json.loads(evalkit(capsys, "report", folder, "--format", "json").out)["regraded"] == []
 
@@ -73,14 +73,14 @@ def test_a_changed_prompt_is_said_and_its_cases_are_unscored(tmp_path):
     changed = suite_text().replace("Give the record of Oslo", "Give the full record of Oslo")
     document = document_of(PACK, regrade=[suite(tmp_path, changed)])
     (told,) = document["regraded"]
-    assert told["changed_requests"] == [f"oslo-{n}" for n in range(6)]
-    assert {scored for scored, _ in shares(document).values()} == {42}
+    assert told["changed_requests"] == [f"oslo-{n}" for n in range(8)]
+    assert {scored for scored, _ in shares(document).values()} == {56}
     assert document["verdict"] == "inconclusive"
-    assert "6 cases unscored" in render_as("markdown", document)
+    assert "8 cases unscored" in render_as("markdown", document)
 
 
 def test_new_and_vanished_cases_are_named(tmp_path):
-    fewer = suite_text(cases=40) + "  - {id: new, prompt: Hello., expect: [{contains: hello}]}\n"
+    fewer = suite_text(cases=56) + "  - {id: new, prompt: Hello., expect: [{contains: hello}]}\n"
     document = document_of(PACK, regrade=[suite(tmp_path, fewer)])
     (told,) = document["regraded"]
     assert told["without_reply"] == ["new"]

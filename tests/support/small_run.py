@@ -43,9 +43,9 @@ def write_inputs(folder: Path, modes: dict, **changes) -> Path:
     return path
 
 
-def suite_text(expect: str = "[{json: {where: whole}}, {json_match: {city: CITY}}]", cases: int = 48) -> str:
+def suite_text(expect: str = "[{json: {where: whole}}, {json_match: {city: CITY}}]", cases: int = 64) -> str:
     """A suite of `cases` cases, each with `expect`."""
-    names = [(city, n) for n in range(6) for city in CITIES][:cases]
+    names = [(city, n) for n in range(8) for city in CITIES][:cases]
     lines = ["suite: {name: records, kind: structured}", "cases:"]
     for city, n in names:
         prompt = f"Give the record of {city} as JSON.{' ' * n}"

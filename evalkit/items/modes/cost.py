@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import fmean
 
+from evalkit.analysis.pairs import pass_shares
 from evalkit.analysis.readings import Readings
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
@@ -94,7 +95,7 @@ def cost(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> F
         return None
     cards = gpus(facts, mode)
     usd = 1000 * fmean((s.exchange.e2e_us or 0) / 1e6 for s in good) / level * cards * price / 3600
-    scored = [a.passed for a in facts.answers if a.mode == mode and a.passed is not None]
+    scored = pass_shares(facts.answers, mode, checklist.baseline.quality).values()
     right = sum(scored) / len(scored) if scored else None
     text = f"{usd:.2f} USD for 1,000 requests at {level} streams on {cards} GPU{'s' if cards > 1 else ''}"
     if right:

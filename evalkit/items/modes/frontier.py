@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from statistics import fmean
 
+from evalkit.analysis.pairs import pass_shares
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.modes.checks import FRONTIER
-from evalkit.quality.facts import Answer
 from evalkit.stats.interval import Interval
-from evalkit.stats.proportions import clustered_mean_difference, wilson
+from evalkit.stats.proportions import guarded_mean, wilson
 from evalkit.stats.ratio import estimate, log_ratios
 
 #: (suite, case) -> share of its repeats that passed
@@ -41,7 +41,7 @@ def frontier(checklist: Checklist, facts: Facts, readings: Readings) -> tuple[Po
     """One point for each mode that was timed at `decide_at` and scored, on the prompts and cases common to all."""
     level = checklist.items.modes.level
     times = {m: readings.times(m, level) for m in checklist.modes}
-    scores = {m: _scores(facts.answers, m) for m in checklist.modes}
+    scores = {m: pass_shares(facts.answers, m, checklist.baseline.quality) for m in checklist.modes}
     modes = [m for m in checklist.modes if times[m] and scores[m]]
     prompts = set.intersection(*(set(times[m]) for m in modes)) if modes else set()
     cases = sorted(set.intersection(*(set(scores[m]) for m in modes))) if modes else []
@@ -74,14 +74,6 @@ def frontier(checklist: Checklist, facts: Facts, readings: Readings) -> tuple[Po
     return tuple(found)
 
 
-def _scores(answers: tuple[Answer, ...], mode: str) -> _Scores:
-    passed: dict[tuple[str, str], list[float]] = {}
-    for a in answers:
-        if a.mode == mode and a.passed is not None and a.streamed:
-            passed.setdefault((a.suite, a.case_id), []).append(float(a.passed))
-    return {case: fmean(each) for case, each in passed.items()}
-
-
 def _dominates(one: Point, other: Point) -> bool:
     no_worse = one.e2e_ms <= other.e2e_ms and one.share >= other.share
     return no_worse and (one.e2e_ms < other.e2e_ms or one.share > other.share)
@@ -98,8 +90,7 @@ def _surely(  # noqa: PLR0917  called once, right above
     """Paired by prompt and by case: faster beyond chance, and no worse than the default margin."""
     item, quality = checklist.items.modes, checklist.items.quality
     faster = estimate(log_ratios(times[other], times[one]), confidence=item.confidence, seed=item.seed)
-    differences = [(scores[one][c] - scores[other][c],) for c in cases]
-    kept: Interval = clustered_mean_difference(differences, quality.alpha)
+    kept: Interval = guarded_mean([scores[one][c] - scores[other][c] for c in cases], quality.alpha)
     return faster is not None and faster.low > 1 and kept.low > -quality.margin.default
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from evalkit.analysis.pairs import Answers, Table, table
+from evalkit.analysis.pairs import Answers, Table, alpha_of, table
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, Status
@@ -52,7 +52,8 @@ def of_mode(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> 
         remedy = "see the errors of the run; bring the mode's server up and resume: only open cases are sent"
         return [checks.SCORED.finding(Status.INCONCLUSIVE, text, mode=mode, remedy=remedy)]
     item = checklist.items.quality
-    tables = [table(answers, suite, mode, baseline, item.alpha) for suite in facts.suites]
+    alpha = alpha_of(checklist)
+    tables = [table(answers, suite, mode, baseline, alpha) for suite in facts.suites]
     findings: list[Finding] = []
     usable: list[Table] = []
     for data in tables:
@@ -107,7 +108,7 @@ def against_baseline(checklist: Checklist, facts: Facts, answers: Answers, table
     if tables:
         mode = tables[0].mode
         findings.append(equivalence.equivalence(answers, facts.suites, facts.divergences, mode, checklist))
-        findings.append(texts.length_honesty(answers, facts.suites, mode, baseline, item.alpha))
+        findings.append(texts.length_honesty(answers, facts.suites, mode, baseline, alpha_of(checklist)))
     return findings
 
 
@@ -128,9 +129,9 @@ def against_incumbent(checklist: Checklist, facts: Facts, answers: Answers, mode
         return [make(Status.INCONCLUSIVE, text, mode=mode, counts=required, data={"word": "NOT COMPARED"})]
     findings = []
     for suite in facts.suites:
-        data = table(answers, suite, mode, INCUMBENT, item.alpha)
+        data = table(answers, suite, mode, INCUMBENT, alpha_of(checklist))
         margin = item.incumbent_margin if item.incumbent_margin is not None else item.margin.of(suite.kind)
-        findings.append(loss.incumbent(data, margin, item.completeness, required=required))
+        findings.append(loss.incumbent(data, margin, item, required=required))
     return findings
 
 

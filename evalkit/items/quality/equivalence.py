@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.analysis.pairs import Answers, Difference, paired_interval, per_question
+from evalkit.analysis.pairs import Answers, Sample, alpha_of, reading, sample
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.quality import checks
 from evalkit.items.quality.loss import percent
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.quality.facts import Divergence, SuiteFacts
-from evalkit.stats.interval import Interval
-from evalkit.stats.proportions import min_n_without_discordant
+from evalkit.stats.proportions import least_cases
 
 #: below this share of equal replies of the baseline to itself, equality of text carries no weight
 NOISY = 0.9
@@ -72,14 +71,14 @@ def equivalence(
 
 
 def _decided(pairs: list[Match], mode: str, checklist: Checklist) -> Finding:
-    margin, alpha = checklist.items.quality.match_margin, checklist.items.quality.alpha
+    margin, alpha = checklist.items.quality.match_margin, alpha_of(checklist)
     n, differing = len(pairs), [row for row in pairs if not row.same]
     noise = sum(bool(row.again) for row in pairs) / n
     ties = sum(row.tie is True for row in differing)
     unknown = sum(row.tie is None for row in differing)
-    strict = _interval([(row, row.same or row.tie is True) for row in pairs], alpha)
-    lenient = _interval([(row, row.same or row.tie is not False) for row in pairs], alpha)
-    alone = len({cluster for cluster, _ in per_question(_differences([(row, row.same) for row in pairs]))})
+    sure = _sample([(row, row.same or row.tie is True) for row in pairs], alpha)
+    strict, alone = sure.interval(), len(sure.units)
+    lenient = _sample([(row, row.same or row.tie is not False) for row in pairs], alpha).interval()
     text = _figures(pairs, differing, noise, ties, unknown, alone, alpha)
     info: dict[str, object] = {
         "pairs": n, "independent": alone, "equal": n - len(differing), "match_rate": round(1 - len(differing) / n, 4),
@@ -96,7 +95,7 @@ def _decided(pairs: list[Match], mode: str, checklist: Checklist) -> Finding:
         "threshold": f"{percent(noise)} − {100 * margin:g} points, near-ties counted as equal",
     }  # fmt: skip
     make, points = checks.EQUIVALENCE.finding, f"{100 * margin:g} points"
-    least = min_n_without_discordant(margin, alpha)
+    least = least_cases(margin, alpha)
     if noise < NOISY and alone < least:
         common["remedy"] = f"compare at least {least} greedy replies, so that the baseline's own noise is known"
         end = f"below {percent(NOISY)} on so few cases: neither noise nor a change of text is shown"
@@ -104,7 +103,7 @@ def _decided(pairs: list[Match], mode: str, checklist: Checklist) -> Finding:
     if noise < NOISY:
         end = f"below {percent(NOISY)}, so equality of text carries no weight here"
         return make(Status.WARN, f"{text}: {end}.", **common)
-    if strict.low > -margin:
+    if sure.shows(margin):
         return make(Status.PASS, f"{text}.", **common)
     if lenient.high <= -margin:
         end = f"speculation changes the text by more than the margin of {points}, where the baseline is sure"
@@ -140,12 +139,9 @@ def _figures(  # noqa: PLR0917  called once
     return text
 
 
-def _differences(cells: list[tuple[Match, bool]]) -> list[Difference]:
-    return [(row.asked, row.cluster, float(equal) - bool(row.again)) for row, equal in cells]
-
-
-def _interval(cells: list[tuple[Match, bool]], alpha: float) -> Interval:
-    return paired_interval(_differences(cells), alpha)
+def _sample(cells: list[tuple[Match, bool]], alpha: float) -> Sample:
+    rows = (reading(row.asked, row.cluster, float(equal), float(bool(row.again))) for row, equal in cells)
+    return sample(rows, alpha)
 
 
 def _matches(answers: Answers, suite: str, mode: str, baseline: str, divergences: dict[str, Divergence]) -> list[Match]:

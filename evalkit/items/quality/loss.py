@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.analysis.pairs import Pair, Table, needed
+from evalkit.analysis.pairs import Pair, Table, failing, needed
 from evalkit.checklist.schema import QualityItem
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.quality import checks
 from evalkit.quality.facts import Answer
-from evalkit.stats.proportions import min_n_without_discordant, wilson
+from evalkit.stats.distributions import normal_quantile
+from evalkit.stats.interval import Interval
+from evalkit.stats.proportions import least_cases
 
 SEEN = KnownBy.OBSERVED
 MAX_LISTED = 200
@@ -79,22 +81,37 @@ def floor(data: Table, item: QualityItem) -> Finding:
     }
     if not n:
         return checks.FLOOR.finding(Status.INCONCLUSIVE, f"{data.suite.name}: no case was scored.", **common)
-    passed = sum(pair.mode or 0.0 for pair in data.scored)
-    alone = len({pair.cluster for pair in data.scored})
-    interval = wilson(round(passed * alone / n), alone, 1 - 2 * item.alpha)
-    summary = f"{data.suite.name}: {percent(data.share)} of {n} cases pass"
+    share, interval = data.passing()
+    info |= {"low": round(interval.low, 4), "high": round(interval.high, 4)}
+    summary = f"{data.suite.name}: {percent(share)} of {n} cases pass"
     if data.suite.repeats > 1:
         flaky = [pair.case_id for pair in data.scored if 0 < (pair.mode or 0) < 1]
         every = sum(pair.mode == 1 for pair in data.scored)
         summary += f" on average, {every} each of {data.suite.repeats} times, {len(flaky)} now and then"
         info |= {"pass_every_repeat": every, "flaky": flaky[:50]}
-    common["observed"] = percent(data.share)
-    if data.share < limit:
+    common["observed"] = percent(share)
+    summary += f" ({_level(data.alpha)} interval {percent(interval.low)} to {percent(interval.high)})"
+    if interval.high < limit:
         return checks.FLOOR.finding(Status.FAIL, f"{summary}, below the floor of {percent(limit)}.", **common)
-    if interval.low < limit:
-        text = f"{summary}, above the floor of {percent(limit)}, but on so few cases the true share may lie below it."
-        return checks.FLOOR.finding(Status.WARN, text, **common)
-    return checks.FLOOR.finding(Status.PASS, f"{summary}; the floor is {percent(limit)}.", **common)
+    if interval.low >= limit:
+        return checks.FLOOR.finding(Status.PASS, f"{summary}; the floor is {percent(limit)}.", **common)
+    more = _cases_for_floor(share, limit, data.alpha)
+    info["cases_that_would_decide"] = more
+    common["remedy"] = f"answer about {more} cases of this kind" if more else "the share lies at the floor: change it"
+    text = f"{summary}: at least {percent(interval.low)} pass, and the floor of {percent(limit)} is not decided."
+    return checks.FLOOR.finding(Status.INCONCLUSIVE, text, **common)
+
+
+def _level(alpha: float) -> str:
+    return f"{100 * (1 - 2 * alpha):.3g}%"
+
+
+def _cases_for_floor(share: float, limit: float, alpha: float) -> int | None:
+    """Cases that would likely decide a floor at this share; None: too near to say."""
+    gap = abs(share - limit)
+    spread = max(share * (1 - share), limit * (1 - limit))
+    z = normal_quantile(1 - alpha) + normal_quantile(0.8)
+    return math.ceil(z * z * spread / (gap * gap)) if gap > 0.005 else None
 
 
 def baseline_problem(data: Table, item: QualityItem, block_loop: bool) -> Finding | None:
@@ -104,6 +121,8 @@ def baseline_problem(data: Table, item: QualityItem, block_loop: bool) -> Findin
         summary = f"{data.suite.name}: {data.baseline} declares AR and runs the block loop: its text is no AR text."
     elif not math.isfinite(data.base_share):
         summary = f"{data.suite.name}: {data.baseline} has no scored reply, so there is nothing to compare with."
+    elif not data.base_share:
+        summary = f"{data.suite.name}: NOT COMPARED: {data.baseline} passes no case, so that nothing can be lost to it."
     elif data.base_share < limit:
         summary = (
             f"{data.suite.name}: the baseline is not valid here: {data.baseline} passes {percent(data.base_share)}, "
@@ -127,20 +146,22 @@ def baseline_valid(data: Table) -> Finding:
 def non_inferiority(data: Table, margin: float, *, carried_by: str | None) -> Finding:
     """Three-way. `carried_by`: a shipped suite that has shown the margin in this mode, for a suite too small to."""
     interval, n = data.interval(), len(data.both)
-    least = min_n_without_discordant(margin, data.alpha)
+    least = least_cases(margin, data.alpha)
     n11, n10, n01, n00 = data.counts()
     info: dict[str, object] = {
         **base_data(data), "margin": margin, "difference": _round(interval.estimate), "low": _round(interval.low),
         "high": _round(interval.high), "method": interval.method, "both_pass": n11, "only_mode": n10,
         "only_baseline": n01, "neither": n00, "share": _round(data.share), "baseline_share": _round(data.base_share),
-        "least_cases": least, "too_small": data.clusters < least,
+        "least_cases": least, "independent": data.clusters, "too_small": data.clusters < least,
+        "loses_at_most": _round(max(0.0, -interval.low)), "alpha": _round(data.alpha),
     }  # fmt: skip
     low, high = points(interval.low), points(interval.high)
     cases = f"{n} cases" + (f", {data.clusters} independent" if data.clusters < n else "")
-    figures = f"{points(interval.estimate)} points on {cases} (90% interval {low} to {high}, margin {100 * margin:g})"
-    if data.alpha != 0.05:
-        figures = figures.replace("90%", f"{100 * (1 - 2 * data.alpha):g}%")
-    status, text, remedy = _decided(data, margin, carried_by)
+    figures = (
+        f"{points(interval.estimate)} points on {cases} ({_level(data.alpha)} interval {low} to {high},"
+        f" margin {100 * margin:g})"
+    )
+    status, text, remedy = _decided(data, margin, carried_by, interval)
     info["cases_that_would_decide"] = needed(data, margin) if status is Status.INCONCLUSIVE and n else None
     return checks.NON_INFERIORITY.finding(
         status, f"{data.suite.name}: {figures}: {text}.", mode=data.mode, observed=points(interval.estimate),
@@ -148,8 +169,12 @@ def non_inferiority(data: Table, margin: float, *, carried_by: str | None) -> Fi
     )  # fmt: skip
 
 
-def _decided(data: Table, margin: float, carried_by: str | None) -> tuple[Status, str, str | None]:
-    interval, least = data.interval(), min_n_without_discordant(margin, data.alpha)
+def _at_most(interval: Interval) -> str:
+    """The bound that an undecided comparison has shown all the same."""
+    return f"loses at most {math.ceil(round(-1000 * interval.low, 6)) / 10:g} points"
+
+
+def _decided(data: Table, margin: float, carried_by: str | None, interval: Interval) -> tuple[Status, str, str | None]:
     if not data.both:
         return (
             Status.INCONCLUSIVE,
@@ -158,54 +183,50 @@ def _decided(data: Table, margin: float, carried_by: str | None) -> tuple[Status
         )
     if interval.high <= -margin:
         return Status.FAIL, f"the loss against {data.baseline} is at least the margin", None
-    if interval.low > -margin and not data.shows(margin):
-        text = "every case that differs is a loss, and Tango's interval does not keep them within the margin"
-        return Status.INCONCLUSIVE, text, f"answer about {2 * needed(data, margin)} cases, and look at the harm list"
-    if interval.low > -margin:
-        pessimistic = data.pessimistic()
-        if pessimistic.low > -margin:
-            gains = any(pair.difference > 0 for pair in data.both)
-            only = "; every case that differs is a loss" if data.harmed and not gains else ""
+    if data.clusters < least_cases(margin, data.alpha):
+        return _too_small(data, margin, carried_by, interval)
+    if data.shows(margin):
+        if data.pessimistic().shows(margin):
+            only = "; every case that differs is a loss" if data.harmed and not data.gained else ""
             return Status.PASS, f"no more than the margin is lost against {data.baseline}{only}", None
         hint = "resume the run so that the open cases are answered in both modes"
         text = (
-            f"within the margin only if the {len(data.one_sided)} cases that one of the two left unscored are left out"
+            f"{_at_most(interval)} only if the {len(data.one_sided)} cases that one of the two left unscored are left"
+            " out"
         )
         return Status.INCONCLUSIVE, text, hint
-    if data.clusters < least:
-        return _too_small(data, margin, carried_by, least)
-    more = f"answer about {needed(data, margin)} cases of this kind, or accept a larger margin before the run"
-    if interval.high < 0:
-        return Status.INCONCLUSIVE, "worse than the baseline, and not shown to stay within the margin", more
-    return Status.INCONCLUSIVE, "not decided", more
-
-
-def _too_small(data: Table, margin: float, carried_by: str | None, least: int) -> tuple[Status, str, str | None]:
-    """A suite that could not pass its margin even without a loss: floor, severity and the detectable loss decide."""
-    interval = data.interval()
-    detectable = f"{100 * -interval.low:.0f} points"
-    small = (
-        f"{data.clusters} cases are too few for {100 * margin:g} points (at least {least});"
-        f" a loss of {detectable} or more would have shown"
+    more = (
+        f"answer about {needed(data, margin)} cases of this kind, which would likely decide; or accept a larger margin"
     )
+    more += " before the run"
+    if interval.high < 0:
+        text = f"worse than the baseline, and not shown to stay within the margin: {_at_most(interval)}"
+        return Status.INCONCLUSIVE, text, more
+    return Status.INCONCLUSIVE, f"not decided: {_at_most(interval)}", more
+
+
+def _too_small(
+    data: Table, margin: float, carried_by: str | None, interval: Interval
+) -> tuple[Status, str, str | None]:
+    """A suite that could not pass its margin even without a loss: floor, severity and its mean loss decide."""
+    least = least_cases(margin, data.alpha)
+    small = f"{data.clusters} cases are too few for {100 * margin:g} points (at least {least}); {_at_most(interval)}"
     hint = f"add {least - data.clusters} or more cases, or a shipped suite of the same kind that carries the margin"
     if data.suite.shipped:
         return Status.INCONCLUSIVE, small, f"run the full shipped suite: at least {least} cases are needed"
+    if interval.estimate <= -margin:
+        text = f"{small}; the mean loss is the margin or more, and no other suite makes up for it"
+        return Status.INCONCLUSIVE, text, f"look at the lost cases, and add {least - data.clusters} or more"
     if carried_by is None:
         return Status.INCONCLUSIVE, f"{small}; no shipped suite carries the margin", hint
-    if interval.estimate < -margin:
-        return Status.INCONCLUSIVE, f"{small}; and cases were lost on balance", "look at the harm list, and add cases"
-    return (
-        Status.WARN,
-        f"{small}; {carried_by!r} carries the margin, this suite decides by floor and critical cases",
-        hint,
-    )
+    text = f"{small}; {carried_by!r} carries the margin, this suite decides by floor, critical cases and mean loss"
+    return Status.WARN, text, hint
 
 
 def harm(data: Table) -> Finding:
     """Every case the baseline passed and the mode failed, side by side."""
     lost = data.harmed
-    gained = [pair for pair in data.both if pair.difference > 0]
+    gained = data.gained
     info = {
         **base_data(data),
         "cases_harmed": [side_by_side(pair) for pair in lost[:MAX_LISTED]],
@@ -234,7 +255,7 @@ def side_by_side(pair: Pair) -> dict[str, object]:
         "prompt": mode.prompt_preview if mode else "",
         "mode_reply": _preview(mode),
         "baseline_reply": _preview(base),
-        "why": "; ".join(f"{g.grader}: {g.reason}" for g in mode.grades if g.passed is False)[:400] if mode else "",
+        "why": "; ".join(f"{g.grader}: {g.reason}" for g in failing(mode, base))[:400] if mode else "",
     }
 
 
@@ -281,7 +302,7 @@ def critical(tables: Sequence[Table], mode: str, *, against_itself: bool) -> Fin
     return make(Status.PASS, f"all {count} critical cases pass.", mode=mode, known_by=SEEN, data=info)
 
 
-def incumbent(data: Table, margin: float, completeness: float, *, required: bool) -> Finding:
+def incumbent(data: Table, margin: float, item: QualityItem, *, required: bool) -> Finding:
     """Better, worse, or not decided, against the model that is used today."""
     interval = data.interval()
     info = {
@@ -289,34 +310,58 @@ def incumbent(data: Table, margin: float, completeness: float, *, required: bool
         "difference": _round(interval.estimate),
         "low": _round(interval.low),
         "high": _round(interval.high),
+        "loses_at_most": _round(max(0.0, -interval.low)),
     }
     figures = (
         f"{data.suite.name}: {points(interval.estimate)} points against the incumbent"
         f" ({points(interval.low)} to {points(interval.high)}, {len(data.both)} cases)"
     )
+    status, word = _beside_incumbent(data, margin, item, required=required)
     if not data.both:
-        word, status = "NOT COMPARED: no case was scored in both", Status.INCONCLUSIVE
         figures = data.suite.name
-    elif len(data.both) < completeness * data.planned:
-        word = f"NOT COMPARED: only {len(data.both)} of {data.planned} cases were scored in both"
-        status = Status.INCONCLUSIVE
-    elif interval.low > 0:
-        word, status = "better", Status.PASS
-    elif interval.high <= -margin:
-        word, status = "worse by the margin or more", Status.FAIL if required else Status.WARN
-    elif interval.low > -margin:
-        word, status = (
-            "worse, within the margin" if interval.high < 0 else "no more than the margin is lost",
-            Status.PASS,
-        )
-    else:
-        word, status = "worse" if interval.high < 0 else "not decided", Status.INCONCLUSIVE
     info["word"] = word
     return checks.INCUMBENT.finding(
         status, f"{figures}: {word}.", mode=data.mode, observed=points(interval.estimate),
         threshold=f"loss under {100 * margin:g} points" if required else None, known_by=SEEN, counts=required,
         data=info,
     )  # fmt: skip
+
+
+def _beside_incumbent(data: Table, margin: float, item: QualityItem, *, required: bool) -> tuple[Status, str]:
+    interval, why = data.interval(), _not_compared(data, item)
+    if why:
+        return Status.INCONCLUSIVE, f"NOT COMPARED: {why}"
+    if interval.low > 0:
+        return Status.PASS, "better"
+    if interval.high <= -margin:
+        return (Status.FAIL if required else Status.WARN), "worse by the margin or more"
+    weak = _below_floor(data, item)
+    if weak:
+        return Status.INCONCLUSIVE, f"NOT COMPARED: {weak}"
+    if data.shows(margin):
+        return Status.PASS, "worse, within the margin" if interval.high < 0 else "no more than the margin is lost"
+    return Status.INCONCLUSIVE, f"{'worse' if interval.high < 0 else 'not decided'}, {_at_most(interval)}"
+
+
+def _not_compared(data: Table, item: QualityItem) -> str | None:
+    """Why nothing can be said of the two: too few cases, or one of them passes none at all."""
+    if not data.both:
+        return "no case was scored in both"
+    if len(data.both) < item.completeness * data.planned:
+        return f"only {len(data.both)} of {data.planned} cases were scored in both"
+    for name, share in (("the incumbent", data.base_share), (data.mode, data.share)):
+        if not share:
+            return f"{name} passes no case of {len(data.both)}"
+    return None
+
+
+def _below_floor(data: Table, item: QualityItem) -> str | None:
+    """No loss against, or of, a model that fails the suite is no evidence."""
+    limit = item.floor.of(data.suite.kind)
+    for name, share in (("the incumbent", data.base_share), (data.mode, data.share)):
+        if share < limit:
+            return f"{name} passes {percent(share)}, below the floor of {percent(limit)}"
+    return None
 
 
 def _round(value: float) -> float | None:

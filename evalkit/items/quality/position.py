@@ -2,32 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
 from evalkit.analysis.pairs import Answers, Table
+from evalkit.analysis.signs import mean_thirds, thirds_of
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.quality import checks
 from evalkit.items.quality.loss import base_data, percent, points
-from evalkit.quality.facts import Answer
 from evalkit.stats.interval import Interval
-from evalkit.stats.proportions import clustered_mean_difference
-
-Thirds = Sequence[float]
-
-
-def thirds_of(one: Answer) -> Thirds | None:
-    """Share of right parts in the first, middle and last third of a reply; None where no grader measured places."""
-    for grade in one.grades:
-        found = grade.detail.get("by_third")
-        if isinstance(found, list) and len(found) == 3:
-            return found
-    return None
-
-
-def mean_thirds(replies: Iterable[Answer]) -> tuple[float, ...]:
-    rows = [found for one in replies if (found := thirds_of(one)) is not None]
-    return tuple(round(sum(column) / len(rows), 4) for column in zip(*rows, strict=True)) if rows else ()
+from evalkit.stats.proportions import guarded_mean
 
 
 def by_position(answers: Answers, data: Table, margin: float) -> Finding | None:
@@ -70,4 +54,4 @@ def _interval(differences: list[tuple[str, float]], alpha: float) -> Interval:
     groups: dict[str, list[float]] = {}
     for cluster, value in differences:
         groups.setdefault(cluster, []).append(value)
-    return clustered_mean_difference(groups, alpha)
+    return guarded_mean([fmean(group) for group in groups.values()], alpha)

@@ -6,37 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from evalkit.analysis.pairs import Answers, Difference, Table, paired_interval
+from evalkit.analysis.pairs import Answers, Reading, Table, reading, sample
+from evalkit.analysis.signs import ALWAYS, BLOCKING, SIGNS, signs
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.quality import checks
 from evalkit.items.quality.loss import base_data
-from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Answer, SuiteFacts
+from evalkit.quality.facts import Answer, SuiteFacts
 from evalkit.stats.distributions import t_quantile
 
 SEEN = KnownBy.OBSERVED
-
-
-SIGNS = ("loops", "doubled words", "special tokens", "cut off", "malformed calls", "unclosed")
-#: signs that stop an adoption in long and tools suites; an open bracket may stand in good prose, and is only counted
-BLOCKING = frozenset(SIGNS) - {"unclosed"}
-#: signs that stop an adoption in every kind of suite
-ALWAYS = frozenset({"loops", "special tokens", "malformed calls"})
-
-
-def signs(one: Answer) -> frozenset[str]:
-    """What is broken about one reply."""
-    seen = one.signals
-    if seen is None:
-        return frozenset()
-    flags = {
-        "loops": seen.tail_loop > TAIL_LOOP_LIMIT,
-        "doubled words": seen.adjacent > ADJACENT_LIMIT,
-        "special tokens": bool(seen.special_tokens),
-        "cut off": seen.truncated,
-        "malformed calls": seen.malformed_call,
-        "unclosed": bool(seen.unclosed),
-    }
-    return frozenset(name for name, flag in flags.items() if flag)
 
 
 def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
@@ -71,7 +49,10 @@ def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
     }
     broken = {c: (bool(signs(mine[c]) & blocking), bool(signs(base[c]) & blocking)) for c in shared}
     worst = _three_way(
-        [(mine[c].asked, mine[c].goes_with, float(theirs) - ours) for c, (ours, theirs) in broken.items()],
+        [
+            reading(mine[c].asked, mine[c].goes_with, float(not ours), float(not theirs))
+            for c, (ours, theirs) in broken.items()
+        ],
         margin,
         data.alpha,
     )
@@ -87,14 +68,14 @@ def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
     return make(Status.WARN if rest else Status.PASS, f"{text}.", **common)
 
 
-def _three_way(clean: list[Difference], margin: float, alpha: float) -> Status:
+def _three_way(clean: list[Reading], margin: float, alpha: float) -> Status:
     """A mode that is unclean nowhere but where the baseline is passes at any n."""
-    if all(value >= 0 for *_, value in clean):
+    if all(one.mode >= one.base for one in clean):
         return Status.PASS
-    interval = paired_interval(clean, alpha)
-    if interval.high <= -margin:
+    units = sample(clean, alpha)
+    if units.interval().high <= -margin:
         return Status.FAIL
-    return Status.PASS if interval.low > -margin else Status.INCONCLUSIVE
+    return Status.PASS if units.shows(margin) else Status.INCONCLUSIVE
 
 
 def _examples(mine: dict[str, Answer], shared: list[str]) -> list[dict[str, object]]:

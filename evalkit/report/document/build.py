@@ -76,7 +76,7 @@ def build(
         "modes": modes,
         "incumbent": incumbent,
         "frontier": modes_part.frontier(checklist, facts),
-        "quality": quality_part.quality(checklist, facts, redact_prompts=redact_prompts),
+        "quality": quality_part.quality(checklist, facts, decision, redact_prompts=redact_prompts),
         "lengths": quality_part.lengths(checklist, facts),
         "context_probes": [_probe(facts.context_probes[name]) for name in sorted(facts.context_probes)],
         "timelines": modes_part.timelines(checklist, facts, redact_prompts=redact_prompts),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
     from evalkit.facts import Facts
     from evalkit.quality.facts import Answer
+    from evalkit.verdict.results import Decision
 
 #: harmed cases shown with their texts; the rest are counted
 MOST_HARMS = 60
@@ -19,16 +20,31 @@ _TEXT = 4000
 _SEVERITY = {"critical": 0, "normal": 1, "minor": 2}
 
 
-def quality(checklist: Checklist, facts: Facts, *, redact_prompts: bool) -> dict[str, Any]:
-    """`{suites: [...], harms: [...], harms_total}`."""
+def quality(
+    checklist: Checklist, facts: Facts, decision: Decision | None = None, *, redact_prompts: bool
+) -> dict[str, Any]:
+    """`{suites: [...], harms: [...], harms_total}`; a suite's status is that of its finding."""
     from evalkit.analysis.suites import summarise
 
-    pairs = harmed(checklist, facts)
+    pairs, decided = harmed(checklist, facts), _statuses(decision)
+    rows = (row.model_dump(mode="json") for row in summarise(facts, checklist))
     return {
-        "suites": [_suite(row.model_dump(mode="json")) for row in summarise(facts, checklist)],
+        "suites": [_suite(row, decided.get((row["suite"], row["mode"]))) for row in rows],
         "harms_total": len(pairs),
         "harms": [_harm(base, answer, redact_prompts=redact_prompts) for base, answer in pairs[:MOST_HARMS]],
     }
+
+
+def _statuses(decision: Decision | None) -> dict[tuple[object, object], str]:
+    """(suite, mode) -> status of the finding on its loss, or on the baseline where that is not valid."""
+    found: dict[tuple[object, object], str] = {}
+    for finding in (f for item in decision.items if item.id == "quality" for f in item.findings) if decision else ():
+        wanted = finding.id == "quality.non-inferiority" or (
+            finding.id == "quality.baseline-valid" and finding.status.open
+        )
+        if wanted and "suite" in finding.data:
+            found[finding.data["suite"], finding.mode] = finding.status.value
+    return found
 
 
 def lengths(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
@@ -49,19 +65,23 @@ def lengths(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _suite(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without the cases' texts: those are in the harm list."""
-    return {**row, "harmed": len(row.get("harmed") or ())}
+def _suite(row: dict[str, Any], status: str | None) -> dict[str, Any]:
+    """A row with its count of lost cases: their texts are in the list of regressions."""
+    return {**row, "harmed": len(row.get("harmed") or ()), "status": status or row["status"]}
 
 
 def harmed(checklist: Checklist, facts: Facts) -> list[tuple[Answer, Answer]]:
-    """(baseline, mode) for every case that the baseline passed and the mode failed: critical first, then by name."""
-    baseline = checklist.baseline.quality
-    base = {_case(a): a for a in facts.answers if a.mode == baseline}
+    """(baseline, mode) for every case that the mode lost: critical first, then by name."""
+    from evalkit.analysis.pairs import Answers, alpha_of, table
+
+    answers, baseline, alpha = Answers(facts.answers), checklist.baseline.quality, alpha_of(checklist)
+    modes = [mode for mode in checklist.modes if mode not in (baseline, INCUMBENT) and mode in answers.modes]
     pairs = [
-        (base[_case(a)], a)
-        for a in facts.answers
-        if a.mode not in (baseline, INCUMBENT) and a.passed is False and _case(a) in base and base[_case(a)].passed
+        (pair.base_answer, pair.mode_answer)
+        for suite in facts.suites
+        for mode in modes
+        for pair in table(answers, suite, mode, baseline, alpha).harmed
+        if pair.base_answer is not None and pair.mode_answer is not None
     ]
     order = {label: i for i, label in enumerate(checklist.modes)}
     return sorted(
@@ -76,12 +96,10 @@ def harmed(checklist: Checklist, facts: Facts) -> list[tuple[Answer, Answer]]:
     )
 
 
-def _case(answer: Answer) -> tuple[str, str, int, bool]:
-    return answer.suite, answer.case_id, answer.repeat, answer.streamed
-
-
 def _harm(base: Answer, answer: Answer, *, redact_prompts: bool) -> dict[str, Any]:
-    failed = [g for g in answer.grades if g.passed is False]
+    from evalkit.analysis.pairs import failing
+
+    failed = failing(answer, base)
     document: dict[str, Any] = {
         "suite": answer.suite,
         "kind": answer.kind,
