@@ -5,24 +5,25 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.report.formats import FORMATS
 
-class Format(StrEnum):
-    MARKDOWN = "markdown"
-    JSON = "json"
-    HTML = "html"
-    JUNIT = "junit"
-    TERMINAL = "terminal"
-    GITHUB = "github"
-    DIRECTORY = "directory"
+if TYPE_CHECKING:
+
+    class Format(StrEnum):
+        """One member a format of the registry."""
+
+else:
+    Format = StrEnum("Format", {one.name.upper(): one.name for one in FORMATS})
+_FIRST = Format(FORMATS[0].name)
 
 
 def report_command(  # noqa: PLR0917  typer reads them by name
     run: Annotated[Path, typer.Argument(help="A run folder, or a file made by evalkit pack.")],
-    output: Annotated[Format, typer.Option("--format", help="What to write to stdout.")] = Format.MARKDOWN,
+    output: Annotated[Format, typer.Option("--format", help="What to write to stdout.")] = _FIRST,
     regrade: Annotated[
         list[Path] | None, typer.Option("--regrade", help="Grade the stored replies again by this suite (repeat).")
     ] = None,

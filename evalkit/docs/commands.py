@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from evalkit.docs.table import cell, table
+from evalkit.report.formats import FORMATS
 
 _KINDS: dict[Any, str] = {str: "text", Path: "path", int: "whole number", float: "number", bool: "flag"}
 _LIMITS = (("≥", "min"), ("≤", "max"))
@@ -42,7 +43,13 @@ def _command(name: str, command: Any) -> str:
     usage = " ".join(["evalkit", name, "[OPTIONS]", *(_metavar(p) for p in command.params if _is_argument(p))])
     text = " ".join((command.help or "").split())
     rows = list(_rows(command))
-    return f"## evalkit {name}\n\n    {usage}\n\n{text}\n\n{table(('', 'takes', 'default', 'meaning'), rows)}"
+    more = f"\n{_formats()}" if name == "report" else ""
+    return f"## evalkit {name}\n\n    {usage}\n\n{text}\n\n{table(('', 'takes', 'default', 'meaning'), rows)}{more}"
+
+
+def _formats() -> str:
+    rows = ((f"`{one.name}`", cell(one.about), f"`{one.file}`" if one.file else "no") for one in FORMATS)
+    return table(("format", "is", "in the run folder"), rows)
 
 
 def _rows(command: Any) -> Iterator[tuple[str, str, str, str]]:

@@ -129,15 +129,15 @@ def _same_plan(folder: RunFolder, setup: Setup) -> None:
 def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flags) -> dict[str, Any]:
     """Decide, write the report's files and print the result."""
     from evalkit.report.document.build import build
-    from evalkit.report.formats import terminal
-    from evalkit.report.formats.write import to_json, write_all
+    from evalkit.report.formats import report_json, terminal
+    from evalkit.report.formats.write import write_all
     from evalkit.verdict.decide import decide
 
     decision = decide(loaded.checklist, facts, facts.as_of, strict=facts.start.strict)
     document = build(loaded.checklist, facts, decision, report_only=flags.report_only)
     written = write_all(folder.path, document)
     if flags.as_json:
-        sys.stdout.write(to_json(document))
+        sys.stdout.write(report_json.render(document))
     else:
         terminal.show(document, sys.stdout, report_path=str(written.get("report.md", folder.path / "report.md")))
     if flags.report_only and document["exit_code"] in (1, 3):

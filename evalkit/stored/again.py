@@ -51,18 +51,6 @@ def strict(facts: Facts) -> bool:
 
 def render_as(name: str, doc: dict[str, Any]) -> str:
     """The document in one of the formats of `evalkit report --format`."""
-    from evalkit.report.formats import directory, github, html, junit, markdown, terminal
-    from evalkit.report.formats.write import to_json
-    from evalkit.report.words import charts
+    from evalkit.report.formats.write import rendered
 
-    renderers = {
-        "markdown": lambda d: markdown.render(d, charts=tuple(sorted(charts.draw(d)))),
-        "json": to_json,
-        "html": html.render,
-        "junit": junit.render,
-        "terminal": terminal.render,
-        "github": github.render,
-        "directory": directory.render,
-    }
-    text: str = renderers[name](doc)
-    return text
+    return rendered(name, doc)

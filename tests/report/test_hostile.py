@@ -15,7 +15,7 @@ from lxml import html as lxml_html
 from rich.cells import cell_len
 
 from evalkit.report.formats import directory, github, html, markdown, terminal
-from evalkit.report.formats.write import to_json
+from evalkit.report.formats.report_json import render as to_json
 from evalkit.report.words import charts, quote
 from evalkit.text import sanitize
 from tests.report.test_charts import full

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from evalkit.report.formats import directory, html, markdown, terminal
-from evalkit.report.formats.write import to_json, write_all
+from evalkit.report.formats.report_json import render as to_json
+from evalkit.report.formats.write import write_all
 from evalkit.report.words import tables, view
 from tests.support.report_doc import document, finding
 

@@ -1,1 +1,50 @@
-"""One file a format."""
+"""The formats of a report, each in a file of its own: this list is what `run` writes, `report` offers and the docs say.
+
+To add one: a module here with `render(doc, *, charts)`, and a line in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+
+class Render(Protocol):
+    """What the module of a format has: the text of `doc`, with `charts` (SVG by name) where the format shows any."""
+
+    def __call__(self, doc: dict[str, Any], *, charts: Mapping[str, str]) -> str: ...
+
+
+@dataclass(frozen=True)
+class Format:
+    """`module` is imported when it is used. `file`: what a run writes it as; None: only `evalkit report` makes it."""
+
+    name: str
+    about: str
+    module: str
+    file: str | None = None
+    #: whether it shows the charts, which take as long to draw as all else of a report
+    drawn: bool = False
+
+    def render(self, doc: dict[str, Any], charts: Mapping[str, str]) -> str:
+        """The text; pure."""
+        renderer: Render = import_module(f"evalkit.report.formats.{self.module}").render
+        return renderer(doc, charts=charts)
+
+
+FORMATS = (
+    Format("markdown", "the report that people forward; charts lie beside it", "markdown", "report.md", drawn=True),
+    Format("json", "everything, for programs: see report-json.md", "report_json", "report.json"),
+    Format("html", "one page that loads nothing", "html", "report.html", drawn=True),
+    Format("junit", "one case a finding, for CI systems", "junit", "junit.xml"),
+    Format("terminal", "the first screen, 80 columns", "terminal"),
+    Format("github", "a step summary within GitHub's limit of size", "github"),
+    Format("directory", "an entry for a directory of models, YAML", "directory"),
+)
+
+
+def format_named(name: str) -> Format:
+    """One of `FORMATS`; KeyError for another name."""
+    return {one.name: one for one in FORMATS}[name]

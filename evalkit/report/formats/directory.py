@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -48,10 +49,11 @@ def adopted(doc: dict[str, Any], by: str | None, on: str | None) -> dict[str, st
     return {"by": (by or "").strip(), "on": day.isoformat()}
 
 
-def render(doc: dict[str, Any]) -> str:
+def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> str:
     """The record as YAML, keys in a fixed order, texts quoted by the YAML writer."""
     import yaml
 
+    del charts
     head = "# SIMULATED: no figure is about a real model\n" if doc["simulated"] else ""
     return head + yaml.safe_dump(_clean(record(doc)), sort_keys=False, allow_unicode=True, width=100)
 

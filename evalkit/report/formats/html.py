@@ -7,6 +7,7 @@ import difflib
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -107,14 +108,14 @@ def _shown(value: object) -> object:
     return sanitize(value, limit=_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def render(doc: dict[str, Any]) -> str:
-    """The whole report in one HTML file; readable without JavaScript."""
+def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> str:
+    """The whole report in one file, readable without JavaScript; `charts` are drawn where none are given."""
     from markupsafe import Markup
 
-    from evalkit.report.words import charts
+    from evalkit.report.words.charts import TITLES, draw
 
     digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
-    drawn = charts.draw(doc)
+    drawn = draw(doc) if charts is None else charts
     return (
         _environment()
         .get_template("report.html.j2")
@@ -128,7 +129,7 @@ def render(doc: dict[str, Any]) -> str:
             fmt=fmt,
             policy=f"{_POLICY}; script-src 'sha256-{digest}'",
             script=Markup(_SCRIPT),  # noqa: S704  a constant of this module
-            charts={n: (charts.TITLES[n], _data_uri(svg)) for n, svg in drawn.items()},
+            charts={n: (TITLES[n], _data_uri(svg)) for n, svg in drawn.items()},
             diff=diff,
             timelines=[_placed(t) for t in doc["timelines"]],
             tags=sorted({_tag(t) for h in doc["quality"]["harms"] for t in (h["suite"], h["mode"], *h["tags"])}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -13,8 +14,9 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _OPEN = ("inconclusive", "error")
 
 
-def render(doc: dict[str, Any]) -> str:
+def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> str:
     """The verdict as a suite of its own, then the six items. Findings that do not count are skipped cases."""
+    del charts
     prefix = "SIMULATED " if doc["simulated"] else ""
     root = ET.Element("testsuites", name=xml_text(f"{prefix}evalkit: {view.subject(doc)}"))
     verdict = {

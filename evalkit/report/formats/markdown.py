@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,7 @@ def _environment() -> Environment:
     return environment
 
 
-def render(doc: dict[str, Any], *, charts: tuple[str, ...] = ()) -> str:
+def render(doc: dict[str, Any], *, charts: Iterable[str] = ()) -> str:
     """The Markdown of `doc`; `charts` names the SVG files that lie in charts/ beside it.
 
     Without such files (a step summary reaches none) Mermaid draws what it can.
@@ -57,7 +58,7 @@ def render(doc: dict[str, Any], *, charts: tuple[str, ...] = ()) -> str:
             context_part=context_part,
             quality_tables=quality_tables,
             shapes=shapes,
-            charts={name: TITLES[name] for name in charts},
+            charts={name: TITLES[name] for name in sorted(charts)},
             bars=_bars(doc),
             curves=_curves(doc),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from evalkit.report.words import view
@@ -16,8 +17,11 @@ _STYLES = {"go": "bold green", "no-go": "bold red", "inconclusive": "bold yellow
 _STATUS = {"pass": "green", "fail": "bold red", "warn": "yellow", "inconclusive": "yellow", "error": "yellow"}
 
 
-def render(doc: dict[str, Any], *, width: int = 80, report_path: str | None = None) -> str:
+def render(
+    doc: dict[str, Any], *, width: int = 80, report_path: str | None = None, charts: Mapping[str, str] | None = None
+) -> str:
     """The plain text of the report, no line longer than `width`."""
+    del charts
     from rich.console import Console
 
     out = io.StringIO()
