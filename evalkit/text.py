@@ -8,6 +8,8 @@ import unicodedata
 from collections import Counter
 from typing import Any, NoReturn
 
+from evalkit.secrets import redact
+
 #: first and last code points of what a terminal obeys or a reader does not see: C0, DEL and C1; soft hyphen, joiners,
 #: bidi controls and other format characters; fillers; lone surrogates and private use; tags and variation selectors
 _RANGES = (
@@ -39,17 +41,32 @@ def shows(text: str) -> bool:
     )
 
 
-def sanitize(text: str, *, limit: int = 2000) -> str:
-    """`text` safe for a terminal: control, bidi and invisible characters made visible, at most `limit` + 1 characters.
+#: longer than any key: what may stick out over the end of a text that is cut
+_OVERLAP = 8192
 
-    Newlines and tabs are kept; CR LF and CR become newlines. Quoting for Markdown, HTML or XML comes later. What is
-    safe already comes back as it is.
+
+def cut(text: str, limit: int, *, tail: bool = False) -> str:
+    """The first (or last) `limit` characters of `text`, secrets masked: the one way to shorten a text that is shown.
+
+    Half a key is no longer recognised, so the mask comes first. Time is bounded by `limit`, not by the text.
     """
-    cut = len(text) > limit
-    text = text[:limit].replace("\r\n", "\n").replace("\r", "\n")
-    if not text.isprintable():
-        text = _UNSAFE.sub(_visible, text)
-    return f"{text[:limit]}…" if cut or len(text) > limit else text
+    if tail:
+        return redact(text[-limit - _OVERLAP :])[-limit:]
+    return redact(text[: limit + _OVERLAP])[:limit]
+
+
+def sanitize(text: str, *, limit: int = 2000) -> str:
+    """`text` safe for a terminal: secrets masked, control, bidi and invisible characters made visible, and cut.
+
+    At most `limit` + 1 characters. Newlines and tabs are kept; CR LF and CR become newlines. Quoting for Markdown, HTML
+    or XML comes later. What is safe already comes back as it is.
+    """
+    masked = redact(text[: limit + _OVERLAP])
+    shortened = len(masked) > limit or len(text) > limit + _OVERLAP
+    shown = masked[:limit].replace("\r\n", "\n").replace("\r", "\n")
+    if not shown.isprintable():
+        shown = _UNSAFE.sub(_visible, shown)
+    return f"{shown[:limit]}…" if shortened or len(shown) > limit else shown
 
 
 def one_line(text: str, *, limit: int = 300) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from evalkit.modes import canonical
-from evalkit.secrets import redact
+from evalkit.text import cut
 
 _URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?\Z")
 
@@ -19,7 +19,7 @@ _URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?\Z")
 def _url(value: object) -> object:
     if isinstance(value, str) and not _URL.match(value):
         raise ValueError(
-            f'"{redact(value)[:80]}" is no http(s) address: write it with its scheme, as http://127.0.0.1:30000'
+            f'"{cut(value, 80)}" is no http(s) address: write it with its scheme, as http://127.0.0.1:30000'
         )
     if isinstance(value, str) and "@" in value.split("/")[2]:
         raise ValueError("an address must not carry a user name or password: use api_key_env")

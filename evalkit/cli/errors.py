@@ -48,12 +48,11 @@ def _told(error: BaseException) -> EvalkitError | None:
 
 
 def _said(error: EvalkitError) -> int:
-    from evalkit.secrets import redact
     from evalkit.text import sanitize
 
-    print(f"error: {sanitize(redact(str(error)))}", file=sys.stderr)  # noqa: T201  the one place that reports
+    print(f"error: {sanitize(str(error))}", file=sys.stderr)  # noqa: T201  the one place that reports
     if error.hint:
-        print(f"  hint: {sanitize(redact(error.hint))}", file=sys.stderr)  # noqa: T201  the one place that reports
+        print(f"  hint: {sanitize(error.hint)}", file=sys.stderr)  # noqa: T201  the one place that reports
     return error.exit_code
 
 

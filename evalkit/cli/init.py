@@ -52,6 +52,8 @@ def _asked() -> Request:
 
 
 def _ask(name: str, default: T, parse: Callable[[str], Any], fits: Callable[[Any], bool]) -> T:
+    from evalkit.text import cut
+
     while True:
         shown = "none" if default is None else default
         print(f"{name} [{shown}]: ", end="", file=sys.stderr, flush=True)  # noqa: T201  a dialogue
@@ -65,7 +67,7 @@ def _ask(name: str, default: T, parse: Callable[[str], Any], fits: Callable[[Any
         else:
             if fits(value):
                 return value
-        print(f"{line.strip()[:60]} is no {name} that production could send", file=sys.stderr)  # noqa: T201  a dialogue
+        print(f"{cut(line.strip(), 60)} is no {name} that production could send", file=sys.stderr)  # noqa: T201  a dialogue
 
 
 def _told(found: Found, done: Written, folder: Path) -> str:

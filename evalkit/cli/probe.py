@@ -51,13 +51,14 @@ async def _probe_all(
     from evalkit.errors import UsageError
     from evalkit.serving.control import base_url
     from evalkit.serving.probe import probe
+    from evalkit.text import cut
 
     endpoints = []
     for url in urls:
         try:
             endpoints.append(Endpoint(endpoint=base_url(url), model=model, api_key_env=api_key_env))
         except ValidationError:
-            raise UsageError("not an address", where=url[:200], hint="an address reads http://host:port") from None
+            raise UsageError("not an address", where=cut(url, 200), hint="an address reads http://host:port") from None
     client = open_client(urls)
     try:
         return [

@@ -30,7 +30,6 @@ def validate_command(
 
     from evalkit.errors import UsageError
     from evalkit.run.sizing import sizing
-    from evalkit.secrets import redact
     from evalkit.text import sanitize
 
     try:
@@ -38,7 +37,7 @@ def validate_command(
     except UsageError as error:
         if not as_json:
             raise
-        said = {"error": redact(sanitize(str(error))), "hint": redact(sanitize(error.hint)) if error.hint else None}
+        said = {"error": sanitize(str(error)), "hint": sanitize(error.hint) if error.hint else None}
         sys.stdout.write(json.dumps({"checklist": checklist, "valid": False, **said}, indent=2) + "\n")
         raise typer.Exit(error.exit_code) from None
     document = {"checklist": str(path), "valid": True, **sizing(setup, datetime.now(UTC).date())}
@@ -83,6 +82,8 @@ def _power(suites: list[dict[str, Any]]) -> list[str]:
     """The table of chances: how likely an equally good mode is shown to be no worse than the margin."""
     if not suites:
         return []
+    from evalkit.text import cut
+
     shares = list(suites[0]["power"])
     head = "".join(f"{float(share):>8.0%}" for share in shares)
     lines = [
@@ -91,7 +92,7 @@ def _power(suites: list[dict[str, Any]]) -> list[str]:
     ]
     for suite in suites:
         chances = "".join(f"{suite['power'][share]:>8.0%}" for share in shares)
-        name = suite["suite"] if len(suite["suite"]) <= 32 else f"{suite['suite'][:31]}…"
+        name = suite["suite"] if len(suite["suite"]) <= 32 else f"{cut(suite['suite'], 31)}…"
         lines.append(f"{name:>33}{suite['clusters']:>6}{suite['least']:>6}{suite['margin']:>7.1%}{chances}")
     return lines
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
 from evalkit.errors import UsageError
-from evalkit.secrets import redact
+from evalkit.text import cut
 
 _HINT = "an address reads http://host:port or https://host"
 
@@ -36,7 +36,7 @@ def origin_of(url: str) -> Origin:
     except ValueError as error:
         raise UsageError(f"not an address: {error}", hint=_HINT) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError("not an http or https address", where=redact(url)[:200], hint=_HINT)
+        raise UsageError("not an http or https address", where=cut(url, 200), hint=_HINT)
     if parts.username is not None or parts.password is not None:
         raise UsageError("the address carries a user name", hint="give the key by api_key_env")
     tls = parts.scheme == "https"
@@ -44,7 +44,7 @@ def origin_of(url: str) -> Origin:
     try:
         shown = f"[{host}]" if ":" in host else host.encode("idna").decode()
     except UnicodeError:
-        raise UsageError("not a host name", where=redact(host)[:200], hint=_HINT) from None
+        raise UsageError("not a host name", where=cut(host, 200), hint=_HINT) from None
     netloc = shown if port in (None, 443 if tls else 80) else f"{shown}:{port}"
     path = quote(parts.path.rstrip("/").removesuffix("/v1").rstrip("/"), safe="/%:@!$&'()*+,;=-._~")
     return Origin(tls, host, port or (443 if tls else 80), header_value(netloc, "address"), path)

@@ -18,14 +18,15 @@ from evalkit.client import sse
 from evalkit.client.reply import BadReplyError, Reply, error_message, parse_json, whole_text
 from evalkit.client.types import ErrorKind, Exchange, ExchangeError
 from evalkit.limits import Limits
-from evalkit.secrets import redact
-from evalkit.text import one_line
+from evalkit.text import cut, one_line
 
 #: events read between two turns of the event loop: about 0.3 ms
 _STEP = 48
 #: names under which a server may send the events of the answer itself
 _NAMED = (b"message", b"error")
 _ERROR_BODY = 65_536
+#: bytes of JSON in one piece that are read in about 2 ms
+_HEAVY = 262_144
 _KEPT_HEADERS = ("x-ratelimit-", "ratelimit-")
 
 
@@ -74,6 +75,18 @@ class Recording:
             self.done_seen = True
         return None
 
+    def is_heavy(self) -> bool:
+        """Whether reading it holds the loop up: one piece of JSON in it is long, and that cannot be read in steps."""
+        body, at, size = self.body, 0, len(self.body)
+        if size < _HEAVY or not _is_stream_kind(self.headers):
+            return size >= _HEAVY
+        while at + _HEAVY <= size:
+            end = body.rfind(b"\n", at, at + _HEAVY)
+            if end < 0:
+                return True
+            at = end + 1
+        return False
+
     def fail(self, kind: ErrorKind, message: str) -> None:
         """The first failure counts."""
         if self.failure is None:
@@ -121,7 +134,7 @@ async def to_exchange(recording: Recording, turn: asyncio.Lock) -> Exchange:
         error = bad.error
     if recording.failure is not None and (error is None or error.kind in ("incomplete", "empty")):
         kind, message = recording.failure
-        error = ExchangeError(kind=kind, message=one_line(redact(message)), status=recording.status)
+        error = ExchangeError(kind=kind, message=one_line(message), status=recording.status)
     return _exchange(recording, reply, error, done_us)
 
 
@@ -139,9 +152,17 @@ def _check_head(recording: Recording) -> None:
         raise BadReplyError("protocol", f"the reply is compressed ({encoding}) although identity was asked for")
 
 
+def _kind(headers: dict[str, str]) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _is_stream_kind(headers: dict[str, str]) -> bool:
+    return _kind(headers) == "text/event-stream"
+
+
 def _is_stream(recording: Recording) -> bool:
-    kind = recording.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "text/event-stream":
+    kind = _kind(recording.headers)
+    if _is_stream_kind(recording.headers):
         return True
     if kind in ("", "text/plain", "application/octet-stream"):
         return recording.streaming and recording.body.lstrip()[:1] != b"{"
@@ -236,7 +257,7 @@ def _http_message(recording: Recording) -> str:
         found = error_message(parse_json(body))
     except BadReplyError:
         found = None
-    text = redact(found[0] if found else body.decode("utf-8", "replace"))[:300]
+    text = cut(found[0] if found else body.decode("utf-8", "replace"), 300)
     return f"HTTP {status}: {text}" if text.strip() else f"HTTP {status}"
 
 
@@ -255,7 +276,7 @@ def retry_after_s(value: str | None) -> float | None:
 
 
 def _server_headers(headers: dict[str, str]) -> dict[str, Any]:
-    kept = {k: one_line(redact(v), limit=120) for k, v in headers.items() if k.startswith(_KEPT_HEADERS)}
+    kept = {k: one_line(v, limit=120) for k, v in headers.items() if k.startswith(_KEPT_HEADERS)}
     if (took := headers.get("openai-processing-ms", "")).isdigit():
         kept["openai-processing-ms"] = took[:12]
     return dict(list(kept.items())[:32])

@@ -16,10 +16,11 @@ from evalkit.client.ends import End, end_of, is_blank
 from evalkit.client.template import Template
 from evalkit.client.types import ErrorKind, ExchangeError, ToolCall
 from evalkit.limits import GENERATION
-from evalkit.secrets import redact
-from evalkit.text import one_line, shows
+from evalkit.text import cut, one_line, shows
 
 _MAX_TOOL_CALLS = 256
+#: of a reply that is no JSON, from which what is shown is taken
+_SHOWN_BYTES = 16_384
 #: names of models that are kept of one reply
 _MAX_MODELS = 4
 _MAX_COUNT = 1_000_000_000
@@ -44,7 +45,7 @@ class BadReplyError(Exception):
 
     def __init__(self, kind: ErrorKind, message: str, status: int | None = None) -> None:
         super().__init__(message)
-        self.error = ExchangeError(kind=kind, message=one_line(redact(message)), status=status)
+        self.error = ExchangeError(kind=kind, message=one_line(message), status=status)
 
 
 def parse_json(data: bytes | bytearray, *, max_depth: int = GENERATION.max_depth) -> Any:
@@ -56,7 +57,7 @@ def parse_json(data: bytes | bytearray, *, max_depth: int = GENERATION.max_depth
     try:
         value = json.loads(str(data, "utf-8"))
     except (ValueError, RecursionError) as error:
-        shown = one_line(redact(bytes(data[:4096]).decode("utf-8", "replace")), limit=120)
+        shown = one_line(bytes(data[:_SHOWN_BYTES]).decode("utf-8", "replace"), limit=120)
         raise BadReplyError("protocol", f"not JSON ({type(error).__name__}): {shown!r}") from None
     if data.count(b"{") + data.count(b"[") > max_depth and _deeper(value, max_depth):
         raise BadReplyError("protocol", f"JSON nested deeper than {max_depth} levels")
@@ -84,7 +85,7 @@ def error_message(payload: Any) -> tuple[str, int | None] | None:
         return (str(detail), None) if detail else None
     if isinstance(error, dict):
         code = error.get("code", error.get("status_code"))
-        text = error.get("message") or error.get("detail") or json.dumps(error)[:300]
+        text = error.get("message") or error.get("detail") or cut(json.dumps(error), 300)
         return str(text), code if _is_count(code) and 100 <= code < 600 else None
     return str(error), None
 
@@ -308,7 +309,7 @@ class Reply:
             return
         self.finish_reason = end_of(reason)
         if self.finish_reason is None:
-            word = one_line(redact(str(reason.get("type") if isinstance(reason, dict) else reason)), limit=60)
+            word = one_line(str(reason.get("type") if isinstance(reason, dict) else reason), limit=60)
             raise BadReplyError("aborted", f"finish_reason {word} is no end of an answer")
 
     def _message(self, message: Any, at_us: int) -> bool:
@@ -375,10 +376,10 @@ class Reply:
     def _extras(self, payload: dict[str, Any], choice: dict[str, Any] | None) -> None:
         fingerprint = payload.get("system_fingerprint")
         if fingerprint and isinstance(fingerprint, str):
-            self.server["system_fingerprint"] = one_line(redact(fingerprint), limit=120)
+            self.server["system_fingerprint"] = one_line(fingerprint, limit=120)
         model = payload.get("model")
         if isinstance(model, str) and model and len(self.models) < _MAX_MODELS:
-            model = one_line(redact(model), limit=120)
+            model = one_line(model, limit=120)
             if model not in self.models:
                 self.models.append(model)
         for holder in (payload, choice or {}):

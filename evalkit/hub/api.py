@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from evalkit.hub.facts import ModelFile
 from evalkit.hub.source import FILES_CAP, TEXT_CAP, AccessDenied, ErrorKind, Source, SourceProblem
-from evalkit.secrets import Secret, redact
+from evalkit.secrets import Secret
 from evalkit.text import one_line
 
 _DEFAULT = "https://huggingface.co"
@@ -274,7 +274,7 @@ def classify(error: Exception, token: str | bool | None) -> SourceProblem:  # no
     if isinstance(error, OSError):
         what = f"the cache of the Hub cannot be used: {error.strerror or type(error).__name__}"
         return SourceProblem("invalid", what, "set HF_HOME to a folder that can be written, or free some space")
-    detail = one_line(redact(f"{type(error).__name__}: {error}"), limit=160)
+    detail = one_line(f"{type(error).__name__}: {error}", limit=160)
     return SourceProblem(
         "server", f"the answer of the Hub could not be used ({detail})", "check HF_ENDPOINT: it may be no Hub"
     )

@@ -98,7 +98,7 @@ def collect(
     fetch_license: bool,
 ) -> CandidateFacts:
     given = read_given(license_text) if license_text is not None else None
-    shown = one_line(redact(model), limit=512)
+    shown = one_line(model, limit=512)
     try:
         source = open_source(model, revision)
         return _facts(source, revision, role, _keeper(evidence_dir, source), given, fetch=fetch_license)
@@ -203,7 +203,7 @@ def _facts(
         files=source.files,
         texts=tuple(t for t in texts if not is_license_file(t.name)),
         license_texts=tuple(licenses),
-        notes=tuple(dict.fromkeys(one_line(redact(n)) for n in [*notes, *card.notes, *config.notes]))[:100],
+        notes=tuple(dict.fromkeys(one_line(n) for n in [*notes, *card.notes, *config.notes]))[:100],
     )
 
 

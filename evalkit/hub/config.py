@@ -86,10 +86,10 @@ def read_config(config: dict[str, Any], generation: dict[str, Any], tokenizer: d
 def _count(value: Any, name: str, shown: str, notes: list[str]) -> int | None:
     low = 0 if name in _ZERO else 1
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        notes.append(f"{shown} is {one_line(repr(value)[:60])}, no number: not used")
+        notes.append(f"{shown} is {one_line(repr(value), limit=60)}, no number: not used")
         return None
     if value != value or not low <= value <= _COUNTS.get(name, 1 << 30) or value != int(value):  # noqa: PLR0124  NaN
-        notes.append(f"{shown} is {str(value)[:40]}, which no model has: not used")
+        notes.append(f"{shown} is {one_line(str(value), limit=40)}, which no model has: not used")
         return None
     return int(value)
 

@@ -20,7 +20,6 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
 from evalkit.hub.source import TEXT_CAP
-from evalkit.secrets import redact
 from evalkit.text import one_line
 
 _TIMEOUT_S = 10.0
@@ -98,7 +97,7 @@ def fetch_text(
         if isinstance(answer, str):
             url = urljoin(url, answer)
             continue
-        return Page(one_line(redact(url), limit=500), answer)
+        return Page(one_line(url, limit=500), answer)
     raise LinkProblem(f"more than {_REDIRECTS} redirects")
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from evalkit.text import cut
+
 MAX_SCHEMA_NODES = 20_000
 PATTERN_SECONDS = 0.5
 
@@ -67,7 +69,7 @@ def _check(schema: dict[str, Any]) -> None:
     try:
         jsonschema.Draft202012Validator.check_schema(schema)
     except jsonschema.SchemaError as error:
-        raise BadSchema(f"not a JSON schema: {error.message[:200]}") from None
+        raise BadSchema(f"not a JSON schema: {cut(error.message, 200)}") from None
     except RecursionError:
         raise BadSchema("nested too deeply") from None
 
@@ -83,7 +85,7 @@ def errors(schema: dict[str, Any], value: Any, *, limit: int = 5) -> list[str]:
     try:
         for error in validator.iter_errors(value):
             at = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in error.absolute_path).lstrip(".")
-            found.append(f"{at or 'value'}: {error.message[:160]}")
+            found.append(f"{at or 'value'}: {cut(error.message, 160)}")
             if len(found) >= limit:
                 break
     except (RecursionError, TimeoutError) as error:
@@ -107,7 +109,7 @@ def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iter
     import regex
 
     if isinstance(instance, str) and not regex.search(pattern, instance, timeout=PATTERN_SECONDS):
-        yield jsonschema.ValidationError(f"{instance[:60]!r} does not match {pattern!r}")
+        yield jsonschema.ValidationError(f"{cut(instance, 60)!r} does not match {pattern!r}")
 
 
 def _walk(schema: Any) -> Iterator[dict[str, Any]]:
@@ -146,7 +148,7 @@ def _follow(root: dict[str, Any], start: dict[str, Any], ref: str) -> None:
 
 def _resolve(root: dict[str, Any], ref: str) -> Any:
     if not ref.startswith("#"):
-        raise BadSchema(f"the reference {ref[:80]!r} leaves the schema: remote references are not fetched")
+        raise BadSchema(f"the reference {cut(ref, 80)!r} leaves the schema: remote references are not fetched")
     node: Any = root
     for part in [p for p in ref[1:].split("/") if p]:
         name = part.replace("~1", "/").replace("~0", "~")
@@ -155,5 +157,5 @@ def _resolve(root: dict[str, Any], ref: str) -> Any:
         elif isinstance(node, list) and name.isdigit() and int(name) < len(node):
             node = node[int(name)]
         else:
-            raise BadSchema(f"the reference {ref[:80]!r} leads to nothing")
+            raise BadSchema(f"the reference {cut(ref, 80)!r} leads to nothing")
     return node

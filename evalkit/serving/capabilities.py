@@ -12,6 +12,7 @@ from evalkit.limits import CAPABILITY, within
 from evalkit.serving.engines import engine_of
 from evalkit.serving.facts import Capability, EndpointFacts
 from evalkit.serving.observe import deltas_of
+from evalkit.text import cut
 
 _TOOL = {
     "type": "function",
@@ -64,7 +65,7 @@ def temperature(exchange: Exchange, asked: float) -> tuple[Capability, ...]:
     message = exchange.error.message if exchange.error else ""
     if exchange.status not in _REFUSED or "temperature" not in message.lower():
         return ()
-    return (Capability(name=name, value=False, known_by=KnownBy.OBSERVED, detail=message[:200]),)
+    return (Capability(name=name, value=False, known_by=KnownBy.OBSERVED, detail=cut(message, 200)),)
 
 
 async def ask(
@@ -107,7 +108,7 @@ class _Asker:
 def _refused(name: str, exchange: Exchange) -> Capability:
     message = exchange.error.message if exchange.error else "no reply"
     value = False if exchange.status in _REFUSED else None
-    return Capability(name=name, value=value, known_by=KnownBy.OBSERVED, detail=message[:200])
+    return Capability(name=name, value=value, known_by=KnownBy.OBSERVED, detail=cut(message, 200))
 
 
 async def _tools(asker: _Asker) -> Capability:
@@ -145,7 +146,7 @@ async def _over_limit(asker: _Asker, limit: int) -> Capability:
         detail = f"max_tokens {limit + 1} was taken although the window is {limit}"
         return Capability(name="context_enforced", value=False, known_by=KnownBy.OBSERVED, detail=detail)
     refused = exchange.status in (400, 413, 422)
-    message = exchange.error.message[:200] if exchange.error else ""
+    message = cut(exchange.error.message, 200) if exchange.error else ""
     value = True if refused else None
     return Capability(name="context_enforced", value=value, known_by=KnownBy.OBSERVED, detail=message)
 
@@ -160,7 +161,7 @@ async def _json_schema(asker: _Asker) -> Capability:
         right = isinstance(json.loads(exchange.text).get("n"), int)
     except (ValueError, AttributeError, RecursionError):
         right = False
-    return Capability(name="json_schema", value=right, known_by=KnownBy.OBSERVED, detail=exchange.text[:80])
+    return Capability(name="json_schema", value=right, known_by=KnownBy.OBSERVED, detail=cut(exchange.text, 80))
 
 
 async def _temperature(asker: _Asker, asked: float) -> tuple[Capability, ...]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from random import Random
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
-from evalkit.secrets import redact
 from evalkit.serving.context_facts import ContextProbe, ContextStep
 from evalkit.serving.context_text import DEPTHS, ask, document, plant
 from evalkit.text import one_line
@@ -240,4 +239,4 @@ def _reason(reply: Exchange) -> str | None:
     if reply.error is None:
         return None
     status = f"HTTP {reply.error.status}: " if reply.error.status else f"{reply.error.kind}: "
-    return status + one_line(redact(reply.error.message), limit=200)
+    return status + one_line(reply.error.message, limit=200)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from evalkit.client import proxy_for
 from evalkit.client.origin import origin_of
 from evalkit.limits import CONTROL, ControlLimits
-from evalkit.secrets import Secret, redact
+from evalkit.secrets import Secret
 from evalkit.serving.pages import ControlError, Reply
 from evalkit.text import one_line
 
@@ -170,4 +170,4 @@ def _as_json(reply: Reply) -> Reply:
 
 
 def _failed(kind: str, message: str) -> Reply:
-    return Reply(error=ControlError(kind, redact(one_line(message, limit=200))))
+    return Reply(error=ControlError(kind, one_line(message, limit=200)))

@@ -20,7 +20,7 @@ from evalkit.checklist.schema import Endpoint
 from evalkit.errors import LaunchError
 from evalkit.files import create_text, make_private
 from evalkit.limits import READINESS
-from evalkit.secrets import redact, redact_words
+from evalkit.secrets import redact_words
 from evalkit.serving import keeper
 from evalkit.serving.control import Control, base_url
 from evalkit.serving.facts import LaunchFacts
@@ -29,6 +29,7 @@ from evalkit.text import one_line, sanitize
 
 LOG_CAP = 8 * 1024 * 1024
 TAIL_LINES = 20
+_LONG_LINE = 16_384
 _GRACE_S = 10.0
 _POLL_S = 0.25
 #: the checklist's own stop command may take so long
@@ -85,7 +86,7 @@ class _Log:
         rest = b""
         while part := await stream.read(65536):
             lines = (rest + part).split(b"\n")
-            rest = lines.pop()[-8192:]
+            rest = _last_words(lines.pop())
             if self._written >= LOG_CAP:
                 self._dropped += len(part)
                 lines = lines[-TAIL_LINES:]
@@ -95,7 +96,7 @@ class _Log:
             self._add(rest)
 
     def _add(self, raw: bytes) -> None:
-        line = redact(sanitize(raw.decode("utf-8", "replace"), limit=4000))
+        line = sanitize(raw.decode("utf-8", "replace"), limit=4000)
         self.tail.append(line)
         if self._written < LOG_CAP:
             self._written += len(line) + 1
@@ -106,6 +107,14 @@ class _Log:
         if self._dropped:
             self._file.write(f"[{self._dropped} bytes left out; the last lines:]\n" + "\n".join(self.tail) + "\n")
         self._file.close()
+
+
+def _last_words(line: bytes) -> bytes:
+    """The end of a line that goes on and on, from a word's start: a key of which the front is gone is not masked."""
+    if len(line) <= _LONG_LINE:
+        return line
+    kept = line[-_LONG_LINE:].split(None, 2)  # the word that was cut, and the one that a flag may have stood before
+    return kept[2] if len(kept) == 3 else b""
 
 
 @asynccontextmanager

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from evalkit.text import cut
+
 Where = Literal["here", "tunnel", "elsewhere", "unknown"]
 
 _TUNNELS = (
@@ -84,7 +86,7 @@ def _owner(port: int) -> Place:
 
 
 def _judge(name: str, port: int, pid: int, started: float) -> Place:
-    short = name[:40]
+    short = cut(name, 40)
     if name in _TUNNELS:
         return Place("tunnel", f"port {port} is owned by {short}: the server is at its other end")
     if name in _PROXIES:

@@ -232,9 +232,9 @@ def _provenance(
     argv = endpoint.launch or []
     image = next((part for part in argv if "@sha256:" in part), None)
     if image:
-        told["image"] = redact(one_line(image, limit=200))
+        told["image"] = one_line(image, limit=200)
     if "--code-revision" in argv[:-1]:
-        told["remote code revision"] = redact(one_line(argv[argv.index("--code-revision") + 1], limit=64))
+        told["remote code revision"] = one_line(argv[argv.index("--code-revision") + 1], limit=64)
     if settings.get("dllm_algorithm_config"):
         told["algorithm config"] = str(settings["dllm_algorithm_config"])
     for key, name in (("remote_code_sha256", "remote code"), ("adapter", "adapter"), ("weight_version", "weights")):
@@ -242,7 +242,7 @@ def _provenance(
         if value and value != "default":
             told[name] = value
     if endpoint.note:
-        told["note"] = redact(one_line(endpoint.note))
+        told["note"] = one_line(endpoint.note)
     return told
 
 

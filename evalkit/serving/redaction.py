@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from evalkit.secrets import redact
 from evalkit.text import one_line
 
 _LIMIT = 200
@@ -13,7 +12,7 @@ _LIMIT = 200
 
 def text_of(value: object) -> str | None:
     """A short clean text, or None for anything else."""
-    return redact(one_line(value, limit=_LIMIT)) if isinstance(value, str) and value.strip() else None
+    return one_line(value, limit=_LIMIT) if isinstance(value, str) and value.strip() else None
 
 
 def scalar(value: object) -> object:
@@ -49,4 +48,4 @@ def openapi_title(page: Mapping[str, Any]) -> tuple[str, str | None]:
     about = page.get("info")
     if not isinstance(about, dict):
         return "", None
-    return redact(one_line(str(about.get("title", "")), limit=100)), text_of(about.get("version"))
+    return one_line(str(about.get("title", "")), limit=100), text_of(about.get("version"))

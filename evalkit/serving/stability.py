@@ -10,7 +10,6 @@ from statistics import median
 
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.limits import GIVE_UP_AFTER
-from evalkit.secrets import redact
 from evalkit.serving import counters
 from evalkit.serving.control import Control
 from evalkit.serving.facts import StabilityFacts
@@ -109,7 +108,7 @@ async def soak(
         kv_before=before,
         kv_after=after,
         flushed=flushed,
-        detail=redact(one_line("; ".join(load.why) or (last.error.message if last.error else last.text), limit=200)),
+        detail=one_line("; ".join(load.why) or (last.error.message if last.error else last.text), limit=200),
     )
 
 

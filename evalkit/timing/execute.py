@@ -23,6 +23,11 @@ _DOWN_AFTER = 5
 _SILENT = ("refused", "timeout")
 _LEVEL_WITHIN = 0.15
 _EXTRA_ROUNDS = 5
+#: characters of a reply whose record is written in a few milliseconds beside other streams; and of all that may wait
+_OUTSIZE = 65_536
+_MOST_WAITING = 64 * 1024 * 1024
+#: a chunk's two figures count as so many characters
+_CHUNK_CHARS = 12
 
 
 class Stopped(Frozen):
@@ -111,6 +116,9 @@ class _Execution:
         self.todo = planned_here(plan, list(targets), done=done, launch=settings.launch, prompts=settings.prompts)
         self.on_sample, self.on_event = on_sample, on_event
         self.sent = 0
+        #: samples whose record takes long to write: kept once no request is in flight
+        self.waiting: list[TimedSample] = []
+        self.waiting_size = 0
         self.deadline = None if settings.minutes is None else time.monotonic() + settings.minutes * 60
         self.silent: dict[str, int] = {}
         self.looked: set[int] = set()
@@ -157,6 +165,9 @@ class _Execution:
                     group.create_task(self.worker(queue, watch, salted=salted))
         finally:
             self.settings.on_load(None, level)
+            waiting, self.waiting, self.waiting_size = self.waiting, [], 0
+            for sample in waiting:
+                self.on_sample(sample)
         self.on_event(Progress(done=self.sent, planned=len(self.todo), mode=mode, concurrency=level))
 
     async def worker(self, queue: Iterator[Planned], watch: LoadWatch, *, salted: bool) -> None:
@@ -176,7 +187,12 @@ class _Execution:
             )
             self.remember(sample)
             # durable before the next request of this worker, and on a thread: a disk must not delay the other streams
-            await asyncio.to_thread(self.on_sample, sample)
+            size = _size(exchange)
+            if size > _OUTSIZE and self.waiting_size + size <= _MOST_WAITING:
+                self.waiting.append(sample)
+                self.waiting_size += size
+            else:
+                await asyncio.to_thread(self.on_sample, sample)
 
     def sample(self, planned: Planned, exchange: Exchange, *, salted: bool) -> TimedSample:
         prompt = self.prompts[planned.prompt_id]
@@ -304,6 +320,12 @@ async def read_twice(
                 times.setdefault(prompt.id, []).append(reply.e2e_us / 1000)
                 tokens.append(reply.completion_tokens or 0)
     return {name: each for name, each in times.items() if len(each) == 2}, tokens
+
+
+def _size(exchange: Exchange) -> int:
+    """About how many characters the record of a reply has."""
+    calls = sum(len(call.arguments) for call in exchange.tool_calls)
+    return len(exchange.text) + len(exchange.reasoning) + calls + _CHUNK_CHARS * len(exchange.chunks)
 
 
 def _level(medians: Sequence[float]) -> bool:

@@ -18,7 +18,7 @@ from evalkit.timing.facts import ClientError, Look
 from evalkit.timing.looks import Question
 from evalkit.timing.prompts import load_prompts
 from evalkit.timing.schedule import estimate, make_plan
-from tests.client.rawserver import FAST, serving
+from tests.client.rawserver import FAST, HEAD, LAST, chunk, event, serving
 from tests.timing.support import AR, DLM, execute_on, prompts, script
 
 
@@ -201,3 +201,36 @@ def test_a_load_beyond_this_machine_is_said():
     assert "capacity" in fine.model_copy(update={"cpu_share": 0.97}).warning
     assert fine.model_copy(update={"reached_per_s": 19_000.0}).warning is None
     assert "only 9,000 of 20,000 events a second" in fine.model_copy(update={"reached_per_s": 9_000.0}).warning
+
+
+def test_the_record_of_an_outsize_reply_is_written_when_no_request_is_in_flight(tmp_path):
+    """At four at once, one prompt's reply is very long: its record waits for the batch, the others are kept at once."""
+    long = [HEAD, chunk(event("-" * 100_000, usage=3, finish="stop")), chunk(b"data: [DONE]\n\n"), LAST]
+    some = prompts(tmp_path, 6)
+    plan = make_plan(some.prompts, [AR, DLM], AR, ModesItem(warmup=0, concurrency=[4]))
+    flying, kept = [0], []
+
+    class Counting(WireClient):
+        async def chat(self, *args, **kw):
+            flying[0] += 1
+            try:
+                return await super().chat(*args, **kw)
+            finally:
+                flying[0] -= 1
+
+    async def main():
+        def answer(n):
+            return long if n % 6 == 1 else script(0.01)
+
+        async with serving(answer) as one, serving(answer) as two:
+            client = Counting()
+            targets = {m: Target(m, s.url, "m", limits=FAST) for m, s in ((AR, one), (DLM, two))}
+            await execute.run_modes(
+                targets, some, plan, client, on_sample=lambda s: kept.append((len(s.exchange.text), flying[0], s.key))
+            )
+            await client.aclose()
+
+    run(main())
+    assert len({key for _, _, key in kept}) == len(kept) == len(plan.requests)
+    assert {flights for size, flights, _ in kept if size > 65_536} == {0}
+    assert any(flights for size, flights, _ in kept if size <= 65_536)

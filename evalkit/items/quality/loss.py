@@ -15,6 +15,7 @@ from evalkit.quality.facts import Answer
 from evalkit.stats.distributions import normal_quantile
 from evalkit.stats.interval import Interval
 from evalkit.stats.proportions import least_cases
+from evalkit.text import cut
 
 SEEN = KnownBy.OBSERVED
 MAX_LISTED = 200
@@ -65,8 +66,8 @@ def _why_unscored(one: Answer | None) -> str:
         return "never asked"
     error = one.exchange.error
     if error is not None:
-        return f"{error.kind}: {error.message[:120]}"
-    return next((f"{g.grader}: {g.reason[:120]}" for g in one.grades if g.passed is None and g.counts), "unscored")
+        return f"{error.kind}: {cut(error.message, 120)}"
+    return next((f"{g.grader}: {cut(g.reason, 120)}" for g in one.grades if g.passed is None and g.counts), "unscored")
 
 
 def floor(data: Table, item: QualityItem) -> Finding:
@@ -255,7 +256,7 @@ def side_by_side(pair: Pair) -> dict[str, object]:
         "prompt": mode.prompt_preview if mode else "",
         "mode_reply": _preview(mode),
         "baseline_reply": _preview(base),
-        "why": "; ".join(f"{g.grader}: {g.reason}" for g in failing(mode, base))[:400] if mode else "",
+        "why": cut("; ".join(f"{g.grader}: {g.reason}" for g in failing(mode, base)), 400) if mode else "",
     }
 
 
@@ -263,7 +264,7 @@ def _preview(one: Answer | None) -> str:
     if one is None:
         return ""
     calls = " ".join(f"{call.name}({call.arguments})" for call in one.exchange.tool_calls)
-    return (one.exchange.text or calls)[:600]
+    return cut(one.exchange.text or calls, 600)
 
 
 def critical(tables: Sequence[Table], mode: str, *, against_itself: bool) -> Finding | None:

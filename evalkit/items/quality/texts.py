@@ -13,6 +13,7 @@ from evalkit.items.quality import checks
 from evalkit.items.quality.loss import base_data
 from evalkit.quality.facts import Answer, SuiteFacts
 from evalkit.stats.distributions import t_quantile
+from evalkit.text import cut
 
 SEEN = KnownBy.OBSERVED
 
@@ -84,7 +85,14 @@ def _examples(mine: dict[str, Answer], shared: list[str]) -> list[dict[str, obje
         seen = sorted(signs(mine[case]))
         if seen:
             tokens = mine[case].signals.special_tokens if mine[case].signals else ()  # type: ignore[union-attr]
-            found.append({"case": case, "signs": seen, "tokens": list(tokens), "tail": mine[case].exchange.text[-200:]})
+            found.append(
+                {
+                    "case": case,
+                    "signs": seen,
+                    "tokens": list(tokens),
+                    "tail": cut(mine[case].exchange.text, 200, tail=True),
+                }
+            )
     return found[:20]
 
 

@@ -11,6 +11,7 @@ from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.quality import checks
 from evalkit.items.quality.loss import percent, points
 from evalkit.quality.facts import Answer, SuiteFacts
+from evalkit.text import cut
 
 SEEN = KnownBy.OBSERVED
 OUTCOMES = ("call", "text", "malformed", "truncated")
@@ -31,7 +32,7 @@ def tools_available(answers: Answers, suite: SuiteFacts, mode: str) -> Finding |
     ]
     if len(refused) == len(replies):
         error = refused[0].exchange.error
-        what = f"HTTP {error.status}: {error.message[:160]}" if error else "an error"
+        what = f"HTTP {error.status}: {cut(error.message, 160)}" if error else "an error"
         return make(
             Status.ERROR,
             f"{suite.name}: the server refuses requests with tools ({what}).",

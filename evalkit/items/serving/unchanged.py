@@ -10,6 +10,7 @@ from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.serving import checks
 from evalkit.modes import INCUMBENT
 from evalkit.serving.facts import Afterwards, Identity
+from evalkit.text import cut
 
 _NAMES = {
     "engine": "the engine",
@@ -108,4 +109,4 @@ def _changes(before: Identity, after: Identity) -> list[tuple[str, object, objec
 
 def _shown(value: object) -> str:
     text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-    return text[:200] if value or value == 0 else "unknown"
+    return cut(text, 200) if value or value == 0 else "unknown"

@@ -10,6 +10,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case, Expectation
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade
+from evalkit.text import cut
 
 
 class Of(Params):
@@ -59,7 +60,7 @@ def _glue(name: str, reply: Exchange, case: Case, params: Of, need: int) -> Grad
     passed, score = combined(grades, need, [expectation.weight for expectation in params.of])
     reasons = [f"{one.grader}: {one.reason}" for one in grades if not one.passed and one.reason]
     detail: dict[str, Any] = {"holding": [one.grader for one in grades if one.passed]}
-    return grade(name, passed, "" if passed else "; ".join(reasons)[:300], score=score, **detail)
+    return grade(name, passed, "" if passed else cut("; ".join(reasons), 300), score=score, **detail)
 
 
 def all_(reply: Exchange, case: Case, params: Of) -> Grade:

@@ -11,6 +11,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, grade, shown, text_of
+from evalkit.text import cut
 
 REGEX_SECONDS = 1.0
 #: a text of more lines is a long copy, and where it goes wrong is worth knowing
@@ -154,14 +155,14 @@ def starts_with(reply: Exchange, case: Case, params: Start) -> Grade:
     del case
     text = params.plain(text_of(reply))
     good = any(text.startswith(params.plain(word)) for word in params.any)
-    return grade("starts_with", good, "" if good else f"begins with {shown(text[:40])!r}")
+    return grade("starts_with", good, "" if good else f"begins with {shown(cut(text, 40))!r}")
 
 
 def ends_with(reply: Exchange, case: Case, params: Start) -> Grade:
     del case
     text = params.plain(text_of(reply))
     good = any(text.endswith(params.plain(word)) for word in params.any)
-    return grade("ends_with", good, "" if good else f"ends with {shown(text[-40:])!r}")
+    return grade("ends_with", good, "" if good else f"ends with {shown(cut(text, 40, tail=True))!r}")
 
 
 _CASE: dict[str, Any] = {"family": "text", "short": "any"}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.modes import INCUMBENT
 from evalkit.redaction import UNITS
+from evalkit.text import cut
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -115,8 +116,8 @@ def _harm(base: Answer, answer: Answer, *, redact_prompts: bool) -> dict[str, An
     }
     if not redact_prompts:
         document |= {
-            "reason": "; ".join(dict.fromkeys(g.reason for g in failed if g.reason))[:500],
-            "prompt": answer.prompt_preview[:_TEXT],
+            "reason": cut("; ".join(dict.fromkeys(g.reason for g in failed if g.reason)), 500),
+            "prompt": cut(answer.prompt_preview, _TEXT),
             "baseline_text": reply_text(base),
             "mode_text": reply_text(answer),
         }
@@ -127,4 +128,4 @@ def reply_text(answer: Answer) -> str:
     """What the model answered: its text, then its tool calls as `name(arguments)`."""
     calls = [f"{call.name}({call.arguments})" for call in answer.exchange.tool_calls]
     text = "\n".join([part for part in (answer.exchange.text, *calls) if part])
-    return text if len(text) <= _TEXT else f"{text[:_TEXT]}…"
+    return text if len(text) <= _TEXT else f"{cut(text, _TEXT)}…"
