@@ -21,7 +21,7 @@ PACKAGE = Path(evalkit.__file__).parent
 _SHORT = 24
 _SIZES = re.compile(r"limit|max|most|cap|width|chars|bytes|longest|_[A-Z]|[A-Z]{3}", re.ASCII)
 _TEXTS = re.compile(
-    r"(?:text|message|line|said|shown|reason|detail|body|content|prompt|preview|summary|title|std(?:err|out)|tail|rest|url|"
+    r"(?:text|message|line|said|shown|reason|detail|body|content|prompt|preview|summary|title|std(?:err|out)|tail|rest|url|reference|"
     r"host|name|note|raw|word|value|output|answer|reply|error)(?:\(.*\))?$|str\(|decode\(|join\(|dumps\(|repr\(|strip\(|^f['\"]"
 )
 _SHORTENERS = {"cut", "one_line", "sanitize", "shorten"}
@@ -37,6 +37,7 @@ ALLOWED: dict[tuple[str, str], str] = {
         "tuple(dict.fromkeys((one_line(n) for n in [*notes, *card.notes, *config.notes])))[:100]",
     ): "a list",
     ("hub/card.py", "(text[found.end():] if found else text)[:_PROSE_CAP]"): "read",
+    ("importers/alike.py", "text[:20000]"): "read",
     ("quality/degeneration.py", "text[-_TAIL:]"): "read",
     ("quality/degeneration.py", "tail[-_PROBE:]"): "read",
     ("quality/degeneration.py", "reply.text[:MAX_CHARS]"): "read",

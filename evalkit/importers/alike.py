@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from evalkit.text import cut
+
 #: words that open (or close) a text and by which it is grouped
 _KEY = 3
 #: longer ends are not compared
@@ -81,7 +83,7 @@ class Alike:
     def templates(self) -> list[Template]:
         """Groups of at least three whose common words are half of what they say, the largest first."""
         found = [
-            Template(" ".join(group.prefix[:8])[:80], group.count, tuple(group.lines))
+            Template(cut(" ".join(group.prefix[:8]), 80), group.count, tuple(group.lines))
             for group in self._groups.values()
             if group.count >= _LEAST and (len(group.prefix) + len(group.suffix)) * group.count >= _SHARE * group.words
         ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from evalkit.errors import InputFileError
-from evalkit.text import one_line
+from evalkit.text import cut, one_line
 
 #: lines that are listed for one reason; the count goes on
 LISTED = 10
@@ -159,4 +159,4 @@ _BAD_ID = re.compile(r"[^\w.:@/+ -]+")
 def plain_id(text: str) -> str:
     """`text` as an id of a prompt or case: printable, at most 120 characters, without `|`."""
     text = _BAD_ID.sub("-", " ".join(text.split())).strip("- ")
-    return text[:120] if text.isprintable() else ""
+    return cut(text, 120) if text.isprintable() else ""

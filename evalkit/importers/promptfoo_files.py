@@ -14,6 +14,7 @@ from evalkit.errors import InputFileError
 from evalkit.importers import loose_yaml
 from evalkit.importers.promptfoo_asserts import is_script
 from evalkit.importers.stream import small_text
+from evalkit.text import cut
 
 _MAX = 16 << 20
 _TEXTS = (".txt", ".md", ".json", ".yaml", ".yml", ".jsonl", ".csv", ".tsv", ".j2")
@@ -38,21 +39,21 @@ class Files:
         """
         name = reference.removeprefix("file://").removeprefix("./")
         if is_script(reference) or reference.startswith(("exec:", "python:", "package:")):
-            raise Refused(f"{reference[:80]} is code, which is not run")
+            raise Refused(f"{cut(reference, 80)} is code, which is not run")
         if "://" in name:
-            raise Refused(f"{reference[:80]} is an address, which is not read")
+            raise Refused(f"{cut(reference, 80)} is an address, which is not read")
         if any(mark in name for mark in "*?{}[]"):
-            raise Refused(f"{reference[:80]} is a pattern or template of names")
+            raise Refused(f"{cut(reference, 80)} is a pattern or template of names")
         if Path(name).suffix.lower() not in _TEXTS:
-            raise Refused(f"{reference[:80]} is no text, table, JSON or YAML")
+            raise Refused(f"{cut(reference, 80)} is no text, table, JSON or YAML")
         try:
             path = resolve(self.folder, name)
         except InputFileError as error:
             raise Refused(str(error)) from None
         if ".." in Path(name).parts or not path.resolve().is_relative_to(self.folder.resolve()):
-            raise Refused(f"{reference[:80]} is outside the config's folder")
+            raise Refused(f"{cut(reference, 80)} is outside the config's folder")
         if not path.is_file():
-            raise Refused(f"{reference[:80]}: no such file")
+            raise Refused(f"{cut(reference, 80)}: no such file")
         return path
 
     def text(self, reference: str) -> str:
@@ -64,7 +65,7 @@ class Files:
     def prompts(self, raw: str) -> list[str]:
         """The prompts that `raw` is, or that are in the file which it names."""
         if raw.startswith(("exec:", "python:")):
-            raise Refused(f"{raw[:80]} is code, which is not run")
+            raise Refused(f"{cut(raw, 80)} is code, which is not run")
         named = raw.startswith("file://") or (
             "\n" not in raw and " " not in raw and Path(raw).suffix.lower() in (*_TEXTS, ".js", ".py", ".ts")
         )
@@ -101,7 +102,7 @@ class Files:
             try:
                 yield from csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
             except csv.Error as error:
-                raise Refused(f"{reference[:80]} is no table: {error}") from None
+                raise Refused(f"{cut(reference, 80)} is no table: {error}") from None
             return
         try:
             if suffix == ".jsonl":
@@ -109,7 +110,7 @@ class Files:
             else:
                 found = loose_yaml.parse(text, self.folder / reference).data
         except (ValueError, RecursionError, InputFileError) as error:
-            raise Refused(f"{reference[:80]} cannot be read: {str(error)[:80]}") from None
+            raise Refused(f"{cut(reference, 80)} cannot be read: {cut(str(error), 80)}") from None
         for one in found if isinstance(found, list) else [found]:
             if isinstance(one, dict):
                 yield one
