@@ -106,6 +106,9 @@ class Endpoint(Section):
     """Name of the variable with the key for flushing the cache, where the server has one."""
     launch: Annotated[list[str], Field(min_length=1)] | None = None
     """Command that starts the server, a list of words; `{model}`, `{port}` and `{context}` are filled in."""
+    launch_env: list[EnvName] = []
+    """Names of variables that the launched server gets beyond its own key and the settings of the system, CUDA and the
+    Hub: `[HF_TOKEN]` for a gated model. Keys of other modes are not passed on."""
     stop: Annotated[list[str], Field(min_length=1)] | None = None
     """Command that stops it; absent: its process group is asked to end."""
     ready_url: str | None = None
@@ -118,6 +121,11 @@ class Endpoint(Section):
     """Fewest tokens a forward pass, by `stats_file`, with which the drafter counts as loaded."""
     note: str | None = None
     """The admin's word on what the server runs when it cannot say so itself; shown as declared."""
+
+    @property
+    def environment(self) -> list[str]:
+        """Names of the variables that a launched server gets by name."""
+        return [*(name for name in (self.api_key_env, self.admin_key_env) if name), *self.launch_env]
 
 
 class Incumbent(Endpoint):

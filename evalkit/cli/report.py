@@ -48,6 +48,10 @@ def report_command(  # noqa: PLR0917  typer reads them by name
 
     if allow_exec and not regrade:
         raise UsageError("--allow-exec runs nothing without --regrade", hint="name the suite: --regrade TASKS")
+    if allow_exec:
+        from evalkit.quality.sandbox.run import prepare as confine
+
+        confine()
     document = document_of(run, redact_prompts=redact_prompts, regrade=regrade or (), allow_exec=allow_exec)
     if adopted_by or adopted_on:
         from evalkit.report.formats.directory import adopted

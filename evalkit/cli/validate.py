@@ -50,10 +50,7 @@ def _unset(setup: Setup) -> list[str]:
     """Variables for keys that the checklist names and that are not set here."""
     import os
 
-    checklist = setup.checklist
-    servers = [*checklist.modes.values(), *([checklist.incumbent] if checklist.incumbent else [])]
-    names = dict.fromkeys(name for one in servers for name in (one.api_key_env, one.admin_key_env) if name)
-    return [f"the environment variable {name} is not set here" for name in names if not os.environ.get(name)]
+    return [f"the environment variable {name} is not set here" for name in setup.key_names if not os.environ.get(name)]
 
 
 def _loaded(given: str, modes: list[str]) -> tuple[Path, Setup]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from evalkit.environment import sealed, value_of
 from evalkit.hub.facts import ModelFile
 from evalkit.hub.source import FILES_CAP, TEXT_CAP, AccessDenied, ErrorKind, Source, SourceProblem
 from evalkit.secrets import Secret
@@ -39,8 +39,8 @@ def token_for(url: str, notes: list[str]) -> str | bool | None:
     A plain-text endpoint gets a token only on loopback.
     """
     if url == _DEFAULT:
-        return None
-    value = os.environ.get("HF_TOKEN", "").strip()
+        return sealed("HF_TOKEN") or sealed("HUGGING_FACE_HUB_TOKEN")
+    value = value_of("HF_TOKEN")
     if not value:
         return False
     parts = urlsplit(url)

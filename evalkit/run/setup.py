@@ -49,6 +49,12 @@ class Setup:
     def checklist(self) -> Checklist:
         return self.loaded.checklist
 
+    @property
+    def key_names(self) -> list[str]:
+        """Variables that the checklist names for keys, each once."""
+        servers = [*self.checklist.modes.values(), *([self.checklist.incumbent] if self.checklist.incumbent else [])]
+        return list(dict.fromkeys(name for one in servers for name in one.environment))
+
     def takes(self, label: str) -> bool:
         """Whether the mode (or the incumbent) has its turn in this sitting."""
         return not self.only_modes or label in self.only_modes

@@ -70,6 +70,10 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
         )  # fmt: skip
         if flags.dry_run:
             return _dry_run(setup, flags)
+        if flags.allow_exec:
+            from evalkit.quality.sandbox.run import prepare as confine
+
+            confine(setup.key_names)
         return _measure(setup, flags, shown)
 
 

@@ -1,7 +1,9 @@
-"""Keeps one launched server and ends it, whatever happens to evalkit: run as a script with the standard library.
+"""Keeps one launched process and ends all that came of it, whatever happens to evalkit: a script.
 
-`keeper.py GRACE_S MARK -- ARGV`: starts ARGV in its own session; when stdin closes (evalkit stopped it, or died)
-it sends TERM to the group, then KILL to everything that carries the mark in its environment. Exits as ARGV did.
+`keeper.py GRACE_S MARK -- ARGV`: starts ARGV in its own session; when stdin closes (evalkit stopped it, or died) it
+sends TERM, then KILL, to everything that descends from it or carries the mark in its environment. On Linux orphans
+become its children, so that a new session, an empty environment or two forks hide nothing. Exits as ARGV did; where
+ARGV ends well and leaves processes behind (a daemon), it stays for as long as they do.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import time
 from pathlib import Path
 
 MARK = "EVALKIT_LAUNCH"
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def marked(mark: str) -> list[int]:
@@ -36,6 +38,27 @@ def marked(mark: str) -> list[int]:
     return found
 
 
+def descendants(root: int) -> list[int]:
+    """Processes that come of `root`, ended ones left out (Linux)."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            state, parent = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()[:2]
+        except (OSError, ValueError):
+            continue
+        if state != "Z":
+            children.setdefault(int(parent), []).append(int(entry.name))
+    found: list[int] = []
+    left = [root]
+    while left:
+        below = children.get(left.pop(), [])
+        found += below
+        left += below
+    return found
+
+
 def signal_all(pids: list[int], number: int) -> None:
     for pid in pids:
         try:
@@ -44,21 +67,26 @@ def signal_all(pids: list[int], number: int) -> None:
             continue  # gone already
 
 
-def end_all(mark: str, grace_s: float) -> bool:
-    """TERM, then KILL after the grace; True when nothing with the mark is left."""
-    signal_all(marked(mark), signal.SIGTERM)
+def end_all(mark: str, grace_s: float, root: int | None = None) -> bool:
+    """TERM, then KILL after the grace, for all with the mark and all that come of `root`; True when nothing is left."""
+
+    def theirs() -> list[int]:
+        return sorted({*marked(mark), *(descendants(root) if root else ())})
+
+    if grace_s > 0:
+        signal_all(theirs(), signal.SIGTERM)
     deadline = time.monotonic() + grace_s
     while time.monotonic() < deadline:
         reap()
-        if not marked(mark):
+        if not theirs():
             return True
         time.sleep(0.05)
     deadline = time.monotonic() + 5
-    while (left := marked(mark)) and time.monotonic() < deadline:
+    while (left := theirs()) and time.monotonic() < deadline:
         signal_all(left, signal.SIGKILL)
-        time.sleep(0.05)
+        time.sleep(0.01)
         reap()
-    return not marked(mark)
+    return not theirs()
 
 
 def reap() -> None:
@@ -70,14 +98,28 @@ def reap() -> None:
         pass
 
 
-def _die_with_parent() -> None:
+def reap_adopted(child: int) -> None:
+    """Collects ended children but `child`, whose status is still wanted."""
+    try:
+        while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) and ended.si_pid != child:
+            os.waitpid(ended.si_pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
+
+
+def _prctl(option: int, value: int) -> None:
     if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _die_with_parent() -> None:
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main() -> int:
     grace_s, mark, argv = float(sys.argv[1]), sys.argv[2], sys.argv[4:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     wake_r, wake_w = os.pipe()
     os.set_blocking(wake_w, False)
     signal.set_wakeup_fd(wake_w)
@@ -88,6 +130,7 @@ def main() -> int:
             argv,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            close_fds=False,  # what evalkit passed on is meant for it
             env={**os.environ, MARK: mark},
             preexec_fn=_die_with_parent,  # noqa: PLW1509  this process has one thread
         )
@@ -102,14 +145,18 @@ def main() -> int:
         if wake_r in ready:
             os.read(wake_r, 4096)
         code = child.poll()
-        if code is not None:
+        if code is None:
+            reap_adopted(child.pid)
+        else:
+            reap()
             # a command that hands over to a container or a batch system ends at once, and well
             if code != 0:
-                end_all(mark, 1.0)
-            return code if code >= 0 else 128 - code
+                end_all(mark, min(grace_s, 1.0), os.getpid())
+            if code != 0 or not descendants(os.getpid()):
+                return code if code >= 0 else 128 - code
         if 0 in ready and not os.read(0, 4096):
             break
-    end_all(mark, grace_s)
+    end_all(mark, grace_s, os.getpid())
     return 143
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-
+from evalkit.environment import value_of
 from evalkit.errors import UsageError
 from evalkit.secrets import Secret
 
@@ -16,7 +15,7 @@ def resolve_key(env_name: str | None) -> Secret | None:
     """
     if env_name is None:
         return None
-    value = os.environ.get(env_name, "").strip()
+    value = value_of(env_name)
     if not value:
         raise UsageError(
             f"the environment variable {env_name} is not set", hint=f"export {env_name}=... before starting evalkit"

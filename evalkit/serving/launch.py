@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import socket
 import sys
@@ -17,6 +16,7 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from evalkit.checklist.schema import Endpoint
+from evalkit.environment import for_server
 from evalkit.errors import LaunchError
 from evalkit.files import create_text, make_private
 from evalkit.limits import READINESS
@@ -164,7 +164,7 @@ async def launched(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         start_new_session=True,
-        env=launch_environment(),
+        env=for_server(endpoint.environment),
     )
     assert process.stdout is not None
     draining = asyncio.create_task(log.drain(process.stdout))
@@ -176,6 +176,7 @@ async def launched(
             process,
             mark,
             filled(endpoint.stop or [], model=model, revision=revision, port=port, context=context),
+            for_server(endpoint.environment),
         )
         try:
             await asyncio.wait_for(draining, 2)
@@ -229,9 +230,9 @@ async def _answers(control: Control, endpoint: Endpoint) -> bool:
     return (await control.get_text("/ready")).status != 503
 
 
-async def _stop(process: asyncio.subprocess.Process, mark: str, stop: list[str]) -> None:
+async def _stop(process: asyncio.subprocess.Process, mark: str, stop: list[str], environment: dict[str, str]) -> None:
     if stop:
-        await _run_stop(stop)
+        await _run_stop(stop, environment)
     if process.stdin is not None:
         process.stdin.close()
     try:
@@ -245,20 +246,16 @@ async def _stop(process: asyncio.subprocess.Process, mark: str, stop: list[str])
             await asyncio.to_thread(keeper.end_all, mark, 0.5)
 
 
-async def _run_stop(argv: list[str]) -> None:
+async def _run_stop(argv: list[str], environment: dict[str, str]) -> None:
     """Runs the checklist's stop command; one that is not there, fails or hangs does not keep the server alive."""
     if shutil.which(argv[0]) is None:
         return
     process = await asyncio.create_subprocess_exec(
-        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
+        *argv, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        env=environment,
+    )  # fmt: skip
     try:
         await asyncio.wait_for(process.wait(), _STOP_S)
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-def launch_environment() -> dict[str, str]:
-    """What a launched server inherits: everything but evalkit's own settings."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("EVALKIT_")}

@@ -26,7 +26,7 @@ def test_every_mode_is_started_with_the_same_model_commit_and_window_and_none_is
     import psutil
 
     monkeypatch.setenv("SCRIPT", json.dumps(FAST))
-    monkeypatch.setenv("LAUNCH_TEST_FOLDER", str(tmp_path))
+    monkeypatch.setenv("XDG_LAUNCH_TEST", str(tmp_path))
     (tmp_path / "wrapper.py").write_text(WRAPPER)
     log = tmp_path / "filled.jsonl"
 
@@ -34,7 +34,7 @@ def test_every_mode_is_started_with_the_same_model_commit_and_window_and_none_is
         words = ["{model}", "{revision}", "{context}", "{port}", mode, str(log)]
         return [sys.executable, str(tmp_path / "wrapper.py"), *words]
 
-    modes = {mode: {"launch": launch(mode), "ready_timeout_s": 60} for mode in (AR, DIFF)}
+    modes = {mode: {"launch": launch(mode), "launch_env": ["SCRIPT"], "ready_timeout_s": 60} for mode in (AR, DIFF)}
     report, said = evalkit(write(tmp_path, modes), "--output-dir", tmp_path / "run")
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert {row[0] for row in rows} == {AR, DIFF}
@@ -45,7 +45,7 @@ def test_every_mode_is_started_with_the_same_model_commit_and_window_and_none_is
         assert finding(report, "serving.mode", mode)["status"] == "pass", said
         assert all("ready after" in f["summary"] for f in findings(report, "serving.launch", mode))
     alive = [p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get("EVALKIT_LAUNCH")
-             and p.info["environ"].get("LAUNCH_TEST_FOLDER") == str(tmp_path)]  # fmt: skip
+             and p.info["environ"].get("XDG_LAUNCH_TEST") == str(tmp_path)]  # fmt: skip
     assert not alive
 
 
@@ -54,7 +54,13 @@ def test_a_start_that_failed_is_no_error_any_more_once_it_comes_up(tmp_path, mon
     monkeypatch.setenv("SCRIPT", json.dumps(FAST))
     (tmp_path / "wrapper.py").write_text("raise SystemExit('no card')")
     words = ["{model}", "{revision}", "{context}", "{port}", AR, str(tmp_path / "filled.jsonl")]
-    modes = {AR: {"launch": [sys.executable, str(tmp_path / "wrapper.py"), *words], "ready_timeout_s": 60}}
+    modes = {
+        AR: {
+            "launch": [sys.executable, str(tmp_path / "wrapper.py"), *words],
+            "launch_env": ["SCRIPT"],
+            "ready_timeout_s": 60,
+        }
+    }
     path = write(tmp_path, modes)
     first, said = evalkit(path, "--output-dir", tmp_path / "run")
     failed = finding(first, "serving.launch", AR)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -41,7 +42,7 @@ SERVER = textwrap.dedent(
 )
 
 
-OURS = "LAUNCH_TEST_FOLDER"
+OURS = "XDG_LAUNCH_TEST"  # of a family that a launched server gets
 
 
 @pytest.fixture(autouse=True)
@@ -339,3 +340,70 @@ def test_a_key_that_was_typed_into_the_command_is_neither_recorded_nor_logged(tm
     log = (tmp_path / facts.log_path).read_text()
     assert "started with" in log
     assert "canary" not in log + facts.model_dump_json() + str(caught.value)
+
+
+DETACHED = textwrap.dedent(
+    """
+    import os, subprocess, sys, time
+    server = [sys.executable, sys.argv[1], sys.argv[2]]
+    how = sys.argv[3]
+    if how == "session":
+        subprocess.Popen(["env", "-i", "setsid", *server])
+    elif how == "forks":
+        if os.fork() == 0:
+            os.setsid()
+            if os.fork() == 0:
+                os.closerange(0, 3)
+                os.open(os.devnull, os.O_RDWR), os.dup(0), os.dup(0)
+                os.execve(server[0], server, {})
+            os._exit(0)
+        os.wait()
+    if "stays" in sys.argv:
+        time.sleep(300)
+    """
+)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="orphans are adopted on Linux only")
+@pytest.mark.parametrize("rest", [["session", "stays"], ["forks", "stays"], ["session"], ["forks"]])
+def test_a_server_without_our_environment_in_a_session_of_its_own_is_ended_too(tmp_path, rest):
+    (tmp_path / "server.py").write_text(SERVER)
+    (tmp_path / "detach.py").write_text(DETACHED)
+    words = [sys.executable, str(tmp_path / "detach.py"), str(tmp_path / "server.py"), "{port}", *rest]
+    seen = []
+
+    async def body(running):
+        name = str(tmp_path / "server.py")
+        seen.extend(p.pid for p in psutil.process_iter(["cmdline"]) if name in (p.info["cmdline"] or [])[1:2])
+
+    start(Endpoint(launch=words, ready_timeout_s=30), tmp_path, body)
+    assert seen
+    deadline = time.monotonic() + 10
+    while any(map(psutil.pid_exists, seen)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [pid for pid in seen if psutil.pid_exists(pid)]
+
+
+def test_a_launched_server_gets_what_it_needs_and_no_key_of_others(tmp_path, monkeypatch):
+    given = {
+        "HF_TOKEN": "hf-canary", "OTHER_API_KEY": "canary-other", "OWN_KEY": "own-value", "WANTED": "wanted",
+        "UNKNOWN": "canary-unknown", "EVALKIT_MODE": "canary-evalkit", "AWS_SECRET_ACCESS_KEY": "canary-aws",
+        "VLLM_API_KEY": "canary-vllm", "HTTPS_PROXY": "http://user:canary@proxy.invalid:1", "http_proxy": "http://proxy.invalid:1",
+        "CUDA_VISIBLE_DEVICES": "3", "NVIDIA_VISIBLE_DEVICES": "all", "HF_HOME": "/cache", "HF_HUB_OFFLINE": "1",
+        "TOKENIZERS_PARALLELISM": "false", "VLLM_USE_V1": "1", "LD_LIBRARY_PATH": "/lib", "SSL_CERT_FILE": "/cert",
+    }  # fmt: skip
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    told = tmp_path / "told.json"
+    code = f"import json, os; json.dump(dict(os.environ), open({str(told)!r}, 'w')); raise SystemExit(1)"
+    with pytest.raises(LaunchFailed):
+        start(Endpoint(launch=[sys.executable, "-c", code], api_key_env="OWN_KEY", launch_env=["WANTED"]), tmp_path)
+    got = json.loads(told.read_text())
+    assert not [name for name, value in got.items() if "canary" in value]
+    kept = ("OWN_KEY", "WANTED", "http_proxy", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "HF_HOME", "HF_HUB_OFFLINE",
+            "TOKENIZERS_PARALLELISM", "VLLM_USE_V1", "LD_LIBRARY_PATH", "SSL_CERT_FILE")  # fmt: skip
+    assert {name: got.get(name) for name in kept} == {name: given[name] for name in kept}
+    assert got["PATH"] == os.environ["PATH"]
+    with pytest.raises(LaunchFailed):
+        start(Endpoint(launch=[sys.executable, "-c", code], launch_env=["HF_TOKEN"]), tmp_path)
+    assert json.loads(told.read_text())["HF_TOKEN"] == "hf-canary"

@@ -1,19 +1,13 @@
-"""Running code that a model wrote: only when the user allowed it, in a process with hard limits."""
+"""Running code that a model wrote: when the user allowed it, apart from its tests, in a sandbox where one works."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-from contextlib import suppress
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
 from evalkit.client.types import Exchange
+from evalkit.errors import UsageError
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade, shown, text_of
@@ -36,62 +30,24 @@ def python_tests(reply: Exchange, case: Case, params: PythonTests) -> Grade:
     return grade("python_tests", None, OFF, counts=False)
 
 
-#: the child limits itself, then becomes the interpreter that runs the file: limits outlive the exec
-_START = """
-import os, resource, sys
-memory, seconds, path = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-for what, limit in (
-    (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, 1 << 20),
-    (resource.RLIMIT_NOFILE, 32), (resource.RLIMIT_NPROC, 0), (resource.RLIMIT_CORE, 0),
-):
-    resource.setrlimit(what, (limit, limit))
-os.execv(sys.executable, [sys.executable, "-I", "-S", path])
-"""
-
-
 def run_python_tests(reply: Exchange, case: Case, params: PythonTests) -> Grade:
-    """Runs the reply's code and the tests in a fresh interpreter.
+    """Runs the reply's code in one process and the tests in another; see `evalkit.quality.sandbox`.
 
-    Limits on CPU, memory, files, processes and time; an empty folder, an empty environment and no standard input. It is
-    no sandbox against an attacker: run evalkit in a container when the model is not trusted. Code that leaves before
-    the tests are through has not passed them.
+    The tests' own values and comparisons are out of the code's reach, so code that leaves early, answers to every name
+    or calls everything equal has not passed.
     """
+    from evalkit.quality.sandbox.run import run_tests
+
     del case
     code = code_of(text_of(reply), "auto")
     if not code or not code.strip():
         return grade("python_tests", False, "no code in the reply")
-    with tempfile.TemporaryDirectory(prefix="evalkit-") as name:
-        folder = Path(name)
-        script = f"{code}\n\n{params.tests}\n\nopen({str(folder / 'through')!r}, 'w').close()\n"
-        (folder / "reply.py").write_text(script, encoding="utf-8", errors="replace")
-        try:
-            status = _run(folder, params)
-        except subprocess.TimeoutExpired:
-            return grade("python_tests", False, f"still running after {params.seconds:g} s")
-        except OSError as error:
-            return grade("python_tests", None, f"could not be started: {shown(error)}")
-        if status == 0 and (folder / "through").exists():
-            return grade("python_tests", True)
-        said = (folder / "stderr").read_bytes()[-2000:].decode("utf-8", "replace").strip().splitlines()
-    fallback = "the code ended before the tests were through" if status == 0 else f"exit code {status}"
-    return grade("python_tests", False, shown(said[-1] if said else fallback, 200))
-
-
-def _run(folder: Path, params: PythonTests) -> int:
-    """Exit status. What the process leaves behind in its group is ended too; its output cannot fill memory or disk."""
-    limits = [str(params.memory_mib << 20), str(int(params.seconds) + 1)]
-    argv = [sys.executable, "-I", "-S", "-c", _START, *limits, str(folder / "reply.py")]
-    with (folder / "stderr").open("wb") as stderr:
-        process = subprocess.Popen(  # noqa: S603  allowed by the user; the child limits itself
-            argv, cwd=folder, env={}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr,
-            start_new_session=True,
-        )  # fmt: skip
-        try:
-            return process.wait(timeout=params.seconds)
-        finally:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    try:
+        outcome = run_tests(code, params.tests, seconds=params.seconds, memory=params.memory_mib << 20)
+    except (OSError, UsageError) as error:
+        return grade("python_tests", None, f"could not be started: {shown(error, 160)}")
+    passed = {"passed": True, "failed": False, "unscored": None}[outcome.ended]
+    return grade("python_tests", passed, shown(outcome.why, 200), sandbox=outcome.sandbox)
 
 
 GRADERS = (
