@@ -10,6 +10,7 @@ from statistics import fmean
 from evalkit.analysis.forwards import tokens_per_forward
 from evalkit.analysis.power import power
 from evalkit.analysis.readings import Readings, geometric, value_ms
+from evalkit.analysis.replies import counts_agree
 from evalkit.analysis.speed import Claim, claims, measure
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
@@ -130,10 +131,13 @@ def _level(  # noqa: PLR0917  called once, right above
     good = readings.good(mode, level)
     baseline = checklist.baseline.speed
     forward, reason = _per_forward(mode, good)
-    if forward is None and (counted := tokens_per_forward(facts, mode)):
-        forward, reason = PerForward(value=counted[0], definition=counted[1]), ""
+    if forward is None and (told := tokens_per_forward(facts, mode)):
+        forward, reason = PerForward(value=told[0], definition=told[1]), ""
     tokens = [s.exchange.completion_tokens for s in good if s.exchange.completion_tokens]
     drawn = power(facts, readings, mode, level)
+    counted = _counted(mode, level, readings, checklist)
+    if not counted:
+        tokens, drawn, forward, reason = [], None, None, "the server's token counts contradict its text"
     return Level(
         concurrency=level,
         requests=len(readings.all(mode, level)),
@@ -145,14 +149,23 @@ def _level(  # noqa: PLR0917  called once, right above
             [s.exchange.first_visible_us / 1000 for s in good if s.exchange.first_visible_us is not None]
         ),
         chunk_gap_ms=_quantiles([(b[0] - a[0]) / 1000 for s in good for a, b in pairwise(s.exchange.chunks)]),
-        output_tokens_per_second=_rate(good),
-        tokens_per_chunk=_chunk_sizes(good),
+        output_tokens_per_second=_rate(good if counted else ()),
+        tokens_per_chunk=_chunk_sizes(good if counted else ()),
         tokens_per_forward=forward,
         tokens_per_forward_reason=reason,
-        output_length_ratio=geometric(log_ratios(readings.tokens(mode, level), readings.tokens(baseline, level))),
+        output_length_ratio=geometric(log_ratios(readings.tokens(mode, level), readings.tokens(baseline, level)))
+        if counted
+        else None,
         output_tokens=fmean(tokens) if tokens else None,
         energy_j_per_1000_tokens=drawn.joules if drawn else None,
     )
+
+
+def _counted(mode: str, level: int, readings: Readings, checklist: Checklist) -> bool:
+    """Whether figures per token mean something: the count is one that the baseline's, or another mode's, confirms."""
+    baseline = checklist.baseline.speed
+    others = [baseline] if mode != baseline else [other for other in checklist.modes if other != baseline]
+    return not others or any(counts_agree(readings, mode, other, level) for other in others)
 
 
 def _speedup(mode: str, level: int, readings: Readings, checklist: Checklist, decided: Claim | None) -> Speedup | None:

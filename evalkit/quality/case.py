@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -42,7 +43,7 @@ class Case:
     @property
     def prompt_text(self) -> str:
         """All text of the messages, for previews and for tokens that the prompt itself contains."""
-        return "\n".join(text for message in self.request.messages for text in _texts(message.get("content")))
+        return "\n".join(texts_of(self.request.messages))
 
     @property
     def characters(self) -> int:
@@ -106,6 +107,11 @@ def request_for(case: Case, repeat: int = 0, *, streamed: bool = True) -> ChatRe
     """What is sent for one repeat of a case. Where the case has a seed, each repeat has its own."""
     request = case.request if streamed else replace(case.request, stream=False)
     return replace(request, seed=request.seed + repeat) if request.seed is not None and repeat else request
+
+
+def texts_of(messages: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The texts of messages, in order."""
+    return [text for message in messages for text in _texts(message.get("content"))]
 
 
 def _texts(content: object) -> list[str]:

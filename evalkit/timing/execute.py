@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from evalkit.analysis.replies import signs
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import Frozen
+from evalkit.quality.case import texts_of
 from evalkit.timing.facts import CacheState, Look, Pilot, TimedSample, WarmUp
 from evalkit.timing.looks import Question, look
 from evalkit.timing.pilot import PILOT_PROMPTS
@@ -117,7 +119,7 @@ class _Execution:
         self.on_sample, self.on_event = on_sample, on_event
         self.sent = 0
         #: samples whose record takes long to write: kept once no request is in flight
-        self.waiting: list[TimedSample] = []
+        self.waiting: list[tuple[TimedSample, ChatRequest]] = []
         self.waiting_size = 0
         self.deadline = None if settings.minutes is None else time.monotonic() + settings.minutes * 60
         self.silent: dict[str, int] = {}
@@ -166,8 +168,8 @@ class _Execution:
         finally:
             self.settings.on_load(None, level)
             waiting, self.waiting, self.waiting_size = self.waiting, [], 0
-            for sample in waiting:
-                self.on_sample(sample)
+            for sample, request in waiting:
+                self.keep(sample, request)
         self.on_event(Progress(done=self.sent, planned=len(self.todo), mode=mode, concurrency=level))
 
     async def worker(self, queue: Iterator[Planned], watch: LoadWatch, *, salted: bool) -> None:
@@ -189,10 +191,16 @@ class _Execution:
             # durable before the next request of this worker, and on a thread: a disk must not delay the other streams
             size = _size(exchange)
             if size > _OUTSIZE and self.waiting_size + size <= _MOST_WAITING:
-                self.waiting.append(sample)
+                self.waiting.append((sample, request))
                 self.waiting_size += size
             else:
-                await asyncio.to_thread(self.on_sample, sample)
+                await asyncio.to_thread(self.keep, sample, request)
+
+    def keep(self, sample: TimedSample, request: ChatRequest) -> None:
+        """Hands on the sample with the signs of its text, which need the prompt: no later reader has it."""
+        prompt = "\n".join(texts_of(request.messages))
+        found = signs(sample.exchange, prompt, request.tools)
+        self.on_sample(sample.model_copy(update={"signs": found}))
 
     def sample(self, planned: Planned, exchange: Exchange, *, salted: bool) -> TimedSample:
         prompt = self.prompts[planned.prompt_id]

@@ -32,6 +32,8 @@ class TimedSample(Frozen):
     #: ms of event loop lag (p99) and share of one core in the window of this request's block
     loop_lag_p99_ms: float | None = None
     cpu_share: float | None = None
+    #: signs of broken decoding in the reply (`analysis.replies`); None: a journal that does not hold them
+    signs: tuple[str, ...] | None = None
     #: what only the comparison with the other replies shows (`analysis.answers`): whether this one counts as an answer
     taken: bool | None = None
 

@@ -73,11 +73,39 @@ ORDER_TREND = Check(
     "let the server warm up longer (`warmup`), fix the GPU's clocks, and time again",
     per_mode=True,
 )
+REPLIES = Check(
+    "modes.replies",
+    "The timed replies are as sound as the baseline's",
+    "A mode that loops, leaks special tokens, never leaves its thinking or is cut off may well be fast: the timed "
+    "replies are looked at, by the same signs as those of the tasks.",
+    "read the replies in the journal, correct the decoding (or raise max_tokens where they are cut off), and time the "
+    "mode again; where it is open, time more prompts",
+    per_mode=True,
+)
 LENGTH = Check(
     "modes.length-honesty",
-    "Answers are as long as the baseline's",
-    "A mode that says less is done sooner without decoding faster.",
-    "look at the per-token ratio beside the end-to-end ratio, and at the quality item, before you credit the gain",
+    "The gain does not come from shorter replies",
+    "A mode that says less than the baseline is done sooner without decoding faster. Outside 0.8 to 1.25 of the "
+    "baseline's length the gain must hold per token and per character too.",
+    "ask for replies of equal length (a system prompt, max_tokens), set `fixed_length: true` to see decoding alone, or "
+    "ask for less with items.modes.speedup.at_least",
+    per_mode=True,
+)
+TOKEN_COUNTS = Check(
+    "modes.token-counts",
+    "The token counts of both modes can be right for their texts",
+    "A server that counts three tokens where the other counts one looks three times as fast per token. The end-to-end "
+    "time does not depend on counts.",
+    "trust end-to-end times alone, and report the count to the makers of the engine",
+    per_mode=True,
+)
+SECOND_READINGS = Check(
+    "modes.second-reading",
+    "A prompt that is asked again takes as long as before",
+    "A gateway that keeps replies answers the second reading of a prompt in no time, and no flush reaches it: the "
+    "ratio is then of the cache.",
+    "set `cache: salt-each` under items.modes, so that every request differs, or give the server's own address instead "
+    "of the gateway's",
     per_mode=True,
 )
 FIXED_LENGTH = Check(
@@ -171,6 +199,6 @@ LATENCY = {
 
 CHECKS: tuple[Check, ...] = (
     OWN_PROMPTS, DISTINCT_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, WARM_UP,
-    NOISE_FLOOR, ORDER_TREND, LENGTH, FIXED_LENGTH, STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY,
-    FRONTIER, COST,
+    NOISE_FLOOR, ORDER_TREND, REPLIES, LENGTH, TOKEN_COUNTS, SECOND_READINGS, FIXED_LENGTH, STREAM, SAME_ENGINE, CACHE,
+    LAUNCHES, LEVELS, THROTTLED, ENERGY, FRONTIER, COST,
 )  # fmt: skip

@@ -6,13 +6,14 @@ import math
 from collections import Counter
 from statistics import fmean, median
 
-from evalkit.analysis.readings import Readings, geometric
-from evalkit.analysis.speed import Claim, measure
+from evalkit.analysis.readings import Readings
+from evalkit.analysis.speed import Claim
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.modes import checks as check
 from evalkit.items.modes.power import throttled
+from evalkit.items.modes.replies import of_replies
 from evalkit.stats.percentiles import percentile
 from evalkit.stats.proportions import wilson
 from evalkit.stats.ratio import estimate, log_ratios
@@ -21,7 +22,6 @@ from evalkit.timing.facts import MOST_CPU, MOST_ERROR
 
 #: difference of failure shares that may be passed over
 _FAILURE_SLACK = 0.01
-_LENGTH_RANGE = (0.8, 1.25)
 _CACHED_SLACK = 0.1
 _NOTED_SHARE = 0.05
 #: how a note of the client begins, and what it says of the reply
@@ -30,9 +30,11 @@ _NOTES = {
     "usage contradicts": "with counts that contradict the chunks",
     "usage went backwards": "with counts that contradict the chunks",
     "usage counts no token": "with counts that contradict the chunks",
+    "usage counts the same": "with counts that contradict the chunks",
     "usage is no count": "with counts that contradict the chunks",
     "a chunk was repeated": "with a chunk that came twice",
     "no [DONE]": "without [DONE]",
+    "no finish reason": "without a finish reason",
 }
 
 
@@ -49,7 +51,7 @@ def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, 
         found += [
             _noise_floor(checklist, readings, mode, claim),
             _order_trend(checklist, readings, mode),
-            _length(checklist, readings, mode),
+            *of_replies(checklist, readings, mode),
             _same_engine(checklist, facts, mode),
             _cache(checklist, facts, readings, mode),
             _launches(checklist, readings, mode),
@@ -173,20 +175,6 @@ def _order_trend(checklist: Checklist, readings: Readings, mode: str) -> Finding
     drifts = found.p < 0.01 and abs(math.log(found.change)) > 0.05
     data: dict[str, object] = {"change": found.change, "p": found.p}
     return make(Status.WARN if drifts else Status.PASS, text + ".", mode=mode, known_by=KnownBy.OBSERVED, data=data)
-
-
-def _length(checklist: Checklist, readings: Readings, mode: str) -> Finding:
-    level, baseline = checklist.items.modes.level, checklist.baseline.speed
-    ratio = geometric(log_ratios(readings.tokens(mode, level), readings.tokens(baseline, level)))
-    make = check.LENGTH.finding
-    if ratio is None:
-        return make(Status.WARN, "the server reports no token counts: answer lengths are not compared.", mode=mode)
-    each = measure(readings, checklist, mode, level, checklist.items.modes.confidence, per_token=True)
-    per_token = f"; per token {each.ratio:.2f}x" if each else ""
-    text = f"answers are {ratio:.2f}x as long as those of {baseline}{per_token}."
-    good = _LENGTH_RANGE[0] <= ratio <= _LENGTH_RANGE[1]
-    data: dict[str, object] = {"length_ratio": ratio, "per_token_ratio": each.ratio if each else None}
-    return make(Status.PASS if good else Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
 
 
 def _stream(checklist: Checklist, readings: Readings, mode: str) -> Finding:

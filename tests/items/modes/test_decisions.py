@@ -141,7 +141,9 @@ def test_a_flush_that_empties_the_n_gram_store_is_told_as_a_lower_bound():
 
 
 def test_shorter_answers_are_flagged():
-    assert found(checklist(), simulated(1.5, tokens=16))("length-honesty").status is Status.WARN
+    # half as long and 1.5x as fast: slower at equal length
+    assert found(checklist(), simulated(1.5, tokens=16))("length-honesty").status is Status.INCONCLUSIVE
+    assert found(checklist(), simulated(3.0, tokens=16))("length-honesty").status is Status.WARN
     assert found(checklist(), simulated(1.5))("length-honesty").status is Status.PASS
 
 

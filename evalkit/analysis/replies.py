@@ -1,0 +1,260 @@
+"""What the replies of a mode show beside their times: broken text, length, who answered, and in what pieces. Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean, median, stdev
+from typing import Any, Literal
+
+from evalkit.analysis.readings import Readings, geometric
+from evalkit.client.types import Exchange
+from evalkit.quality import degeneration
+from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT
+from evalkit.quality.toolcalls import read
+from evalkit.stats.distributions import t_quantile
+from evalkit.stats.ratio import log_ratios
+from evalkit.timing.facts import TimedSample
+
+#: a long reply is looked at in its first and last so many characters
+_HALF = 8000
+#: from how many times the time of the other reading on two readings of one prompt are not of the same work
+_TWICE = 2.0
+#: two-sided p of "later readings are faster": five prompts of five
+_SYSTEMATIC = 0.0625
+#: by how much characters a token may differ from the baseline's before one of the counts cannot be right
+_COUNTS_APART = 1.5
+#: characters of a reply from which its tokens a character mean something
+_FEWEST_CHARACTERS = 40
+#: of the chunks behind the first: from this share of single tokens on a reply comes token by token, up to that in runs
+_SINGLE, _MANY = 0.75, 0.4
+_FEWEST_CHUNKS, _FEWEST_TOKENS = 8, 8
+#: tokens behind the first chunk from which the pace of a reply is told
+_PACED = 16
+
+_THINKING = re.compile(r"<(/?)(think|thinking|reasoning)>")
+
+Shape = Literal["tokens", "blocks"]
+
+
+def signs(reply: Exchange, prompt: str = "", tools: Sequence[dict[str, Any]] = ()) -> tuple[str, ...]:
+    """Signs of broken decoding in a reply. Looks at 16,000 characters at most."""
+    text = reply.text if len(reply.text) <= 2 * _HALF else f"{reply.text[:_HALF]}\n{reply.text[-_HALF:]}"
+    twice = len(degeneration.adjacent_duplicates(text))
+    flags = {
+        "loops": degeneration.tail_loop(text) > TAIL_LOOP_LIMIT,
+        "doubled words": twice > 0 and twice / max(1, len(degeneration.words_of(text)) - 1) > ADJACENT_LIMIT,
+        "special tokens": bool(degeneration.special_tokens(text, prompt)),
+        "cut off": reply.finish_reason == "length",
+        "unclosed thinking": _unclosed_thinking(reply.text),
+        "malformed calls": bool(tools) and read(reply, tools).outcome == "malformed",
+    }
+    return tuple(name for name, flag in flags.items() if flag)
+
+
+def _unclosed_thinking(text: str) -> bool:
+    marks = _THINKING.findall(text)
+    return bool(marks) and not marks[-1][0]
+
+
+def signs_of(sample: TimedSample) -> tuple[str, ...]:
+    """The signs that were kept of a timed reply; of journals without them, what the reply alone shows."""
+    return signs(sample.exchange) if sample.signs is None else sample.signs
+
+
+@dataclass(frozen=True, slots=True)
+class SignCount:
+    """Of `prompts` answered in both modes: how many show a sign in the mode, in the baseline, and in one alone."""
+
+    sign: str
+    prompts: int
+    mode: int
+    baseline: int
+    gained: int
+    lost: int
+
+    @property
+    def p(self) -> float:
+        """One-sided p of the exact sign test on the prompts that differ: as many more by chance alone."""
+        n = self.gained + self.lost
+        return math.fsum(math.comb(n, k) for k in range(self.gained, n + 1)) / 2.0**n
+
+
+def sign_counts(readings: Readings, mode: str, baseline: str, level: int) -> list[SignCount]:
+    """One for each sign that either mode shows, by prompt: a prompt shows a sign when half of its readings do."""
+    mine, theirs = _by_prompt(readings, mode, level), _by_prompt(readings, baseline, level)
+    shared = [prompt for prompt in mine if prompt in theirs]
+    names = dict.fromkeys(sign for prompt in shared for sign in (*mine[prompt], *theirs[prompt]))
+    return [_count(name, [(name in mine[p], name in theirs[p]) for p in shared]) for name in names]
+
+
+def _count(name: str, both: list[tuple[bool, bool]]) -> SignCount:
+    cells = Counter(both)
+    gained, lost, shared = cells[True, False], cells[False, True], cells[True, True]
+    return SignCount(name, len(both), gained + shared, lost + shared, gained, lost)
+
+
+def _by_prompt(readings: Readings, mode: str, level: int) -> dict[str, frozenset[str]]:
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for s in readings.good(mode, level):
+        found.setdefault(s.prompt, []).append(signs_of(s))
+    return {prompt: _usual(each) for prompt, each in found.items()}
+
+
+def _usual(each: list[tuple[str, ...]]) -> frozenset[str]:
+    times = Counter(name for one in each for name in one)
+    return frozenset(name for name, count in times.items() if 2 * count >= len(each))
+
+
+# -- length ----------------------------------------------------------------------------------------------------------
+
+
+def characters(reply: Exchange) -> int:
+    """Of all that the model said: text, reasoning and the arguments of calls."""
+    return len(reply.text) + len(reply.reasoning) + sum(len(call.arguments) for call in reply.tool_calls)
+
+
+def lengths(readings: Readings, mode: str, level: int) -> dict[str, list[float]]:
+    """Characters of each prompt's replies."""
+    found: dict[str, list[float]] = {}
+    for s in readings.good(mode, level):
+        if count := characters(s.exchange):
+            found.setdefault(s.prompt, []).append(float(count))
+    return found
+
+
+def per_character(readings: Readings, mode: str, level: int) -> dict[str, list[float]]:
+    """E2E in ms over characters, of each prompt's replies."""
+    found: dict[str, list[float]] = {}
+    for s in readings.good(mode, level):
+        if count := characters(s.exchange):
+            found.setdefault(s.prompt, []).append((s.exchange.e2e_us or 0) / 1000 / count)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """A ratio of times per unit of text, and the low end of its interval."""
+
+    ratio: float
+    low: float
+
+
+def gain(
+    baseline: Mapping[str, Sequence[float]], mode: Mapping[str, Sequence[float]], confidence: float
+) -> Gain | None:
+    """Baseline over mode, paired by prompt, with Student's t on the logs; None for fewer than two prompts."""
+    logs = list(log_ratios(baseline, mode).values())
+    if len(logs) < 2:
+        return None
+    half = t_quantile((1 + confidence) / 2, len(logs) - 1) * stdev(logs) / math.sqrt(len(logs))
+    return Gain(math.exp(fmean(logs)), math.exp(fmean(logs) - half))
+
+
+def token_size_ratio(readings: Readings, mode: str, baseline: str, level: int) -> float | None:
+    """Tokens a character in `mode` over those in `baseline`, as their servers count; None where one does not."""
+
+    def sizes(of: str) -> dict[str, list[float]]:
+        found: dict[str, list[float]] = {}
+        for s in readings.good(of, level):
+            tokens, count = s.exchange.completion_tokens, characters(s.exchange)
+            if tokens and count >= _FEWEST_CHARACTERS:
+                found.setdefault(s.prompt, []).append(tokens / count)
+        return found
+
+    return geometric(log_ratios(sizes(mode), sizes(baseline)))
+
+
+def counts_agree(readings: Readings, mode: str, baseline: str, level: int) -> bool:
+    """Whether the token counts of the two servers can both be right for the text that they count."""
+    ratio = token_size_ratio(readings, mode, baseline, level)
+    return ratio is None or 1 / _COUNTS_APART <= ratio <= _COUNTS_APART
+
+
+# -- two readings of one prompt --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Of `prompts` that one mode was asked twice: how many later readings took at most half, or at least twice."""
+
+    prompts: int
+    faster: int
+    slower: int
+
+    @property
+    def systematic(self) -> bool:
+        """Whether later readings are faster (or slower) so often that chance does not explain it (exact sign test)."""
+        n, most = self.faster + self.slower, max(self.faster, self.slower)
+        p = 2 * math.fsum(math.comb(n, k) for k in range(most, n + 1)) / 2.0**n
+        return p <= _SYSTEMATIC and 5 * (n - most) <= n
+
+
+def again(readings: Readings, mode: str, level: int) -> Again:
+    """The first reading of each prompt in one start of a server against the later ones."""
+    times: dict[tuple[str, int], list[tuple[int, float]]] = {}
+    for s in readings.good(mode, level):
+        times.setdefault((s.prompt, s.launch), []).append((s.position, float(s.exchange.e2e_us or 1)))
+    twice = [[at for _, at in sorted(each)] for each in times.values() if len(each) > 1]
+    faster = sum(first >= _TWICE * min(rest) for first, *rest in twice)
+    slower = sum(first * _TWICE <= min(rest) for first, *rest in twice)
+    return Again(len(twice), faster, slower)
+
+
+# -- who answered, and how -------------------------------------------------------------------------------------------
+
+
+def names(replies: Iterable[Exchange]) -> Counter[tuple[str, ...]]:
+    """How many replies carried which names of a model."""
+    return Counter(reply.models for reply in replies if reply.ok and reply.models)
+
+
+def fingerprints(replies: Iterable[Exchange]) -> Counter[str]:
+    """How many replies carried which fingerprint of the server's set-up; empty where each reply has one of its own."""
+    found = Counter(mark for reply in replies if reply.ok and (mark := reply.server.get("system_fingerprint")))
+    return found if 2 * len(found) <= found.total() or len(found) == 1 else Counter()
+
+
+def shape(reply: Exchange) -> Shape | None:
+    """Whether a reply came token by token or several at a time; None: too short, without counts, or neither.
+
+    Calls are left out: servers hold their text back until it parses.
+    """
+    tokens, chunks = reply.completion_tokens, len(reply.chunks)
+    if not reply.ok or reply.tool_calls or not tokens or chunks < 1 or tokens < _FEWEST_TOKENS:
+        return None
+    counts = [count for _, count in reply.chunks if count is not None]
+    if len(counts) < max(2, chunks - 1):
+        mean = tokens / chunks
+        return "tokens" if mean < 1.4 and chunks >= _FEWEST_CHUNKS else "blocks" if mean >= 3 else None
+    steps = [b - a for a, b in pairwise(counts) if b > a]
+    if not steps:
+        return None
+    ones = sum(step == 1 for step in steps) / len(steps)
+    if ones >= _SINGLE and len(steps) + 1 >= _FEWEST_CHUNKS:
+        return "tokens"
+    return "blocks" if ones <= _MANY and tokens >= 2 * chunks else None
+
+
+def shapes(replies: Iterable[Exchange]) -> Counter[Shape]:
+    """How many replies came in which shape."""
+    return Counter(found for reply in replies if (found := shape(reply)) is not None)
+
+
+def pace(replies: Iterable[Exchange], fewest: int) -> float | None:
+    """Median ms a token behind the first chunk; None with fewer replies that are long enough."""
+    found: list[float] = []
+    for reply in replies:
+        told = [(at, count) for at, count in reply.chunks if count is not None]
+        if reply.ok and len(told) > 1 and (grown := told[-1][1] - told[0][1]) >= _PACED:
+            found.append((told[-1][0] - told[0][0]) / 1000 / grown)
+    return median(found) if len(found) >= fewest else None
+
+
+def minority(found: Mapping[Any, int]) -> int:
+    """How many do not belong to the most frequent kind."""
+    return sum(found.values()) - max(found.values(), default=0)

@@ -1,0 +1,125 @@
+"""What the timed replies decide: broken text, length, counts, and second readings that a cache answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from evalkit.analysis.levels import summarise_modes
+from evalkit.analysis.replies import signs
+from evalkit.client.types import Exchange
+from evalkit.findings import Status
+from tests.timing.support import AR, DLM, checklist, facts, found, simulated
+
+PROSE = "The keeper climbed up to the lamp, opened the old radio with a small knife, and waited for the storm to end."
+LOOP = PROSE + " and then again" * 12
+
+
+def told(samples, text=None, every=1, mode=DLM, **fields):
+    """The samples, with every n-th prompt's replies of a mode changed."""
+    out = []
+    for s in samples:
+        of = {"text": PROSE}
+        if s.mode == mode and int(s.prompt_id[1:]) % every == 0:
+            of |= fields | ({} if text is None else {"text": text})
+        out.append(s.model_copy(update={"exchange": s.exchange.model_copy(update=of)}))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("reply", "sign"),
+    [
+        ({"text": LOOP}, "loops"),
+        ({"text": PROSE.replace("the", "the the")}, "doubled words"),
+        ({"text": PROSE + "<|mdm_mask|>"}, "special tokens"),
+        ({"text": PROSE, "finish_reason": "length"}, "cut off"),
+        ({"text": "<think>" + PROSE}, "unclosed thinking"),
+        ({"text": "<think>a</think> b <think>" + PROSE}, "unclosed thinking"),
+    ],
+)
+def test_each_sign_is_seen(reply, sign):
+    assert signs(Exchange(ok=True, **reply)) == (sign,)
+    assert signs(Exchange(ok=True, text=PROSE + " <think>a</think> Done.")) == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "every"),
+    [({"text": LOOP}, 1), ({"text": LOOP}, 3), ({"text": "<think>" + PROSE}, 2), ({"finish_reason": "length"}, 3)],
+)
+def test_a_mode_with_more_broken_replies_does_not_qualify(fields, every):
+    got = found(checklist(), told(simulated(2, 24), every=every, **fields))("replies")
+    assert got.status is Status.FAIL
+    assert sum(one["mode"] for one in got.data["signs"].values()) == 24 // every
+
+
+def test_as_many_as_the_baseline_or_one_more_is_no_reason():
+    assert found(checklist(), told(simulated(2, 24), LOOP, mode=AR))("replies").status is Status.PASS
+    same = [s.model_copy(update={"signs": ("loops",)}) for s in simulated(2, 24)]
+    assert found(checklist(), same)("replies").status is Status.PASS
+    assert found(checklist(), told(simulated(2, 24), LOOP, every=24))("replies").status is Status.WARN
+    assert found(checklist(), told(simulated(2, 24)))("replies").status is Status.PASS
+
+
+def test_a_few_more_are_undecided():
+    got = found(checklist(), told(simulated(2, 24), LOOP, every=8))("replies")
+    assert (got.status, got.data["signs"]["loops"]["mode"]) == (Status.INCONCLUSIVE, 3)
+
+
+def test_a_mode_that_says_a_third_is_open_whatever_it_counts():
+    short = told(simulated(2.5, 24), PROSE[: len(PROSE) // 3])
+    for tokens in (32, 11):
+        samples = [
+            s.model_copy(update={"exchange": s.exchange.model_copy(update={"completion_tokens": tokens})})
+            if s.mode == DLM
+            else s
+            for s in short
+        ]
+        got = found(checklist(speedup={"at_least": 1.8}), samples)("length-honesty")
+        assert got.status is Status.INCONCLUSIVE
+        assert got.data["per_character_ratio"] == pytest.approx(2.5 / 3, rel=0.1)
+
+
+def test_a_verbose_baseline_wins_nothing_and_a_real_gain_survives_shorter_replies():
+    verbose = told(simulated(2.8, 24, tokens=11), PROSE[: len(PROSE) // 3])
+    asked = checklist(speedup={"at_least": 1.5})
+    assert found(asked, verbose)("length-honesty").status is Status.INCONCLUSIVE
+    real = told(simulated(6, 24, tokens=16), PROSE[: len(PROSE) // 2])
+    assert found(asked, real)("length-honesty").status is Status.WARN
+
+
+def test_counts_that_contradict_the_text_are_found_and_figures_per_token_left_out():
+    samples = told(simulated(2, 24, tokens=96))
+    got = found(checklist(), samples)
+    assert got("token-counts").status is Status.WARN
+    assert got("token-counts").data["ratio"] == pytest.approx(3)
+    assert got("length-honesty").status is Status.PASS
+    assert got("length-honesty").data["per_token_ratio"] is None
+    summary = summarise_modes([AR, DLM], facts(samples), checklist())
+    assert summary[DLM].levels[0].output_tokens_per_second.request is None
+    honest = summarise_modes([AR, DLM], facts(told(simulated(2, 24))), checklist())
+    assert honest[DLM].levels[0].output_tokens_per_second.request is not None
+
+
+# -- two readings of one prompt --------------------------------------------------------------------------------------
+
+
+def second(samples, factor, *, mode=DLM, every=1):
+    return [
+        s.model_copy(update={"exchange": s.exchange.model_copy(update={"done_us": int(s.exchange.done_us * factor)})})
+        if s.mode == mode and s.repeat and int(s.prompt_id[1:]) % every == 0
+        else s
+        for s in samples
+    ]
+
+
+@pytest.mark.parametrize("mode", [AR, DLM])
+@pytest.mark.parametrize(("factor", "every"), [(0.1, 1), (0.45, 1), (0.01, 4)])
+def test_a_cache_of_replies_shows_in_the_second_readings(mode, factor, every):
+    got = found(checklist(), second(simulated(2, 24), factor, mode=mode, every=every))("second-reading")
+    assert got.status is Status.INCONCLUSIVE
+    assert got.data["readings"][mode]["faster"] == 24 // every
+    assert "salt-each" in got.remedy
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.3])
+def test_noise_is_no_cache(noise):
+    assert found(checklist(), simulated(2, 60, noise=noise))("second-reading").status is Status.PASS
