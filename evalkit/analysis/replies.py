@@ -33,7 +33,7 @@ _FEWEST_CHARACTERS = 40
 #: of the chunks behind the first: from this share of single tokens on a reply comes token by token, up to that in runs
 _SINGLE, _MANY = 0.75, 0.4
 _FEWEST_CHUNKS, _FEWEST_TOKENS = 8, 8
-#: tokens behind the first chunk from which the pace of a reply is told
+#: tokens behind the first chunk from which a reply has a pace
 _PACED = 16
 
 _THINKING = re.compile(r"<(/?)(think|thinking|reasoning)>")
