@@ -23,7 +23,9 @@ class Need(Frozen):
     least: int
     output: int
     source: Literal["checklist", "counted", "estimated"]
-    text: str
+    #: of the longest prompt: its tokens where counted, its characters where estimated
+    prompt: int | None = None
+    characters: int | None = None
 
     @property
     def known_by(self) -> KnownBy:
@@ -46,13 +48,11 @@ def need(checklist: Checklist, facts: Facts) -> Need | None:
     ]
     output = asked.need_output_tokens or max([reply for _, reply in files], default=checklist.request.max_tokens)
     if asked.need_tokens is not None:
-        text = f"{asked.need_tokens:,} tokens are asked for (context.need_tokens)"
         return Need(
             tokens=asked.need_tokens,
             least=asked.need_tokens,
             output=min(output, asked.need_tokens),
             source="checklist",
-            text=text,
         )
     counted, refused = _counted(checklist, facts)
     longest = max((chars for chars, _ in files), default=0)
@@ -60,18 +60,14 @@ def need(checklist: Checklist, facts: Facts) -> Need | None:
     fits = not refused and max((prompt for prompt, _ in counted), default=0) >= longest / _GENEROUS
     if counted and (fits or _all_counted(facts)):
         total = sum(most)
-        text = f"{total:,} tokens: longest prompt {most[0]:,} as counted by the server, plus {most[1]:,} of reply"
-        return Need(tokens=total, least=total, output=most[1], source="counted", text=text)
+        return Need(tokens=total, least=total, output=most[1], source="counted", prompt=most[0])
     if not longest:
         return None
     told = [(chars, asked.need_output_tokens or reply) for chars, reply in files]
     chars, output = max(told, key=lambda one: one[0] / _CAREFUL + one[1])
     total = max(math.ceil(chars / _CAREFUL) + _TEMPLATE_TOKENS + output, sum(most))
     least = max(*(math.floor(length / _GENEROUS) + reply for length, reply in told), sum(most))
-    text = (
-        f"about {total:,} tokens, estimated: {chars:,} characters at {_CAREFUL:.0f} a token, plus {output:,} of reply"
-    )
-    return Need(tokens=total, least=least, output=output, source="estimated", text=text)
+    return Need(tokens=total, least=least, output=output, source="estimated", characters=chars)
 
 
 def _counted(checklist: Checklist, facts: Facts) -> tuple[list[tuple[int, int]], bool]:

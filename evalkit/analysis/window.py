@@ -100,3 +100,20 @@ def _block(label: str, endpoint: EndpointFacts) -> int:
     except ValueError:
         return 0
     return (endpoint.block_size or 0) if diffusion and engine_of(endpoint.engine).reserves_block else 0
+
+
+def trained_length(limits: ContextLimits) -> Limit | None:
+    """As published; else, where rope scaling stretches the window, the length before stretching; else the window."""
+    if limits.trained:
+        known = limits.trained_known_by or KnownBy.VENDOR_REPORTED
+        return Limit(
+            source=limits.trained_source or "as published", tokens=limits.trained, known_by=known, binding=False
+        )
+    tokens, source = None, ""
+    if limits.rope_original:
+        tokens, source = limits.rope_original, "original length of the rope scaling"
+    elif limits.rope_factor and limits.rope_factor > 1 and limits.config_max:
+        tokens, source = round(limits.config_max / limits.rope_factor), "configured window over the rope factor"
+    elif limits.config_max and not limits.rope_factor:
+        tokens, source = limits.config_max, "the configured window, without rope scaling"
+    return Limit(source=source, tokens=tokens, known_by=KnownBy.INFERRED, binding=False) if tokens else None

@@ -45,4 +45,6 @@ class ContextProbe(Frozen):
     output_reached: int | None = None
     output_finish: str | None = None
     output_error: str | None = None
+    #: HTTP status of that error; None in runs before 0.2, and where no reply came
+    output_status: int | None = None
     error: str | None = None

@@ -166,6 +166,7 @@ class _Prober:
             "output_reached": reply.completion_tokens,
             "output_finish": reply.finish_reason,
             "output_error": _reason(reply),
+            "output_status": reply.error.status if reply.error else None,
         }
 
     async def _step(self, lines: int, asked: int) -> ContextStep:

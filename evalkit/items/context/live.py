@@ -1,20 +1,27 @@
-"""What live servers said and did about long prompts and replies, mode by mode."""
+"""What live servers reported and did about long prompts and replies, mode by mode."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from typing import Literal
 
+from evalkit.analysis.exchanges import of_mode as exchanges_of
 from evalkit.analysis.need import Need
 from evalkit.analysis.window import server_limits, usable
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
-from evalkit.findings import Finding, KnownBy, Status
+from evalkit.findings import Finding, KnownBy
 from evalkit.items.context import checks as check
 from evalkit.items.context.rates import rates
+from evalkit.items.context.words import Output, OverLimit, Probe, ServerLimit
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import EndpointFacts
 
-_PROBE_NEEDED = "let the server tell its window, or set `context: {probe: true}` so that the length is tried"
+#: tokens of a probe's own question and answer
+_PROBE_REST = 48
+#: how a server answers a reply length that it does not allow; in runs before 0.2 the message alone has the status
+_REFUSED = (400, 413, 422)
+_STATUS = re.compile(r"HTTP (\d{3})\b")
 
 
 def of_mode(checklist: Checklist, facts: Facts, need: Need | None, mode: str) -> list[Finding]:
@@ -31,161 +38,103 @@ def of_mode(checklist: Checklist, facts: Facts, need: Need | None, mode: str) ->
 def _server_limit(
     endpoint: EndpointFacts | None, probe: ContextProbe | None, facts: Facts, need: Need | None, mode: str
 ) -> Finding:
-    def say(status: Status, text: str, known: KnownBy | None, window: int | None, remedy: str | None = None) -> Finding:
-        shown = f"{window:,} tokens" if window is not None else None
-        wanted = f"{need.tokens:,} tokens" if need else None
-        return check.SERVER_LIMIT.finding(
-            status, text, mode=mode, observed=shown, threshold=wanted, known_by=known, remedy=remedy
-        )
-
+    values = ServerLimit(outcome="not-reachable", mode=mode, need=need, why=endpoint.error if endpoint else None)
     if endpoint is None or not endpoint.reachable:
-        why = (endpoint.error if endpoint else None) or "it was not probed"
-        remedy = "start the server and run again"
-        return say(Status.INCONCLUSIVE, f"{mode}: the server's window is not known ({why}).", None, None, remedy)
+        return check.SERVER_LIMIT.found(values, mode=mode)
     limits = server_limits(mode, endpoint)
-    window, longest_prompt = usable(limits), endpoint.context.max_req_input_len
+    window = usable(limits)
     if need is None:
-        text = f"{mode}: what is needed is not known."
-        return say(Status.INCONCLUSIVE, text, None, window, "set context.need_tokens, or give prompts")
+        unknown = values.model_copy(update={"outcome": "need-unknown", "window": window})
+        return check.SERVER_LIMIT.found(unknown, mode=mode)
     if window is not None:
-        least = min((limit for limit in limits if limit.binding), key=lambda limit: limit.tokens)
-        return _against_window(say, mode, window, least.source, longest_prompt, need)
+        source = min((limit for limit in limits if limit.binding), key=lambda limit: limit.tokens).source
+        told = values.model_copy(update={"window": window, "source": source})
+        return _against_window(told, window, endpoint.context.max_req_input_len, need)
     seen = _answered(facts, probe, mode)
     if seen is not None and seen >= (need.tokens if need.source != "counted" else need.input) * 0.98:
-        text = f"{mode}: the server tells no window, but answered {seen:,} tokens; {need.text}."
-        return say(Status.PASS, text, KnownBy.OBSERVED, seen)
-    return say(Status.INCONCLUSIVE, f"{mode}: the server does not tell its window.", None, None, _PROBE_NEEDED)
+        answered = values.model_copy(update={"outcome": "answered", "window": seen})
+        return check.SERVER_LIMIT.found(answered, mode=mode, known_by=KnownBy.OBSERVED)
+    return check.SERVER_LIMIT.found(values.model_copy(update={"outcome": "not-reported"}), mode=mode)
 
 
-def _against_window(  # noqa: PLR0917  one table of cases
-    say: Callable[..., Finding], mode: str, window: int, source: str, longest_prompt: int | None, need: Need
-) -> Finding:
-    trap = " 2,048 is the default of NVIDIA's launch script." if window <= 2048 else ""
+def _against_window(values: ServerLimit, window: int, longest_prompt: int | None, need: Need) -> Finding:
+    known = KnownBy.DECLARED
+    update: dict[str, object]
     if window >= need.tokens and (longest_prompt is None or longest_prompt >= need.input):
-        finding: Finding = say(
-            Status.PASS, f"{mode}: {window:,} tokens ({source}); {need.text}.", KnownBy.DECLARED, window
-        )
-        return finding
-    if window >= need.tokens and longest_prompt is not None:
-        text = f"{mode}: prompts up to {longest_prompt:,} tokens, {need.input:,} are needed."
+        update = {"outcome": "fits"}
     else:
-        text = f"{mode}: {window:,} tokens ({source}), below the need: {need.text}.{trap}"
-    if window >= need.least and need.source == "estimated":
-        remedy = "the need is an estimate: set context.need_tokens to what you need"
-        return say(Status.INCONCLUSIVE, text, KnownBy.INFERRED, window, remedy)
-    return say(Status.FAIL, text, KnownBy.DECLARED, window)
+        long = window >= need.tokens  # the prompt's own limit is what it exceeds
+        update = {"outcome": "prompt-too-long", "longest_prompt": longest_prompt} if long else {"outcome": "too-short"}
+        if window >= need.least and need.source == "estimated":
+            update["outcome"], known = "need-estimated", KnownBy.INFERRED
+    return check.SERVER_LIMIT.found(values.model_copy(update=update), mode=values.mode, known_by=known)
 
 
 def _answered(facts: Facts, probe: ContextProbe | None, mode: str) -> int | None:
     """Most tokens (prompt, and reply where counted) that this mode's server was seen to take."""
-    exchanges = [s.exchange for s in facts.timed if s.mode == mode] + [
-        a.exchange for a in facts.answers if a.mode == mode
-    ]
+    exchanges = exchanges_of(facts, mode)
     counts = [e.prompt_tokens + (e.completion_tokens or 0) for e in exchanges if e.ok and e.prompt_tokens]
     if probe and probe.longest_ok and probe.outcome in ("ok", "no-recall"):
-        counts.append(probe.longest_ok + 48)
+        counts.append(probe.longest_ok + _PROBE_REST)
     return max(counts, default=None)
 
 
 def _output(
     endpoint: EndpointFacts | None, probe: ContextProbe | None, facts: Facts, wanted: int, mode: str
 ) -> Finding:
-    def say(status: Status, text: str, known: KnownBy | None, seen: int | None, remedy: str | None = None) -> Finding:
-        shown = f"{seen:,} tokens" if seen is not None else None
-        return check.OUTPUT.finding(
-            status, text, mode=mode, observed=shown, threshold=f"{wanted:,} tokens", known_by=known, remedy=remedy
-        )
-
+    known = KnownBy.OBSERVED
     if probe and probe.output_asked and probe.output_asked >= wanted:
-        reached = probe.output_reached or 0
-        if probe.output_error:
-            text = f"{mode}: a reply of {wanted:,} tokens was refused: {probe.output_error}."
-            refused = probe.output_error.startswith(("HTTP 400", "HTTP 413", "HTTP 422"))
-            return say(Status.FAIL if refused else Status.INCONCLUSIVE, text, KnownBy.OBSERVED, None)
-        if reached >= 0.98 * wanted:
-            return say(Status.PASS, f"{mode}: a reply of {reached:,} tokens came back.", KnownBy.OBSERVED, reached)
-        if probe.output_finish == "length":
-            text = f"{mode}: the reply was cut at {reached:,} tokens, though {wanted:,} were allowed."
-            return say(Status.FAIL, text, KnownBy.OBSERVED, reached)
-        text = (
-            f"{mode}: the model ended by itself after {reached:,} tokens: that {wanted:,} are reachable was not shown."
-        )
-        remedy = "give a prompt whose reply is long (a `long` task suite), or a server that honours ignore_eos"
-        return say(Status.INCONCLUSIVE, text, KnownBy.OBSERVED, reached, remedy)
-    exchanges = [s.exchange for s in facts.timed if s.mode == mode] + [
-        a.exchange for a in facts.answers if a.mode == mode
-    ]
-    seen = max((e.completion_tokens or 0 for e in exchanges if e.ok), default=0)
-    if seen >= 0.98 * wanted:
-        return say(Status.PASS, f"{mode}: a reply of {seen:,} tokens came back during the run.", KnownBy.OBSERVED, seen)
-    cap = endpoint.context.max_output_tokens if endpoint else None
-    if cap is not None and cap < wanted:
-        return say(Status.FAIL, f"{mode}: the server caps replies at {cap:,} tokens.", KnownBy.DECLARED, cap)
-    text = f"{mode}: no reply of {wanted:,} tokens was seen (longest {seen:,})."
-    return say(Status.INCONCLUSIVE, text, KnownBy.OBSERVED, seen, "set `context: {probe: true}` so that it is tried")
+        values = _tried(probe, wanted, mode)
+    else:
+        seen = max((e.completion_tokens or 0 for e in exchanges_of(facts, mode) if e.ok), default=0)
+        cap = endpoint.context.max_output_tokens if endpoint else None
+        if seen >= 0.98 * wanted:
+            values = Output(outcome="reached-in-run", mode=mode, wanted=wanted, seen=seen)
+        elif cap is not None and cap < wanted:
+            values, known = Output(outcome="capped", mode=mode, wanted=wanted, seen=cap), KnownBy.DECLARED
+        else:
+            values = Output(outcome="not-seen", mode=mode, wanted=wanted, seen=seen)
+    return check.OUTPUT.found(values, mode=mode, known_by=known)
 
 
-_OUTCOMES: dict[str, tuple[Status, str]] = {
-    "ok": (Status.PASS, "every planted fact that a short prompt gives back came back at every length"),
-    "truncated": (Status.FAIL, "the prompt is cut silently"),
-    "lost-middle": (Status.FAIL, "facts in the middle are lost while the ends come back"),
-    "lost": (Status.FAIL, "facts that came back from a short prompt are lost in a long one"),
-    "refused": (Status.FAIL, "the server refuses a prompt within the need"),
-    "no-recall": (
-        Status.WARN,
-        "no fact is recalled even from a short prompt: it cannot be probed by recall; the server counted whole prompts",
-    ),
-    "unclear": (Status.INCONCLUSIVE, "the probe could not be done"),
-    "not-run": (Status.INCONCLUSIVE, "the probe did not run"),
-}
+def _tried(probe: ContextProbe, wanted: int, mode: str) -> Output:
+    reached = probe.output_reached or 0
+    if probe.output_error:
+        written = _STATUS.match(probe.output_error)
+        refused = (probe.output_status or int(written[1] if written else 0)) in _REFUSED
+        return Output(outcome="refused" if refused else "error", mode=mode, wanted=wanted, why=probe.output_error)
+    outcome: Literal["reached", "cut", "ended"] = "ended"
+    if reached >= 0.98 * wanted:
+        outcome = "reached"
+    elif probe.output_finish == "length":
+        outcome = "cut"
+    return Output(outcome=outcome, mode=mode, wanted=wanted, seen=reached)
 
 
 def _probe(probe: ContextProbe | None, need: Need | None, mode: str) -> Finding:
     if probe is None:
-        return check.PROBE.finding(Status.INCONCLUSIVE, f"{mode}: asked for, but it was not run.", mode=mode)
-    status, text = _OUTCOMES[probe.outcome]
+        return check.PROBE.found(Probe(outcome="not-asked", mode=mode), mode=mode)
     last = probe.steps[-1] if probe.steps else None
-    detail = [text]
-    if probe.error:
-        detail.append(probe.error)
-    elif last and last.error:
-        detail.append(f"at {last.asked_tokens:,} tokens: {last.error}")
-    if (
-        last
-        and last.recalled
-        and not all(last.recalled.values())
-        and probe.outcome in ("truncated", "lost-middle", "lost")
-    ):
-        missed = ", ".join(f"{float(depth):.0%}" for depth, found in last.recalled.items() if not found)
-        detail.append(f"at {last.counted_tokens or last.asked_tokens:,} tokens the facts at depth {missed} were missed")
-    short = need is not None and (probe.longest_ok or 0) < 0.9 * (need.tokens - 48)
-    if status.carries and short and need:
-        status = Status.INCONCLUSIVE
-        detail.append(f"but only up to {probe.longest_ok or 0:,} of {need.tokens:,} tokens")
-    return check.PROBE.finding(
-        status,
-        f"{mode}: {'; '.join(detail)}.",
-        mode=mode,
-        observed=f"{probe.longest_ok:,} tokens" if probe.longest_ok else None,
-        threshold=f"{need.tokens:,} tokens" if need else None,
-        known_by=KnownBy.OBSERVED,
-        data={"steps": [step.model_dump(mode="json") for step in probe.steps]},
-    )
+    error, at = probe.error, None
+    missed: tuple[int, ...] = ()
+    if last and not error and last.error:
+        error, at = last.error, last.asked_tokens
+    elif last and not error and last.recalled and probe.outcome in ("truncated", "lost-middle", "lost"):
+        missed = tuple(round(100 * float(depth)) for depth, found in last.recalled.items() if not found)
+        at = last.counted_tokens or last.asked_tokens
+    short = need is not None and (probe.longest_ok or 0) < 0.9 * (need.tokens - _PROBE_REST)
+    outcome = "too-short" if short and check.PROBE.outcomes[probe.outcome].carries else probe.outcome
+    values = Probe(
+        outcome=outcome, mode=mode, need=need, longest=probe.longest_ok, at_tokens=at, missed=missed, error=error,
+        steps=tuple(step.model_dump(mode="json") for step in probe.steps),
+    )  # fmt: skip
+    return check.PROBE.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 
 def _over_limit(probe: ContextProbe | None, mode: str) -> Finding:
-    cases = {
-        "refused": (Status.PASS, "was refused"),
-        "truncated": (Status.FAIL, "was cut silently"),
-        "accepted": (Status.WARN, "was accepted: the limit that the server tells is not the real one"),
-        "unclear": (Status.INCONCLUSIVE, "gave no clear answer"),
-        "not-tried": (Status.INCONCLUSIVE, "was not tried"),
-    }
     outcome = probe.over_limit if probe else "not-tried"
-    status, text = cases[outcome]
-    detail = f" ({probe.over_limit_detail})" if probe and probe.over_limit_detail else ""
+    values = OverLimit(outcome=outcome, mode=mode, detail=probe.over_limit_detail if probe else None)
     if outcome == "not-tried" and probe and probe.outcome in ("ok", "no-recall"):
-        status = Status.WARN  # nothing is known to be over a limit that is not told; the need itself was answered
-    return check.OVER_LIMIT.finding(
-        status, f"{mode}: an over-long request {text}{detail}.", mode=mode, observed=outcome, known_by=KnownBy.OBSERVED
-    )
+        # nothing is known to be over a limit that is not reported; the need itself was answered
+        values = values.model_copy(update={"outcome": "no-limit-reported"})
+    return check.OVER_LIMIT.found(values, mode=mode, known_by=KnownBy.OBSERVED)

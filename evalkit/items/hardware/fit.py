@@ -25,6 +25,7 @@ from evalkit.gpu.fit import (
 )
 from evalkit.gpu.shape import Shape, read_shape
 from evalkit.hub.facts import CandidateFacts
+from evalkit.items.context.words import need_text
 from evalkit.items.hardware import checks as check
 from evalkit.modes import Mode, base_mode
 
@@ -299,7 +300,7 @@ def _by_pool(pools: dict[str, int], need: Need, checklist: Checklist, why: str, 
             threshold=f"{wanted:,} tokens",
             known_by=KnownBy.DECLARED,
         )
-    return check.FITS.finding(Status.INCONCLUSIVE, f"{why}.", threshold=need.text, remedy=hint)
+    return check.FITS.finding(Status.INCONCLUSIVE, f"{why}.", threshold=need_text(need), remedy=hint)
 
 
 def _fit(case: _Case) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evalkit.analysis.exchanges import of_mode
 from evalkit.analysis.forwards import COMMITTED, FORK_COUNTS, STEPS
 from evalkit.checklist.schema import Endpoint
 from evalkit.facts import Facts
@@ -88,7 +89,7 @@ def _one_a_round(facts: Facts, label: str, served: EndpointFacts, tokens: float,
     """Words where a round of upstream's diffusion loop brings at most one token; rounds of prompts are estimated."""
     if not engine_of(served.engine).round_is_forward(served.settings):
         return None  # elsewhere a block is one pass
-    sent = [s.exchange for s in facts.timed if s.mode == label] + [a.exchange for a in facts.answers if a.mode == label]
+    sent = of_mode(facts, label)
     replied = sum(e.completion_tokens or 0 for e in sent)
     prompts = sum((e.prompt_tokens or 0) - (e.cached_tokens or 0) for e in sent)
     if not replied:
