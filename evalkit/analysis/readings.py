@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from evalkit.analysis.answers import judged
-from evalkit.stats.ratio import launch_variance
+from evalkit.analysis.order import Reading
 from evalkit.timing.facts import TimedSample
 
 
@@ -90,33 +90,40 @@ class Readings:
         theirs = [s.exchange.written_at or "" for s in self.all(other, level)]
         return bool(mine and theirs) and min(mine) < max(theirs) and min(theirs) < max(mine)
 
-    def launch_spread(self, pair: tuple[str, str], level: int) -> tuple[float, float]:
-        """Variance of the pair's mean log ratio from the spread between starts, and its degrees of freedom.
+    def read(self, level: int, *, per_token: bool = False) -> list[Reading]:
+        """The readings of all modes at one concurrency, failed ones included; with `per_token`, time over tokens."""
+        sent = [s for (_, at), group in self._samples.items() if at == level for s in group]
+        return light(sent, level, per_token=per_token)
 
-        The spread is pooled over all modes that were started more than once, on prompts answered in each start of the
-        mode. (0, 0): none to see.
-        """
-        spreads: list[tuple[float, int]] = []
-        starts: dict[str, int] = {}
-        for mode, at in self._samples:
-            if at == level:
-                by_launch = self._by_launch(mode, level)
-                starts[mode] = len(by_launch)
-                if len(by_launch) >= 2:
-                    spreads.append(launch_variance(by_launch))
-        freedom = sum(df for _, df in spreads)
-        if not freedom or min(starts.get(mode, 0) for mode in pair) < 2:
-            return 0.0, 0.0
-        pooled = sum(spread * df for spread, df in spreads) / freedom
-        return pooled * sum(1 / starts[mode] for mode in pair), freedom
 
-    def _by_launch(self, mode: str, level: int) -> list[list[float]]:
-        """Log times of a mode's starts, of the prompts that were answered in each of them."""
-        found: dict[int, dict[str, list[float]]] = {}
-        for s in self.good(mode, level):
-            found.setdefault(s.launch, {}).setdefault(s.prompt, []).append(math.log(s.exchange.e2e_us or 1))
-        common = set.intersection(*(set(prompts) for prompts in found.values())) if found else set()
-        return [[fmean(prompts[p]) for p in sorted(common)] for prompts in found.values()] if common else []
+def light(samples: Iterable[TimedSample], level: int, *, per_token: bool = False) -> list[Reading]:
+    """`samples` of one concurrency without their texts, in planned order."""
+    ordered = sorted(samples, key=lambda s: s.position)
+    groups = _groups(ordered, level)
+    return [
+        Reading(s.mode, s.prompt, _log(s, per_token=per_token), s.repeat, group, s.launch, s.position,
+                s.exchange.written_at or "", s.cluster)
+        for s, group in zip(ordered, groups, strict=True)
+    ]  # fmt: skip
+
+
+def _groups(ordered: Sequence[TimedSample], level: int) -> list[int]:
+    """Of each sample: which prompts were in flight together. Journals of 0.1 do not say: runs of one mode were."""
+    known: dict[str, int] = {}
+    found: list[int] = []
+    batch, before = -1, None
+    for s in ordered:
+        key = (s.mode, s.repeat, s.launch)
+        batch, before = (batch + 1 if key != before or level == 1 else batch), key
+        found.append(s.group if s.group is not None else known.setdefault(s.prompt, batch))
+    return found
+
+
+def _log(sample: TimedSample, *, per_token: bool) -> float | None:
+    tokens = sample.exchange.completion_tokens if per_token else 1
+    if not sample.answered or not tokens:
+        return None
+    return math.log(max((sample.exchange.e2e_us or 0) / 1000 / tokens, 1e-9))
 
 
 def effective(clusters: Iterable[str | None]) -> int:

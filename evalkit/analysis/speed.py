@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from evalkit.analysis.readings import Readings, effective
+from evalkit.analysis.comparison import UNSEEN, UNSEEN_REPLICATED, Comparison, Terms, compare, enough
+from evalkit.analysis.readings import Readings
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Status
 from evalkit.items.modes.cost import Needed, needed
 from evalkit.stats.holm import levels as holm_levels
-from evalkit.stats.planning import prompts_needed
-from evalkit.stats.ratio import MIN_PAIRS, RatioEstimate, estimate, log_ratios, p_at_most
+from evalkit.stats.planning import Sought, prompts_needed
+from evalkit.stats.ratio import MIN_PAIRS, RatioEstimate, p_at_most, tipping
 from evalkit.stats.sequential import confidence_of
 
 
@@ -24,92 +25,112 @@ class Claim:
     mode: str
     baseline: str
     concurrency: int
-    estimate: RatioEstimate | None
+    comparison: Comparison | None
     at_least: float
     status: Status
     reason: str
     #: what would settle it, where that can be said
     needed: Needed | None = None
 
+    @property
+    def estimate(self) -> RatioEstimate | None:
+        return self.comparison.estimate if self.comparison else None
+
+    @property
+    def tipping(self) -> float | None:
+        """The spread between starts (sd of logs) at which a pass falls; None where starts were repeated, or no pass."""
+        found = self.comparison
+        if found is None or self.status is not Status.PASS or found.servers == "replicated":
+            return None
+        return tipping(found.estimate, self.at_least, found.starts)
+
+
+def terms(checklist: Checklist, level: int, confidence: float, *, planned: int | None = None) -> Terms:
+    """As the checklist asks; `confidence` of the interval, before several claims are counted."""
+    item = checklist.items.modes
+    return Terms(level, confidence, item.confidence, item.start_sd, planned, item.seed)
+
 
 def measure(
     readings: Readings, checklist: Checklist, mode: str, level: int, confidence: float, *, per_token: bool = False
 ) -> RatioEstimate | None:
-    """The interval of one mode against the baseline at one concurrency. Its `clusters` are those of equal weight."""
-    baseline = checklist.baseline.speed
-    read = readings.per_token if per_token else readings.times
-    spread, freedom = readings.launch_spread((baseline, mode), level)
-    logs, clusters = log_ratios(read(baseline, level), read(mode, level)), readings.clusters(baseline, level)
-    found = estimate(
-        logs,
-        clusters=clusters,
-        confidence=confidence,
-        extra_variance=spread,
-        extra_df=freedom,
-        seed=checklist.items.modes.seed,
-    )
-    return found and replace(found, clusters=effective(clusters.get(prompt) for prompt in logs))
+    """The interval of one mode against the baseline at one concurrency."""
+    read = readings.read(level, per_token=per_token)
+    found = compare(read, checklist.baseline.speed, mode, terms(checklist, level, confidence))
+    return found.estimate if found else None
 
 
-def confidence_at(checklist: Checklist, facts: Facts) -> float:
-    """The confidence of intervals at `decide_at`: raised to that of the last preset look."""
-    wanted = checklist.items.modes.confidence
-    return max(wanted, confidence_of(facts.looks[-1].boundary)) if facts.looks else wanted
+def decided_terms(checklist: Checklist, facts: Facts) -> Terms:
+    """At `decide_at`: the confidence is raised to that of the last preset look; a run that a look ended has a plan."""
+    item = checklist.items.modes
+    last = facts.looks[-1] if facts.looks else None
+    confidence = max(item.confidence, confidence_of(last.boundary)) if last else item.confidence
+    planned = None
+    if last is not None and last.stopped:
+        planned = last.planned or sum(p.count - p.repeated for p in facts.prompts) or None
+    return terms(checklist, item.level, confidence, planned=planned)
 
 
 def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, Claim]:
     """One claim for each mode but the baseline, at `decide_at`, with Holm over the adopted modes."""
     item = checklist.items.modes
-    level, confidence = item.level, confidence_at(checklist, facts)
+    asked = decided_terms(checklist, facts)
+    read = readings.read(item.level)
     modes = [mode for mode in checklist.modes if mode != checklist.baseline.speed]
-    found = {
-        mode: _of_look(facts, item.confidence, measure(readings, checklist, mode, level, confidence)) for mode in modes
-    }
-    target = item.speedup.at_least
+    found = {mode: compare(read, checklist.baseline.speed, mode, asked) for mode in modes}
     decided = {mode: _decide(checklist, facts, readings, mode, found[mode]) for mode in modes}
-    family = [m for m in checklist.adopted if decided.get(m) and decided[m].status is Status.PASS]
-    if len(checklist.adopted) > 1:
-        contenders = {m: _p_value(e, target) for m in checklist.adopted if (e := found.get(m)) is not None}
-        stepping = True
-        for mode, alpha in holm_levels(contenders, 1 - confidence).items():
-            if mode not in family:
-                stepping = False
-                continue
-            strict = measure(readings, checklist, mode, level, 1 - alpha)
-            if not stepping or strict is None or strict.low < target:
-                stepping = False
-                reason = f"not shown once Holm counts {len(contenders)} claims"
-                decided[mode] = _with_plan(checklist, facts, readings, mode, found[mode], Status.INCONCLUSIVE, reason)
+    if len(checklist.adopted) < 2:
+        return decided
+    target = item.speedup.at_least
+    tested = {m: _p_value(e, target, item.level) for m in checklist.adopted if (e := found.get(m)) is not None}
+    stepping = True
+    for mode, alpha in holm_levels(tested, 1 - asked.confidence).items():
+        if decided[mode].status is not Status.PASS:
+            stepping = False
+            continue
+        share = alpha / (1 - asked.confidence)
+        strict = replace(asked, confidence=1 - alpha, stated=1 - (1 - asked.stated) * share)
+        held = compare(read, checklist.baseline.speed, mode, strict)
+        if not stepping or held is None or held.estimate.low < target:
+            stepping = False
+            reason = f"not shown once Holm counts {len(tested)} claims"
+            decided[mode] = _with_plan(checklist, facts, readings, mode, found[mode], Status.INCONCLUSIVE, reason)
     return decided
 
 
-def _p_value(found: RatioEstimate, target: float) -> float:
+def _p_value(found: Comparison, target: float, level: int) -> float:
     """Of the claim that fails; a claim that cannot be tested comes last and holds up no other."""
-    tested = min(found.pairs, found.clusters) >= MIN_PAIRS
-    return p_at_most(found, target) if tested else 1.0
+    return p_at_most(found.estimate, target) if enough(found, level) else 1.0
 
 
-def _of_look(facts: Facts, wanted: float, found: RatioEstimate | None) -> RatioEstimate | None:
+def _of_look(facts: Facts, wanted: float, found: Comparison | None) -> Comparison | None:
     """An interval at the bound of a preset look holds with the confidence asked for, over all looks together."""
     if found is None or not facts.looks:
         return found
-    size = facts.looks[-1].prompts
-    method = f"{found.method}, at the O'Brien-Fleming bound of the look at {size} prompts"
-    return replace(found, confidence=wanted, method=method)
+    size, one = facts.looks[-1].prompts, found.estimate
+    method = f"{one.method}, at the O'Brien-Fleming bound of the look at {size} prompts"
+    return replace(found, estimate=replace(one, confidence=wanted, method=method))
 
 
-def _decide(checklist: Checklist, facts: Facts, readings: Readings, mode: str, found: RatioEstimate | None) -> Claim:
-    target = checklist.items.modes.speedup.at_least
-    if found is None or found.pairs < MIN_PAIRS or found.clusters < MIN_PAIRS:
-        have = 0 if found is None else min(found.pairs, found.clusters)
-        apart = " independent" if found is not None and found.clusters < found.pairs else ""
-        reason = f"{have}{apart} prompts answered in both modes; no verdict below {MIN_PAIRS}"
-        return _with_plan(checklist, facts, readings, mode, found, Status.INCONCLUSIVE, reason)
-    if found.low >= target:
+def _decide(checklist: Checklist, facts: Facts, readings: Readings, mode: str, found: Comparison | None) -> Claim:
+    item = checklist.items.modes
+    target = item.speedup.at_least
+    if found is None or not enough(found, item.level):
+        return _with_plan(checklist, facts, readings, mode, found, Status.INCONCLUSIVE, _too_few(found, item.level))
+    if found.estimate.low >= target:
         return _with_plan(checklist, facts, readings, mode, found, Status.PASS, "")
-    if found.high < target:
+    if found.estimate.high < target:
         return _with_plan(checklist, facts, readings, mode, found, Status.FAIL, "")
     return _with_plan(checklist, facts, readings, mode, found, Status.INCONCLUSIVE, "the interval holds the threshold")
+
+
+def _too_few(found: Comparison | None, level: int) -> str:
+    """Why there is no verdict yet."""
+    if found is not None and min(found.estimate.pairs, found.estimate.clusters) >= MIN_PAIRS:
+        return f"{found.groups} groups of {level} prompts in flight together; no verdict below 2"
+    have = 0 if found is None else min(found.estimate.pairs, found.estimate.clusters)
+    apart = " independent" if found is not None and found.estimate.clusters < found.estimate.pairs else ""
+    return f"{have}{apart} prompts answered in both modes; no verdict below {MIN_PAIRS}"
 
 
 def _with_plan(  # noqa: PLR0917  one private maker of claims
@@ -117,25 +138,50 @@ def _with_plan(  # noqa: PLR0917  one private maker of claims
     facts: Facts,
     readings: Readings,
     mode: str,
-    found: RatioEstimate | None,
+    found: Comparison | None,
     status: Status,
     reason: str,
 ) -> Claim:
     item, baseline = checklist.items.modes, checklist.baseline.speed
-    target = item.speedup.at_least
     prompts: int | None = None
-    if status is Status.INCONCLUSIVE and found is not None:
-        prompts = prompts_needed(found.ratio, target, max(found.sd, 0.01), item.confidence)
-        if prompts is not None:
-            prompts = max(prompts, found.pairs + 1, MIN_PAIRS)
-    elif status is Status.INCONCLUSIVE:
+    if status is Status.INCONCLUSIVE and found is None:
         prompts = 3 * MIN_PAIRS
+    elif status is Status.INCONCLUSIVE and found is not None:
+        prompts = prompts_needed(sought(checklist, facts, found))
+        if prompts is not None:
+            least = 2 * item.level if item.level > 1 else MIN_PAIRS
+            prompts = max(prompts, found.estimate.pairs + 1, MIN_PAIRS, least)
     sample = None if prompts is None else needed(checklist, facts, readings, (baseline, mode), prompts)
-    return Claim(mode, baseline, item.level, found, target, status, reason, sample)
+    return Claim(
+        mode, baseline, item.level, _of_look(facts, item.confidence, found), item.speedup.at_least, status, reason,
+        sample,
+    )  # fmt: skip
+
+
+def sought(checklist: Checklist, facts: Facts, found: Comparison) -> Sought:
+    """What another sample would have to show, reckoned with the claims, looks and allowances of this one."""
+    item, one = checklist.items.modes, found.estimate
+    replicated = found.servers == "replicated"
+    return Sought(
+        ratio=one.ratio,
+        at_least=item.speedup.at_least,
+        sd=max(one.sd, 0.01),
+        known=one.clusters,
+        confidence=1 - (1 - item.confidence) / max(1, len(checklist.adopted)),
+        start=one.start,
+        rare=UNSEEN_REPLICATED if replicated else UNSEEN,
+        looks=bool(facts.looks),
+    )
 
 
 def settle(claim: Claim) -> str:
     """What would settle an open claim, in words."""
     if claim.needed is None:
+        found = claim.comparison
+        if found is not None and found.servers != "replicated":
+            return (
+                "more prompts alone do not settle it: have each server started several times (`launch`, `launches: "
+                "replicated`), or change `at_least`"
+            )
         return "the gain lies so near the threshold that no affordable sample settles it: change `at_least`"
-    return f"{claim.needed} would settle it"
+    return f"{claim.needed} would likely settle it"

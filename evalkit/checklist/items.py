@@ -122,7 +122,15 @@ class ModesItem(Item):
     warmup: Annotated[int, Field(ge=0, le=100)] = 3
     """Untimed requests before the timed ones, a mode."""
     order: Literal["abba", "random"] = "abba"
-    """How the modes take turns on a prompt: there and back, or drawn."""
+    """How the modes take turns on a prompt: there and back (which mode comes first is drawn), or drawn each time."""
+    cache: Literal["flush", "salt-each"] = "flush"
+    """How caches are kept from helping: emptied where a server allows it (else each prompt carries a text that is the
+    same for all modes), or `salt-each`: every single reading carries a text of its own."""
+    launches: Literal["single", "replicated"] | None = None
+    """How often servers are started that cannot be up together: once, or several times; default: as often as the budget
+    allows, up to three times each."""
+    start_sd: Annotated[float, Field(ge=0, le=0.5)] = 0.03
+    """Spread that is assumed between starts of one server, as a share of its time, where servers are not restarted."""
     seed: int = 1
     """Fixes every draw: the same seed, the same order."""
     goodput: Share | None = None

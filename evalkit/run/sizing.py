@@ -11,7 +11,7 @@ from evalkit.modes import INCUMBENT
 from evalkit.stats.percentiles import needed
 from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
 from evalkit.stats.ratio import MIN_PAIRS
-from evalkit.timing.schedule import GUESSED_START_S
+from evalkit.timing.schedule import GUESSED_START_S, sought
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -77,9 +77,8 @@ def _speed(setup: Setup) -> dict[str, Any] | None:
     claims = [mode for mode in checklist.adopted if mode != checklist.baseline.speed]
     if not claims or not item.required or item.not_applicable is not None:
         return None
-    prompts, clusters = setup.prompts.prompts, _independent(setup)
-    confidence = 1 - (1 - item.confidence) / len(claims)
-    ratio = item.speedup.at_least * detectable_ratio(clusters, TYPICAL_SD, confidence)
+    prompts, clusters = setup.prompts.prompts, _units(setup)
+    ratio = item.speedup.at_least * detectable_ratio(clusters, sought(checklist, setup.plan))
     can = clusters >= MIN_PAIRS
     if can:
         text = f"{clusters} prompts: a true {ratio:.2f}x is shown to reach {item.speedup.at_least:g}x in 8 of 10 runs"
@@ -90,6 +89,11 @@ def _speed(setup: Setup) -> dict[str, Any] | None:
         "claims": len(claims), "confidence": item.confidence, "detectable": round(ratio, 3) if can else None,
         "power": 0.8, "assumed_sd": TYPICAL_SD, "can_decide": can, "text": text,
     }  # fmt: skip
+
+
+def _units(setup: Setup) -> int:
+    """Prompts of equal text once, and those of one declared cluster once: each has equal weight in a ratio."""
+    return len({(p.cluster is None, p.cluster or p.id) for p in setup.prompts.distinct})
 
 
 def _independent(setup: Setup) -> int:

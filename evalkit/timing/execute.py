@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from evalkit.analysis.order import Reading
+from evalkit.analysis.readings import light
 from evalkit.analysis.replies import signs
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import Frozen
@@ -58,12 +61,14 @@ class Settings:
 
     `flush` empties the prefix cache of a mode's server and says whether it did; without it, `salt` puts a text in front
     that differs by prompt and repeat and is the same for all modes, except before prompts that are scored (`cases`).
+    `salt_each`: the text differs by mode as well, whatever can be flushed, so that no cache can help any reading.
     """
 
     minutes: float | None = None
     requests: int | None = None
     flush: Flush | None = None
     salt: bool = False
+    salt_each: bool = False
     #: prompt id -> id of the task case that is the same request
     cases: Mapping[str, str] = field(default_factory=dict)
     #: which start of the (only) server this is
@@ -126,8 +131,8 @@ class _Execution:
         self.looked: set[int] = set()
         self.settled = False
         self.piloted = settings.pilot is None
-        #: prompt -> mode -> ms of each reading at the deciding level
-        self.times: dict[str, dict[str, list[float]]] = {}
+        #: what was read at the deciding level, without texts
+        self.read: list[Reading] = []
 
     def recall(self, known: Sequence[TimedSample], looks: Sequence[Look]) -> None:
         for sample in known:
@@ -143,7 +148,7 @@ class _Execution:
                 continue
             for mode in () if fixed else dict.fromkeys(p.mode for p in requests):
                 await self.warm_up(mode, level)
-            measured: set[str] | None = None if deciding else set(self.times) or None
+            measured = None if deciding else {r.unit for r in self.read if r.log is not None} or None
             for batch in _batches(requests):
                 reason = self.budget_reason()
                 if reason:
@@ -181,7 +186,8 @@ class _Execution:
             if planned.fixed_length:
                 request = replace(request, extra_body={**request.extra_body, "ignore_eos": True})
             if salted and planned.prompt_id not in self.settings.cases:
-                request = _salted(request, f"{planned.prompt_id}|{planned.repeat}|{self.plan.seed}")
+                own = f"|{planned.mode}|{planned.launch}" if self.settings.salt_each else ""
+                request = _salted(request, f"{planned.prompt_id}|{planned.repeat}|{self.plan.seed}{own}")
             exchange = await self.client.chat(self.targets[planned.mode], request, request_id=_request_id(planned))
             self.count_silence(planned.mode, exchange)
             sample = self.sample(planned, exchange, salted=salted).model_copy(
@@ -211,6 +217,7 @@ class _Execution:
             repeat=planned.repeat,
             position=planned.position,
             launch=planned.launch,
+            group=planned.group,
             cluster=prompt.cluster,
             same_as=prompt.same_as,
             tags=prompt.tags,
@@ -225,10 +232,8 @@ class _Execution:
         return self.prompts[planned.prompt_id].same_as or planned.prompt_id
 
     def remember(self, sample: TimedSample) -> None:
-        if sample.concurrency != self.plan.decide_at or sample.fixed_length or not sample.answered:
-            return
-        modes = self.times.setdefault(sample.prompt, {})
-        modes.setdefault(sample.mode, []).append((sample.exchange.e2e_us or 0) / 1000)
+        if sample.concurrency == self.plan.decide_at and not sample.fixed_length:
+            self.read += light([sample], sample.concurrency)
 
     # -- stopping ----------------------------------------------------------------------------------------------------
 
@@ -252,13 +257,12 @@ class _Execution:
     def look(self) -> bool:
         """Looks at the evidence when a preset number of prompts is complete; whether it suffices."""
         settings = self.settings
-        if not self.piloted and settings.pilot is not None and len(self.complete()) >= PILOT_PROMPTS:
+        if not self.piloted and settings.pilot is not None and len(times := self.complete()) >= PILOT_PROMPTS:
             self.piloted = True
-            self.on_event(settings.pilot({p: self.times[p] for p in self.complete()}))
+            self.on_event(settings.pilot(times))
         if settings.question is None:
             return False
-        clusters = {p: self.prompts[p].cluster for p in self.times if p in self.prompts}
-        found = look(settings.question, self.times, self.looked, clusters)
+        found = look(settings.question, self.read, self.looked)
         if found is None:
             return False
         self.looked.add(found.prompts)
@@ -266,9 +270,14 @@ class _Execution:
         self.on_event(found)
         return found.stopped
 
-    def complete(self) -> list[str]:
+    def complete(self) -> dict[str, dict[str, list[float]]]:
+        """Prompt -> mode -> ms of each reading, of the prompts that were read as often as planned in every mode."""
+        times: dict[str, dict[str, list[float]]] = {}
+        for r in self.read:
+            if r.log is not None:
+                times.setdefault(r.unit, {}).setdefault(r.mode, []).append(math.exp(r.log))
         whole = self.plan.repeats
-        return [p for p, modes in self.times.items() if all(len(modes.get(m, ())) >= whole for m in self.plan.modes)]
+        return {p: t for p, t in times.items() if all(len(t.get(m, ())) >= whole for m in self.plan.modes)}
 
     # -- before the clock --------------------------------------------------------------------------------------------
 
@@ -276,8 +285,8 @@ class _Execution:
         """Equal cache state for a batch; whether its prompts are salted."""
         settings = self.settings
         if settings.flush is not None and await settings.flush(mode):
-            return False
-        return settings.salt
+            return settings.salt_each
+        return settings.salt or settings.salt_each
 
     async def warm_up(self, mode: str, level: int) -> None:
         """Rounds of `level` requests that are not kept, until two in a row agree."""

@@ -20,6 +20,8 @@ class TimedSample(Frozen):
     repeat: int
     position: int
     launch: int = 0
+    #: prompts that were in flight together have one number; None: a journal of 0.1
+    group: int | None = None
     cluster: str | None = None
     #: the prompt that has the very same messages, when another id came first: this is one more reading of it
     same_as: str | None = None
@@ -131,9 +133,10 @@ class Pilot(Frozen):
 
 
 class Look(Frozen):
-    """A preset look at the evidence, for early stopping. `prompts`: the size that it was preset for."""
+    """A preset look at the evidence, for early stopping. `prompts`: the size that it was preset for, of `planned`."""
 
     prompts: int
+    planned: int | None = None
     boundary: float
     stopped: bool
     reason: str = ""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from evalkit.analysis.readings import effective
-from evalkit.stats.ratio import MIN_PAIRS, RatioEstimate, estimate, log_ratios
+from evalkit.analysis.comparison import START_SD, Terms, compare, divided, enough
+from evalkit.analysis.order import Reading
 from evalkit.stats.sequential import confidence_of, obrien_fleming
 from evalkit.timing.facts import Look
 
-#: prompt -> mode -> ms of each repeat
-Times = Mapping[str, Mapping[str, Sequence[float]]]
+if TYPE_CHECKING:
+    from evalkit.checklist.schema import Checklist
+    from evalkit.timing.schedule import Plan
 
 
 @dataclass(frozen=True)
@@ -30,56 +33,66 @@ class Question:
     confidence: float = 0.95
     claims: int = 1
     seed: int = 1
+    level: int = 1
+    start_sd: float = START_SD
 
     def boundary(self, size: int) -> float:
         """The O'Brien-Fleming bound on |z| at the look of `size` prompts."""
         shares = tuple(n / self.sizes[-1] for n in self.sizes)
         return obrien_fleming(shares, 1 - self.confidence)[self.sizes.index(size)]
 
-    def complete(self, times: Times) -> list[str]:
+    def complete(self, readings: Iterable[Reading]) -> list[str]:
         """Prompts with all their repeats in every mode."""
+        answered = Counter((r.unit, r.mode) for r in readings if r.log is not None)
+        units = dict.fromkeys(unit for unit, _ in answered)
         wanted = (self.baseline, *self.modes)
-        return [p for p, modes in times.items() if all(len(modes.get(m, ())) >= self.repeats for m in wanted)]
+        return [u for u in units if all(answered[u, mode] >= self.repeats for mode in wanted)]
 
 
-def look(
-    question: Question, times: Times, looked: Iterable[int], clusters: Mapping[str, str | None] | None = None
-) -> Look | None:
+def question(checklist: Checklist, plan: Plan, *, scored: bool) -> Question | None:
+    """What may end timing early. None where something else needs every prompt, or the modes are not up together."""
+    item = checklist.items.modes
+    modes = tuple(mode for mode in checklist.modes if mode != plan.baseline)
+    needs_all = item.goodput is not None or any(v is not None for v in item.latency.model_dump().values())
+    if needs_all or scored or not plan.together or len(plan.looks) < 2 or not modes:
+        return None
+    return Question(
+        baseline=plan.baseline, modes=modes, at_least=item.speedup.at_least, sizes=plan.looks, repeats=plan.repeats,
+        confidence=item.confidence, claims=max(1, len(checklist.adopted)), seed=plan.seed, level=item.level,
+        start_sd=item.start_sd,
+    )  # fmt: skip
+
+
+def look(asked: Question, readings: Sequence[Reading], looked: Iterable[int]) -> Look | None:
     """The look that is due, if one is: at the largest size that is complete and was not looked at before.
 
-    `looked` holds the sizes of earlier looks. The last look stops nothing: nothing is left to stop.
+    `readings` are those of all modes at the deciding level; `looked` holds the sizes of earlier looks. The last look
+    stops nothing: nothing is left to stop.
     """
-    whole = question.complete(times)
-    due = [n for n in question.sizes if max(looked, default=0) < n <= len(whole)]
+    complete = set(asked.complete(readings))
+    due = [n for n in asked.sizes if max(looked, default=0) < n <= len(complete)]
     if not due:
         return None
-    boundary = question.boundary(due[-1])
-    settled = all(_settled(question, times, whole, mode, boundary, clusters or {}) for mode in question.modes)
-    stop = settled and due[-1] < question.sizes[-1]
+    boundary = asked.boundary(due[-1])
+    stop = due[-1] < asked.sizes[-1]
+    if stop:
+        whole = [r for r in readings if r.unit in complete]
+        stop = all(_settled(asked, whole, mode, boundary) for mode in asked.modes)
     reason = "the speed-up of every mode is decided" if stop else ""
-    return Look(prompts=due[-1], boundary=boundary, stopped=stop, reason=reason)
+    return Look(prompts=due[-1], planned=asked.sizes[-1], boundary=boundary, stopped=stop, reason=reason)
 
 
-def _settled(  # noqa: PLR0917  called once, right above
-    question: Question,
-    times: Times,
-    whole: Sequence[str],
-    mode: str,
-    boundary: float,
-    clusters: Mapping[str, str | None],
-) -> bool:
-    base = {p: times[p][question.baseline] for p in whole}
-    logs = log_ratios(base, {p: times[p][mode] for p in whole})
-
-    known = {p: clusters.get(p) for p in whole}
-
-    def at(confidence: float) -> RatioEstimate | None:
-        return estimate(logs, clusters=known, confidence=confidence, seed=question.seed)
-
-    found = at(confidence_of(boundary))
-    if found is None or min(found.pairs, effective(known.values())) < MIN_PAIRS:
+def _settled(asked: Question, whole: Sequence[Reading], mode: str, boundary: float) -> bool:
+    terms = Terms(
+        level=asked.level, confidence=confidence_of(boundary), stated=asked.confidence, start_sd=asked.start_sd,
+        planned=asked.sizes[-1], seed=asked.seed,
+    )  # fmt: skip
+    found = compare(whole, asked.baseline, mode, terms)
+    if found is None or not enough(found, terms.level):
         return False
-    if found.high < question.at_least:
+    if found.estimate.high < asked.at_least:
         return True
-    strict = at(1 - (1 - confidence_of(boundary)) / question.claims) if question.claims > 1 else found
-    return strict is not None and strict.low >= question.at_least
+    if found.estimate.low < asked.at_least:
+        return False
+    strict = found if asked.claims == 1 else compare(whole, asked.baseline, mode, divided(terms, asked.claims))
+    return strict is not None and strict.estimate.low >= asked.at_least

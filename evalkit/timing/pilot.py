@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
-from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
+from evalkit.stats.planning import TYPICAL_SD, Sought, detectable_ratio
 from evalkit.stats.ratio import MIN_PAIRS, log_ratios
 from evalkit.timing.facts import Pilot
 from evalkit.timing.schedule import Plan
@@ -22,9 +22,7 @@ class Means:
     requests: int | None = None
 
 
-def interleaved(
-    plan: Plan, times: Mapping[str, Mapping[str, Sequence[float]]], prompts: int, *, confidence: float
-) -> Pilot:
+def interleaved(plan: Plan, times: Mapping[str, Mapping[str, Sequence[float]]], prompts: int, sought: Sought) -> Pilot:
     """Of modes that are up together: from the plan's own first prompts, read in every mode. All prompts are timed."""
     base = {p: modes[plan.baseline] for p, modes in times.items()}
     others = [mode for mode in plan.modes if mode != plan.baseline] or [plan.baseline]
@@ -38,7 +36,7 @@ def interleaved(
         e2e_ms=round(e2e, 3),
         sd=round(spreads[widest], 4),
         prompts=prompts,
-        detects=round(detectable_ratio(prompts, spreads[widest], confidence), 4),
+        detects=round(detectable_ratio(prompts, replace(sought, sd=spreads[widest])), 4),
         requests=len(plan.requests),
         minutes=round(seconds / 60, 2),
     )
@@ -51,7 +49,7 @@ def of_baseline(
     tokens: Sequence[int],
     prompts: int,
     *,
-    confidence: float,
+    sought: Sought,
     means: Means,
 ) -> Pilot:
     """Of servers that are started one after the other: from two readings of the first mode alone.
@@ -81,7 +79,7 @@ def of_baseline(
         output_tokens=fmean(tokens) if tokens else None,
         sd=round(sd, 4),
         prompts=fixed,
-        detects=round(detectable_ratio(fixed, sd, confidence), 4),
+        detects=round(detectable_ratio(fixed, replace(sought, sd=sd)), 4),
         requests=fixed * per_prompt * len(plan.concurrency),
         tokens=round(fmean(tokens) * fixed * per_prompt * len(plan.concurrency)) if tokens else None,
         minutes=round(seconds * fixed / 60, 2),

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-from evalkit.checklist.schema import ModesItem
+from evalkit.analysis.comparison import UNSEEN, UNSEEN_REPLICATED
+from evalkit.checklist.schema import Checklist, ModesItem
+from evalkit.stats.planning import Sought, start_term
 from evalkit.stats.sequential import look_sizes
 from evalkit.timing.prompts import Prompt
 
@@ -18,8 +20,9 @@ from evalkit.timing.prompts import Prompt
 GUESSED_RATE = 40.0
 #: seconds of one server start when nothing is known yet: weights, kernels and graph capture of an 8B model
 GUESSED_START_S = 180.0
-#: starting each server twice may take so much of the budget
+#: starting each server several times may take so much of the budget; how often at most
 _STARTS_SHARE = 0.5
+_MOST_STARTS = 3
 #: prompts of the diagnosis at fixed length
 _FIXED_PROMPTS = 40
 
@@ -101,17 +104,18 @@ def make_plan(
 ) -> Plan:
     """The timed requests of all modes.
 
-    Modes that are up together: a group of prompts (one at concurrency 1, else four times the concurrency, so that only
-    one mode is under load at a time) goes to every mode in turn, A B … B A under `abba`, a drawn order under `random`;
-    prompts in drawn order, the same at each concurrency. Modes in `launched` follow, one start after the other, each
-    with its share of the repeats; `minutes` is the budget that the starts must fit in.
+    Modes that are up together: a group of prompts (one at concurrency 1, else as many as the concurrency, so that one
+    group is one batch) goes to every mode in turn and back. Which mode comes first is drawn for each group: a fixed
+    pattern has a period, and whatever disturbs the machine with that period would pass for a gain. Prompts come in
+    drawn order, the same at each concurrency. Modes in `launched` follow, one start after the other, each with its
+    share of the repeats; `minutes` is the budget that the starts must fit in.
     """
     rng = random.Random(item.seed)
     order = [prompt.id for prompt in prompts]
     rng.shuffle(order)
     distinct = sum(prompt.same_as is None for prompt in prompts)
     levels = (item.level, *(level for level in item.concurrency if level != item.level))
-    starts = _starts(launched, item, minutes)
+    starts = _starts(launched, baseline, item, minutes)
     repeats = max(item.repeats, *Counter(mode for mode, _ in starts).values(), 1)
     live = [mode for mode in modes if mode not in launched]
     requests: list[Planned] = []
@@ -148,15 +152,24 @@ def make_plan(
     )
 
 
-def _starts(launched: Sequence[str], item: ModesItem, minutes: float | None) -> tuple[tuple[str, int], ...]:
-    """A B C C B A when starting each twice fits into the budget, else A B C; `launch_order` where it is given."""
+def _starts(
+    launched: Sequence[str], baseline: str, item: ModesItem, minutes: float | None
+) -> tuple[tuple[str, int], ...]:
+    """A B C C B A A B C where the budget affords three starts each, A B C C B A where it affords two.
+
+    Else, and by `launches: single`, each mode is started once between two starts of the baseline: A B C A shows at
+    least how far the machine changed meanwhile. `launch_order` is kept where it is given.
+    """
     if item.launch_order is not None:
         given = [mode for mode in item.launch_order if mode in launched]
         order = [*given, *(mode for mode in launched if mode not in given)]
-    elif minutes is not None and 2 * len(launched) * GUESSED_START_S > _STARTS_SHARE * minutes * 60:
-        order = list(launched)
     else:
-        order = [*launched, *reversed(launched)]
+        order = list(launched)
+        rounds = _rounds(len(launched), item, minutes)
+        if rounds > 1:
+            order = [mode for turn in range(rounds) for mode in (launched if turn % 2 == 0 else launched[::-1])]
+        elif baseline in launched and len(launched) > 1:
+            order = [baseline, *(mode for mode in launched if mode != baseline), baseline]
     seen: Counter[str] = Counter()
     starts = []
     for mode in order:
@@ -165,9 +178,33 @@ def _starts(launched: Sequence[str], item: ModesItem, minutes: float | None) -> 
     return tuple(starts)
 
 
+def _rounds(modes: int, item: ModesItem, minutes: float | None) -> int:
+    """How often each server is started."""
+    if item.launches == "single":
+        return 1
+    affordable = math.inf if minutes is None else _STARTS_SHARE * minutes * 60 / max(1.0, modes * GUESSED_START_S)
+    least = 2 if item.launches == "replicated" else 1
+    return next((n for n in (_MOST_STARTS, 2) if n <= affordable), least)
+
+
 def _group(level: int) -> int:
-    """Prompts that one mode answers in a row before the next mode has its turn, or the cache is emptied."""
-    return 1 if level == 1 else 4 * level
+    """Prompts that one mode answers together before the next mode has its turn, or the cache is emptied: one batch."""
+    return level
+
+
+def sought(checklist: Checklist, plan: Plan) -> Sought:
+    """What the plan's sample has to show, with what it does not sample: starts, and kinds of prompts not drawn."""
+    item = checklist.items.modes
+    starts = Counter(mode for mode, _ in plan.starts)
+    twice = bool(starts) and min(starts.values()) >= 2 and not set(plan.modes) - set(starts)
+    confidence = 1 - (1 - item.confidence) / max(1, len(checklist.adopted))
+    return Sought(
+        at_least=item.speedup.at_least,
+        confidence=confidence,
+        start=0.0 if twice else start_term(item.start_sd, confidence=confidence),
+        rare=UNSEEN_REPLICATED if twice else UNSEEN,
+        looks=len(plan.looks) > 1,
+    )
 
 
 _Slot = tuple[str, str, int, int]
@@ -181,11 +218,7 @@ def _interleaved(  # noqa: PLR0917  called once, right above
     for place, start in enumerate(range(0, len(order), size)):
         block = order[start : start + size]
         forward = list(modes)
-        if kind == "random":
-            rng.shuffle(forward)
-        elif len(modes) > 1:
-            turn = place % len(modes)
-            forward = forward[turn:] + forward[:turn]
+        rng.shuffle(forward)
         for repeat in range(repeats):
             lane = forward if repeat % 2 == 0 else forward[::-1]
             if kind == "random" and repeat:

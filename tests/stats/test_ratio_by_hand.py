@@ -6,7 +6,7 @@ import itertools
 import math
 import random
 from bisect import bisect_left
-from statistics import NormalDist, stdev
+from statistics import NormalDist, fmean, stdev
 
 import pytest
 
@@ -72,9 +72,9 @@ def test_strong_skew_to_either_side_asks_the_bootstrap(high, skewed, at, by):
 def test_unequal_clusters_by_hand():
     logs = {"a": 0.1, "b": 0.5, "c": 0.6, "d": 1.0}
     got = ratio.estimate(logs, clusters={"b": "talk", "c": "talk", "d": None})
-    # clusters {a}, {b, c}, {d}; mean 2.2 / 4; sums about it: -0.45, 0.0, 0.45
+    # each of {a}, {b, c}, {d} counts once: 0.1, 0.55, 1.0
     assert math.log(got.ratio) == pytest.approx(0.55)
-    assert got.error == pytest.approx(math.sqrt((0.45**2 + 0.45**2) * 3 / 2) / 4)
+    assert got.error == pytest.approx(0.45 / math.sqrt(3))
     assert (got.clusters, got.pairs, got.df) == (3, 4, 2)
     assert got.sd == pytest.approx(stdev(logs.values()))
 
@@ -84,29 +84,62 @@ def test_a_conversation_named_as_a_prompt_does_not_take_that_prompt():
     assert ratio.estimate({"a": 0.1, "b": 0.4}, clusters={"a": "", "b": ""}).clusters == 2
 
 
-def test_launches_add_their_variance_and_satterthwaite_their_freedom():
+def test_starts_bring_their_variance_and_their_own_quantile():
     values = _even(60)
     plain = ratio.estimate(_named(values))
     within = plain.error**2
-    got = ratio.estimate(_named(values), extra_variance=2 * within, extra_df=4)
+    got = ratio.estimate(_named(values), spreads=[ratio.Spread(2 * within, 4)])
     assert got.error == pytest.approx(math.sqrt(3 * within))
-    # (1 + 2)^2 / (1/59 + 4/4)
-    assert got.df == pytest.approx(9 / (1 / 59 + 1))
-    half = t_quantile(0.975, got.df) * got.error
+    half = math.hypot(t_quantile(0.975, 59) * plain.error, t_quantile(0.975, 4) * plain.error * math.sqrt(2))
     assert _ends(got) == pytest.approx((0.3 - half, 0.3 + half))
-    # without a word on its freedom the spread has that of two launches; never less than one degree
-    alone = ratio.estimate(_named(values), extra_variance=2 * within)
-    assert alone.df == pytest.approx(9 / (1 / 59 + 4))
-    assert ratio.estimate(_named(values), extra_variance=2 * within, extra_df=0).df == alone.df
-    assert "launches" not in plain.method
-    most = ratio.estimate(_named(values), extra_variance=100 * within)
-    assert most.df == pytest.approx(101**2 / (1 / 59 + 100**2))
+    one = ratio.estimate(_named(values), spreads=[ratio.Spread(within, 1)])
+    assert math.log(one.high) - 0.3 > t_quantile(0.975, 1) * plain.error
 
 
-def test_only_launches_differ():
-    got = ratio.estimate(_named([0.5] * 8), extra_variance=0.01, extra_df=3)
-    assert (got.error, got.df) == (pytest.approx(0.1), pytest.approx(3))
+def test_only_starts_differ():
+    got = ratio.estimate(_named([0.5] * 8), spreads=[ratio.Spread(0.01, 3)])
+    assert got.error == pytest.approx(0.1)
     assert _ends(got) == pytest.approx((0.5 - 0.1 * t_quantile(0.975, 3), 0.5 + 0.1 * t_quantile(0.975, 3)))
+
+
+def test_what_was_not_sampled_by_hand():
+    allowed = ratio.Allowance(start_sd=0.03, starts=2, rare=3, apart=0.01)
+    start = NormalDist().inv_cdf(0.975) * 0.03 * math.sqrt(2)
+    unseen = 3 / 20 * (0.3 + math.log(2))
+    got = ratio.estimate(_named([0.3] * 20), allowance=allowed)
+    assert (got.start, got.unseen) == (pytest.approx(start), pytest.approx(unseen))
+    assert _ends(got) == pytest.approx((0.3 - unseen - 0.01, 0.3 + start + 0.01))
+    many = ratio.estimate(_named([0.3] * 200), allowance=allowed)
+    assert _ends(many) == pytest.approx((0.3 - start - 0.01, 0.3 + start + 0.01))
+    slower = ratio.estimate(_named([-1.0] * 20), allowance=ratio.Allowance(rare=3))
+    assert _ends(slower) == pytest.approx((-1.0, -1.0))  # what was drawn is slower already
+
+
+def test_what_the_order_explains_is_taken_from_the_bound_that_it_flatters():
+    values = _named([0.3] * 20)
+    flattered = ratio.estimate(values, shift=ratio.Shift(low=0.1))
+    assert _ends(flattered) == pytest.approx((0.2, 0.3))
+    assert math.log(flattered.ratio) == pytest.approx(0.2)
+    hindered = ratio.estimate(values, shift=ratio.Shift(high=-0.1, spread=ratio.Spread(0.0001, 10)))
+    half = t_quantile(0.975, 10) * 0.01
+    assert _ends(hindered) == pytest.approx((0.3 - half, 0.4 + half))
+
+
+def test_where_a_pass_tips_by_hand():
+    got = ratio.estimate(_named([0.5] * 30), allowance=ratio.Allowance(start_sd=0.03))
+    z = NormalDist().inv_cdf(0.975)
+    assert ratio.tipping(got, 1.5) == pytest.approx((0.5 - math.log(1.5)) / z / math.sqrt(2))
+    assert ratio.tipping(got, 1.5, starts=1.5) == pytest.approx((0.5 - math.log(1.5)) / z / math.sqrt(1.5))
+    assert ratio.tipping(got, 1.7) is None
+
+
+def test_within_batches_the_spread_between_them_is_left_out():
+    values = {f"{g}-{i}": 0.3 + (0.2 if g else -0.2) + 0.01 * (i - 4.5) for g in (0, 1) for i in range(10)}
+    group = {name: int(name[0]) for name in values}
+    got = ratio.estimate(values, batches=group)
+    inner = math.sqrt(2 * sum((0.01 * (i - 4.5)) ** 2 for i in range(10)) / 18 / 20)
+    assert (got.error, got.df) == (pytest.approx(inner), 18)
+    assert ratio.estimate(values).error > 5 * got.error
 
 
 def test_launch_variance_by_hand():
@@ -156,12 +189,10 @@ def test_the_p_value_without_any_spread_is_all_or_nothing():
 def _resampled(groups, mean):
     """Every draw of as many clusters with replacement, by its t statistic; those without spread give none."""
     k, found = len(groups), []
-    for drawn in itertools.product(groups, repeat=k):
-        count = sum(map(len, drawn))
-        centre = sum(map(sum, drawn)) / count
-        spread = sum((sum(group) - centre * len(group)) ** 2 for group in drawn)
-        if spread > 1e-15:
-            found.append((centre - mean) / (math.sqrt(spread * k / (k - 1)) / count))
+    for drawn in itertools.product([fmean(group) for group in groups], repeat=k):
+        spread = stdev(drawn)
+        if spread > 1e-9:
+            found.append((fmean(drawn) - mean) / (spread / math.sqrt(k)))
     return sorted(found)
 
 

@@ -136,7 +136,7 @@ def loaded(changed: Checklist) -> LoadedChecklist:
     return LoadedChecklist(checklist=changed, path=None, folder=Path(), sha256="x")
 
 
-STRICTER = checklist(items__modes__speedup={"at_least": 1.4})
+STRICTER = checklist(items__modes__speedup={"at_least": 1.32})
 TOO_STRICT = checklist(items__modes__speedup={"at_least": 9.0})
 LOOSER = checklist(items__modes__speedup={"at_least": 1.1})
 OTHER = checklist(candidate={"model": "org/other"})
@@ -235,7 +235,7 @@ def test_a_new_checklist_is_told_change_by_change(stored) -> None:
     result = gate(RunFolder.open(stored("go")), NOW, checklist=loaded(LOOSER))
     assert any("items.modes.speedup.at_least: 1.3 -> 1.1 (looser)" in reason for reason in result.reasons)
     result = gate(RunFolder.open(stored("go")), NOW, checklist=loaded(STRICTER))
-    assert any("items.modes.speedup.at_least: 1.3 -> 1.4 (stricter)" in note for note in result.notes)
+    assert any("items.modes.speedup.at_least: 1.3 -> 1.32 (stricter)" in note for note in result.notes)
 
 
 def test_what_stands_by_waiver_is_noted_and_shown_on_top(stored) -> None:

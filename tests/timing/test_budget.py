@@ -27,12 +27,12 @@ def test_a_first_look_has_a_quarter_of_an_hour_unless_told_otherwise(tmp_path, s
     assert prepare(loaded(tmp_path, {AR: {"endpoint": "http://a:1"}}, **settings)).minutes == minutes
 
 
-def test_a_first_look_starts_each_server_once(tmp_path):
+def test_a_first_look_starts_each_mode_once_between_two_starts_of_the_baseline(tmp_path):
     modes = {AR: server(AR), DLM: server(DLM)}
     first = prepare(loaded(tmp_path, modes, profile="first-look"))
-    assert first.plan.starts == ((AR, 0), (DLM, 0))
+    assert first.plan.starts == ((AR, 0), (DLM, 0), (AR, 1))
     whole = prepare(loaded(tmp_path, modes))
-    assert len(whole.plan.starts) == 4
+    assert len(whole.plan.starts) == 6
 
 
 class Run:
@@ -81,10 +81,10 @@ def test_a_dry_run_says_starts_minutes_and_what_would_show_and_sends_nothing(tmp
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     plan = json.loads(done.stdout)
-    assert plan["starts"] == [AR, DLM, DLM, AR]
-    assert plan["start_minutes"] == 12
-    assert plan["minutes"] > 12
-    assert plan["timed_requests"] == 40 * 2 * 2 + 3 * 4
-    assert 1.05 < plan["detectable"] < 1.15
-    assert any("4 server starts" in note for note in plan["notes"])
+    assert plan["starts"] == [AR, DLM, DLM, AR, AR, DLM]
+    assert plan["start_minutes"] == 18
+    assert plan["minutes"] > 18
+    assert plan["timed_requests"] == 40 * 2 * 3 + 3 * 6
+    assert 1.05 < plan["detectable"] < 1.25
+    assert any("6 server starts" in note for note in plan["notes"])
     assert not (tmp_path / "evalkit-runs").exists()

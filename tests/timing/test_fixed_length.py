@@ -23,7 +23,7 @@ def test_it_is_off_by_default_and_comes_last_with_one_reading_of_forty_prompts(t
 
 def test_servers_that_are_started_give_it_in_their_last_start(tmp_path):
     plan = make_plan(prompts(tmp_path).prompts, [AR, DLM], AR, ModesItem(fixed_length=True), launched=[AR, DLM])
-    assert {(p.mode, p.launch) for p in plan.requests if p.fixed_length} == {(AR, 1), (DLM, 1)}
+    assert {(p.mode, p.launch) for p in plan.requests if p.fixed_length} == {(AR, 2), (DLM, 2)}
 
 
 def test_only_its_requests_ask_to_ignore_the_end(tmp_path):

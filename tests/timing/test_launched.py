@@ -19,6 +19,7 @@ from evalkit.run.collect import collect
 from evalkit.run.folder import RunFolder
 from evalkit.run.setup import Setup, prepare
 from evalkit.run.show import Plain
+from evalkit.stats.planning import Sought
 from evalkit.timing.pilot import Means, of_baseline
 from evalkit.timing.schedule import make_plan
 from tests.timing.support import AR, DLM, NOW, checklist, facts, prompts, sample
@@ -45,17 +46,31 @@ def server(mode, *settings, port="{port}"):
     return {"launch": [*argv, *(part for text in settings for part in ("--set", text))], "ready_timeout_s": 60}
 
 
-def test_each_mode_is_started_twice_there_and_back(tmp_path):
+def test_each_mode_is_started_three_times_there_back_and_there(tmp_path):
     plan = make_plan(prompts(tmp_path).prompts, [AR, DLM, SPEC], AR, ModesItem(), launched=[AR, DLM, SPEC])
-    assert plan.starts == ((AR, 0), (DLM, 0), (SPEC, 0), (SPEC, 1), (DLM, 1), (AR, 1))
+    there, back = [AR, DLM, SPEC], [SPEC, DLM, AR]
+    assert [mode for mode, _ in plan.starts] == [*there, *back, *there]
     assert Counter((p.mode, p.launch, p.prompt_id) for p in plan.requests).most_common(1)[0][1] == 1
-    assert {p.repeat for p in plan.requests if p.launch == 1} == {1}
+    assert {p.repeat for p in plan.requests if p.launch == 2} == {2}
 
 
-def test_starts_that_the_budget_does_not_afford_are_made_once(tmp_path):
-    plan = make_plan(prompts(tmp_path).prompts, [AR, DLM], AR, ModesItem(), launched=[AR, DLM], minutes=15)
-    assert plan.starts == ((AR, 0), (DLM, 0))
-    assert {p.repeat for p in plan.requests} == {0, 1}
+@pytest.mark.parametrize(
+    ("minutes", "launches", "starts"),
+    [
+        (None, None, [AR, DLM, DLM, AR, AR, DLM]),
+        (40, None, [AR, DLM, DLM, AR, AR, DLM]),
+        (30, None, [AR, DLM, DLM, AR]),
+        (15, None, [AR, DLM, AR]),
+        (15, "replicated", [AR, DLM, DLM, AR]),
+        (None, "single", [AR, DLM, AR]),
+    ],
+)
+def test_the_budget_decides_how_often_servers_are_started(tmp_path, minutes, launches, starts):
+    plan = make_plan(
+        prompts(tmp_path).prompts, [AR, DLM], AR, ModesItem(launches=launches), launched=[AR, DLM], minutes=minutes
+    )
+    assert [mode for mode, _ in plan.starts] == starts
+    assert set(Counter((p.mode, p.prompt_id) for p in plan.requests).values()) == {max(Counter(starts).values())}
 
 
 def test_a_given_order_of_starts_is_kept_and_gives_each_start_a_reading(tmp_path):
@@ -76,20 +91,20 @@ def test_modes_that_are_up_take_turns_before_others_are_started(tmp_path):
 def test_requests_of_one_start_are_in_flight_together_at_higher_concurrency(tmp_path):
     plan = make_plan(prompts(tmp_path, 20).prompts, [AR, DLM], AR, ModesItem(concurrency=[2]), launched=[AR, DLM])
     first = [p for p in plan.requests if (p.mode, p.launch) == (AR, 0)]
-    assert Counter(p.group for p in first) == {0: 8, 1: 8, 2: 4}
+    assert Counter(p.group for p in first) == dict.fromkeys(range(10), 2)
 
 
 def test_the_pilot_fixes_what_the_budget_affords_and_says_what_it_shows(tmp_path):
     plan = make_plan(prompts(tmp_path, 200).prompts, [AR, DLM], AR, ModesItem(), launched=[AR, DLM])
     times = {f"p{i}": [1000.0, 1020.0 + i] for i in range(10)}
-    whole = of_baseline(plan, AR, times, [20] * 20, 200, confidence=0.95, means=Means())
-    tight = of_baseline(plan, AR, times, [20] * 20, 200, confidence=0.95, means=Means(seconds=200))
-    least = of_baseline(plan, AR, times, [20] * 20, 200, confidence=0.95, means=Means(requests=8))
-    assert (whole.prompts, whole.requests, whole.tokens) == (200, 800, 16000)
-    assert tight.prompts == pytest.approx(200 / 4 / 1.012, abs=1)
+    whole = of_baseline(plan, AR, times, [20] * 20, 200, sought=Sought(1.0), means=Means())
+    tight = of_baseline(plan, AR, times, [20] * 20, 200, sought=Sought(1.0), means=Means(seconds=200))
+    least = of_baseline(plan, AR, times, [20] * 20, 200, sought=Sought(1.0), means=Means(requests=8))
+    assert (whole.prompts, whole.requests, whole.tokens) == (200, 1200, 24000)
+    assert tight.prompts == pytest.approx(200 / 6 / 1.012, abs=1)
     assert tight.detects > whole.detects > 1
     assert least.prompts == 20
-    assert "affords 2 prompts" in least.note
+    assert "affords 1 prompts" in least.note
 
 
 def by_launch(effects, *, n=60, noise=0.05, seed=1):
@@ -111,13 +126,12 @@ def test_starts_that_differ_widen_the_interval_and_one_start_each_is_warned_abou
     )
     width = [math.log(f["modes.speedup"].data["high"] / f["modes.speedup"].data["low"]) for f in (wide, narrow)]
     assert width[0] > 4 * width[1]
-    assert "spread between launches" in wide["modes.speedup"].data["method"]
     assert wide["modes.launches"].status is Status.PASS
-    assert "2 starts each" in wide["modes.launches"].summary
+    assert wide["modes.launches"].data["servers"] == "replicated"
     once = [s for s in by_launch(alike) if s.launch == 0]
     single = {f.id: f for f in item.decide(checklist(), facts(once), NOW) if f.mode == DLM}
     assert single["modes.launches"].status is Status.WARN
-    assert "one launch" in single["modes.launches"].summary
+    assert single["modes.launches"].data["servers"] == "apart"
 
 
 @pytest.mark.slow
@@ -153,15 +167,16 @@ def test_servers_are_started_there_and_back_and_a_finished_mode_is_not_started_a
     modes = {AR: server(AR, *fast), DLM: server(DLM, *fast, "block_size=8", "forwards_per_block=2")}
     given = loaded(tmp_path, modes, items={"modes": {"warmup": 1}})
     setup, folder, got = collected(tmp_path, given)
-    assert [(one.mode, one.launch) for one in got.launches] == [(AR, 0), (DLM, 0), (DLM, 1), (AR, 1)]
+    assert [(one.mode, one.launch) for one in got.launches] == list(setup.plan.starts)
+    assert len(setup.plan.starts) == 6
     assert Counter((s.mode, s.launch) for s in got.timed) == dict.fromkeys(setup.plan.starts, 24)
     assert got.pilot is not None
     assert (got.pilot.mode, got.pilot.read, got.pilot.prompts) == (AR, 10, 24)
     findings = {(f.id, f.mode): f for f in item.decide(given.checklist, got, NOW)}
     assert findings["modes.launches", DLM].status is Status.PASS
-    assert "between launches" in findings["modes.speedup", DLM].data["method"]
+    assert findings["modes.launches", DLM].data["servers"] == "replicated"
     _, _, again = collected(tmp_path, given)
-    assert len(again.launches) == 4
+    assert len(again.launches) == 6
     assert len(again.timed) == len(got.timed)
     # a run that was killed in its last start makes that start again, and no other
     cut = RunFolder(shutil.copytree(folder.path, tmp_path / "cut"))
@@ -170,7 +185,7 @@ def test_servers_are_started_there_and_back_and_a_finished_mode_is_not_started_a
     timed = [n for n, line in enumerate(lines) if b'"kind":"timed"' in line and n > last]
     cut.journal.write_bytes(b"".join(lines[: timed[5]]))
     _, _, resumed = collected(tmp_path, given, "cut")
-    assert [(one.mode, one.launch) for one in resumed.launches[4:]] == [(AR, 1)]
+    assert [(one.mode, one.launch) for one in resumed.launches[6:]] == [(DLM, 2)]
     assert sorted(s.key for s in resumed.timed) == sorted(s.key for s in got.timed)
     assert resumed.pilot == got.pilot
 
@@ -179,8 +194,8 @@ def test_servers_are_started_there_and_back_and_a_finished_mode_is_not_started_a
 def test_a_server_that_does_not_start_is_tried_once_and_the_others_are_timed(tmp_path):
     modes = {AR: server(AR, "ttft_ms=2", "ms_per_forward=0.2"), DLM: server(DLM, "no_such_field=1")}
     _, _, got = collected(tmp_path, loaded(tmp_path, modes, count=20, items={"modes": {"warmup": 0, "repeats": 2}}))
-    assert [(one.mode, one.error is None) for one in got.launches] == [(AR, True), (DLM, False), (AR, True)]
-    assert Counter(s.mode for s in got.timed) == {AR: 40}
+    assert [(one.mode, one.error is None) for one in got.launches] == [(AR, True), (DLM, False), (AR, True), (AR, True)]
+    assert Counter(s.mode for s in got.timed) == {AR: 60}
 
 
 @pytest.mark.slow

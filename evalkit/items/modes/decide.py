@@ -144,6 +144,10 @@ def _speedup(mode: str, claim: speed.Claim | None) -> Finding:
             "method": found.method,
             "slower_share": found.slower_share,
             "worst_decile": found.worst_decile,
+            "start_term": found.start,
+            "unseen_term": found.unseen,
+            "order_shift": found.shift,
+            "tipping": claim.tipping,
             **_needed(claim.needed),
         },
     )

@@ -16,7 +16,7 @@ from evalkit.items.modes.power import throttled
 from evalkit.items.modes.replies import of_replies
 from evalkit.stats.percentiles import percentile
 from evalkit.stats.proportions import wilson
-from evalkit.stats.ratio import estimate, log_ratios
+from evalkit.stats.ratio import log_ratios
 from evalkit.stats.trend import trend
 from evalkit.timing.facts import MOST_CPU, MOST_ERROR
 
@@ -49,12 +49,12 @@ def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, 
     ]
     if mode != checklist.baseline.speed:
         found += [
-            _noise_floor(checklist, readings, mode, claim),
+            _noise_floor(mode, claim),
             _order_trend(checklist, readings, mode),
             *of_replies(checklist, readings, mode),
             _same_engine(checklist, facts, mode),
             _cache(checklist, facts, readings, mode),
-            _launches(checklist, readings, mode),
+            _launches(checklist, readings, mode, claim),
         ]
     return found
 
@@ -137,27 +137,35 @@ def _warm_up(checklist: Checklist, facts: Facts, mode: str) -> Finding:
     return make(Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, data={"requests": sent})
 
 
-def _noise_floor(checklist: Checklist, readings: Readings, mode: str, claim: Claim | None) -> Finding:
-    level, baseline = checklist.items.modes.level, checklist.baseline.speed
-    times = readings.times(baseline, level)
-    twice = {p: t for p, t in times.items() if len(t) >= 2}
-    logs = log_ratios({p: t[:1] for p, t in twice.items()}, {p: t[-1:] for p, t in twice.items()})
-    found = estimate(logs, clusters=readings.clusters(baseline, level), confidence=checklist.items.modes.confidence)
+def _noise_floor(mode: str, claim: Claim | None) -> Finding:
+    """Each mode against itself: what the order of the readings explains is subtracted from the claim, and shown."""
     make = check.NOISE_FLOOR.finding
-    if found is None:
-        text = f"{baseline} was read once a prompt: how much two readings differ is not known."
-        return make(Status.WARN, text, mode=mode)
-    shown = f"{found.ratio:.3f}x ({found.low:.3f} to {found.high:.3f}) on {found.pairs} prompts"
-    data: dict[str, object] = {"ratio": found.ratio, "low": found.low, "high": found.high, "sd": found.sd}
-    if found.low <= 1 <= found.high:
+    found = claim.comparison if claim else None
+    if claim is None or found is None or not any(found.order.again.values()):
         return make(
-            Status.PASS, f"{baseline} against itself: {shown}.", mode=mode, known_by=KnownBy.OBSERVED, data=data
+            Status.WARN, "prompts were read once a start: how much two readings differ is not known.", mode=mode
         )
-    gain = abs(math.log(claim.estimate.ratio)) if claim and claim.estimate else 0.0
-    large = abs(math.log(found.ratio)) > max(0.02, gain / 2)
-    text = f"{baseline} against itself differs: {shown}: something other than the mode moves the times."
-    status = Status.INCONCLUSIVE if large else Status.WARN
-    return make(status, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
+    kinds = (("read again", found.order.again), ("read right after another mode", found.order.after))
+    shown: list[str] = []
+    data: dict[str, object] = {}
+    for label, (words, contrasts) in zip(("again", "after"), kinds, strict=True):
+        for name, one in contrasts.items():
+            if one is not None:
+                data[f"{label} {name}"] = {
+                    "change": math.exp(one.mean),
+                    "error": one.error,
+                    "n": one.n,
+                    "found": one.found,
+                }
+                shown += [f"{name} {math.exp(one.mean) - 1:+.1%} when {words}"] if one.found else []
+    data["subtracted"] = found.estimate.shift
+    moved = abs(found.estimate.shift) > 0
+    if not shown and not moved:
+        text = "two readings of a prompt agree in each mode, in whichever order they come."
+        return make(Status.PASS, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
+    text = f"the order of the readings moves the times: {', '.join(shown) or 'both modes together'}"
+    text += f"; {math.exp(found.estimate.shift):.3f}x is taken out of the ratio." if moved else "; in both modes alike."
+    return make(Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
 
 
 def _order_trend(checklist: Checklist, readings: Readings, mode: str) -> Finding:
@@ -252,19 +260,27 @@ def _drafts_from_earlier_answers(facts: Facts, mode: str) -> bool:
     return served is not None and served.settings.get("speculative_algorithm") == "NGRAM"
 
 
-def _launches(checklist: Checklist, readings: Readings, mode: str) -> Finding:
+def _launches(checklist: Checklist, readings: Readings, mode: str, claim: Claim | None) -> Finding:
     level, baseline = checklist.items.modes.level, checklist.baseline.speed
     make = check.LAUNCHES.finding
     starts = min(len(readings.launches(m, level)) for m in (mode, baseline))
+    found = claim.comparison if claim else None
+    servers = found.servers if found else "apart"
+    data: dict[str, object] = {"starts": starts, "servers": servers, "start_sd": checklist.items.modes.start_sd}
+    if servers == "replicated":
+        text = f"{starts} starts each: their spread is in the interval."
+        return make(Status.PASS, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
     if starts >= 2:
-        data: dict[str, object] = {"starts": starts}
-        if readings.launch_spread((baseline, mode), level)[1]:
-            text = f"{starts} starts each: their spread is in the interval."
-            return make(Status.PASS, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
         text = f"{starts} starts each, but no prompt was answered in all starts of both: their spread is not known."
         remedy = "resume the run so that every start answers the same prompts (each start needs a repeat of its own)"
         return make(Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, remedy=remedy, data=data)
-    if readings.interleaved(mode, baseline, level):
-        return make(Status.PASS, f"timed in turn with {baseline}.", mode=mode, known_by=KnownBy.OBSERVED)
-    text = f"one launch: {mode} and {baseline} were timed one after the other, and starts differ by an unknown amount."
-    return make(Status.WARN, text, mode=mode)
+    how = {
+        "bracketed": f"{mode} was started once, between two starts of {baseline} that differ by "
+        f"{math.exp(abs(found.bracket) if found else 0.0) - 1:.1%} (half of it is in the interval)",
+        "in-turn": f"timed in turn with {baseline}, and neither server was restarted",
+    }.get(servers, f"one launch: {mode} and {baseline} were timed one after the other")
+    text = f"{how}; a spread of {checklist.items.modes.start_sd:.0%} between starts is assumed"
+    if claim is not None and claim.tipping is not None:
+        data["tipping"] = claim.tipping
+        text += f": the gain falls if two starts of a server differ by more than {math.expm1(claim.tipping):.1%}"
+    return make(Status.WARN, text + ".", mode=mode, known_by=KnownBy.OBSERVED, data=data)

@@ -12,10 +12,10 @@ from evalkit.serving.facts import EndpointFacts
 from evalkit.timing.calibrate import client_error
 from evalkit.timing.execute import Event, Flush, Progress, Settings, Stopped, planned_here, read_twice, run_modes
 from evalkit.timing.facts import CacheState, Pilot
-from evalkit.timing.looks import Question
+from evalkit.timing.looks import question
 from evalkit.timing.pilot import PILOT_PROMPTS, Means, interleaved, of_baseline, words
 from evalkit.timing.power import watched
-from evalkit.timing.schedule import GUESSED_START_S, Planned
+from evalkit.timing.schedule import GUESSED_START_S, Planned, sought
 
 #: of what is left of the budget, timing may take so much while tasks are still to be asked
 _SHARE = 2 / 3
@@ -97,33 +97,20 @@ def _settings(run: Recorder, sitting: Sitting, flush: Flush | None) -> Settings:
     seconds, requests = _means(run, facts)
 
     def pilot(times: Mapping[str, Mapping[str, Sequence[float]]]) -> Pilot:
-        return interleaved(plan, times, len(run.setup.prompts.prompts), confidence=item.confidence)
+        return interleaved(plan, times, len(run.setup.prompts.prompts), sought(run.checklist, plan))
 
     return Settings(
         minutes=None if seconds is None else seconds / 60,
         requests=requests,
         flush=flush,
         salt=flush is None,
+        salt_each=item.cache == "salt-each",
         cases=run.setup.scored,
         launch=sitting.launch,
         prompts=facts.pilot.prompts if facts.pilot else None,
-        question=question(run),
+        question=question(run.checklist, plan, scored=bool(run.setup.scored)),
         pilot=pilot if plan.together and facts.pilot is None else None,
     )
-
-
-def question(run: Recorder) -> Question | None:
-    """What may end timing early. None where something else needs every prompt, or the modes are not up together."""
-    checklist, plan = run.checklist, run.setup.plan
-    item = checklist.items.modes
-    modes = tuple(mode for mode in checklist.modes if mode != plan.baseline)
-    needs_all = item.goodput is not None or any(v is not None for v in item.latency.model_dump().values())
-    if needs_all or run.setup.scored or not plan.together or len(plan.looks) < 2 or not modes:
-        return None
-    return Question(
-        baseline=plan.baseline, modes=modes, at_least=item.speedup.at_least, sizes=plan.looks, repeats=plan.repeats,
-        confidence=item.confidence, claims=max(1, len(checklist.adopted)), seed=plan.seed,
-    )  # fmt: skip
 
 
 def _means(run: Recorder, facts: Facts) -> tuple[float | None, int | None]:
@@ -148,7 +135,7 @@ async def _pilot(run: Recorder, sitting: Sitting) -> None:
         ready = sitting.running.facts.ready_s if sitting.running else None
         seconds = max(0.0, seconds - (len(plan.starts) - 1) * (ready or GUESSED_START_S))
     fixed = of_baseline(
-        plan, mode, times, tokens, len(prompts.prompts), confidence=run.checklist.items.modes.confidence,
+        plan, mode, times, tokens, len(prompts.prompts), sought=sought(run.checklist, plan),
         means=Means(seconds, requests),
     )  # fmt: skip
     run.keep(fixed)
@@ -172,6 +159,7 @@ async def _flush(run: Recorder, sitting: Sitting, facts: Facts) -> bool:
     ]
     every = all(state.method == "flush" for state in states)
     for state in states:
-        method = "flush" if every else "salt"
+        each = run.checklist.items.modes.cache == "salt-each"
+        method = "salt-each" if each else "flush" if every else "salt"
         run.keep(CacheState(mode=state.mode, method=method, verified=state.verified, detail=state.detail))
     return every

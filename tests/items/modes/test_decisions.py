@@ -159,20 +159,31 @@ def test_modes_timed_one_after_the_other_from_one_start_are_warned_about():
         )
         for s in timed
     ]
-    assert found(checklist(), timed)("launches").status is Status.PASS
-    assert found(checklist(), apart)("launches").status is Status.WARN
+    for given, servers in ((timed, "in-turn"), (apart, "apart")):
+        got = found(checklist(), given)("launches")
+        assert (got.status, got.data["servers"]) == (Status.WARN, servers)
+        assert got.data["tipping"] > 0.03
 
 
-def test_a_baseline_that_disagrees_with_itself_is_said():
+@pytest.mark.parametrize("mode", [AR, DLM])
+def test_a_mode_whose_second_readings_differ_is_shown_and_the_difference_is_not_credited(mode):
+    """Second readings take half the time: of the mode it would double the gain of half the readings."""
     timed = simulated(1.1)
     cached = [
         s.model_copy(update={"exchange": s.exchange.model_copy(update={"done_us": s.exchange.done_us // 2})})
-        if s.mode == AR and s.repeat
+        if s.mode == mode and s.repeat
         else s
         for s in timed
     ]
     assert found(checklist(), timed)("noise-floor").status is Status.PASS
-    assert found(checklist(), cached)("noise-floor").status is Status.INCONCLUSIVE
+    got = found(checklist(speedup={"at_least": 1.3}), cached)
+    assert got("noise-floor").status is Status.WARN
+    assert got("noise-floor").data["subtracted"] == pytest.approx(
+        math.log(2) / 2 * (1 if mode == DLM else -1), abs=0.02
+    )
+    assert got("speedup").data["ratio"] == pytest.approx(1.1, abs=0.03)
+    assert got("speedup").status is not Status.PASS
+    assert got("speedup").data["low"] <= 1.1 <= got("speedup").data["high"]
 
 
 def test_holm_asks_more_of_two_claims_than_of_one():
@@ -180,7 +191,7 @@ def test_holm_asks_more_of_two_claims_than_of_one():
     both = checklist(AR, DLM, "self-speculation")
     rng, timed = random.Random(3), []
     for s in simulated(1.0, n=60, modes=(DLM, "self-speculation"), seed=9, noise=0.0001):
-        factors = {AR: 1.0, DLM: math.exp(rng.gauss(-0.024, 0.1)), "self-speculation": math.exp(rng.gauss(0.05, 0.1))}
+        factors = {AR: 1.0, DLM: math.exp(rng.gauss(-0.096, 0.1)), "self-speculation": math.exp(rng.gauss(0.05, 0.1))}
         slower = int(s.exchange.done_us * factors[s.mode])
         timed.append(s.model_copy(update={"exchange": s.exchange.model_copy(update={"done_us": slower})}))
     modes = (DLM, "self-speculation")

@@ -111,7 +111,7 @@ def test_no_correct_answer_has_no_price():
 
 
 OPEN = {
-    "speedup": ({"speedup": {"at_least": 1.5}}, simulated(1.5, seed=4)),
+    "speedup": ({"speedup": {"at_least": 1.5}}, simulated(1.8, n=24, noise=0.4, seed=1)),
     "latency-e2e-p99": ({"latency": {"e2e_p99_ms": 1e7}}, simulated(2.0, n=60)),
     "latency-ttft-p50": ({"latency": {"ttft_p50_ms": 100}}, simulated(2.0, n=60)),
     "goodput": ({"latency": {"e2e_p50_ms": 1e7}, "goodput": 0.99}, simulated(2.0, n=60)),
