@@ -21,7 +21,7 @@ from evalkit.stats.ratio import Shift, Spread
 _LEVEL = 0.05
 #: prompts with both kinds of reading below which nothing is tested at concurrency 1, and groups above
 _FEWEST, _FEWEST_GROUPS = 5, 2
-#: squared correlation of the two kinds within prompts from which they cannot be told apart
+#: squared correlation of the two kinds within prompts from which they are not separable
 _CONFOUNDED = 0.9
 
 
@@ -69,7 +69,7 @@ class Order:
 
 
 def executed(readings: Iterable[Reading]) -> list[Reading]:
-    """In the order of the plan, which is that of sending: a sitting goes on where the last one ended."""
+    """In the order of the plan, which is that of sending: a resumed run goes on where it ended."""
     return sorted(readings, key=lambda r: r.position)
 
 
@@ -156,7 +156,7 @@ def _rows(
 def _effects(units: Sequence[Sequence[_Row]], *, single: bool) -> tuple[Contrast | None, Contrast | None]:
     """Both effects on one mode, by least squares within units with errors that hold whatever the noise of a unit.
 
-    Where every later reading is one after another mode, the two cannot be told apart: it is put down to being later.
+    Where every later reading is one after another mode, they are not separable: the later reading is blamed.
     """
     rows = [row for unit in units for row in unit]
     inner = [_centred(unit) for unit in units if len(unit) > 1]

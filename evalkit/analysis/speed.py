@@ -121,7 +121,9 @@ def _decide(checklist: Checklist, facts: Facts, readings: Readings, mode: str, f
         return _with_plan(checklist, facts, readings, mode, found, Status.PASS, "")
     if found.estimate.high < target:
         return _with_plan(checklist, facts, readings, mode, found, Status.FAIL, "")
-    return _with_plan(checklist, facts, readings, mode, found, Status.INCONCLUSIVE, "the interval holds the threshold")
+    return _with_plan(
+        checklist, facts, readings, mode, found, Status.INCONCLUSIVE, "the threshold lies within the interval"
+    )
 
 
 def _too_few(found: Comparison | None, level: int) -> str:
