@@ -74,6 +74,15 @@ def one_line(text: str, *, limit: int = 300) -> str:
     return " ".join(sanitize(text, limit=limit).split())
 
 
+#: what a CI runner obeys: GitHub at the start of a line, blanks aside, or behind `##` anywhere; Azure; TeamCity
+_COMMAND = re.compile(r"(?:^|(?<=[\r\n]))([^\S\r\n]*+):(?=:)|#(?=#(?:vso|teamcity)?\[)")
+
+
+def calm(text: str) -> str:
+    """`text` in which no line is a command to a CI runner: `::error::x` becomes `: :error::x`."""
+    return _COMMAND.sub(lambda found: f"{found[1]}: " if found[1] is not None else "# ", text)
+
+
 def json_safe(document: str) -> str:
     """The same JSON with those characters as escapes: nothing is lost, and a terminal that shows it obeys nothing."""
     return _UNSAFE.sub(lambda found: json.dumps(found.group())[1:-1], document)

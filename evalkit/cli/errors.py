@@ -14,6 +14,13 @@ from evalkit.errors import EvalkitError
 
 def guarded(call: Callable[[], Any]) -> int:
     """Run a command; its exit code."""
+    from evalkit.cli.streams import calm_output
+
+    with calm_output():
+        return _ended(call)
+
+
+def _ended(call: Callable[[], Any]) -> int:
     from typer import Abort, Exit
 
     try:

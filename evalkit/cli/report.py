@@ -59,4 +59,6 @@ def report_command(  # noqa: PLR0917  typer reads them by name
         document["adopted"] = adopted(document, adopted_by, adopted_on)
     sys.stdout.write(render_as(output.value, document))
     if annotate is not None:
-        sys.stderr.write("".join(f"{line}\n" for line in workflow_lines(run, document, annotate)))
+        from evalkit.cli.streams import write_commands
+
+        write_commands(workflow_lines(run, document, annotate))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from evalkit.report.words import view
-from evalkit.text import one_line
+from evalkit.text import calm, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +27,7 @@ def render(
     out = io.StringIO()
     console = Console(file=out, width=width, no_color=True, force_terminal=False, highlight=False, emoji=False)
     _print(doc, console, report_path)
-    return "\n".join(line.rstrip() for line in out.getvalue().split("\n"))
+    return calm("\n".join(line.rstrip() for line in out.getvalue().split("\n")))
 
 
 def show(doc: dict[str, Any], stream: IO[str], *, report_path: str | None = None) -> None:

@@ -8,8 +8,9 @@ slipped through is made visible here again.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from evalkit.text import one_line, sanitize
+from evalkit.text import calm, one_line, sanitize
 
 _PUNCTUATION = re.compile(r"([\\`*_\[\]<>~!&])")
 _ACTIVE = re.compile(r"@|#\w|://|www\.|`|\$|\bGH-\d|::|\{\{|\{%", re.IGNORECASE)
@@ -40,12 +41,21 @@ def code(text: object, *, limit: int = 200, table: bool = False) -> str:
 def prose(text: object, *, limit: int = 600, table: bool = False) -> str:
     """A sentence for a Markdown paragraph, list or (with `table`) table cell; one line, nothing in it is active."""
     line = one_line(str(text), limit=limit)
-    joined = "".join(_part(part, table=table) for part in _SPAN.split(line))
+    joined = _joined(_part(part, table=table) for part in _SPAN.split(line))
     lead = _LEADING.match(joined)
     if lead:
         cut = lead.end() - 1
         joined = f"{joined[:cut]}\\{joined[cut:]}"
     return joined or "–"
+
+
+def _joined(pieces: Iterable[str]) -> str:
+    """The pieces in a row; a blank between two code spans, whose fences would otherwise be read as one."""
+    made: list[str] = []
+    for piece in filter(None, pieces):
+        apart = made and made[-1].endswith("`") and piece.startswith("`")
+        made.append(f" {piece}" if apart else piece)
+    return "".join(made)
 
 
 def _part(part: str, *, table: bool) -> str:
@@ -75,7 +85,7 @@ def cell_code(text: object, *, limit: int = 120) -> str:
 
 def block(text: object, *, limit: int = 4000) -> str:
     """A fenced Markdown block that no content can close."""
-    body = sanitize(str(text), limit=limit)
+    body = calm(sanitize(str(text), limit=limit))
     longest = max((len(run) for run in re.findall(r"`+", body)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}text\n{body}\n{fence}"

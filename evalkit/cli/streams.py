@@ -1,0 +1,49 @@
+"""Output that is no command to the CI runner that reads it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from evalkit.text import calm
+
+
+class CalmStream:
+    """A text stream of which no line is a workflow command, in however many pieces it is written."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.unguarded = stream
+        #: what the line under way begins with, as long as it may become a command
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        whole = self._begun + text
+        self.unguarded.write(calm(whole)[len(self._begun) :])
+        line = whole.replace("\r", "\n").rpartition("\n")[2]
+        self._begun = line if line.strip() in ("", ":") else "."
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.unguarded, name)
+
+
+@contextmanager
+def calm_output() -> Iterator[None]:
+    """Stdout and stderr without commands where no person sits: a runner reads what a pipe or a file takes."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (one if one is None or one.isatty() else CalmStream(one) for one in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def write_commands(lines: list[str]) -> None:
+    """Workflow commands of our own on stderr."""
+    getattr(sys.stderr, "unguarded", sys.stderr).write("".join(f"{line}\n" for line in lines))
