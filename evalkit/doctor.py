@@ -72,10 +72,11 @@ def _hub() -> dict[str, Any]:
 
 
 def _gpu() -> dict[str, Any]:
+    from evalkit.gpu.memory import usable_bytes
     from evalkit.gpu.nvml import collect
 
     facts = collect(declared=None, endpoints={}, local=True)
-    gpus = [{"name": gpu.name, "memory_total_bytes": gpu.memory_total_bytes} for gpu in facts.gpus]
+    gpus = [{"name": gpu.name, "memory_total_bytes": usable_bytes(gpu, facts.memory_bytes)} for gpu in facts.gpus]
     return {
         "gpus": gpus, "driver": facts.driver, "cuda": facts.cuda,
         "problem": None if gpus else facts.nvml_error, "problem_kind": None if gpus else facts.nvml_error_kind,

@@ -23,6 +23,8 @@ class Card(Frozen):
     usable_gib: float
     bandwidth_gbs: float | None = None
     basis: Literal["read", "assumed"]
+    #: takes its memory from the host's
+    shared: bool = False
     source: str | None = None  # address
 
     @property

@@ -8,7 +8,6 @@ activations, graphs) is an assumption and a setting; a live server's own token p
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Literal
 
@@ -21,7 +20,10 @@ Precision = Literal["bf16", "fp8", "4bit"]
 PRECISIONS: tuple[Precision, ...] = ("bf16", "fp8", "4bit")
 #: bits per weight of the layers; 4-bit formats carry scales. Embeddings, head and vision tower stay at 16 bits.
 _BITS = {"bf16": 16.0, "fp8": 8.0, "4bit": 4.25}
+KvPrecision = Literal["bf16", "fp8"]
 _KV_BYTES = {"bf16": 2, "fp8": 1}
+#: no context is looked for beyond this where the configuration names no window
+_LONGEST = 1 << 27
 #: share of a device's memory that a server may take; the rest is the driver's and other processes'
 MEMORY_SHARE = 0.95
 OVERHEAD_GIB = 1.5
@@ -29,7 +31,7 @@ OVERHEAD_GIB = 1.5
 FORMULA = (
     "need = weights + KV per token x (context + image tokens) x sequences + overhead"
     " [+ block x vocabulary x 4 bytes x sequences + adapter, in block modes];"
-    " KV per token = 2 x layers x KV heads x head_dim x bytes;"
+    " KV per token = 2 x layers x KV heads x head_dim x bytes, of sliding layers for the last tokens of their window;"
     " it fits when need <= 95% of the device's memory"
 )
 
@@ -53,7 +55,7 @@ class Load(Frozen):
     context: int
     concurrent: int = 1
     precision: Precision = "bf16"
-    kv: Literal["bf16", "fp8"] = "bf16"
+    kv: KvPrecision = "bf16"
     overhead_gib: float = OVERHEAD_GIB
     block: int = 0
     adapter: bool = False
@@ -108,19 +110,28 @@ def weights_of(shape: Shape, files: Iterable[ModelFile] = ()) -> Weights | None:
     return Weights(params=shape.params, kept=kept, adapter_bytes=adapters, source="config.json")
 
 
-def kv_bytes_per_token(shape: Shape, kv: Literal["bf16", "fp8"] = "bf16") -> int:
-    """Bytes that one token of one sequence keeps: 2 x layers x KV heads x head_dim x bytes per element."""
-    return shape.layers * shape.kv_width * _KV_BYTES[kv]
+def kv_bytes(shape: Shape, tokens: int, kv: KvPrecision = "bf16", *, tp: int = 1) -> float:
+    """Bytes that one sequence of `tokens` keeps on one of `tp` devices.
+
+    Layers x 2 x KV heads x head_dim x bytes for each token, in windowed layers for the last tokens only. Heads are
+    replicated where there are fewer of them than devices.
+    """
+    return sum(group.elements(tokens) * _KV_BYTES[kv] / min(tp, group.heads) for group in shape.kv)
+
+
+def kv_bytes_per_token(shape: Shape, kv: KvPrecision = "bf16") -> int:
+    """Bytes by which one more token lets a long sequence grow: what layers without a window keep of it."""
+    return sum(group.layers * group.width for group in shape.kv if group.window is None) * _KV_BYTES[kv]
 
 
 def need(shape: Shape, weights: Weights, load: Load, *, tp: int = 1) -> Need:
-    """Memory on one of `tp` devices. KV heads are replicated where there are fewer of them than devices."""
-    tokens = (load.context + load.image_tokens) * load.concurrent
-    kv_split = min(tp, shape.kv_heads)
+    """Memory on one of `tp` devices. In block modes the logits of a block count, or of the whole sequence."""
+    tokens = load.context + load.image_tokens
+    shown = tokens if shape.whole_sequence and load.block else load.block
     return Need(
         weights_gib=weights.bytes_at(load.precision) / tp / GIB,
-        kv_gib=tokens * kv_bytes_per_token(shape, load.kv) / kv_split / GIB,
-        logits_gib=load.block * shape.vocab * 4 * load.concurrent / GIB,
+        kv_gib=load.concurrent * kv_bytes(shape, tokens, load.kv, tp=tp) / GIB,
+        logits_gib=shown * shape.vocab * 4 * load.concurrent / GIB,
         adapter_gib=weights.adapter_bytes / tp / GIB if load.adapter else 0.0,
         overhead_gib=load.overhead_gib,
         tp=tp,
@@ -132,11 +143,19 @@ def max_context(shape: Shape, weights: Weights, load: Load, usable_gib: float, *
 
     Capped at the configured window, which is not a length at which quality was shown.
     """
-    fixed = need(shape, weights, load.model_copy(update={"context": 0}), tp=tp)
-    room = MEMORY_SHARE * usable_gib - fixed.total_gib
-    per_token = kv_bytes_per_token(shape, load.kv) / min(tp, shape.kv_heads) * load.concurrent / GIB
-    longest = max(math.floor(room / per_token), 0)
-    return min(longest, max(shape.max_positions - load.image_tokens, 0)) if shape.max_positions else longest
+    capacity = MEMORY_SHARE * usable_gib
+    longest = max((shape.max_positions or _LONGEST) - load.image_tokens, 0)
+
+    def fits(context: int) -> bool:
+        return need(shape, weights, load.model_copy(update={"context": context}), tp=tp).total_gib <= capacity
+
+    if not fits(0):
+        return 0
+    low, high = 0, longest
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
 
 
 def tensor_parallel_sizes(shape: Shape, devices: int) -> list[int]:

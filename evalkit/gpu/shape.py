@@ -11,6 +11,8 @@ from typing import Any
 
 from evalkit.errors import MeasurementError
 from evalkit.findings import Frozen
+from evalkit.gpu.kv import KvGroup, read_kv
+from evalkit.hub.config import ALIASES
 from evalkit.hub.facts import ModelFile
 from evalkit.text import one_line
 
@@ -35,8 +37,18 @@ class Vision(Frozen):
     image_tokens: int | None = None
 
 
+class Experts(Frozen):
+    """A mixture of experts. `ffn` None: the configuration does not say how wide one is."""
+
+    count: int
+    ffn: int | None
+    shared_ffn: int = 0
+    #: layers at the beginning that have one dense network instead
+    dense_layers: int | None = None
+
+
 class Shape(Frozen):
-    """Layers and widths of a decoder. `kv_width` is what one layer keeps per token: keys and values, in elements."""
+    """Layers and widths of a decoder. `kv` is what it keeps of a sequence; empty where nothing grows with it."""
 
     layers: int
     hidden: int
@@ -46,8 +58,10 @@ class Shape(Frozen):
     ffn: int | None
     vocab: int
     tied: bool
-    kv_width: int
-    experts: int = 0
+    kv: tuple[KvGroup, ...]
+    #: attends to the whole sequence in every step: there is no cache, and every position is decoded
+    whole_sequence: bool = False
+    experts: Experts | None = None
     native_bytes: int = 2
     quantised: str | None = None
     max_positions: int | None = None
@@ -62,16 +76,37 @@ class Shape(Frozen):
 
     @property
     def params(self) -> int | None:
-        """L x (2hq + 2hk + 3hf + 2h) + embeddings + h, plus the vision tower. None for mixtures of experts."""
-        if self.ffn is None or self.experts:
+        """L x (2hq + 2hk + 3hf + 2h) + embeddings + h, plus the vision tower; experts as `_ffn_params` has them.
+
+        None where the configuration does not tell, as for experts of an unknown width.
+        """
+        networks = self._ffn_params()
+        if networks is None:
             return None
         q, k = self.heads * self.head_dim, self.kv_heads * self.head_dim
-        layer = self.hidden * (2 * q + 2 * k + 3 * self.ffn + 2)
-        return self.layers * layer + self.embedding_params + self.hidden + (self.vision.params if self.vision else 0)
+        layers = self.layers * self.hidden * (2 * q + 2 * k + 2) + networks
+        return layers + self.embedding_params + self.hidden + (self.vision.params if self.vision else 0)
+
+    def _ffn_params(self) -> int | None:
+        """Feed-forward networks of all layers: gated, 3hf each; E of them, a router and shared ones with experts.
+
+        A dense network beside the experts counts in every layer unless the configuration says in which it stands.
+        """
+        dense = 3 * self.hidden * (self.ffn or 0)
+        if self.experts is None:
+            return self.layers * dense if self.ffn else None
+        each = self.experts.ffn
+        if each is None:
+            return None
+        mixed = self.hidden * (3 * self.experts.count * each + self.experts.count + 3 * self.experts.shared_ffn)
+        first = self.experts.dense_layers
+        if first is not None:
+            return first * dense + (self.layers - first) * mixed
+        return self.layers * (mixed + (dense if each != self.ffn else 0))
 
 
 def read_shape(config: Mapping[str, Any]) -> Shape:
-    """The shape that `config.json` describes; `text_config` is read first where there is one.
+    """The shape that `config.json` describes; `text_config` is read first where there is one, older names last.
 
     `head_dim` is read before it is derived: hidden size over heads is wrong for several families.
 
@@ -89,24 +124,25 @@ def read_shape(config: Mapping[str, Any]) -> Shape:
             f"config.json: {heads} heads, {kv_heads} KV heads and hidden size {hidden} do not go together",
             hint="check the configuration at the pinned commit",
         )
-    quantised = _quantisation(layered.get("quantization_config"))
+    ffn = layered.optional("intermediate_size")
+    kv, notes = read_kv(layered, layers, kv_heads, head_dim)
     return Shape(
         layers=layers,
         hidden=hidden,
         heads=heads,
         kv_heads=kv_heads,
         head_dim=head_dim,
-        ffn=layered.optional("intermediate_size"),
-        vocab=layered.number("vocab_size"),
+        ffn=ffn,
+        vocab=max(layered.number("vocab_size"), layered.soft("embedding_size") or 0),
         tied=layered.get("tie_word_embeddings") is True,
-        kv_width=_kv_width(layered, kv_heads, head_dim),
-        experts=_experts(layered),
+        kv=kv,
+        experts=_experts(layered, ffn),
         native_bytes=_native_bytes(layered),
-        quantised=quantised,
+        quantised=_quantisation(layered.get("quantization_config")),
         max_positions=layered.soft("max_position_embeddings"),
         block_size=layered.soft("block_size"),
         vision=_vision(config, hidden),
-        notes=_notes(layered),
+        notes=notes,
     )
 
 
@@ -142,8 +178,9 @@ class _Layered:
 
     def get(self, name: str) -> Any:
         for values in self._maps:
-            if values.get(name) is not None:
-                return values[name]
+            for known in (name, *ALIASES.get(name, ())):
+                if values.get(known) is not None:
+                    return values[known]
         return None
 
     def optional(self, name: str) -> int | None:
@@ -184,16 +221,18 @@ class _Layered:
             return None
 
 
-def _kv_width(config: _Layered, kv_heads: int, head_dim: int) -> int:
-    latent, rope = config.soft("kv_lora_rank"), config.soft("qk_rope_head_dim")
-    if latent and rope:  # multi-head latent attention keeps one compressed vector
-        return latent + rope
-    return 2 * kv_heads * head_dim
-
-
-def _experts(config: _Layered) -> int:
+def _experts(config: _Layered, ffn: int | None) -> Experts | None:
     names = ("num_experts", "num_local_experts", "n_routed_experts")
-    return next((value for name in names if (value := config.soft(name))), 0)
+    count = next((value for name in names if (value := config.soft(name))), 0)
+    if count < 2:
+        return None
+    # without a width of their own, experts are as wide as the network of the families that call them local
+    each = config.soft("moe_intermediate_size") or (ffn if config.soft("num_local_experts") else None)
+    shared = config.soft("num_shared_experts") or 0
+    width = config.soft("shared_expert_intermediate_size") or (each or 0) * shared
+    first = config.get("first_k_dense_replace")
+    known = isinstance(first, int) and not isinstance(first, bool) and 0 <= first <= config.number("num_hidden_layers")
+    return Experts(count=count, ffn=each, shared_ffn=width, dense_layers=first if known else None)
 
 
 def _native_bytes(config: _Layered) -> int:
@@ -205,16 +244,6 @@ def _quantisation(value: object) -> str | None:
     if not isinstance(value, Mapping):
         return None
     return one_line(str(value.get("quant_method") or "quantised"), limit=40)
-
-
-def _notes(config: _Layered) -> tuple[str, ...]:
-    notes = []
-    if config.get("sliding_window") and config.get("use_sliding_window") is not False:
-        notes.append("sliding-window layers keep less KV than computed: the figure is an upper bound")
-    kinds = config.get("layer_types") or config.get("layers_block_type")
-    if isinstance(kinds, list) and any(isinstance(kind, str) and "attention" not in kind for kind in kinds):
-        notes.append("layers without attention keep no growing KV: the figure is an upper bound")
-    return tuple(notes)
 
 
 def _vision(config: Mapping[str, Any], text_hidden: int) -> Vision | None:

@@ -10,7 +10,8 @@ from evalkit.errors import MeasurementError
 from evalkit.findings import Frozen, Status
 from evalkit.gpu.declared import read_declared
 from evalkit.gpu.facts import Gpu, HardwareFacts
-from evalkit.gpu.fit import GIB, PRECISIONS, Load, Weights, kv_bytes_per_token, need, place, weights_of
+from evalkit.gpu.fit import GIB, PRECISIONS, Load, Weights, kv_bytes, need, place, weights_of
+from evalkit.gpu.memory import BLOCK, Memory, memory_here, memory_of, model_of
 from evalkit.gpu.shape import Shape, read_shape
 from evalkit.hub.facts import CandidateFacts
 
@@ -28,14 +29,6 @@ class Sized(Frozen):
     trained: int | None = None
     error: str | None = None
     hint: str | None = None
-
-
-class Memory(Frozen):
-    """Equal devices to judge against; `gib` None: not known."""
-
-    name: str
-    gib: float | None = None
-    devices: int = 1
 
 
 def from_variant(variant: Variant) -> Sized:
@@ -63,16 +56,10 @@ def from_candidate(candidate: CandidateFacts) -> Sized:
     seen = known_variant(candidate.model) if candidate.record else None
     if seen is not None:
         return from_variant(seen)
-    if candidate.error:
-        return Sized(model=candidate.model, source=source, error=candidate.error, hint=candidate.hint)
     try:
-        shape = read_shape(candidate.config)
+        shape, weights = model_of(candidate)
     except MeasurementError as error:
         return Sized(model=candidate.model, source=source, error=error.message, hint=error.hint)
-    weights = weights_of(shape, candidate.files)
-    if weights is None:
-        hint = "give a folder or repository that has its weights"
-        return Sized(model=candidate.model, source=source, error="its size is not known", hint=hint)
     trained = candidate.context.trained
     return Sized(model=candidate.model, shape=shape, weights=weights, source=source, trained=trained)
 
@@ -85,15 +72,10 @@ def known_variant(model: str) -> Variant | None:
 def memory_to_judge(facts: HardwareFacts, named: str | None) -> tuple[Memory, tuple[Gpu, ...]]:
     """The memory that rows are judged against, and the devices to list: the named card, else those found."""
     if named and named.lower() == "cpu":
-        gib = facts.memory_bytes / GIB if facts.memory_bytes else None
-        return Memory(name="the host's memory", gib=gib), ()
+        return memory_here(facts.model_copy(update={"cpu_only": True})), ()
     gpus = read_declared(named).gpus if named else facts.gpus
-    usable = [g for g in gpus if g.memory_total_bytes and not (g.mig and g.mig_of is None)]
-    if not usable:
-        return Memory(name=named or "unknown hardware"), gpus
-    best = max(usable, key=lambda gpu: gpu.memory_total_bytes or 0)
-    equal = [gpu for gpu in usable if gpu.name == best.name and gpu.mig_of is None]
-    return Memory(name=best.name, gib=(best.memory_total_bytes or 0) / GIB, devices=max(len(equal), 1)), gpus
+    memory = memory_of(gpus, None if named else facts.memory_bytes)
+    return (memory if memory.gib is not None else Memory(name=named or "unknown hardware")), gpus
 
 
 def with_images(sized: Sized, load: Load, images: int) -> Load:
@@ -142,14 +124,14 @@ def remarks(sized: Sized, memory: Memory, load: Load) -> list[dict[str, Any]]:
     if sized.trained:
         texts.append(f"trained at {sized.trained:,} tokens, by the vendor")
     extra = need(
-        shape, weights, load.model_copy(update={"context": 0, "block": shape.block_size or 32, "adapter": True})
+        shape, weights, load.model_copy(update={"context": 0, "block": shape.block_size or BLOCK, "adapter": True})
     )
     texts.append(
         f"block modes add {extra.logits_gib:.2f} GiB of logits"
         + (f" and {extra.adapter_gib:.2f} GiB of adapter" if extra.adapter_gib else "")
     )
     if shape.vision and shape.vision.image_tokens:
-        gib = shape.vision.image_tokens * kv_bytes_per_token(shape, load.kv) / GIB
+        gib = kv_bytes(shape, shape.vision.image_tokens, load.kv) / GIB
         counted = (
             f"{load.image_tokens // shape.vision.image_tokens} counted" if load.image_tokens else "none is counted"
         )

@@ -21,6 +21,7 @@ from evalkit.hub.source import (
     CONFIGS,
     EXTRA_NAMES,
     ID,
+    SIDE_CONFIGS,
     TEXT_CAP,
     AccessDenied,
     ExtraText,
@@ -175,7 +176,7 @@ def _facts(
     readme = raw.get("README.md")
     card = card_of(readme, source)
     licenses += [_extra(extra, keep) for extra in extra_texts(source, card, given, fetch=fetch)]
-    config = read_config(*(load_json(raw.get(n), n, notes) for n in CONFIGS))
+    config = read_config(*(load_json(raw.get(n), n, notes) for n in (*CONFIGS, *SIDE_CONFIGS)))
     if "config.json" not in raw:
         notes.append("config.json is absent or was not read")
     return CandidateFacts(

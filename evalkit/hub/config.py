@@ -15,21 +15,32 @@ _COUNTS = {
     "num_key_value_heads": 10_000, "head_dim": 100_000, "vocab_size": 100_000_000, "block_size": 100_000,
     "mask_token_id": 100_000_000, "sliding_window": 1 << 30, "num_experts": 100_000, "num_local_experts": 100_000,
     "n_routed_experts": 100_000, "num_experts_per_tok": 100_000, "moe_intermediate_size": 10_000_000,
+    "num_global_key_value_heads": 10_000, "global_head_dim": 100_000, "kv_lora_rank": 1_000_000,
+    "qk_rope_head_dim": 100_000, "sliding_window_pattern": 2_000, "full_attention_interval": 2_000,
+    "attn_layer_period": 2_000, "attn_layer_offset": 2_000, "attention_chunk_size": 1 << 30,
+    "num_kv_shared_layers": 2_000, "num_shared_experts": 1_000, "first_k_dense_replace": 2_000,
+    "shared_expert_intermediate_size": 10_000_000, "embedding_size": 100_000_000,
     "max_position_embeddings": 1 << 30, "patch_size": 10_000, "image_size": 100_000, "spatial_merge_size": 1_000,
 }  # fmt: skip
 _FLAGS = ("tie_word_embeddings", "use_sliding_window", "use_cache")
 _WORDS = ("dtype", "torch_dtype", "dlm_paradigm", "transformers_version", "model_type")
-#: names that older families use for the same things
-_ALIASES = {
+#: names that other families use for the same things
+ALIASES = {
     "num_hidden_layers": ("n_layers", "n_layer"), "hidden_size": ("d_model", "n_embd"),
     "num_attention_heads": ("n_heads", "n_head"), "num_key_value_heads": ("n_kv_heads",),
-    "intermediate_size": ("mlp_hidden_size",), "max_position_embeddings": ("max_sequence_length", "n_positions"),
+    "intermediate_size": ("mlp_hidden_size", "n_inner"), "block_size": ("canvas_length", "bd_size", "block_length"),
+    "mask_token_id": ("mask_id",), "tie_word_embeddings": ("weight_tying",),
+    "sliding_window_pattern": ("global_period",), "num_shared_experts": ("n_shared_experts",),
+    "shared_expert_intermediate_size": ("moe_shared_expert_intermediate_size",),
+    "max_position_embeddings": ("max_sequence_length", "n_positions"),
 }  # fmt: skip
 _VISION = (
     "num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads",
     "head_dim", "patch_size", "image_size", "spatial_merge_size",
 )  # fmt: skip
-_ZERO = ("mask_token_id",)
+#: a kind for each layer, or the layers with attention
+LAYER_LISTS = ("layer_types", "layers_block_type", "attn_layer_indices")
+_ZERO = ("mask_token_id", "attn_layer_offset", "num_kv_shared_layers", "first_k_dense_replace", "num_shared_experts")
 
 
 @dataclass
@@ -57,21 +68,30 @@ def load_json(raw: bytes | None, name: str, notes: list[str]) -> dict[str, Any]:
     return value
 
 
-def read_config(config: dict[str, Any], generation: dict[str, Any], tokenizer: dict[str, Any]) -> Config:
-    """Values of `text_config` come first where there is one, then the top level."""
+def read_config(
+    config: dict[str, Any], generation: dict[str, Any], tokenizer: dict[str, Any], *sides: dict[str, Any]
+) -> Config:
+    """Values of `text_config` come first where there is one, then the top level, then `sides` for block and mask."""
     out = Config()
     inner = config.get("text_config")
     layers = [("text_config.", inner), ("", config)] if isinstance(inner, dict) else [("", config)]
     sources: dict[str, str] = {}
     for name in _COUNTS:
         for prefix, layer in layers:
-            key = next((k for k in (name, *_ALIASES.get(name, ())) if layer.get(k) is not None), None)
+            key = next((k for k in (name, *ALIASES.get(name, ())) if layer.get(k) is not None), None)
             if key is not None:
                 out.values[name] = _count(layer[key], name, prefix + key, out.notes)
                 sources[name] = prefix + key
                 break
+    for name in ("block_size", "mask_token_id"):
+        for side in sides:
+            key = next((k for k in (name, *ALIASES[name]) if side.get(k) is not None), None)
+            if name not in sources and key is not None:
+                out.values[name] = _count(side[key], name, f"side file: {key}", out.notes)
+                sources[name] = key
     for _, layer in reversed(layers):
-        out.values.update({k: layer[k] for k in _FLAGS if isinstance(layer.get(k), bool)})
+        flags = {k: next((layer[n] for n in (k, *ALIASES.get(k, ())) if n in layer), None) for k in _FLAGS}
+        out.values.update({k: v for k, v in flags.items() if isinstance(v, bool)})
         out.values.update({k: one_line(layer[k], limit=60) for k in _WORDS if isinstance(layer.get(k), str)})
     out.values = {k: v for k, v in out.values.items() if v is not None}
     _nested(config, layers, out)
@@ -104,9 +124,13 @@ def _nested(config: dict[str, Any], layers: list[tuple[str, dict[str, Any]]], ou
         out.values["quantization_config"] = {
             k: one_line(str(quantised[k]), limit=40) for k in ("quant_method", "bits", "fmt") if k in quantised
         }
-    kinds = next((layer["layer_types"] for _, layer in layers if isinstance(layer.get("layer_types"), list)), None)
-    if kinds is not None:
-        out.values["layer_types"] = [one_line(str(k), limit=40) for k in kinds[:2000]]
+    for name in LAYER_LISTS:
+        kinds = next((layer[name] for _, layer in layers if isinstance(layer.get(name), list)), None)
+        if kinds is not None:
+            out.values[name] = [k if isinstance(k, int) else one_line(str(k), limit=40) for k in kinds[:2000]]
+    pattern = next((v for _, layer in layers if isinstance(v := layer.get("hybrid_override_pattern"), str)), None)
+    if pattern is not None:
+        out.values["hybrid_override_pattern"] = one_line(pattern, limit=2000)
     eos = next((layer["eos_token_id"] for _, layer in layers if layer.get("eos_token_id") is not None), None)
     if isinstance(eos, (int, list)) and not isinstance(eos, bool):
         out.values["eos_token_id"] = [e for e in eos if isinstance(e, int)][:20] if isinstance(eos, list) else eos

@@ -29,6 +29,8 @@ _LICENSE_FILE = re.compile(r"(?i)(?:.*[-_. ])?(?:licen[sc]e|notice|copying|use[-
 #: names under which texts from elsewhere are kept
 EXTRA_NAMES = ("license-text", "license-link")
 CONFIGS = ("config.json", "generation_config.json", "tokenizer_config.json")
+#: what some diffusion models keep beside the configuration: block and mask
+SIDE_CONFIGS = ("dlm_config.json", "block_diffusion.json")
 
 
 class SourceProblem(Exception):  # noqa: N818  internal; never reaches a user
@@ -103,5 +105,5 @@ def is_license_file(name: str) -> bool:
 def wanted(files: tuple[ModelFile, ...]) -> list[str]:
     """The only files that are read, card first; at most twelve license files."""
     names = {f.name for f in files}
-    fixed = [name for name in ("README.md", *CONFIGS) if name in names]
+    fixed = [name for name in ("README.md", *CONFIGS, *SIDE_CONFIGS) if name in names]
     return fixed + sorted(n for n in names if is_license_file(n))[:12]

@@ -49,7 +49,8 @@ def test_tied_embeddings_count_once():
 
 
 def test_latent_attention_keeps_one_compressed_vector():
-    assert read_shape({**GOOD, "kv_lora_rank": 512, "qk_rope_head_dim": 64}).kv_width == 576
+    (group,) = read_shape({**GOOD, "kv_lora_rank": 512, "qk_rope_head_dim": 64}).kv
+    assert (group.layers, group.width, group.heads) == (40, 576, 1)
 
 
 @pytest.mark.parametrize(

@@ -9,21 +9,18 @@ from evalkit.checklist.schema import Checklist
 from evalkit.errors import MeasurementError
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
-from evalkit.gpu.cards import find
-from evalkit.gpu.facts import Gpu, HardwareFacts
+from evalkit.gpu.facts import HardwareFacts
 from evalkit.gpu.fit import (
     FORMULA,
-    GIB,
     MEMORY_SHARE,
     Load,
     Placement,
     Precision,
-    Weights,
     place,
     pool_context,
-    weights_of,
 )
-from evalkit.gpu.shape import Shape, read_shape
+from evalkit.gpu.memory import BLOCK, Memory, memory_here, model_of
+from evalkit.gpu.shape import Shape
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items.context.words import need_text
 from evalkit.items.hardware import checks as check
@@ -31,36 +28,6 @@ from evalkit.modes import Mode, base_mode
 
 #: share by which a server's own figure may differ from the formula before it is remarked on
 _WEIGHTS_APART = 0.15
-
-
-class Room:
-    """Equal devices that a server may use, or the host's memory where it runs on the processor."""
-
-    def __init__(self, hardware: HardwareFacts) -> None:
-        whole = [gpu for gpu in hardware.gpus if not (gpu.mig and gpu.mig_of is None)]
-        sized = [(size, gpu) for gpu in whole if (size := memory_of(gpu, hardware)) is not None]
-        self.usable_gib: float | None = None
-        self.devices = 1
-        self.name = ""
-        if hardware.cpu_only:
-            self.name = "the host's memory"
-            self.usable_gib = hardware.memory_bytes / GIB if hardware.memory_bytes else None
-        elif sized:
-            largest, gpu = max(sized, key=lambda one: one[0])
-            equal = [other for size, other in sized if other.name == gpu.name and other.mig_of is None]
-            self.devices = max(len(equal), 1)  # slices cannot be joined
-            self.name = f"{self.devices}x {gpu.name}" if self.devices > 1 else gpu.name
-            self.usable_gib = largest / GIB
-
-
-def memory_of(gpu: Gpu, hardware: HardwareFacts) -> int | None:
-    """Bytes of a device: as read, else of the table of cards, else (shared memory) None."""
-    if gpu.memory_total_bytes:
-        return gpu.memory_total_bytes
-    card = find(gpu.name)
-    if card is None:
-        return None
-    return min(card.usable_bytes, hardware.memory_bytes) if hardware.memory_bytes else card.usable_bytes
 
 
 def fits(checklist: Checklist, facts: Facts, hardware: HardwareFacts, need: Need | None) -> list[Finding]:
@@ -71,15 +38,15 @@ def fits(checklist: Checklist, facts: Facts, hardware: HardwareFacts, need: Need
         remedy = "say how long your prompts and replies are: `items: {context: {need_tokens: 16384}}`, or give prompts"
         return [check.FITS.finding(Status.INCONCLUSIVE, "how many tokens are needed is not known.", remedy=remedy)]
     try:
-        shape, weights = _model(candidate)
+        shape, weights = model_of(candidate)
     except MeasurementError as error:
         return [_by_pool(pools, need, checklist, f"the memory formula does not apply: {error}", error.hint)]
-    room = Room(hardware)
-    if room.usable_gib is None:
+    room = memory_here(hardware)
+    if room.gib is None:
         why = "; ".join(hardware.notes) or "the memory of the device is not known"
         return [_by_pool(pools, need, checklist, f"what fits is not known: {why}", check.KNOWN.remedy)]
     load = _load(checklist, facts, need, shape)
-    placed = place(shape, weights, load, room.usable_gib, devices=room.devices)
+    placed = place(shape, weights, load, room.gib, devices=room.devices)
     told = _told_memory(facts)
     unread = tuple(mode for mode in checklist.adopted if mode not in pools)
     case = _Case(
@@ -95,7 +62,7 @@ class _Case:
 
     placed: Placement
     load: Load
-    room: Room
+    room: Memory
     pools: dict[str, int]
     told: dict[str, dict[str, float]]  # mode -> GiB by part, as the server says
     need: Need
@@ -128,7 +95,7 @@ class _Case:
 
     @property
     def capacity(self) -> str:
-        return f"{self.placed.capacity_gib:.1f} GiB ({MEMORY_SHARE:.0%} of {self.room.name})"
+        return f"{self.placed.capacity_gib:.1f} GiB ({MEMORY_SHARE:.0%} of {self.room.label})"
 
     @property
     def against_servers(self) -> str:
@@ -172,11 +139,11 @@ def variant(checklist: Checklist, hardware: HardwareFacts, need: Need | None, fa
         return check.VARIANTS.finding(status, text, variant=name, counts=False, known_by=KnownBy.INFERRED, data=data)
 
     try:
-        shape, weights = _model(facts)
+        shape, weights = model_of(facts)
     except MeasurementError as error:
         return say(Status.INCONCLUSIVE, f"{name}: {error}")
-    room = Room(hardware)
-    if room.usable_gib is None or need is None:
+    room = memory_here(hardware)
+    if room.gib is None or need is None:
         return say(Status.INCONCLUSIVE, f"{name}: the hardware's memory or the need is not known.")
     load = Load(
         context=need.tokens,
@@ -185,12 +152,12 @@ def variant(checklist: Checklist, hardware: HardwareFacts, need: Need | None, fa
         overhead_gib=checklist.items.hardware.overhead_gib,
         image_tokens=image_tokens(shape),
     )
-    placed = place(shape, weights, load, room.usable_gib, devices=room.devices)
+    placed = place(shape, weights, load, room.gib, devices=room.devices)
     status = Status.PASS if placed.tp else Status.FAIL
     image = f" and {load.image_tokens:,} of an image" if load.image_tokens else ""
     text = (
         f"{name} at {load.precision} needs {placed.need.total_gib:.1f} GiB for {load.context:,} tokens{image} x"
-        f" {load.concurrent} and {'fits' if placed.tp else 'does not fit'} on {room.name} (limit"
+        f" {load.concurrent} and {'fits' if placed.tp else 'does not fit'} on {room.label} (limit"
         f" {placed.capacity_gib:.1f} GiB); longest context {placed.max_context:,} tokens."
     )
     return say(status, text, figures(placed, load))
@@ -209,21 +176,6 @@ def figures(placed: Placement, load: Load) -> dict[str, object]:
     }
 
 
-def _model(candidate: CandidateFacts | None) -> tuple[Shape, Weights]:
-    if candidate is None:
-        raise MeasurementError("no model was read", hint="name it under `candidate: {model: ...}`")
-    if candidate.error:
-        raise MeasurementError(candidate.error, hint=candidate.hint)
-    shape = read_shape(candidate.config)
-    weights = weights_of(shape, candidate.files)
-    if weights is None:
-        raise MeasurementError(
-            "neither file sizes nor the configuration tell the parameters",
-            hint="give a folder or repository with its weights",
-        )
-    return shape, weights
-
-
 def _load(checklist: Checklist, facts: Facts, need: Need, shape: Shape) -> Load:
     asked = checklist.items.hardware
     bases = {base_mode(label) for label in checklist.modes}
@@ -234,7 +186,7 @@ def _load(checklist: Checklist, facts: Facts, need: Need, shape: Shape) -> Load:
         precision=_precision(facts) or asked.precision,
         kv="fp8" if _kv_fp8(facts) else "bf16",
         overhead_gib=asked.overhead_gib,
-        block=(shape.block_size or 32) if block else 0,
+        block=(shape.block_size or BLOCK) if block else 0,
         adapter=Mode.SELF_SPECULATION in bases,
         image_tokens=image_tokens(shape),
     )
@@ -331,19 +283,19 @@ def _fit(case: _Case) -> Finding:
         label = min(case.short, key=lambda name: case.short[name])
         each = pool_context(case.short[label], case.load.concurrent)
         text = (
-            f"{case.asked} fits on {case.room.name}{over}, but the {label} server keeps {case.short[label]:,} tokens"
+            f"{case.asked} fits on {case.room.label}{over}, but the {label} server keeps {case.short[label]:,} tokens"
             f" only: {each:,} for each of {case.load.concurrent} sequences; further requests wait."
         )
         remedy = "give the server more memory (--mem-fraction-static) or a smaller KV type"
         return case.finding(Status.WARN, text, known_by=KnownBy.DECLARED, remedy=remedy)
     each_device = " a device" if placed.tp > 1 else ""
-    text = f"{case.asked} needs {total}{each_device} and fits on {case.room.name}{over} ({case.capacity})."
+    text = f"{case.asked} needs {total}{each_device} and fits on {case.room.label}{over} ({case.capacity})."
     return case.finding(Status.PASS, text)
 
 
 def _longest(case: _Case) -> Finding:
     longest, known = case.placed.max_context, case.known_by
-    source = f"on {case.room.name} by the formula"
+    source = f"on {case.room.label} by the formula"
     concurrent, need = case.load.concurrent, case.need
     if case.pools:
         label = min(case.pools, key=lambda name: case.pools[name])
