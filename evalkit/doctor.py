@@ -66,9 +66,10 @@ def _version(name: str) -> str | None:
 
 
 def _hub() -> dict[str, Any]:
-    from evalkit.hub.settings import hub_settings
+    from evalkit.hub.settings import hub_settings, reach
 
-    return hub_settings().model_dump()
+    settings = hub_settings()
+    return {**settings.model_dump(), **reach(settings).model_dump()}
 
 
 def _gpu() -> dict[str, Any]:

@@ -12,6 +12,8 @@ EvalkitError                 a message, perhaps where it happened, perhaps a hin
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class EvalkitError(Exception):
     """Base of all errors with a message for the user."""
@@ -34,7 +36,50 @@ class UsageError(EvalkitError):
 
 
 class InputFileError(UsageError):
-    pass
+    """A mistake of an input file; `others` are those that were found with it."""
+
+    others: tuple[InputFileError, ...] = ()
+
+    @property
+    def every(self) -> list[InputFileError]:
+        """This mistake and the others, in order."""
+        return [self, *self.others]
+
+
+class Mistakes:
+    """Mistakes of input files, gathered so that they are reported at once."""
+
+    #: more are counted, not kept
+    MOST = 200
+
+    def __init__(self) -> None:
+        self.found: list[InputFileError] = []
+
+    def __enter__(self) -> Self:
+        """A block whose mistake is kept."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, InputFileError):
+            return False
+        self.found += error.every
+        return True
+
+    def in_order(self) -> None:
+        """By the line of one file."""
+        self.found.sort(key=lambda one: int(line) if (line := (one.where or "").rpartition(":")[2]).isdigit() else 0)
+
+    def end(self) -> None:
+        """End here when there was a mistake.
+
+        Raises:
+            InputFileError: the first one, with the others.
+        """
+        if not self.found:
+            return
+        first, *others = self.found[: self.MOST]
+        first.others = tuple(others)
+        raise first
 
 
 class MeasurementError(EvalkitError):

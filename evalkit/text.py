@@ -125,3 +125,12 @@ def _finite(digits: str) -> float:
 
 def _no_number(digits: str) -> NoReturn:
     raise ValueError(f"{one_line(digits, limit=40)} is no finite number")
+
+
+#: a word of prose: an id has a slash, dot, digit, underline or capital inside, or stands before a colon
+_PROSE_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?(?=[\s,;!?]|$)")
+
+
+def capital(text: str) -> str:
+    """The text with a capital letter in front; an id, a path or a mode's name keeps its spelling."""
+    return text[:1].upper() + text[1:] if _PROSE_WORD.match(text) else text

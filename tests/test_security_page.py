@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
-THREATS = TEXT.partition("## Threats")[2].splitlines()
+THREATS = TEXT.partition("## Threats")[2].partition("\n## ")[0].splitlines()
 ROWS = [line for line in THREATS if line.startswith("|") and line.count("|") == 4][2:]
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.text import json_safe, one_line, sanitize, strict_json
+from evalkit.text import capital, json_safe, one_line, sanitize, strict_json
 
 #: format characters that are signs of their own script and show as such
 _SIGNS = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
@@ -94,3 +94,17 @@ def test_strict_json_reads_what_json_writes(value):
         return
     for ascii_only in (True, False):
         assert strict_json(json.dumps(value, ensure_ascii=ascii_only)) == value
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nvidia/Nemotron-Labs-Diffusion-8B: not read", "qwen3-8b is served", "diffusion: not measured", "self-speculation: no",
+     "license.text-pinned is open", "hf_hub is set", "./model has no card", "v1 is old", ""],
+)  # fmt: skip
+def test_an_id_that_opens_a_sentence_keeps_its_spelling(name):
+    assert capital(name) == name
+
+
+def test_prose_gets_a_capital():
+    assert capital("the repository has no license file: x/y") == "The repository has no license file: x/y"
+    assert capital("no") == "No"

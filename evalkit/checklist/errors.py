@@ -15,6 +15,9 @@ _TYPES = {
     "string_type": "text",
     "int_type": "a whole number",
     "float_type": "a number",
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
+    "bool_parsing": "true or false",
     "bool_type": "true or false",
     "list_type": "a list",
     "dict_type": "a mapping",
@@ -27,15 +30,20 @@ _TYPES = {
 def input_error(
     exc: ValidationError, path: Path, lines: dict[str, int], *, schema: type[BaseModel] | None = None
 ) -> InputFileError:
-    """The first of `exc`'s errors in file order as `FILE:LINE: what`, the number of others named, with a hint."""
-    details = sorted(exc.errors(include_url=False), key=lambda e: _line(_loc(e), lines) or 0)
-    first = details[0]
-    dotted = _loc(first)
-    message, hint = _words(first, dotted, schema)
-    if len(details) > 1:
-        message += f" (and {len(details) - 1} more)"
-    line = _line(dotted, lines)
-    return InputFileError(message, where=f"{path}:{line}" if line else str(path), hint=hint)
+    """`exc`'s errors in file order as `FILE:LINE: what`, each with a hint: the first, with the others."""
+    found: list[InputFileError] = []
+    seen: set[str] = set()
+    for error in sorted(exc.errors(include_url=False), key=lambda e: _line(_loc(e), lines) or 0):
+        dotted = _loc(error)
+        if dotted in seen:  # the other types that a value might have had
+            continue
+        seen.add(dotted)
+        message, hint = _words(error, dotted, schema)
+        line = _line(dotted, lines)
+        found.append(InputFileError(message, where=f"{path}:{line}" if line else str(path), hint=hint))
+    first, *others = found
+    first.others = tuple(others)
+    return first
 
 
 def suggest(wrong: str, known: list[str]) -> str | None:

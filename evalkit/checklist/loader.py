@@ -12,7 +12,7 @@ from evalkit.checklist.errors import input_error, suggest
 from evalkit.checklist.files import decode, read_bytes, sha256_of
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.checklist.yaml import MAX_BYTES, parse_yaml
-from evalkit.errors import InputFileError
+from evalkit.errors import InputFileError, Mistakes
 from evalkit.modes import ALIASES
 
 DEFAULT = "nemotron-labs-diffusion-8b"
@@ -40,6 +40,11 @@ def shipped_names() -> list[str]:
     return sorted(path.stem for path in shipped_folder("checklists").glob("*.yaml"))
 
 
+def shipped_checklist(name: str) -> Path:
+    """A shipped checklist, whatever the working folder holds."""
+    return shipped_folder("checklists") / f"{name}.yaml"
+
+
 def find_checklist(given: str | None) -> Path:
     """A path, or the name of a shipped checklist; the default one when nothing is given.
 
@@ -47,13 +52,14 @@ def find_checklist(given: str | None) -> Path:
         InputFileError: neither a file nor a shipped name.
     """
     if given is None:
-        return shipped_folder("checklists") / f"{DEFAULT}.yaml"
+        return shipped_checklist(DEFAULT)
     path = Path(given)
-    if path.exists() or "/" in given or path.suffix in (".yaml", ".yml"):
+    if path.is_file() or "/" in given or path.suffix in (".yaml", ".yml"):
         return path
-    shipped = shipped_folder("checklists") / f"{given}.yaml"
     if given in shipped_names():
-        return shipped
+        return shipped_checklist(given)
+    if path.exists():
+        return path  # reading it says what it is
     hint = suggest(given, shipped_names()) or f"shipped checklists: {', '.join(shipped_names())}"
     raise InputFileError("no such file, and no shipped checklist of that name", where=given, hint=hint)
 
@@ -65,16 +71,21 @@ def load_checklist(path: Path) -> LoadedChecklist:
         InputFileError: with FILE:LINE and a suggestion.
     """
     data = read_bytes(path, max_bytes=MAX_BYTES)
-    document = parse_yaml(decode(data, path), path)
-    if document.data is None:
+    mistakes = Mistakes()
+    document = parse_yaml(decode(data, path), path, mistakes)
+    if document.data is None and not mistakes.found:
         raise InputFileError("the file is empty", where=str(path), hint="evalkit init writes a checklist to start from")
     if not isinstance(document.data, dict):
+        mistakes.end()
         raise InputFileError("a checklist is a mapping of keys to values", where=f"{path}:1")
     lines = _with_standard_names(document.lines)
     try:
         checklist = Checklist.model_validate(document.data)
     except ValidationError as error:
-        raise input_error(error, path, lines, schema=Checklist) from None
+        with mistakes:
+            raise input_error(error, path, lines, schema=Checklist) from None
+    mistakes.in_order()
+    mistakes.end()
     return LoadedChecklist(
         checklist=checklist,
         path=path,

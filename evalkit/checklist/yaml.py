@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from evalkit.errors import InputFileError
+from evalkit.errors import InputFileError, Mistakes
 from evalkit.text import one_line
 
 MAX_BYTES = 1 << 20
@@ -39,15 +39,17 @@ class YamlDocument:
     path: Path
 
 
-def parse_yaml(text: str, path: Path) -> YamlDocument:
+def parse_yaml(text: str, path: Path, mistakes: Mistakes | None = None) -> YamlDocument:
     """The one YAML document in `text`; `path` is for messages.
+
+    What leaves the rest readable (a key that appears twice, an ambiguous number) goes to `mistakes` where it is given.
 
     Raises:
         InputFileError: no plain YAML, with FILE:LINE.
     """
     loader = yaml.CSafeLoader(text) if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader(text)
     try:
-        return YamlDocument(*_Builder(loader, path).document(), path)
+        return YamlDocument(*_Builder(loader, path, mistakes).document(), path)
     except yaml.MarkedYAMLError as error:
         line = getattr(error.problem_mark or error.context_mark, "line", None)
         where = str(path) if line is None else f"{path}:{line + 1}"
@@ -61,8 +63,9 @@ def parse_yaml(text: str, path: Path) -> YamlDocument:
 class _Builder:
     """Builds data from parser events, so that nothing is constructed before it is checked."""
 
-    def __init__(self, loader: Any, path: Path) -> None:
+    def __init__(self, loader: Any, path: Path, mistakes: Mistakes | None) -> None:
         self.loader = loader
+        self.mistakes = mistakes
         self.path = path
         self.lines: dict[str, int] = {}
         self.nodes = 0
@@ -80,6 +83,11 @@ class _Builder:
 
     def error(self, message: str, event: Any, hint: str | None = None) -> InputFileError:
         return InputFileError(message, where=f"{self.path}:{event.start_mark.line + 1}", hint=hint)
+
+    def note(self, error: InputFileError) -> None:
+        if self.mistakes is None:
+            raise error
+        self.mistakes.found.append(error)
 
     def value(self, dotted: str, depth: int) -> Any:
         event = self.loader.get_event()
@@ -108,9 +116,9 @@ class _Builder:
         if text in (text.lower(), text.capitalize(), text.upper()) and text.lower() in _BOOLEANS:
             return _BOOLEANS[text.lower()]
         if _AMBIGUOUS.match(text):
-            raise self.error(
-                f"{text} is read as a number by some and as text by others", event, f'put it in quotes: "{text}"'
-            )
+            hint = f'put it in quotes: "{text}"'
+            self.note(self.error(f"{text} is read as a number by some and as text by others", event, hint))
+            return None
         if _INT.match(text) and len(text) <= 19:
             return int(text)
         if _FLOAT.match(text) and len(text) <= 40:
@@ -119,7 +127,8 @@ class _Builder:
             try:
                 return date.fromisoformat(text)
             except ValueError:
-                raise self.error(f"{text} is no date of the calendar", event) from None
+                self.note(self.error(f"{text} is no date of the calendar", event))
+                return None
         return text
 
     def sequence(self, dotted: str, depth: int) -> list[Any]:
@@ -142,7 +151,7 @@ class _Builder:
             if key == "<<" and event.style not in ("'", '"'):
                 raise self.error("merge keys are not allowed", event, "write the values out where they are used")
             if key in result:
-                raise self.error(f"key {one_line(key, limit=80)!r} appears twice", event, "keep one of them")
+                self.note(self.error(f"key {one_line(key, limit=80)!r} appears twice", event, "keep one of them"))
             child = f"{dotted}.{key}" if dotted else key
             mark: Any = event.start_mark  # the stubs say it may be None; a parsed event has one
             self.lines[child] = mark.line + 1

@@ -41,7 +41,7 @@ def _text(document: dict[str, Any]) -> str:
     rows = [
         ("evalkit", f"{document['evalkit']}, Python {document['python']}, {document['platform']}"),
         ("packages", ", ".join(f"{name} {version or 'MISSING'}" for name, version in document["packages"].items())),
-        ("hub", f"{hub['endpoint']}, {'offline' if hub['offline'] else 'online'}, token {token}"),
+        ("hub", f"{hub['endpoint']}, {_reached(hub)}, token {token}"),
         ("gpu", (gpus or "none") + (f", driver {gpu['driver']}" if gpu["driver"] else "")),
         ("cpu", f"{cpu['name'] or 'unknown'}, {cpu['usable']} usable cores, load {cpu['load_1m']:g}"),
         ("folder", f"{folder['path']}: {'' if folder['writable'] else 'not '}writable, {free:.1f} GiB free"),
@@ -57,6 +57,12 @@ def _text(document: dict[str, Any]) -> str:
     for problem in document["missing"]:
         lines += [_row("missing", problem["summary"]), _row("  hint", problem["hint"])]
     return "\n".join([*lines, f"{len(document['missing']) or 'nothing'} missing"]) + "\n"
+
+
+def _reached(hub: dict[str, Any]) -> str:
+    if hub["online"] is None:
+        return f"offline ({hub['tried']})"
+    return f"online ({hub['tried']})" if hub["online"] else f"not reached ({hub['tried']})"
 
 
 def _row(label: str, text: str) -> str:

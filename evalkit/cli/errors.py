@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import EvalkitError, InputFileError
 
 
 def guarded(call: Callable[[], Any]) -> int:
@@ -54,12 +54,22 @@ def _told(error: BaseException) -> EvalkitError | None:
     return found[0] if all(found) else None
 
 
+#: mistakes of an input file that are printed; `--json` has more
+_MOST_SHOWN = 40
+
+
 def _said(error: EvalkitError) -> int:
     from evalkit.text import sanitize
 
-    print(f"error: {sanitize(str(error))}", file=sys.stderr)  # noqa: T201  the one place that reports
-    if error.hint:
-        print(f"  hint: {sanitize(error.hint)}", file=sys.stderr)  # noqa: T201  the one place that reports
+    every = error.every if isinstance(error, InputFileError) else [error]
+    before = None
+    for one in every[:_MOST_SHOWN]:
+        print(f"error: {sanitize(str(one))}", file=sys.stderr)  # noqa: T201  the one place that reports
+        if one.hint and one.hint != before:
+            print(f"  hint: {sanitize(one.hint)}", file=sys.stderr)  # noqa: T201  the one place that reports
+        before = one.hint
+    if len(every) > _MOST_SHOWN:
+        print(f"and {len(every) - _MOST_SHOWN} more mistakes", file=sys.stderr)  # noqa: T201  the one place that reports
     return error.exit_code
 
 

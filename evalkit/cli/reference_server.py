@@ -13,25 +13,18 @@ def reference_server_command(
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = 30000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    set_: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE of the script (repeat).")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=VALUE of the script (repeat); a wrong one lists all.")
+    ] = None,
 ) -> None:
     """Run the embedded reference server: SGLang's protocol with scripted timing and faults."""
-    import json
+    import sys
 
-    from evalkit.errors import UsageError
-    from evalkit.reference import preset, serve_forever
+    from evalkit.reference import ordered, serve_forever
 
-    changes = {}
-    for text in set_ or []:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"--set {text}: write FIELD=VALUE")
-        try:
-            changes[name] = json.loads(value)
-        except ValueError:
-            changes[name] = value
-    try:
-        script = preset(mode, **changes)
-    except ValueError as error:
-        raise UsageError(str(error).splitlines()[0]) from None
-    serve_forever(script, host, port)
+    script = ordered(mode, set_ or [])
+
+    def up(address: str) -> None:
+        print(f"reference-server: {script.mode.value} at {address} (Ctrl-C ends it)", file=sys.stderr, flush=True)  # noqa: T201  a message
+
+    serve_forever(script, host, port, on_ready=up)

@@ -28,7 +28,7 @@ def validate_command(
     """
     import json
 
-    from evalkit.errors import UsageError
+    from evalkit.errors import InputFileError, UsageError
     from evalkit.run.sizing import sizing
     from evalkit.text import sanitize
 
@@ -37,7 +37,9 @@ def validate_command(
     except UsageError as error:
         if not as_json:
             raise
-        said = {"error": sanitize(str(error)), "hint": sanitize(error.hint) if error.hint else None}
+        every = error.every if isinstance(error, InputFileError) else [error]
+        told = [{"error": sanitize(str(one)), "hint": sanitize(one.hint) if one.hint else None} for one in every]
+        said = {**told[0], "errors": told}
         sys.stdout.write(json.dumps({"checklist": checklist, "valid": False, **said}, indent=2) + "\n")
         raise typer.Exit(error.exit_code) from None
     document = {"checklist": str(path), "valid": True, **sizing(setup, datetime.now(UTC).date())}

@@ -8,7 +8,7 @@ from textwrap import indent
 from evalkit.data.records import STALE_DAYS, Family, Record, engines, families, family_of, records_for
 from evalkit.errors import UsageError
 from evalkit.serving.support import recipe_of
-from evalkit.text import one_line
+from evalkit.text import capital, one_line
 
 
 def support(model: str | None, today: date) -> str:
@@ -53,9 +53,7 @@ def _mode(model: str, mode: str, rows: list[Record], today: date) -> str:
 
 def _record(model: str, row: Record, today: date) -> str:
     old = f"; over {STALE_DAYS} days old, may have changed" if row.stale(today) else ""
-    lines = [
-        f"- **{engines()[row.engine].title}** {row.version}: **{row.status}**. {row.note[:1].upper()}{row.note[1:]}."
-    ]
+    lines = [f"- **{engines()[row.engine].title}** {row.version}: **{row.status}**. {capital(row.note)}."]
     recipe = recipe_of(row)
     if recipe is not None:
         lines.append(f"  Start: `{recipe.command(model=model, port=30000)}`")

@@ -148,9 +148,9 @@ def _keeper(evidence_dir: Path | None, source: Source) -> Keep:
     def keep(name: str, content: bytes) -> str | None:
         if evidence_dir is None:
             return None
-        shown = Path(source.model).absolute().name if source.kind == "folder" else source.model
+        shown = Path(source.model).expanduser().resolve().name if source.kind == "folder" else source.model
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", shown).strip("-.")[-80:] or "model"
-        tag = hashlib.sha256(f"{source.model}{source.revision}".encode("utf-8", "replace")).hexdigest()[:8]
+        tag = hashlib.sha256(f"{shown}{source.revision}".encode("utf-8", "replace")).hexdigest()[:8]
         folder = evidence_dir / "hub" / f"{slug}-{tag}"
         make_private(folder)
         path = folder / re.sub(r"[^A-Za-z0-9._-]+", "-", name)

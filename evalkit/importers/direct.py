@@ -10,7 +10,7 @@ from typing import Any
 from evalkit.checklist.files import sha256_of
 from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
-from evalkit.errors import InputFileError
+from evalkit.errors import InputFileError, Mistakes
 from evalkit.importers import jsonl, openai, registry, rows
 from evalkit.importers.base import Head, Importer, Options, Reading, plain_id
 from evalkit.importers.chat import REQUEST_KEYS
@@ -63,17 +63,24 @@ def load_prompts(paths: Sequence[Path], request: Request) -> tuple[PromptSet, li
     """
     files: list[PromptFile] = []
     conversions = []
+    mistakes = Mistakes()
     for path in paths:
-        importer = _foreign_prompts(path)
-        if importer is None:
-            files.append(read_file(path))
-            continue
-        made = _converted(path, importer, cases=False)
-        if not made.source.prompts:
-            raise InputFileError("no prompt could be used", where=str(path), hint="; ".join(made.source.tally.text()))
-        conversions.append(made)
-        files.append(PromptFile(path, made.text.encode(), importer.kind, made.source_sha256))
-    return load_files(files, request), conversions
+        with mistakes:
+            importer = _foreign_prompts(path)
+            if importer is None:
+                files.append(read_file(path))
+                continue
+            made = _converted(path, importer, cases=False)
+            if not made.source.prompts:
+                hint = "; ".join(made.source.tally.text())
+                raise InputFileError("no prompt could be used", where=str(path), hint=hint)
+            conversions.append(made)
+            files.append(PromptFile(path, made.text.encode(), importer.kind, made.source_sha256))
+    loaded = PromptSet(())
+    with mistakes:
+        loaded = load_files(files, request)
+    mistakes.end()
+    return loaded, conversions
 
 
 def load_suites(paths: Sequence[Path], request: Request) -> tuple[list[Suite], list[Conversion]]:
@@ -84,15 +91,18 @@ def load_suites(paths: Sequence[Path], request: Request) -> tuple[list[Suite], l
     """
     suites: list[Suite] = []
     conversions = []
+    mistakes = Mistakes()
     for path in paths:
-        importer = _foreign_tasks(path)
-        if importer is None:
-            suite = load_suite(path, request)
-        else:
-            made = _converted(path, importer, cases=True)
-            suite = _suite(made, request)
-            conversions.append(made)
-        suites.append(unlike(suite, suites))
+        with mistakes:
+            importer = _foreign_tasks(path)
+            if importer is None:
+                suite = load_suite(path, request)
+            else:
+                made = _converted(path, importer, cases=True)
+                suite = _suite(made, request)
+                conversions.append(made)
+            suites.append(unlike(suite, suites))
+    mistakes.end()
     return suites, conversions
 
 

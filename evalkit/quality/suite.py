@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -16,9 +16,9 @@ from evalkit.checklist.errors import input_error
 from evalkit.checklist.files import decode, read_bytes, resolve
 from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
-from evalkit.checklist.yaml import parse_yaml
+from evalkit.checklist.yaml import YamlDocument, parse_yaml
 from evalkit.client.types import ChatRequest, Message
-from evalkit.errors import InputFileError
+from evalkit.errors import InputFileError, Mistakes
 from evalkit.quality import jsontext, schemas
 from evalkit.quality.case import Case, Suite
 from evalkit.quality.expectations import Problem, check_together, expectation
@@ -94,13 +94,17 @@ def unlike(suite: Suite, others: Sequence[Suite]) -> Suite:
 
 def load_suite(path: Path, defaults: Request) -> Suite:
     """One suite; a `.jsonl` file is a suite of kind custom, named after the file."""
-    digest = sha256()
+    digest, mistakes = sha256(), Mistakes()
     if path.suffix == ".jsonl":
         head = SuiteHead(name=path.stem, kind="custom")
-        raw = list(_jsonl(path, digest))
+        raw = _jsonl(path, digest, mistakes)
     else:
-        head, raw = _yaml(path, digest)
-    return _suite(path, head, raw, defaults, digest)
+        head, raw = _yaml(path, digest, mistakes)
+    with mistakes:
+        suite = _suite(path, head, raw, defaults, digest)
+    mistakes.in_order()
+    mistakes.end()
+    return suite
 
 
 def converted_suite(
@@ -125,16 +129,19 @@ def _suite(path: Path, head: SuiteHead, raw: list[tuple[Any, _Source]], defaults
         )
     cases: list[Case] = []
     seen: dict[str, str] = {}
+    mistakes = Mistakes()
     for data, source in raw:
-        case = _case(data, source, head, defaults, path.parent, digest)
-        if case.id in seen:
-            raise InputFileError(
-                f"case id {case.id!r} is already used at {seen[case.id]}",
-                where=source.at("id"),
-                hint="ids are unique within a suite",
-            )
-        seen[case.id] = source.at("id")
-        cases.append(case)
+        with mistakes:
+            case = _case(data, source, head, defaults, path.parent, digest)
+            if case.id in seen:
+                raise InputFileError(
+                    f"case id {case.id!r} is already used at {seen[case.id]}",
+                    where=source.at("id"),
+                    hint="ids are unique within a suite",
+                )
+            seen[case.id] = source.at("id")
+            cases.append(case)
+    mistakes.end()
     return Suite(
         name=head.name,
         kind=head.kind,
@@ -158,38 +165,54 @@ def facts_of(suite: Suite) -> SuiteFacts:
     )  # fmt: skip
 
 
-def _yaml(path: Path, digest: Any) -> tuple[SuiteHead, list[tuple[Any, _Source]]]:
+def _yaml(path: Path, digest: Any, mistakes: Mistakes) -> tuple[SuiteHead, list[tuple[Any, _Source]]]:
     data = read_bytes(path, max_bytes=MAX_SUITE_BYTES)
     digest.update(data)
-    document = parse_yaml(decode(data, path), path)
+    document = parse_yaml(decode(data, path), path, mistakes)
     if not isinstance(document.data, dict):
+        mistakes.end()
         what = "the file is empty" if document.data is None else "a suite is a mapping with suite: and cases:"
         raise InputFileError(what, where=f"{path}:1", hint="docs/tasks.md shows a suite")
     try:
         raw = RawSuite.model_validate(document.data)
     except ValidationError as error:
-        raise input_error(error, path, document.lines, schema=RawSuite) from None
+        with mistakes:
+            raise input_error(error, path, document.lines, schema=RawSuite) from None
+        _cases_too(document, path, mistakes)
+        mistakes.in_order()
+        mistakes.end()
     cases = [
         (case, _Source(path, document.lines.get(f"cases.{index}"), document.lines, f"cases.{index}"))
         for index, case in enumerate(raw.cases)
     ]
     if raw.suite.bulk is not None:
         where = f"{path}:{document.lines.get('suite.import', 1)}"
-        cases += _jsonl(resolve(path.parent, raw.suite.bulk, where=where), digest)
+        cases += _jsonl(resolve(path.parent, raw.suite.bulk, where=where), digest, mistakes)
     return raw.suite, cases
 
 
-def _jsonl(path: Path, digest: Any) -> Iterator[tuple[Any, _Source]]:
+def _cases_too(document: YamlDocument, path: Path, mistakes: Mistakes) -> None:
+    """Mistakes of the cases of a suite whose head is wrong: reported with those of the head."""
+    head, cases = SuiteHead(name="x", kind="custom"), document.data.get("cases")
+    for index, case in enumerate(cases if isinstance(cases, list) else ()):
+        source = _Source(path, document.lines.get(f"cases.{index}"), document.lines, f"cases.{index}")
+        with mistakes:
+            _case(case, source, head, Request(), path.parent, sha256())
+
+
+def _jsonl(path: Path, digest: Any, mistakes: Mistakes) -> list[tuple[Any, _Source]]:
     data = read_bytes(path, max_bytes=MAX_JSONL_BYTES)
     digest.update(data)
+    found: list[tuple[Any, _Source]] = []
     for number, line in enumerate(decode(data, path).split("\n"), 1):
         if not line.strip():
             continue
         try:
-            value = jsontext.parse(line)
+            found.append((jsontext.parse(line), _Source(path, number)))
         except jsontext.BadJson as error:
-            raise InputFileError(f"not JSON: {error}", where=f"{path}:{number}", hint="one case a line") from None
-        yield value, _Source(path, number)
+            wrong = InputFileError(f"not JSON: {error}", where=f"{path}:{number}", hint="one case a line")
+            mistakes.found.append(wrong)
+    return found
 
 
 def _case(data: Any, source: _Source, head: SuiteHead, defaults: Request, folder: Path, digest: Any) -> Case:  # noqa: PLR0917  a recursion passes its state on
@@ -199,18 +222,29 @@ def _case(data: Any, source: _Source, head: SuiteHead, defaults: Request, folder
         raw = RawCase.model_validate(data)
     except ValidationError as error:
         raise input_error(error, source.path, source.below(), schema=RawCase) from None
+    mistakes, expect = Mistakes(), []
+
+    def wrong(error: Problem) -> None:
+        said = f"case {raw.id!r}: {error}"
+        mistakes.found.append(InputFileError(said, where=source.at(error.at), hint=error.hint))
+
+    for index, one in enumerate(raw.expect or head.defaults.expect or []):
+        try:
+            expect.append(expectation(one, f"expect.{index}"))
+        except Problem as error:
+            wrong(error)
+    tools = tuple(head.defaults.tools or () if raw.tools is None else raw.tools)
     try:
-        written = raw.expect or head.defaults.expect or []
-        expect = tuple(expectation(one, f"expect.{index}") for index, one in enumerate(written))
-        tools = tuple(head.defaults.tools or () if raw.tools is None else raw.tools)
         _check_tools(tools)
-        check_together(expect, tools)
+        if not mistakes.found:
+            check_together(tuple(expect), tools)
     except Problem as error:
-        raise InputFileError(f"case {raw.id!r}: {error}", where=source.at(error.at), hint=error.hint) from None
+        wrong(error)
+    mistakes.end()
     return Case(
         id=raw.id,
         request=_request(raw, head, defaults, tools, _messages(raw, folder, source, digest)),
-        expect=expect,
+        expect=tuple(expect),
         cluster=raw.cluster if raw.cluster is not None else head.cluster,
         repeats=raw.repeats or head.repeats,
         severity=raw.severity or head.severity,

@@ -7,7 +7,7 @@ from evalkit.reference.answers import Answers
 from evalkit.reference.emissions import Emission, read_emissions
 from evalkit.reference.process import ReferenceProcess
 from evalkit.reference.question import Question, Reply, call_reply
-from evalkit.reference.script import Script, preset
+from evalkit.reference.script import Script, ordered, preset
 from evalkit.reference.server import ReferenceServer, serve_forever
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Reply",
     "Script",
     "call_reply",
+    "ordered",
     "preset",
     "read_emissions",
     "serve_forever",

@@ -6,12 +6,11 @@ import argparse
 import json
 import os
 import sys
-from typing import Any
 
 from evalkit.errors import EvalkitError
 from evalkit.modes import Mode
 from evalkit.reference.answers import Answers
-from evalkit.reference.script import Script, preset
+from evalkit.reference.script import Script, ordered
 from evalkit.reference.server import serve_forever
 
 
@@ -44,20 +43,9 @@ def _announce(base_url: str) -> None:
 
 
 def _script(args: argparse.Namespace) -> Script:
-    changes: dict[str, Any] = dict(_assignment(text) for text in args.set)
     if args.script:
-        return Script.model_validate({**json.loads(args.script), **changes})
-    return preset(args.mode, **changes)
-
-
-def _assignment(text: str) -> tuple[str, object]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"--set {text}: write FIELD=VALUE")
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        return name, value
+        return Script.model_validate(json.loads(args.script))
+    return ordered(args.mode, args.set)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from evalkit.checklist.errors import input_error
+from evalkit.errors import UsageError
 from evalkit.modes import Mode, base_mode
 from evalkit.reference.faults import Faults
 
@@ -144,10 +149,44 @@ def preset(mode: Mode | str, *, speed: float = 1.0, **changes: Any) -> Script:
     Raises:
         ValueError: unknown mode, unknown field or value out of range (pydantic's ValidationError is one).
     """
-    if speed <= 0:
+    if isinstance(speed, bool) or not isinstance(speed, int | float) or not 0 < speed < float("inf"):
         raise ValueError(f"speed {speed}: a factor above 0")
     mode = base_mode(mode)
     fields = {"jitter_ms": 0.5, **PRESETS[mode]}
     quick = {name: value / speed if name.endswith("_ms") or name.startswith("ms_") else value
              for name, value in fields.items()}  # fmt: skip
     return Script(**{"mode": mode, **quick, **changes})
+
+
+def ordered(mode: str, settings: Sequence[str]) -> Script:
+    """The preset of a mode with settings as a user writes them: `FIELD=VALUE`, the value as JSON or plain text.
+
+    Raises:
+        UsageError: a field that is not there, or a value that it does not take; all of them, with the fields there are.
+    """
+    changes: dict[str, Any] = {}
+    for text in settings:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--set {text}: write FIELD=VALUE", hint=f"fields: {_fields()}")
+        try:
+            changes[name] = json.loads(value)
+        except ValueError:
+            changes[name] = value
+    try:
+        return preset(str(changes.pop("mode", mode)), **changes)
+    except ValidationError as error:
+        wrong = input_error(error, Path("--set"), {}, schema=Script)
+        for one in wrong.every:
+            one.hint = (
+                f"{one.hint}; fields: {_fields()}"
+                if one.hint and "known keys" not in one.hint
+                else f"fields: {_fields()}"
+            )
+        raise wrong from None
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"--set: {error}", hint=f"modes: {', '.join(mode.value for mode in Mode)}") from None
+
+
+def _fields() -> str:
+    return ", ".join(["speed", *Script.model_fields])

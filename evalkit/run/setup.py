@@ -12,6 +12,7 @@ from evalkit.checklist.errors import input_error
 from evalkit.checklist.files import resolve
 from evalkit.checklist.loader import shipped_folder
 from evalkit.checklist.schema import Checklist, LoadedChecklist
+from evalkit.errors import Mistakes
 from evalkit.findings import ItemId
 from evalkit.importers.direct import Conversion, load_prompts, load_suites
 from evalkit.modes import INCUMBENT
@@ -90,8 +91,14 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     prompt_paths = [resolve(loaded.folder, p) for p in checklist.prompts or []] or [shipped / "quick.jsonl"]
     tasks = checklist.tasks
     task_paths = [shipped / "tasks" / "quick.yaml"] if tasks is None else [resolve(loaded.folder, t) for t in tasks]
-    prompts, imported = load_prompts(prompt_paths, checklist.request)
-    suites, more = load_suites(task_paths, checklist.request)
+    mistakes = Mistakes()
+    prompts, suites = PromptSet(()), list[Suite]()
+    imported, more = list[Conversion](), list[Conversion]()
+    with mistakes:
+        prompts, imported = load_prompts(prompt_paths, checklist.request)
+    with mistakes:
+        suites, more = load_suites(task_paths, checklist.request)
+    mistakes.end()
     suites = repeated(suites, checklist)
     skipped = dict(skip or {})
     if tasks == []:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.checklist.errors import suggest
-from evalkit.checklist.loader import find_checklist, load_checklist
+from evalkit.checklist.loader import find_checklist, load_checklist, shipped_checklist
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import Interrupted, UsageError
 from evalkit.facts import Facts
@@ -56,7 +56,8 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
         UsageError: flags or files that are no good; nothing was run.
         Interrupted: Ctrl-C; what was measured is kept.
     """
-    loaded = load_checklist(find_checklist(flags.checklist or ("demo" if flags.demo else None)))
+    demo = flags.demo and not flags.checklist
+    loaded = load_checklist(shipped_checklist("demo") if demo else find_checklist(flags.checklist))
     loaded = merged(loaded, _changes(flags, loaded.checklist))
     skip = _skipped(flags)
     with ExitStack() as stack:

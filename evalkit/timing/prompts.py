@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
 from evalkit.client.types import ChatRequest, Message
-from evalkit.errors import InputFileError
+from evalkit.errors import InputFileError, Mistakes
 from evalkit.facts import PromptFacts
 from evalkit.text import one_line
 
@@ -85,10 +85,13 @@ def load_files(files: Sequence[PromptFile], request: Request) -> PromptSet:
     facts: list[PromptFacts] = []
     seen: dict[str, str] = {}
     texts: dict[str, str] = {}
+    mistakes = Mistakes()
     for file in files:
-        found = [_told_apart(one, texts) for one in _parse(file.data, file.path, request, seen)]
-        prompts += found
-        facts.append(_facts(file, found))
+        with mistakes:
+            found = [_told_apart(one, texts) for one in _parse(file.data, file.path, request, seen)]
+            prompts += found
+            facts.append(_facts(file, found))
+    mistakes.end()
     return PromptSet(tuple(prompts), tuple(facts))
 
 
@@ -140,16 +143,20 @@ def read_file(path: Path) -> PromptFile:
 def _parse(data: bytes, path: Path, request: Request, seen: dict[str, str]) -> list[Prompt]:
     where = str(path)
     prompts: list[Prompt] = []
+    mistakes = Mistakes()
     for number, raw in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
         if not raw.strip():
             continue
-        prompt = _Line(f"{where}:{number}").parse(raw, request)
-        if prompt.id in seen:
-            _refuse(f"the id {one_line(prompt.id, limit=80)!r} was used before, in {seen[prompt.id]}", where, number)
-        seen[prompt.id] = f"{path.name}:{number}"
-        prompts.append(prompt)
+        with mistakes:
+            prompt = _Line(f"{where}:{number}").parse(raw, request)
+            if prompt.id in seen:
+                said = f"the id {one_line(prompt.id, limit=80)!r} was used before, in {seen[prompt.id]}"
+                _refuse(said, where, number)
+            seen[prompt.id] = f"{path.name}:{number}"
+            prompts.append(prompt)
         if len(prompts) > _MAX_PROMPTS:
             _refuse(f"more than {_MAX_PROMPTS} prompts", where, number)
+    mistakes.end()
     if not prompts:
         raise InputFileError("the prompt file holds no prompt", where=where, hint=_HINT)
     return prompts
@@ -189,32 +196,54 @@ class _Line:
         return self.prompt(self.read(raw), request)
 
     def prompt(self, data: dict[str, Any], request: Request) -> Prompt:
+        mistakes, got = Mistakes(), {}
+        for key, check in self.checks(data, request).items():
+            with mistakes:
+                got[key] = check()
+        with mistakes:
+            self.only_known(data)
+        mistakes.end()
+        name, cluster, tags = (got.pop(key) for key in ("id", "cluster", "tags"))
+        with mistakes:
+            got["tool_choice"] = self.choice(data, got["tools"])
+        mistakes.end()
+        chat = ChatRequest(**got)
+        body = json.dumps(chat.body(""), sort_keys=True).encode()
+        return Prompt(name, chat, tags, cluster, hashlib.sha256(body).hexdigest())
+
+    def checks(self, data: dict[str, Any], request: Request) -> dict[str, Callable[[], Any]]:
+        """What each key must be; every one is looked at, so that all mistakes of a line are reported."""
+        return {
+            "id": lambda: self.name(data),
+            "max_tokens": lambda: self.limit(data, request),
+            "cluster": lambda: self.typed(data, "cluster", str, "a text"),
+            "tags": lambda: self.tags(data),
+            "messages": lambda: self.messages(data, request),
+            "temperature": lambda: self.number(data, "temperature", request.temperature, most=2),
+            "tools": lambda: self.tools(data),
+            "response_format": lambda: self.typed(data, "response_format", dict, "an object"),
+            "stop": lambda: self.stop(data),
+            "seed": lambda: self.typed(data, "seed", int, "a whole number"),
+            "extra_body": lambda: self.extras(data, request),
+        }
+
+    def only_known(self, data: dict[str, Any]) -> None:
         unknown = sorted(set(data) - KEYS)
         if unknown:
-            self.fail(f"unknown key {one_line(str(unknown[0]), limit=60)!r}: one of {', '.join(sorted(KEYS))}")
+            named = ", ".join(repr(one_line(str(key), limit=60)) for key in unknown[:20])
+            self.fail(f"unknown key {named}: one of {', '.join(sorted(KEYS))}")
+
+    def name(self, data: dict[str, Any]) -> str:
         name = data.get("id")
         if not isinstance(name, str) or not name.strip() or len(name) > 200 or "|" in name or not name.isprintable():
             self.fail("`id` must be a text of 1 to 200 printable characters without '|'")
+        return name
+
+    def limit(self, data: dict[str, Any], request: Request) -> int:
         limit = data.get("max_tokens", request.max_tokens)
         if not isinstance(limit, int) or isinstance(limit, bool) or not 0 < limit <= 1_000_000:
             self.fail("`max_tokens` must be a positive whole number")
-        cluster = data.get("cluster")
-        if cluster is not None and not isinstance(cluster, str):
-            self.fail("`cluster` must be a text")
-        tools = self.tools(data)
-        chat = ChatRequest(
-            messages=self.messages(data, request),
-            max_tokens=limit,
-            temperature=self.number(data, "temperature", request.temperature, most=2),
-            tools=tools,
-            tool_choice=self.choice(data, tools),
-            response_format=self.typed(data, "response_format", dict, "an object"),
-            stop=self.stop(data),
-            seed=self.typed(data, "seed", int, "a whole number"),
-            extra_body=self.extras(data, request),
-        )
-        body = json.dumps(chat.body(""), sort_keys=True).encode()
-        return Prompt(name, chat, self.tags(data), cluster, hashlib.sha256(body).hexdigest())
+        return limit
 
     def typed(self, data: dict[str, Any], key: str, kind: type, what: str) -> Any:
         value = data.get(key)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -115,3 +119,40 @@ def test_a_folder_without_write_access_is_told(tmp_path):
 def test_a_folder_below_a_file_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     assert doctor._folder(tmp_path / "file" / "runs")["writable"] is False
+
+
+class _Hub(BaseHTTPRequestHandler):
+    def do_HEAD(self):
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def reached(endpoint, *, offline=False):
+    from evalkit.hub import settings
+
+    given = settings.HubSettings(endpoint=endpoint, offline=offline, token=False)
+    return settings.reach(given, 1.0)
+
+
+def test_the_hub_is_online_only_when_it_answered():
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert reached(f"http://127.0.0.1:{server.server_port}").online is True
+        server.shutdown()
+    for nowhere in ("http://127.0.0.1:9", "http://no-such-host.invalid", "not an address"):
+        got = reached(nowhere)
+        assert got.online is False
+        assert nowhere in got.tried
+    assert reached("http://127.0.0.1:9", offline=True).online is None
+
+
+def test_a_hub_that_never_answers_is_given_up():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(1)
+        began = time.monotonic()
+        assert reached(f"http://127.0.0.1:{silent.getsockname()[1]}").online is False
+        assert time.monotonic() - began < 30

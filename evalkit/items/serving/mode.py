@@ -8,6 +8,7 @@ from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.serving import checks
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.serving.facts import Conflict, EndpointFacts
+from evalkit.text import capital
 
 RUNS = (Mode.SELF_SPECULATION.value, Mode.SPECULATIVE.value)
 
@@ -131,4 +132,4 @@ def preflight(facts: Facts, label: str | None) -> list[Finding]:
 
 def _remedies(conflicts: tuple[Conflict, ...]) -> str:
     text = "; ".join(dict.fromkeys(conflict.remedy for conflict in conflicts))
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{capital(text)}."

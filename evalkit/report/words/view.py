@@ -9,6 +9,7 @@ from evalkit.items.registry import ITEMS
 from evalkit.modes import Mode, base_mode
 from evalkit.report.words import fmt
 from evalkit.stored.regrade import sentences
+from evalkit.text import capital
 
 Document = dict[str, Any]
 
@@ -107,7 +108,7 @@ def why(doc: Document) -> list[tuple[str, str]]:
     may = {"pass": "Yes", "warn": "Yes, with care", "waived": "Yes, by waiver", "not-applicable": "Not asked"}
     answer = "No" if license_item["status"] == "fail" else may.get(license_item["status"], "Not known")
     return [
-        ("May we use it?", f"{answer}. {_capital(_sentence(license_item.get('summary', '')))}"),
+        ("May we use it?", f"{answer}. {capital(_sentence(license_item.get('summary', '')))}"),
         ("Which mode?", _which(doc)),
         ("Why?", _because(doc["reasons"])),
         ("Against the model used today?", _sentence(versus(doc))),
@@ -148,10 +149,6 @@ def _sentence(text: str) -> str:
     if not text:
         return ""
     return text if text[-1] in ".!?…" else f"{text}."
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _which(doc: Document) -> str:
@@ -298,7 +295,7 @@ def _told(finding: dict[str, Any]) -> Told:
         summary = summary.removeprefix(f"{name}: ")
     parts = [f"{word} {finding[word]}" for word in ("observed", "threshold") if finding.get(word)]
     known = f" ({finding['known_by']})" if finding.get("known_by") else ""
-    return Told(where, summary, _capital(", ".join(parts) + known) if parts else "", finding)
+    return Told(where, summary, capital(", ".join(parts) + known) if parts else "", finding)
 
 
 def waiver_rows(doc: Document) -> list[str]:
