@@ -88,7 +88,7 @@ def sign_counts(readings: Readings, mode: str, baseline: str, level: int) -> lis
     """One for each sign that either mode shows, by prompt: a prompt shows a sign when half of its readings do."""
     mine, theirs = _by_prompt(readings, mode, level), _by_prompt(readings, baseline, level)
     shared = [prompt for prompt in mine if prompt in theirs]
-    names = dict.fromkeys(sign for prompt in shared for sign in (*mine[prompt], *theirs[prompt]))
+    names = sorted({sign for prompt in shared for sign in (*mine[prompt], *theirs[prompt])})
     return [_count(name, [(name in mine[p], name in theirs[p]) for p in shared]) for name in names]
 
 

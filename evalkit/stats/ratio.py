@@ -72,7 +72,8 @@ class RatioEstimate:
     """`low` and `high` hold the ratio at `confidence`, two-sided. `sd` is that of the log ratios of single prompts.
 
     `half`: the lower half-width (log) from what was sampled; `start` and `unseen`: allowances for what was not;
-    `shift`: log ratio that was subtracted because the order of the readings explains it.
+    `shift`: what the order of the readings explains (log): taken out of `ratio` and `low` where it flatters the mode
+    (above 0), allowed for in `high` where it hinders it.
     """
 
     ratio: float
@@ -152,7 +153,7 @@ def estimate(
     error = math.sqrt(within * within + math.fsum(one.variance for one in others))
     each = sorted(logs.values())
     return RatioEstimate(
-        ratio=_exp(mean - shift.low - shift.high),
+        ratio=_exp(mean - shift.low),
         low=_exp(low),
         high=_exp(high),
         confidence=confidence,

@@ -61,10 +61,12 @@ WARM_UP = Check(
 )
 NOISE_FLOOR = Check(
     "modes.noise-floor",
-    "Two readings of the baseline agree",
-    "The baseline against itself shows what this machine calls a difference.",
-    "set `repeats: 2` or more, stop other load on the server, and time again",
+    "Two readings of each mode agree",
+    "Each mode against itself shows what this machine calls a difference: readings right after another mode, and later "
+    "readings of a prompt. What flatters the mode beyond chance is taken out of the ratio.",
+    "set `cache: salt-each` under items.modes if a cache answers, stop other load on the servers, and time again",
     per_mode=True,
+    sources=("docs/timing.md",),
 )
 ORDER_TREND = Check(
     "modes.order-trend",
@@ -142,9 +144,11 @@ CACHE = Check(
 LAUNCHES = Check(
     "modes.launches",
     "Starts of the server are part of the spread",
-    "Servers timed one after the other differ by their start as well: one start shows no spread.",
-    "serve the modes at the same time, or start each twice (`launch_order`)",
+    "One server is a little faster or slower each time it is started. Servers that are not restarted cannot show by "
+    "how much: `start_sd` is assumed instead.",
+    "give each mode a `launch` command, so that evalkit starts its server three times (`launches: replicated`)",
     per_mode=True,
+    sources=("docs/timing.md",),
 )
 LEVELS = Check(
     "modes.levels",

@@ -164,7 +164,13 @@ def _noise_floor(mode: str, claim: Claim | None) -> Finding:
         text = "two readings of a prompt agree in each mode, in whichever order they come."
         return make(Status.PASS, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
     text = f"the order of the readings moves the times: {', '.join(shown) or 'both modes together'}"
-    text += f"; {math.exp(found.estimate.shift):.3f}x is taken out of the ratio." if moved else "; in both modes alike."
+    shift = math.exp(found.estimate.shift)
+    if not moved:
+        text += "; in both modes alike."
+    elif shift > 1:
+        text += f"; {shift:.3f}x is taken out of the ratio."
+    else:
+        text += f"; it hinders {mode} ({shift:.3f}x), so the upper bound allows for it."
     return make(Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
 
 

@@ -181,7 +181,7 @@ def test_a_mode_whose_second_readings_differ_is_shown_and_the_difference_is_not_
     assert got("noise-floor").data["subtracted"] == pytest.approx(
         math.log(2) / 2 * (1 if mode == DLM else -1), abs=0.02
     )
-    assert got("speedup").data["ratio"] == pytest.approx(1.1, abs=0.03)
+    assert got("speedup").data["ratio"] < 1.13
     assert got("speedup").status is not Status.PASS
     assert got("speedup").data["low"] <= 1.1 <= got("speedup").data["high"]
 
