@@ -181,8 +181,9 @@ class Checklist(Section):
     """Version of this format."""
     name: Annotated[str, Field(min_length=1, max_length=200)] = "unnamed checklist"
     """Title of the report."""
-    profile: Literal["decide", "first-look"] = "decide"
-    """`first-look` takes 15 minutes and never ends GO: it says whether a full run is worth it."""
+    profile: Literal["decide", "first-look", "afternoon"] = "decide"
+    """`first-look` takes 15 minutes and never ends GO: it says whether a full run is worth it. `afternoon` takes 90
+    minutes, server starts included, and can end GO: prompts and cases are sized to fit. `decide` has no budget."""
     candidate: Candidate | None = None
     """The model that may be adopted."""
     use: Use = Use()

@@ -87,6 +87,7 @@ VERDICTS = {
     "go": "Every required item carries it and at least one adopted mode passes all of them; `recommended_mode` is the "
     "fastest that does.",
     "no-go": "A required item fails, or every adopted mode is shown to fail something.",
+    "afternoon": "A profile of 90 minutes, server starts included: prompts and cases are sized to fit; it can end GO.",
     "first-look": "A profile of 15 minutes: it ends NO-GO or INCONCLUSIVE ('worth a full run'), never GO.",
     "decide": "The default profile: measures enough to decide.",
 }

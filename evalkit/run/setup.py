@@ -17,10 +17,10 @@ from evalkit.findings import ItemId
 from evalkit.importers.direct import Conversion, load_prompts, load_suites
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
+from evalkit.run.fit import Split, fit, minutes_of, without_soak
 from evalkit.timing.prompts import PromptSet
 from evalkit.timing.schedule import Plan, make_plan
 
-FIRST_LOOK_MINUTES = 15.0
 SMALL_SUITE_REPEATS = 3
 
 
@@ -45,6 +45,8 @@ class Setup:
     scored: dict[str, str] = field(default_factory=dict)
     #: files of other tools, as they were converted
     imports: tuple[Conversion, ...] = ()
+    #: how the minutes of a profile with a budget are split, and what was left out to fit
+    split: Split | None = None
 
     @property
     def checklist(self) -> Checklist:
@@ -63,7 +65,7 @@ class Setup:
     @property
     def minutes(self) -> float | None:
         """The budget of the whole run, server starts included."""
-        return _minutes(self.checklist)
+        return minutes_of(self.checklist)
 
     def document(self) -> dict[str, Any]:
         """The frozen plan: what resume must find unchanged."""
@@ -86,6 +88,8 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     Raises:
         InputFileError: prompts or tasks that cannot be read, with FILE:LINE.
     """
+    if loaded.checklist.profile == "first-look":
+        loaded = loaded.model_copy(update={"checklist": without_soak(loaded.checklist)})
     checklist = loaded.checklist
     shipped = shipped_folder("prompts")
     prompt_paths = [resolve(loaded.folder, p) for p in checklist.prompts or []] or [shipped / "quick.jsonl"]
@@ -106,12 +110,24 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     modes = _timed_modes(checklist)
     endpoints = {**checklist.modes, INCUMBENT: checklist.incumbent}
     launched = [mode for mode in modes if (e := endpoints[mode]) is not None and e.launch]
+    item, minutes = checklist.items.modes, minutes_of(checklist)
+    starts = len(make_plan([], modes, checklist.baseline.speed, item, launched=launched, minutes=minutes).starts)
+    prompts, suites, split = fit(checklist, prompts, suites, starts, quality="quality" not in skipped)
+    if split is not None:  # a profile with a budget times the deciding concurrency alone
+        item = item.model_copy(update={"concurrency": [item.level]})
     plan = make_plan(
-        prompts.prompts, modes, checklist.baseline.speed, checklist.items.modes, launched=launched,
-        minutes=_minutes(checklist),
+        prompts.prompts, modes, checklist.baseline.speed, item, launched=launched, minutes=minutes,
     )  # fmt: skip
     return Setup(
-        loaded, prompts, suites, plan, simulated, skipped, scored=_scored(prompts, suites), imports=(*imported, *more)
+        loaded,
+        prompts,
+        suites,
+        plan,
+        simulated,
+        skipped,
+        scored=_scored(prompts, suites),
+        imports=(*imported, *more),
+        split=split,
     )
 
 
@@ -133,11 +149,6 @@ def _scored(prompts: PromptSet, suites: list[Suite]) -> dict[str, str]:
     from evalkit.quality.timed import case_id_of, cases_of
 
     return {name: case_id_of(*named[0]) for name, named in cases_of(prompts.prompts, suites).items()}
-
-
-def _minutes(checklist: Checklist) -> float | None:
-    first_look = FIRST_LOOK_MINUTES if checklist.profile == "first-look" else None
-    return checklist.budget.minutes or first_look
 
 
 def _timed_modes(checklist: Checklist) -> list[str]:

@@ -16,6 +16,7 @@ from evalkit.timing.schedule import GUESSED_START_S, sought
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
     from evalkit.quality.case import Suite
+    from evalkit.run.fit import Split
     from evalkit.run.setup import Setup
 
 #: tokens per second of one stream where nothing is known yet
@@ -173,6 +174,8 @@ def _usd(checklist: Checklist, seconds: float) -> float | None:
 
 def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
     checklist = setup.checklist
+    if setup.split is not None:
+        yield from _fitted(setup, setup.split)
     if checklist.profile == "first-look":
         yield "a first look never ends GO: it says whether a full run is worth it"
     if checklist.prompts is None:
@@ -202,6 +205,23 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
         yield "one launch: each server is started once, so how much starts differ stays unknown"
     for item, reason in sorted(setup.skip.items()):
         yield f"{item} is left out: {reason}"
+
+
+def _fitted(setup: Setup, split: Split) -> Iterator[str]:
+    """How the budget is split, and what the cases that fit can show where the margin asks for more."""
+    from evalkit.analysis.pairs import alpha_of
+    from evalkit.analysis.suites import independent
+    from evalkit.run.fit import least_margin, notes
+
+    yield from notes(split)
+    for suite in setup.suites:
+        cases, margin = independent(suite), setup.checklist.items.quality.margin.of(suite.kind)
+        least = least_margin(cases, alpha_of(setup.checklist))
+        if least > margin:
+            yield (
+                f"{suite.name}: the {cases} cases that fit can show a loss of more than {100 * least:.0f} points: "
+                f"set items.quality.margin to {least:g}, or give budget.minutes more"
+            )
 
 
 def _waivers(checklist: Checklist, today: date) -> Iterator[str]:

@@ -98,7 +98,7 @@ def _verdict(
     every_mode_failed = bool(adopted) and all(r.qualified == "fail" for r in adopted)
     if failed or every_mode_failed:
         return "no-go"
-    if best is not None and not blocked and checklist.profile == "decide":
+    if best is not None and not blocked and checklist.profile != "first-look":
         return "go"
     return "inconclusive"
 
