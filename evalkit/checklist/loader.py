@@ -103,3 +103,12 @@ def _with_standard_names(lines: dict[str, int]) -> dict[str, int]:
         if parts[0] == "modes" and len(parts) > 1 and parts[1] in ALIASES:
             more.setdefault(".".join(["modes", ALIASES[parts[1]].value, *parts[2:]]), line)
     return more
+
+
+#: where a command without an argument looks, in this order, before it takes the shipped default
+DISCOVERED = ("checklist.yaml", "evalkit/checklist.yaml")
+
+
+def discovered() -> str | None:
+    """The checklist of the working folder; None where there is none."""
+    return next((f"./{name}" for name in DISCOVERED if Path(name).is_file()), None)

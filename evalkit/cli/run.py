@@ -12,7 +12,11 @@ import typer
 def run_command(  # noqa: PLR0917  typer reads them by name
     context: typer.Context,
     checklist: Annotated[
-        str | None, typer.Argument(help="A checklist file, or the name of a shipped one.", envvar="EVALKIT_CHECKLIST")
+        str | None,
+        typer.Argument(
+            help="A checklist file, or the name of a shipped one; else ./checklist.yaml, ./evalkit/checklist.yaml.",
+            envvar="EVALKIT_CHECKLIST",
+        ),
     ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Use the embedded reference server: SIMULATED.")] = False,
     model: Annotated[

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def validate_command(
-    checklist: Annotated[str, typer.Argument(help="A checklist file, or the name of a shipped one.")],
+    checklist: Annotated[
+        str | None, typer.Argument(help="A checklist file, or the name of a shipped one; else ./checklist.yaml.")
+    ] = None,
     mode: Annotated[
         list[str] | None,
         typer.Option("--mode", help="NAME=URL of a mode, as evalkit run takes it (repeat).", envvar="EVALKIT_MODES"),
@@ -40,7 +42,7 @@ def validate_command(
         every = error.every if isinstance(error, InputFileError) else [error]
         told = [{"error": sanitize(str(one)), "hint": sanitize(one.hint) if one.hint else None} for one in every]
         said = {**told[0], "errors": told}
-        sys.stdout.write(json.dumps({"checklist": checklist, "valid": False, **said}, indent=2) + "\n")
+        sys.stdout.write(json.dumps({"checklist": checklist or "", "valid": False, **said}, indent=2) + "\n")
         raise typer.Exit(error.exit_code) from None
     document = {"checklist": str(path), "valid": True, **sizing(setup, datetime.now(UTC).date())}
     document["notes"] += _unset(setup)
@@ -55,15 +57,19 @@ def _unset(setup: Setup) -> list[str]:
     return [f"the environment variable {name} is not set here" for name in setup.key_names if not os.environ.get(name)]
 
 
-def _loaded(given: str, modes: list[str]) -> tuple[Path, Setup]:
+def _loaded(given: str | None, modes: list[str]) -> tuple[Path, Setup]:
     from evalkit.checklist.files import resolve
-    from evalkit.checklist.loader import find_checklist, load_checklist
+    from evalkit.checklist.loader import DEFAULT, discovered, find_checklist, load_checklist
     from evalkit.errors import InputFileError
     from evalkit.run.setup import merged, prepare
-    from evalkit.run.start import mode_flag
+    from evalkit.run.start import note, overlaid
 
+    if given is None:
+        given = discovered()
+        note(f"no checklist was given: taking {given or f'the shipped {DEFAULT}'}")
     path = find_checklist(given)
-    loaded = merged(load_checklist(path), {"modes": dict(map(mode_flag, modes))} if modes else {})
+    loaded = load_checklist(path)
+    loaded = merged(loaded, {"modes": overlaid(loaded.checklist, modes)} if modes else {})
     candidate = loaded.checklist.candidate
     named = [candidate.model, *candidate.variants] if candidate else []
     for model in named:

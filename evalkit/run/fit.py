@@ -59,12 +59,13 @@ def minutes_of(checklist: Checklist) -> float | None:
 
 
 def fit(
-    checklist: Checklist, prompts: PromptSet, suites: list[Suite], starts: int, *, quality: bool
+    checklist: Checklist, prompts: PromptSet, suites: list[Suite], *, starts: int, readings: int, quality: bool
 ) -> tuple[PromptSet, list[Suite], Split | None]:
     """Prompts and suites as they fit the profile's budget; unchanged without such a profile.
 
-    Each mode answers each prompt `repeats` times, at the deciding concurrency alone; each case once, the baseline
-    twice. Every reply is reckoned as long as it may be, at 40 tokens per second a stream. `starts`: of servers.
+    Prompts are timed at the deciding concurrency alone, each with `readings` requests in all modes together; a case is
+    asked once a mode, of the baseline twice. Every reply is reckoned as long as it may be, at 40 tokens per second a
+    stream. `starts`: of servers.
     """
     minutes = minutes_of(checklist)
     if checklist.profile not in PROFILE_MINUTES or minutes is None or not checklist.modes:
@@ -75,8 +76,8 @@ def fit(
     rounds = max(starts, modes)  # each start is warmed up
     left = max(_SLACK * minutes * 60 - fixed - _warm_up(prompts.prompts, checklist, rounds), 0.0)
     share = _SPEED_SHARE if quality and suites else 1.0
-    kept = _prompts(prompts.prompts, share * left, lambda p: _timed(p, checklist, modes))
-    speed = sum(_timed(p, checklist, modes) for p in kept)
+    kept = _prompts(prompts.prompts, share * left, lambda p: _timed(p, checklist, readings))
+    speed = sum(_timed(p, checklist, readings) for p in kept)
     streams = checklist.items.quality.concurrency or checklist.items.modes.level
 
     def cost(case: Case) -> float:
@@ -107,9 +108,8 @@ def _soak(checklist: Checklist) -> float:
     return 0.0 if asked is None else (asked.minutes * 60 + IDLE_S) * len(checklist.modes)
 
 
-def _timed(prompt: Prompt, checklist: Checklist, modes: int) -> float:
-    item = checklist.items.modes
-    return modes * item.repeats * prompt.request.max_tokens / item.level / GUESSED_RATE
+def _timed(prompt: Prompt, checklist: Checklist, readings: int) -> float:
+    return readings * prompt.request.max_tokens / checklist.items.modes.level / GUESSED_RATE
 
 
 def _warm_up(prompts: Sequence[Prompt], checklist: Checklist, rounds: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,14 @@ from pydantic import ValidationError
 from evalkit.checklist.errors import input_error
 from evalkit.checklist.files import resolve
 from evalkit.checklist.loader import shipped_folder
-from evalkit.checklist.schema import Checklist, LoadedChecklist
+from evalkit.checklist.schema import Checklist, LoadedChecklist, ModesItem
 from evalkit.errors import Mistakes
 from evalkit.findings import ItemId
 from evalkit.importers.direct import Conversion, load_prompts, load_suites
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
 from evalkit.run.fit import Split, fit, minutes_of, without_soak
-from evalkit.timing.prompts import PromptSet
+from evalkit.timing.prompts import Prompt, PromptSet
 from evalkit.timing.schedule import Plan, make_plan
 
 SMALL_SUITE_REPEATS = 3
@@ -111,13 +112,18 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     endpoints = {**checklist.modes, INCUMBENT: checklist.incumbent}
     launched = [mode for mode in modes if (e := endpoints[mode]) is not None and e.launch]
     item, minutes = checklist.items.modes, minutes_of(checklist)
-    starts = len(make_plan([], modes, checklist.baseline.speed, item, launched=launched, minutes=minutes).starts)
-    prompts, suites, split = fit(checklist, prompts, suites, starts, quality="quality" not in skipped)
+
+    def planned(chosen: Sequence[Prompt], item: ModesItem) -> Plan:
+        return make_plan(chosen, modes, checklist.baseline.speed, item, launched=launched, minutes=minutes)
+
+    one = planned(prompts.prompts[:1], item.model_copy(update={"concurrency": [item.level]}))
+    asked = "quality" not in skipped
+    prompts, suites, split = fit(
+        checklist, prompts, suites, starts=len(one.starts), readings=len(one.requests), quality=asked
+    )
     if split is not None:  # a profile with a budget times the deciding concurrency alone
         item = item.model_copy(update={"concurrency": [item.level]})
-    plan = make_plan(
-        prompts.prompts, modes, checklist.baseline.speed, item, launched=launched, minutes=minutes,
-    )  # fmt: skip
+    plan = planned(prompts.prompts, item)
     return Setup(
         loaded,
         prompts,

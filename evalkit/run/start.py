@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.checklist.errors import suggest
-from evalkit.checklist.loader import find_checklist, load_checklist, shipped_checklist
+from evalkit.checklist.loader import DEFAULT, discovered, find_checklist, load_checklist, shipped_checklist
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import Interrupted, UsageError
 from evalkit.facts import Facts
@@ -56,8 +57,7 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
         UsageError: flags or files that are no good; nothing was run.
         Interrupted: Ctrl-C; what was measured is kept.
     """
-    demo = flags.demo and not flags.checklist
-    loaded = load_checklist(shipped_checklist("demo") if demo else find_checklist(flags.checklist))
+    loaded = load_checklist(_chosen(flags))
     loaded = merged(loaded, _changes(flags, loaded.checklist))
     skip = _skipped(flags)
     with ExitStack() as stack:
@@ -76,6 +76,22 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
 
             confine(setup.key_names)
         return _measure(setup, flags, shown)
+
+
+def _chosen(flags: Flags) -> Path:
+    """The checklist that was named, the demo's, or that of the working folder, which is said."""
+    if flags.demo and not flags.checklist:
+        return shipped_checklist("demo")
+    if flags.checklist:
+        return find_checklist(flags.checklist)
+    found = discovered()
+    note(f"no checklist was given: taking {found or f'the shipped {DEFAULT}'}")
+    return find_checklist(found)
+
+
+def note(text: str) -> None:
+    """One line to a person, never into a result."""
+    sys.stderr.write(f"{text}\n")
 
 
 def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
@@ -155,7 +171,7 @@ def _changes(flags: Flags, checklist: Checklist) -> dict[str, Any]:
     if flags.model or flags.revision:
         changes["candidate"] = _candidate(flags, checklist)
     if flags.modes:
-        changes["modes"] = dict(mode_flag(text) for text in flags.modes)
+        changes["modes"] = overlaid(checklist, flags.modes)
     if flags.incumbent:
         changes["incumbent"] = {"endpoint": flags.incumbent}
     if flags.prompts:
@@ -187,6 +203,23 @@ def mode_flag(text: str) -> tuple[str, dict[str, str]]:
         return canonical(name), {"endpoint": url}
     except ValueError as error:
         raise UsageError(f"--mode {text}: {error}") from None
+
+
+def overlaid(checklist: Checklist, given: Sequence[str]) -> dict[str, Any]:
+    """The checklist's modes with the addresses of `--mode` laid over them: keys, models and statistics stay.
+
+    Raises:
+        UsageError: a flag that is no mode or no address.
+    """
+    modes: dict[str, Any] = {name: one.model_dump(exclude_unset=True) for name, one in checklist.modes.items()}
+    for name, address in map(mode_flag, given):
+        kept = {key: value for key, value in modes.get(name, {}).items() if key not in _LAUNCHING}
+        modes[name] = {**kept, **address}
+    return modes
+
+
+#: keys of a mode that an address takes the place of
+_LAUNCHING = ("launch", "stop", "ready_url", "ready_timeout_s")
 
 
 def _only_modes(flags: Flags, loaded: LoadedChecklist) -> frozenset[str]:

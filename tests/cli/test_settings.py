@@ -71,8 +71,12 @@ def test_a_flag_wins_over_a_variable(seen, capsys, monkeypatch):
     ("variables", "arguments", "modes"),
     [
         ({}, (), ["autoregressive", "diffusion"]),
-        ({"EVALKIT_MODES": "ar=http://e:1 linear_spec=http://e:2"}, (), ["autoregressive", "self-speculation"]),
-        ({"EVALKIT_MODES": "linear_spec=http://e:2"}, ("--mode", "ar=http://f:1"), ["autoregressive"]),
+        (
+            {"EVALKIT_MODES": "ar=http://e:1 linear_spec=http://e:2"},
+            (),
+            ["autoregressive", "diffusion", "self-speculation"],
+        ),
+        ({"EVALKIT_MODES": "linear_spec=http://e:2"}, ("--mode", "ar=http://f:1"), ["autoregressive", "diffusion"]),
     ],
 )
 def test_a_variable_wins_over_the_checklist(tmp_path, capsys, monkeypatch, variables, arguments, modes):
