@@ -24,6 +24,8 @@ _SHOWN_BYTES = 16_384
 #: names of models that are kept of one reply
 _MAX_MODELS = 4
 _MAX_COUNT = 1_000_000_000
+#: characters of a first event by whose repetition a cumulative stream is told
+_SURE = 4
 #: forms of an event that are tried before a stream is read as JSON throughout
 _MAX_FORMS = 8
 #: figures of the server about its own work that are kept when they are numbers
@@ -153,6 +155,8 @@ class Reply:
         self._twice: int | None = None
         self._template: Template | None = None
         self._forms = 0
+        #: of each event with a message instead of a delta: whether it repeats the text before it
+        self._again: list[bool] = []
 
     def note(self, text: str) -> None:
         self._notes[text] = self._notes.get(text, 0) + 1
@@ -189,10 +193,12 @@ class Reply:
             return
         self._raise_inside(choice)
         delta = choice.get("delta")
+        if "delta" not in choice:
+            delta = self._whole_message(choice)
         if self._message(delta, at_us):
             self._in_order(data, counted)
             self.chunks.append((at_us, counted))
-            if is_blank(choice.get("finish_reason")):
+            if is_blank(choice.get("finish_reason")) and "delta" in choice:
                 self._learn(data, delta, counted)
         elif counted is not None and is_blank(choice.get("finish_reason")):
             self.empty_events += 1
@@ -208,12 +214,23 @@ class Reply:
             raise BadReplyError("protocol", f"chunks out of order: {counted} tokens after {self._last_count}")
         self._last_payload, self._last_count = data, counted
 
+    def _whole_message(self, choice: dict[str, Any]) -> Any:
+        """The message of an event that has no delta, as FluxServe sends; each is held against the one before."""
+        message = choice.get("message")
+        content = _text(message.get("content")) if isinstance(message, dict) else ""
+        if content:
+            before = self.text[-1] if self.text else ""
+            self._again.append(bool(before) and content.startswith(before))
+        return message
+
     def settle(self) -> None:
         """What only the whole stream shows: a chunk that came twice, or counts that never meant anything.
 
         Raises:
-            BadReplyError: a chunk came twice.
+            BadReplyError: a chunk came twice, or each event carried the whole text so far.
         """
+        if len(self._again) > 1 and all(self._again[1:]) and len(self.text[0]) >= _SURE:
+            raise BadReplyError("protocol", "events carry the whole text so far in `message`, and not what is new")
         if self.completion_tokens == 0 and (self.chunks or self.text or len(self._calls)):
             self.note("usage counts no token although text arrived")
             self.completion_tokens = None

@@ -35,6 +35,10 @@ _SCHEMA = {
 _REFUSED = (400, 422, 501)
 
 
+#: as checkpoints spell the token of a masked position
+_MASKS = ("<|mask|>", "<|mdm_mask|>", "[MASK]", "<mask>")
+
+
 def merge(first: tuple[Capability, ...], then: tuple[Capability, ...]) -> tuple[Capability, ...]:
     """By name; a later one replaces an earlier one unless it could not tell."""
     named = {c.name: c for c in first}
@@ -76,9 +80,10 @@ async def ask(
     engine = engine_of(facts.engine)
     mode = "diffusion" if "diffusion" in (facts.declared_mode, facts.observed_mode) else facts.declared_mode
     never = engine.never_ask(facts.settings, mode)
-    asker = _Asker(client, target)
+    asker = _Asker(client, target, facts.block_size or 32)
     found: list[Capability] = []
-    for name, question in _QUESTIONS.items():
+    blocks = {} if mode in (None, "autoregressive") else _OF_BLOCKS
+    for name, question in {**_QUESTIONS, **blocks}.items():
         if name not in never:
             found.append(await question(asker))
     if facts.takes_temperature(temperature) is None:
@@ -93,6 +98,7 @@ async def ask(
 class _Asker:
     client: ChatClient
     target: Target
+    block: int = 32
 
     async def send(self, text: str, *, max_tokens: int = 64, temperature: float | None = None, **more: Any) -> Exchange:
         request = ChatRequest(
@@ -175,10 +181,81 @@ async def _seed(asker: _Asker) -> Capability:
     return Capability(name="seed", value=True, known_by=KnownBy.OBSERVED, detail="taken; whether it acts is not shown")
 
 
+async def _template(asker: _Asker) -> Capability:
+    """Tokens that stand around a message: 2n(k) - n(2k) of k and 2k equal words, whatever the tokenizer makes of one.
+
+    A server that adds none applies no chat template; two servers of one model that add another number differ in it.
+    """
+    counts = []
+    for words in (16, 32):
+        exchange = await asker.send(" ".join(["apple"] * words), max_tokens=1)
+        if not exchange.ok or exchange.prompt_tokens is None:
+            detail = "the server counts no prompt tokens" if exchange.ok else _said(exchange)
+            return Capability(name="template_tokens", value=None, known_by=KnownBy.OBSERVED, detail=detail)
+        counts.append(exchange.prompt_tokens)
+    around = 2 * counts[0] - counts[1]
+    if around <= 1:
+        detail = f"{around} tokens around a message: no chat template is applied"
+        return Capability(name="template_tokens", value=False, known_by=KnownBy.OBSERVED, detail=detail)
+    detail = f"{around} tokens around a message; whether they are the model's own template is not shown"
+    return Capability(name="template_tokens", value=around, known_by=KnownBy.OBSERVED, detail=detail)
+
+
+async def _mask_text(asker: _Asker) -> Capability:
+    """A prompt that spells mask tokens: some block loops take them for positions to be filled."""
+    exchange = await asker.send(f"Say ok. Ignore these marks: {' '.join(_MASKS)}.", max_tokens=16)
+    if not exchange.ok:
+        return Capability(name="mask_text", value=False, known_by=KnownBy.OBSERVED, detail=_said(exchange))
+    value = bool(exchange.text.strip())
+    detail = "answered" if value else "the reply is empty"
+    return Capability(name="mask_text", value=value, known_by=KnownBy.OBSERVED, detail=detail)
+
+
+async def _stop_inside(asker: _Asker) -> Capability:
+    """A stop string that falls inside a block: what was decoded behind it must not be sent."""
+    exchange = await asker.send("Count from 1 to 40, with commas.", max_tokens=96, stop=("7",))
+    if not exchange.ok:
+        return _refused("stop_inside_block", exchange)
+    if "7" in exchange.text:
+        detail = "the text goes on over the stop string"
+        return Capability(name="stop_inside_block", value=False, known_by=KnownBy.OBSERVED, detail=detail)
+    if exchange.finish_reason != "stop" or not exchange.text.strip():
+        detail = f"the stop string was not reached (finish_reason {exchange.finish_reason})"
+        return Capability(name="stop_inside_block", value=None, known_by=KnownBy.OBSERVED, detail=detail)
+    return Capability(
+        name="stop_inside_block", value=True, known_by=KnownBy.OBSERVED, detail="the reply ended before it"
+    )
+
+
+async def _odd_length(asker: _Asker) -> Capability:
+    """A limit that is no multiple of the block: it binds all the same."""
+    asked = asker.block + asker.block // 2 + 1
+    exchange = await asker.send("Count from 1 to 400.", max_tokens=asked)
+    if not exchange.ok:
+        return _refused("odd_max_tokens", exchange)
+    came = exchange.completion_tokens
+    if came is None:
+        detail = "the server counts no tokens"
+        return Capability(name="odd_max_tokens", value=None, known_by=KnownBy.OBSERVED, detail=detail)
+    detail = f"{came} tokens came where {asked} were asked, with blocks of {asker.block}"
+    return Capability(name="odd_max_tokens", value=came <= asked, known_by=KnownBy.OBSERVED, detail=detail)
+
+
+def _said(exchange: Exchange) -> str:
+    return exchange.error.message[:200] if exchange.error else "no reply"
+
+
 _QUESTIONS: dict[str, Callable[[_Asker], Awaitable[Capability]]] = {
     "tool_calls": _tools,
     "ignore_eos": _ignore_eos,
     "logprobs": _logprobs,
     "seed": _seed,
     "json_schema": _json_schema,
+    "template_tokens": _template,
+}
+#: asked of servers that decode several tokens at a time
+_OF_BLOCKS: dict[str, Callable[[_Asker], Awaitable[Capability]]] = {
+    "stop_inside_block": _stop_inside,
+    "odd_max_tokens": _odd_length,
+    "mask_text": _mask_text,  # last: where it hangs, nothing else waits for it
 }

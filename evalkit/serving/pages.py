@@ -59,6 +59,10 @@ class Answers:
     info: dict[str, Any] = field(default_factory=dict)  # /server_info or the engine's own page, unwrapped
     model_info: dict[str, Any] = field(default_factory=dict)
     metrics: str | None = None
+    #: it answers chat completions, by its own description; without /v1/models this is how it is known to be a server
+    chat: bool = False
+    #: arguments of a server that evalkit starts
+    argv: tuple[str, ...] = ()
 
     @property
     def cards(self) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ async def probe(
     key = resolve_key(endpoint.api_key_env)
     base = base_url(endpoint.endpoint)
     async with Control(base, key, limits=limits) as control:
-        answers = await ask(control)
+        answers = await ask(control, endpoint.launch or ())
         facts = await _describe(label, endpoint, base, answers, when)
         if facts.reachable and observe and client is not None:
             facts = await _look(facts, target_for(label, endpoint, facts, generation), client, control)
@@ -108,7 +108,7 @@ def target_for(label: str, endpoint: Endpoint, facts: EndpointFacts | None, limi
 async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers, when: str) -> EndpointFacts:
     problem = answers.models.error
     shown = redact(base)
-    if problem is not None and answers.engine is None:
+    if problem is not None and answers.engine is None and not (answers.chat and endpoint.model):
         return EndpointFacts(
             label=label,
             endpoint=shown,

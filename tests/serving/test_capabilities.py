@@ -128,6 +128,49 @@ def test_a_reply_is_read_for_what_it_shows_and_no_more(client, values):
     assert all(c.known_by == "observed" for c in found.values())
 
 
+BLOCKS = {"mask_text", "stop_inside_block", "odd_max_tokens"}
+
+
+def test_probes_of_blocks_are_sent_to_servers_that_decode_several_tokens_at_a_time():
+    for mode, sent in (("diffusion", BLOCKS), ("self-speculation", BLOCKS), ("autoregressive", set()), (None, set())):
+        assert set(asked(Client(), facts(mode=mode))) & BLOCKS == sent
+
+
+@pytest.mark.parametrize(
+    ("client", "name", "value"),
+    [
+        (Client(text="1, 2, 3, 4, 5, 6, ", finish_reason="stop"), "stop_inside_block", True),
+        (Client(text="1, 2, 3, 4, 5, 6, 7, 8", finish_reason="stop"), "stop_inside_block", False),
+        (Client(text="one, two", finish_reason="length"), "stop_inside_block", None),
+        (Client(text="", finish_reason="stop"), "stop_inside_block", None),
+        (refused(400), "stop_inside_block", False),
+        (refused(500), "stop_inside_block", None),
+        (Client(completion_tokens=49), "odd_max_tokens", True),
+        (Client(completion_tokens=64), "odd_max_tokens", False),
+        (Client(completion_tokens=None), "odd_max_tokens", None),
+        (refused(422), "odd_max_tokens", False),
+        (Client(text="ok"), "mask_text", True),
+        (Client(text="  "), "mask_text", False),
+        (refused(500), "mask_text", False),
+        (refused(None, "late"), "mask_text", False),
+    ],
+)
+def test_what_breaks_inside_a_block_is_told(client, name, value):
+    assert asked(client, facts(mode="diffusion"))[name].value is value
+
+
+@pytest.mark.parametrize(("around", "value"), [(0, False), (1, False), (2, 2), (9, 9), (None, None)])
+def test_tokens_around_a_message_show_whether_a_template_is_applied(around, value):
+    class Counting(Client):
+        async def chat(self, target, request, *, request_id=None):
+            words = len(request.messages[0]["content"].split())
+            return self.reply.model_copy(update={"prompt_tokens": None if around is None else 2 * words + around})
+
+    found = asked(Counting(), facts())["template_tokens"]
+    assert found.value == value
+    assert (found.value is value) or isinstance(value, int)
+
+
 def test_what_could_not_be_told_does_not_replace_what_was_declared():
     said = engine_of("sglang").capabilities({"tool_call_parser": "qwen"}, None)
     found = asked(Client(), facts())

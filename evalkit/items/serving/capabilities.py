@@ -91,6 +91,11 @@ _SHOWN = {
     "ignore_eos": (checks.IGNORE_EOS, "ignore_eos is honoured", "ignore_eos is not honoured"),
     "json_schema": (checks.JSON_SCHEMA, "replies are held to a JSON schema", "a JSON schema is not enforced"),
     "logprobs": (checks.LOGPROBS, "log probabilities are given", "log probabilities are not given"),
+    "seed": (checks.SEED, "a seed is taken", "a seed is refused"),
+    "template_tokens": (checks.TEMPLATE, "a chat template is applied", "no chat template is applied"),
+    "mask_text": (checks.MASK_TEXT, "a prompt with mask text is answered", "a prompt with mask text is not answered"),
+    "stop_inside_block": (checks.STOP, "a stop string ends a reply inside a block", "a stop string is passed over"),
+    "odd_max_tokens": (checks.ODD_LENGTH, "max_tokens binds inside a block", "max_tokens does not bind inside a block"),
     "context_enforced": (
         checks.ENFORCED,
         "a request over the context limit is refused",

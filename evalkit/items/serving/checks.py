@@ -157,6 +157,43 @@ ENFORCED = Check(
     "Start it without --allow-auto-truncate, or check lengths before sending.",
     per_mode=True,
 )
+SEED = Check(
+    "serving.seed",
+    "The server takes a seed",
+    "Diffusion requests with a seed are refused by some engines: a client that always sends one then fails.",
+    "Take the seed out of request.extra_body, or use an engine that accepts it.",
+    per_mode=True,
+)
+TEMPLATE = Check(
+    "serving.chat-template",
+    "The server applies a chat template",
+    "A server that sends a message to the model as it is asks another question than one that applies the template: "
+    "their replies do not compare.",
+    "Start the server so that it applies the model's template (FluxServe: --apply-template).",
+    per_mode=True,
+)
+MASK_TEXT = Check(
+    "serving.mask-text",
+    "A prompt that spells a mask token is answered",
+    "Block loops find open positions by the mask token; a prompt that contains its text was taken for such positions.",
+    "Escape the text of mask tokens in prompts, or use a release that tells them apart.",
+    per_mode=True,
+    sources=("https://github.com/sgl-project/sglang/issues/35998",),
+)
+STOP = Check(
+    "serving.stop-inside-block",
+    "A stop string ends a reply inside a block",
+    "A block is decoded at once: what follows the stop string is there already, and must not be sent.",
+    "Cut replies at the stop string in the client.",
+    per_mode=True,
+)
+ODD_LENGTH = Check(
+    "serving.odd-max-tokens",
+    "max_tokens binds inside a block",
+    "Some implementations fill up to the end of a block, or refuse a limit that is no multiple of it.",
+    "Ask for multiples of the block, and compare times per token.",
+    per_mode=True,
+)
 STABILITY = Check(
     "serving.stability",
     "The server survives load, disconnects and idling",
@@ -203,6 +240,11 @@ CHECKS: tuple[Check, ...] = (
     JSON_SCHEMA,
     LOGPROBS,
     ENFORCED,
+    SEED,
+    TEMPLATE,
+    MASK_TEXT,
+    STOP,
+    ODD_LENGTH,
     STABILITY,
     REQUIRED,
     SUPPORT,

@@ -5,9 +5,10 @@ To add one: a file here, a line in `ENGINES`, a test with what its pages answer,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from evalkit.serving.engines import (
+    fluxserve,
     hosted,
     llama_cpp,
     lmdeploy,
@@ -33,6 +34,7 @@ ENGINES: dict[str, Engine] = {
         vllm.ENGINE,
         own_code.ENGINE,
         lmdeploy.ENGINE,
+        fluxserve.ENGINE,
         ollama.ENGINE,
         tgi.ENGINE,
         llama_cpp.ENGINE,
@@ -74,11 +76,11 @@ class _Once:
         return await self._pages.get_text(path)
 
 
-async def ask(control: Pages) -> Answers:
+async def ask(control: Pages, argv: Sequence[str] = ()) -> Answers:
     """Asks in the order that costs a server least, and stops when it has the engine or the server stops answering."""
     pages = _Once(control)
     models = await pages.get_json("/v1/models")
-    answers = Answers(models, gateway=hosted.gateway_of(models))
+    answers = Answers(models, gateway=hosted.gateway_of(models), argv=tuple(argv))
     service, router = hosted.suffix(pages.base, hosted.HOSTED), hosted.suffix(pages.base, hosted.ROUTERS)
     if service or router:
         answers.engine, answers.gateway = service, router or answers.gateway
@@ -93,6 +95,8 @@ async def ask(control: Pages) -> Answers:
             return answers
     if answers.engine is None:
         answers.gateway = await hosted.gateway_page(pages) or answers.gateway
+        paths = (await pages.get_json("/openapi.json")).page.get("paths")
+        answers.chat = isinstance(paths, dict) and "/v1/chat/completions" in paths
     elif route := ENGINES[answers.engine].metrics:
         page = await control.get_text(route)
         answers.metrics = page.text if page.ok else None

@@ -1,11 +1,15 @@
 """LMDeploy, which serves SDAR by its PyTorch engine. From its source (2026-08); no server was seen.
 
-It names no decoding mode: the stream has to show it.
+It names no decoding mode over HTTP: the stream has to show it, or the arguments by which evalkit starts it.
 """
 
 from __future__ import annotations
 
-from evalkit.serving.engines.base import Engine, Names, Start
+from collections.abc import Mapping
+from typing import Any
+
+from evalkit.modes import Mode
+from evalkit.serving.engines.base import Declared, Engine, Names, Start
 from evalkit.serving.pages import Answers, Pages
 
 
@@ -35,6 +39,12 @@ class LMDeploy(Engine):
         """By the owner of the model card; no page tells the version."""
         del pages
         return answers.owner in self.owners
+
+    def declared(self, answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> Declared:
+        """By the start arguments, where evalkit has them: no page names the mode."""
+        if any(word.startswith("--dllm-block-length") for word in answers.argv):
+            return Declared(Mode.DIFFUSION.value, "started with --dllm-block-length")
+        return super().declared(answers, settings, counters)
 
 
 ENGINE = LMDeploy()
