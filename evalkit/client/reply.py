@@ -24,7 +24,7 @@ _SHOWN_BYTES = 16_384
 #: names of models that are kept of one reply
 _MAX_MODELS = 4
 _MAX_COUNT = 1_000_000_000
-#: characters of a first event by whose repetition a cumulative stream is told
+#: characters of a first event whose repetition shows a cumulative stream
 _SURE = 4
 #: forms of an event that are tried before a stream is read as JSON throughout
 _MAX_FORMS = 8
