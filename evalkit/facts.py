@@ -56,6 +56,15 @@ class RunStart(Frozen):
     seed: int = 1
 
 
+class Resumed(Frozen):
+    """A later sitting of a run under another evalkit, Python or platform than the one before it."""
+
+    at: str  # ISO 8601 UTC
+    evalkit_version: str
+    python: str = ""
+    platform: str = ""
+
+
 class RunEnd(Frozen):
     finished_at: str
     interrupted: bool = False
@@ -83,6 +92,7 @@ class Facts(Frozen):
 
     start: RunStart
     end: RunEnd | None = None
+    resumed: tuple[Resumed, ...] = ()
     candidates: tuple[CandidateFacts, ...] = ()
     hardware: HardwareFacts | None = None
     endpoints: dict[str, EndpointFacts] = {}  # noqa: RUF012  latest probe by mode label (and "incumbent")
@@ -126,6 +136,15 @@ class Facts(Frozen):
                 hint="run again: the journal is damaged",
             ) from None
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    def other_versions(self) -> list[str]:
+        """One line a sitting under another evalkit than the one that the run began with."""
+        began = self.start.evalkit_version
+        return [
+            f"resumed under evalkit {one.evalkit_version}; the run began under {began}"
+            for one in self.resumed
+            if one.evalkit_version != began
+        ]
 
     @property
     def candidate(self) -> CandidateFacts | None:

@@ -152,6 +152,7 @@ def _keeper(evidence_dir: Path | None, source: Source) -> Keep:
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", shown).strip("-.")[-80:] or "model"
         tag = hashlib.sha256(f"{shown}{source.revision}".encode("utf-8", "replace")).hexdigest()[:8]
         folder = evidence_dir / "hub" / f"{slug}-{tag}"
+        make_private(folder.parent)
         make_private(folder)
         path = folder / re.sub(r"[^A-Za-z0-9._-]+", "-", name)
         write_atomic(path, content)

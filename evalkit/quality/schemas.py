@@ -99,7 +99,7 @@ def _validator(text: str) -> Any:
     import referencing
 
     extend: Any = jsonschema.validators.extend
-    kind = extend(jsonschema.Draft202012Validator, {"pattern": _pattern})
+    kind = extend(jsonschema.Draft202012Validator, {"pattern": _pattern, "uniqueItems": _unique_items})
     # an empty registry resolves references inside the schema and fetches nothing
     return kind(json.loads(text), registry=referencing.Registry())
 
@@ -110,6 +110,28 @@ def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iter
 
     if isinstance(instance, str) and not regex.search(pattern, instance, timeout=PATTERN_SECONDS):
         yield jsonschema.ValidationError(f"{cut(instance, 60)!r} does not match {pattern!r}")
+
+
+def _unique_items(_validator: Any, unique: Any, instance: Any, _schema: Any) -> Iterator[Any]:
+    """As the standard says it, in one pass: the library compares every entry with every other."""
+    import jsonschema
+
+    if unique and isinstance(instance, list) and len({_hashable(one) for one in instance}) < len(instance):
+        yield jsonschema.ValidationError("the list has equal entries")
+
+
+def _hashable(value: Any) -> Any:
+    """Equal for what JSON Schema calls equal: 1 is 1.0 and no true, objects have no order."""
+    if isinstance(value, dict):
+        return "object", frozenset((key, _hashable(one)) for key, one in value.items())
+    if isinstance(value, list):
+        return "list", tuple(_hashable(one) for one in value)
+    if isinstance(value, bool):
+        return "truth", value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    # as text, whose hashes nobody can make collide
+    return ("number", str(value)) if isinstance(value, int | float) else value
 
 
 def _walk(schema: Any) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from evalkit.errors import RunFolderError
-from evalkit.facts import CollectError, Facts, PromptFacts, RunEnd, RunStart, SkippedItem
+from evalkit.facts import CollectError, Facts, PromptFacts, Resumed, RunEnd, RunStart, SkippedItem
 from evalkit.findings import Frozen
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts
@@ -38,6 +38,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     "start": Kind(RunStart, "start", single=True),
+    "resumed": Kind(Resumed, "resumed"),
     "end": Kind(RunEnd, "end", single=True),
     "candidate": Kind(CandidateFacts, "candidates"),
     "hardware": Kind(HardwareFacts, "hardware", single=True),

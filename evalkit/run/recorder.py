@@ -15,7 +15,7 @@ import evalkit
 from evalkit.checklist.schema import Checklist, Endpoint
 from evalkit.client.types import ChatClient, Target
 from evalkit.errors import EvalkitError
-from evalkit.facts import CollectError, Facts, RunEnd, RunStart, SkippedItem
+from evalkit.facts import CollectError, Facts, Resumed, RunEnd, RunStart, SkippedItem
 from evalkit.findings import ITEM_IDS, Frozen, ItemId
 from evalkit.quality.suite import facts_of
 from evalkit.run.fold import KINDS, Fold
@@ -118,11 +118,25 @@ class Recorder:
         before = self.before
         if before is None:
             self.keep(self._start())
+        else:
+            self._resume(before)
         skipped = [SkippedItem(item=item, reason=self.setup.skip[item]) for item in ITEM_IDS if item in self.setup.skip]
         suites = [facts_of(suite) for suite in self.setup.suites]
         for fact in (*skipped, *self.setup.prompts.facts, *suites):
             if before is None or fact not in (*before.skipped, *before.prompts, *before.suites):
                 self.keep(fact)
+
+    def _resume(self, before: Facts) -> None:
+        """Notes that this sitting runs under another evalkit, Python or platform."""
+        last = before.resumed[-1] if before.resumed else before.start
+        here = Resumed(
+            at=now(),
+            evalkit_version=evalkit.__version__,
+            python=platform.python_version(),
+            platform=platform.platform(),
+        )
+        if (last.evalkit_version, last.python, last.platform) != (here.evalkit_version, here.python, here.platform):
+            self.keep(here)
 
     def _start(self) -> RunStart:
         return RunStart(

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from evalkit.checklist.schema import Checklist
+from evalkit.checklist.files import resolve, sha256_of
+from evalkit.checklist.schema import Checklist, LoadedChecklist
+from evalkit.errors import InputFileError
+from evalkit.secrets import redact_words
+
+if TYPE_CHECKING:
+    from evalkit.facts import Facts
 
 #: +1: a larger value asks more; -1: a smaller value asks more. None asks nothing.
 _DIRECTION = {
@@ -27,19 +35,14 @@ _PREFIXES = {"items.modes.latency.": -1, "items.quality.margin.": -1, "items.qua
 _STRICT = {"required": True, "accept_inferred": False, "probe": True}
 #: absent, they are counted from what was sent: whether a figure asks more cannot be told
 _COUNTED = ("items.context.need_tokens", "items.context.need_output_tokens")
-#: of a mode's endpoint, what a finding is held against
-_PROOF = ("stats_file", "min_tokens_per_forward")
+#: of a server, what says nothing about what it runs: where it is, its keys, how it is waited for and ended
+_WHERE = frozenset(
+    {
+        "endpoint", "api_key_env", "admin_key_env", "api_key_header", "stop", "ready_url", "ready_timeout_s", "note",
+    }
+)  # fmt: skip
 #: says nothing about what is decided
-_FREE = (
-    "name",
-    "budget.",
-    "cost.",
-    "modes.",
-    "incumbent.endpoint",
-    "incumbent.model",
-    "incumbent.api_key_env",
-    "schema_version",
-)
+_FREE = ("name", "budget.", "cost.", "schema_version")
 
 
 class Change(NamedTuple):
@@ -61,12 +64,59 @@ def changes(old: Checklist, new: Checklist) -> list[Change]:
     found = []
     for path in sorted(before.keys() | after.keys()):
         a, b = before.get(path), after.get(path)
-        if a == b or (path.startswith(_FREE) and path.rpartition(".")[2] not in _PROOF):
+        if a == b or path.startswith(_FREE) or _is_place(path):
             continue
+        if path.rpartition(".")[2] == "launch":
+            a, b = _command(a), _command(b)
+            if a == b:
+                continue
         found.append(Change(path, a, b, not _stricter(path, _meant(path, before), b)))
     if list(old.modes) != list(new.modes):
         found.append(Change("modes", list(old.modes), list(new.modes), looser=True))
     return found
+
+
+def contents(loaded: LoadedChecklist, facts: Facts) -> list[Change]:
+    """Prompts and suites that are named now and are not, by hash, those that the run was made with."""
+    from evalkit.importers.direct import load_prompts, load_suites
+
+    checklist, found = loaded.checklist, []
+
+    def prompts(paths: list[Path]) -> list[str]:
+        return [_short(one.sha256) for one in load_prompts(paths, checklist.request)[0].facts]
+
+    def suites(paths: list[Path]) -> list[str]:
+        return [_short(one.sha256) for one in load_suites(paths, checklist.request)[0]]
+
+    asked = (
+        ("prompts", checklist.prompts, prompts, facts.prompts),
+        ("tasks", checklist.tasks, suites, facts.suites),
+    )
+    for name, written, load, kept in asked:
+        if written is None:  # the shipped ones: a file of evalkit, not of the checklist's author
+            continue
+        before = [_short(one.sha256) for one in kept]
+        try:
+            now: Any = load([resolve(loaded.folder, one) for one in written])
+        except InputFileError as error:
+            now = f"cannot be read: {error}"
+        if not isinstance(now, list) or sorted(now) != sorted(before):
+            found.append(Change(f"{name} (sha256)", before, now, looser=True))
+    return found
+
+
+def _short(digest: str) -> str:
+    return digest[:16]
+
+
+def _is_place(path: str) -> bool:
+    head, _, leaf = path.rpartition(".")
+    return leaf in _WHERE and (head == "incumbent" or head.startswith("modes."))
+
+
+def _command(argv: Sequence[str] | None) -> str | None:
+    """A launch command by its hash, keys in it masked as the run folder masks them."""
+    return None if argv is None else f"sha256 {_short(sha256_of(chr(0).join(redact_words(argv))))}"
 
 
 def _meant(path: str, flat: dict[str, Any]) -> Any:

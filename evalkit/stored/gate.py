@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.stored.again import strict as asked_strictly
-from evalkit.stored.changes import changes
+from evalkit.stored.changes import Change, changes, contents
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist, LoadedChecklist
@@ -64,7 +64,7 @@ def gate(
     except RunFolderError as error:
         return GateResult(3, "inconclusive", (f"the run cannot be read: {error}",))
     used = checklist or stored
-    differing = changes(stored.checklist, used.checklist)
+    differing = _differing(stored, checklist, facts)
     doubts = [f"changed: {problem}" for problem in problems]
     doubts += distrust(facts, now, max_age=max_age, revision=revision, checklist=used.checklist, folder=used.folder)
     looser = [change for change in differing if change.looser]
@@ -75,15 +75,27 @@ def gate(
         doubts += [str(change) for change in looser]
     told = tuple(str(change) for change in differing)
     decision: Decision = decide(used.checklist, facts, now, strict=strict or asked_strictly(facts))
-    notes = _notes(source, decision) + tuple(f"checklist {change}" for change in differing if not change.looser)
+    notes = _notes(source, decision, facts) + tuple(f"checklist {change}" for change in differing if not change.looser)
     if doubts:
         return GateResult(3, decision.verdict, tuple(doubts), told, notes)
     return GateResult(decision.exit_code, decision.verdict, decision.reasons, told, notes)
 
 
-def _notes(source: Source, decision: Decision) -> tuple[str, ...]:
+def _differing(stored: LoadedChecklist, asked: LoadedChecklist | None, facts: Facts) -> list[Change]:
+    """What `asked` changes. Prompts and suites of a checklist that is a file are compared by what they hold."""
+    if asked is None:
+        return []
+    found = changes(stored.checklist, asked.checklist)
+    if asked.path is None:
+        return found
+    by_name = [name for name in ("prompts", "tasks") if getattr(asked.checklist, name) is not None]
+    return [one for one in found if one.path not in by_name] + contents(asked, facts)
+
+
+def _notes(source: Source, decision: Decision, facts: Facts) -> tuple[str, ...]:
     """What a reader of the outcome should know: a pack without texts, and what stands by waiver."""
     lines = [f"redacted pack: it cannot {', '.join(source.cannot)}"] if source.cannot else []
+    lines += facts.other_versions()
     lines += [
         f"waiver of {w.finding}{f' ({w.mode})' if w.mode else ''} is {w.state}"
         f"{f', was {w.original_status.value}' if w.original_status else ''}, valid through {w.expires}"
@@ -154,6 +166,8 @@ def _age(facts: Facts, now: datetime, max_age: timedelta) -> list[str]:
     dates = [then if then.tzinfo else then.replace(tzinfo=now.tzinfo) for then in dates]
     if max(dates) > now + timedelta(minutes=10):
         return [f"the run is dated in the future ({max(dates).isoformat()})"]
+    if dates[-1] < dates[0]:
+        return [f"the run ended ({dates[-1].isoformat()}) before it began: a clock was set, or it was changed"]
     if now - min(dates) > max_age:
         return [f"the run is {(now - min(dates)).days} days old, at most {max_age.days} are allowed: run again"]
     return []

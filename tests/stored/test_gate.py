@@ -72,6 +72,7 @@ RUNS: dict[str, tuple[Checklist, Facts]] = {
     "interrupted": (DECIDING, GO.model_copy(update={"end": RunEnd(finished_at=GO.end.finished_at, interrupted=True)})),
     "undated": (DECIDING, GO.model_copy(update={"end": RunEnd(finished_at="yesterday")})),
     "future": (DECIDING, GO.model_copy(update={"end": RunEnd(finished_at="2027-11-24T10:00:00+00:00")})),
+    "backwards": (DECIDING, GO.model_copy(update={"end": RunEnd(finished_at="2026-11-20T10:00:00+00:00")})),
     "strict": (DECIDING, GO.model_copy(update={"start": GO.start.model_copy(update={"strict": True})})),
     "waived": (checklist(waivers=[waiver(20)]), LOST),
     "waived-until-today": (checklist(waivers=[waiver(0)]), LOST),
@@ -160,6 +161,7 @@ TABLE = [
     ("go", nothing, {"now": NOW + timedelta(days=31), "max_age": timedelta(days=60)}, 0, "passes"),
     ("undated", nothing, {}, 3, "date cannot be read"),
     ("future", nothing, {}, 3, "in the future"),
+    ("backwards", nothing, {}, 3, "before it began"),
     # commit
     ("go", nothing, {"revision": COMMIT}, 0, "passes"),
     ("go", nothing, {"revision": COMMIT[:12]}, 0, "passes"),

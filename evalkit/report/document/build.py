@@ -48,6 +48,7 @@ def build(
     document = {
         "schema_version": SCHEMA_VERSION,
         "evalkit_version": facts.start.evalkit_version,
+        "other_versions": facts.other_versions(),
         "run_id": facts.start.run_id,
         "started_at": facts.start.started_at,
         "finished_at": facts.end.finished_at if facts.end else None,

@@ -66,6 +66,7 @@ def provenance(checklist: Checklist, facts: Facts, *, redacted: bool = False) ->
     hardware = facts.hardware
     return {
         "evalkit_version": facts.start.evalkit_version,
+        "resumed": [one.model_dump() for one in facts.resumed],
         "python": facts.start.python,
         "platform": facts.start.platform,
         "plan_sha256": facts.start.plan_sha256,

@@ -90,6 +90,7 @@ def notices(doc: Document) -> list[str]:
     lines += [f"Not as it was written: {problem}." for problem in (doc.get("integrity") or ())[:_MOST_WAIVERS]]
     if doc.get("cannot"):
         lines.append(f"From a redacted pack: texts were left out, and it cannot {', '.join(doc['cannot'])}.")
+    lines += [f"{line[:1].upper()}{line[1:]}." for line in doc.get("other_versions") or ()]
     lines += sentences(doc.get("regraded") or ())
     if doc.get("report_only"):
         lines.append("Report only: the exit code of this run says nothing (--report-only).")
