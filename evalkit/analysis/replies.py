@@ -228,6 +228,8 @@ def shape(reply: Exchange) -> Shape | None:
     if not reply.ok or reply.tool_calls or not tokens or chunks < 1 or tokens < _FEWEST_TOKENS:
         return None
     counts = [count for _, count in reply.chunks if count is not None]
+    if reply.server.get("reasoning_tokens") and not reply.reasoning:
+        return None  # tokens that no chunk shows
     if len(counts) < max(2, chunks - 1):
         mean = tokens / chunks
         return "tokens" if mean < 1.4 and chunks >= _FEWEST_CHUNKS else "blocks" if mean >= 3 else None

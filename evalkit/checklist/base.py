@@ -10,10 +10,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from evalkit.client.origin import address_of
+from evalkit.errors import UsageError
 from evalkit.modes import canonical
 from evalkit.text import cut
 
-_URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?\Z")
+_URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?(\?[^\s#]*)?\Z")
 
 
 def _url(value: object) -> object:
@@ -23,6 +25,11 @@ def _url(value: object) -> object:
         )
     if isinstance(value, str) and "@" in value.split("/")[2]:
         raise ValueError("an address must not carry a user name or password: use api_key_env")
+    if isinstance(value, str):
+        try:
+            address_of(value)
+        except UsageError as error:
+            raise ValueError(f"{error}: {error.hint}") from None
     return value.rstrip("/") if isinstance(value, str) else value
 
 

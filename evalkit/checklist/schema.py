@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from evalkit.checklist.base import EnvName, ModeLabel, Positive, Section, Url
 from evalkit.checklist.items import Items, ModesItem, QualityItem, Reading
 from evalkit.checklist.limits import LimitsSection
+from evalkit.checklist.settings import SETTINGS
 from evalkit.findings import ItemId
 from evalkit.modes import INCUMBENT, Mode, canonical
 
@@ -45,6 +46,10 @@ class Candidate(Section):
     """Branch, tag or commit. It is resolved to a commit, which the run records."""
     variants: list[str] = []
     """Other repositories whose license and fit are shown too."""
+    same_as: list[Annotated[str, Field(min_length=1, max_length=512)]] = []
+    """Further names under which servers serve this very model, or which their replies carry; recorded as declared."""
+    same_weights: bool = False
+    """Whether servers that load another architecture class, or give another model type, serve these weights."""
 
 
 class Use(Section):
@@ -102,6 +107,8 @@ class Endpoint(Section):
     """Name that the server serves the model under; default: the first that it lists."""
     api_key_env: EnvName | None = None
     """Name of the environment variable that holds the key. Never the key itself."""
+    api_key_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] | None = None
+    """Header that carries the key as it is, such as `api-key`; default: `Authorization: Bearer`."""
     admin_key_env: EnvName | None = None
     """Name of the variable with the key for flushing the cache, where the server has one."""
     launch: Annotated[list[str], Field(min_length=1)] | None = None
@@ -119,6 +126,8 @@ class Endpoint(Section):
     """File of this machine to which the SGLang fork writes its forward passes (`stats_file` of its YAML)."""
     min_tokens_per_forward: Positive | None = None
     """Fewest tokens a forward pass, by `stats_file`, with which the drafter counts as loaded."""
+    differs: list[str] = []
+    """Settings in which the mode may differ from its baseline, as that is part of the offer (`tp_size`, `gpu`, …)."""
     note: str | None = None
     """The admin's word on what the server runs when it cannot say so itself; shown as declared."""
 
@@ -126,6 +135,14 @@ class Endpoint(Section):
     def environment(self) -> list[str]:
         """Names of the variables that a launched server gets by name."""
         return [*(name for name in (self.api_key_env, self.admin_key_env) if name), *self.launch_env]
+
+    @field_validator("differs")
+    @classmethod
+    def _known_settings(cls, value: list[str]) -> list[str]:
+        for name in value:
+            if name not in SETTINGS:
+                raise ValueError(f"{name[:60]!r} is no setting that is compared: one of {', '.join(SETTINGS)}")
+        return value
 
 
 class Incumbent(Endpoint):

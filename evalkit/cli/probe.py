@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 if TYPE_CHECKING:
     from evalkit.serving.facts import EndpointFacts
+
+
+class Key(NamedTuple):
+    """The variable that holds the key, and the header that carries it."""
+
+    variable: str | None
+    header: str | None
 
 
 def probe_command(  # noqa: PLR0917  typer reads them by name
@@ -18,11 +25,14 @@ def probe_command(  # noqa: PLR0917  typer reads them by name
     capabilities: Annotated[bool, typer.Option(help="Ask a few short requests: tools, JSON schema, ...")] = False,
     model: Annotated[str | None, typer.Option(help="The served model to ask; default: the first.")] = None,
     api_key_env: Annotated[str | None, typer.Option(help="Variable that holds the key.", metavar="NAME")] = None,
+    api_key_header: Annotated[
+        str | None, typer.Option(help="Header that carries the key as it is, such as api-key.", metavar="NAME")
+    ] = None,
 ) -> None:
     """Say what each server is, which mode it decodes in, and how we know. Exit 0: every mode known; 3: not."""
     from evalkit.client import run
 
-    found = run(_probe_all(urls, observe, capabilities, model, api_key_env))
+    found = run(_probe_all(urls, observe, capabilities, Key(api_key_env, api_key_header), model))
     if as_json:
         typer.echo(json.dumps([document(facts) for facts in found], indent=2, ensure_ascii=False))
     else:
@@ -42,21 +52,22 @@ def known(facts: EndpointFacts) -> bool:
 
 
 async def _probe_all(
-    urls: list[str], observe: bool, capabilities: bool, model: str | None, api_key_env: str | None
+    urls: list[str], observe: bool, capabilities: bool, key: Key, model: str | None
 ) -> list[EndpointFacts]:
     from pydantic import ValidationError
 
     from evalkit.checklist.schema import Endpoint
     from evalkit.client import open_client
+    from evalkit.client.origin import address_of
     from evalkit.errors import UsageError
-    from evalkit.serving.control import base_url
     from evalkit.serving.probe import probe
     from evalkit.text import cut
 
     endpoints = []
     for url in urls:
         try:
-            endpoints.append(Endpoint(endpoint=base_url(url), model=model, api_key_env=api_key_env))
+            address_of(url)
+            endpoints.append(Endpoint(endpoint=url, model=model, api_key_env=key.variable, api_key_header=key.header))
         except ValidationError:
             raise UsageError("not an address", where=cut(url, 200), hint="an address reads http://host:port") from None
     client = open_client(urls)

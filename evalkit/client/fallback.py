@@ -38,11 +38,10 @@ class ProxyClient:
         headers = {"Accept-Encoding": "identity"}
         if request_id is not None:
             headers["X-Request-Id"] = header_value(request_id, "request id")
-        if target.api_key:
-            headers["Authorization"] = f"Bearer {header_value(target.api_key.reveal(), 'API key')}"
+        headers |= target.authorization
         timeout = httpx2.Timeout(None, connect=limits.connect_s)
         scheme = "https" if origin.tls else "http"
-        url = f"{scheme}://{origin.netloc}{origin.path}/v1/chat/completions"
+        url = f"{scheme}://{origin.netloc}{origin.path}{target.route}"
         recording.written_at = datetime.now(UTC).isoformat(timespec="microseconds")
         recording.written_ns = time.monotonic_ns()
         now = asyncio.get_running_loop().time()

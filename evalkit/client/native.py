@@ -9,7 +9,7 @@ import asyncio
 from typing import Any
 
 from evalkit.client import proxy_for, sse
-from evalkit.client.origin import header_value, origin_of
+from evalkit.client.origin import origin_of
 from evalkit.client.reply import BadReplyError, parse_json
 from evalkit.client.types import Target
 
@@ -25,9 +25,7 @@ async def generated_counts(target: Target, text: str, *, max_new_tokens: int) ->
 
     origin, limits = origin_of(target.base_url), target.limits
     sampling = {"max_new_tokens": max_new_tokens, "temperature": 0, "ignore_eos": True}
-    headers = {"Accept-Encoding": "identity"}
-    if target.api_key:
-        headers["Authorization"] = f"Bearer {header_value(target.api_key.reveal(), 'API key')}"
+    headers = {"Accept-Encoding": "identity", **target.authorization}
     url = f"{'https' if origin.tls else 'http'}://{origin.netloc}{origin.path}/generate"
     client = httpx2.AsyncClient(
         trust_env=False,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from evalkit.errors import UsageError
 from evalkit.text import cut
@@ -21,6 +22,53 @@ class Origin:
     port: int
     netloc: str
     path: str
+
+
+#: routes that an address may end with
+_ROUTES = ("/chat/completions", "/completions", "/models", "/embeddings", "/responses")
+#: names of query fields whose values are keys
+_KEYS = re.compile(r"(?i)(?:^|[-_])(?:key|token|secret|password|sig|signature|auth|apikey)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An endpoint as somebody wrote it. `base` is what control routes stand behind; `api` is what the OpenAI routes
+    stand behind, after `base`: `/v1` or nothing. None: the address does not say which. `query` goes with each of them.
+    """
+
+    base: str
+    api: str | None
+    query: str = ""
+
+    @property
+    def guess(self) -> str:
+        """What `api` is where no route answers: a path that ends with a version of its own has no `/v1` behind it."""
+        if self.api is not None:
+            return self.api
+        return "" if re.search(r"/(?:v\d+[a-z]*\d*(?:/openai)?|openai/deployments/[^/]+)\Z", self.base) else "/v1"
+
+
+@lru_cache(maxsize=256)
+def address_of(url: str) -> Address:
+    """The parts of an endpoint's address, a full route included.
+
+    Raises:
+        UsageError: as `origin_of`, or a key in the query.
+    """
+    rest, _, query = url.strip().partition("#")[0].partition("?")
+    named = [name for name, _ in parse_qsl(query, keep_blank_values=True) if _KEYS.search(name)]
+    if named:
+        raise UsageError(f"the address carries a key ({named[0][:40]})", hint="give the key by api_key_env")
+    rest = rest.rstrip("/")
+    route = next((tail for tail in _ROUTES if rest.endswith(tail)), "")
+    rest = rest.removesuffix(route).rstrip("/")
+    origin = origin_of(rest)
+    base = f"{'https' if origin.tls else 'http'}://{origin.netloc}{origin.path}"
+    if rest.endswith("/v1") or not origin.path:
+        return Address(
+            base, "/v1" if rest.endswith("/v1") or not route else "", quote(query, safe="=&%+,;:/@!$'()*~-._")
+        )
+    return Address(base, "" if route else None, quote(query, safe="=&%+,;:/@!$'()*~-._"))
 
 
 @lru_cache(maxsize=256)

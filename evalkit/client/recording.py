@@ -25,6 +25,8 @@ _STEP = 48
 #: names under which a server may send the events of the answer itself
 _NAMED = (b"message", b"error")
 _ERROR_BODY = 65_536
+#: 201 is what some gateways answer a POST with, stream and all
+_WELL = (200, 201)
 #: bytes of JSON in one piece that are read in about 2 ms
 _HEAVY = 262_144
 _KEPT_HEADERS = ("x-ratelimit-", "ratelimit-")
@@ -143,7 +145,7 @@ def _check_head(recording: Recording) -> None:
     if status is None:
         kind, message = recording.failure or ("protocol", "the connection closed before an answer")
         raise BadReplyError(kind, message)
-    if status != 200:
+    if status not in _WELL:
         bad = BadReplyError("http", _http_message(recording), status)
         bad.error = bad.error.model_copy(update={"retry_after_s": retry_after_s(headers.get("retry-after"))})
         raise bad

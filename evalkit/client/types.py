@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from evalkit.client.origin import header_value
 from evalkit.findings import Frozen
 from evalkit.limits import GENERATION, Limits
 from evalkit.secrets import Secret
@@ -30,15 +31,43 @@ ErrorKind = Literal[
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go. `base_url` has scheme and host, no `/v1`; `model` is the name that the server serves."""
+    """Where requests go. `base_url` has scheme and host, no `/v1`; `model` is the name that the server serves.
+
+    `api` stands between `base_url` and the OpenAI routes, `query` behind them; `key_header` carries the key as it is.
+    """
 
     label: str
     base_url: str
     model: str
     api_key: Secret | None = None
+    api: str = "/v1"
+    query: str = ""
+    key_header: str | None = None
     limits: Limits = GENERATION
     #: of requests that evalkit makes up: the lowest that the server takes
     probe_temperature: float = 0.0
+
+    @property
+    def route(self) -> str:
+        """The route of chat completions, behind `base_url`."""
+        return f"{self.api}/chat/completions{'?' if self.query else ''}{self.query}"
+
+    @property
+    def authorization(self) -> dict[str, str]:
+        """The header that carries the key; empty without one."""
+        return key_headers(self.api_key, self.key_header)
+
+
+def key_headers(key: Secret | None, header: str | None) -> dict[str, str]:
+    """The header that carries a key: `header` as it is, else as a bearer token.
+
+    Raises:
+        UsageError: the key holds characters that HTTP cannot carry.
+    """
+    if key is None:
+        return {}
+    value = header_value(key.reveal(), "API key")
+    return {header: value} if header else {"Authorization": f"Bearer {value}"}
 
 
 @dataclass(frozen=True)

@@ -318,7 +318,7 @@ def build_request(origin: Origin, target: Target, request: ChatRequest, request_
     """The request's bytes, head and body in one piece."""
     body = json.dumps(request.body(target.model), ensure_ascii=False).encode("utf-8", "replace")
     lines = [
-        f"POST {origin.path}/v1/chat/completions HTTP/1.1",
+        f"POST {origin.path}{target.route} HTTP/1.1",
         f"Host: {origin.netloc}",
         f"User-Agent: evalkit/{__version__}",
         f"Accept: {'text/event-stream' if request.stream else 'application/json'}",
@@ -328,6 +328,5 @@ def build_request(origin: Origin, target: Target, request: ChatRequest, request_
     ]
     if request_id is not None:
         lines.append(f"X-Request-Id: {header_value(request_id, 'request id')}")
-    if target.api_key:
-        lines.append(f"Authorization: Bearer {header_value(target.api_key.reveal(), 'API key')}")
+    lines += [f"{name}: {value}" for name, value in target.authorization.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

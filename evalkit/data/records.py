@@ -190,7 +190,11 @@ def forced(engine: str | None, mode: str) -> dict[str, str]:
     """
     keys = {key for key, row in engines().items() if row.engine == engine and engine is not None}
     rows = (record for record in records() if record.engine in keys and record.mode == mode and record.baseline)
-    return {name: to for record in rows for name, to in record.forced_by_mode.items()}
+    found: dict[str, list[str]] = {}
+    for record in rows:
+        for name, to in record.forced_by_mode.items():
+            found.setdefault(name, []).append(to)
+    return {name: "; ".join(dict.fromkeys(each)) for name, each in found.items()}
 
 
 def variants() -> tuple[Variant, ...]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from evalkit.client import proxy_for
-from evalkit.client.origin import origin_of
+from evalkit.client.origin import address_of
+from evalkit.client.types import key_headers
 from evalkit.limits import CONTROL, ControlLimits
 from evalkit.secrets import Secret
 from evalkit.serving.pages import ControlError, Reply
@@ -51,22 +53,51 @@ def base_url(endpoint: str) -> str:
     """Scheme, host and prefix of an endpoint, without `/v1` or a full route behind it.
 
     Raises:
-        UsageError: no http or https address, or one that carries a user name.
+        UsageError: no http or https address, or one that carries a user name or a key.
     """
-    for tail in ("/chat/completions", "/completions", "/models"):
-        endpoint = endpoint.rstrip("/").removesuffix(tail)
-    origin = origin_of(endpoint)
-    return f"{'https' if origin.tls else 'http'}://{origin.netloc}{origin.path}"
+    return address_of(endpoint).base
 
 
 class Control:
-    """Reads one server. The key is sent to this origin only: redirects are reported, never followed."""
+    """Reads one server. The key is sent to this origin only: redirects are reported, never followed.
 
-    def __init__(self, base: str, api_key: Secret | None = None, *, limits: ControlLimits | None = None) -> None:
-        self.base = base_url(base)
+    Paths that begin with `/v1/` go to the OpenAI routes, wherever the address says that they are.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        api_key: Secret | None = None,
+        *,
+        limits: ControlLimits | None = None,
+        api: str | None = None,
+        key_header: str | None = None,
+    ) -> None:
+        self.address = address_of(base)
+        self.base, self.api = self.address.base, self.address.guess if api is None else api
         self.limits = limits or CONTROL
-        self._key = api_key
+        #: shortest time from a request to its answer, in ms
+        self.round_trip_ms: float | None = None
+        self._key, self._header = api_key, key_header
         self._client: httpx2.AsyncClient | None = None
+
+    async def find_api(self) -> None:
+        """Where the OpenAI routes are, for an address that does not say it: by which list of models answers."""
+        if self.address.api is not None:
+            return
+        for api in ("/v1", ""):
+            self.api = api
+            reply = await self.get_json("/v1/models")
+            if reply.ok or (reply.error and reply.error.kind not in ("not-found", "not-json")):
+                return
+        self.api = self.address.guess
+
+    def url(self, path: str) -> str:
+        """Where a path is asked for."""
+        if not path.startswith("/v1/"):
+            return self.base + path
+        query = self.address.query
+        return f"{self.base}{self.api}{path.removeprefix('/v1')}{'?' if query else ''}{query}"
 
     async def __aenter__(self) -> Self:
         import httpx2
@@ -101,18 +132,19 @@ class Control:
         if self._client is None:
             raise RuntimeError("Control is used as a context manager")
         headers = {"accept": "application/json, text/plain", "accept-encoding": "identity"}
-        key = key or self._key
-        if key:
-            headers["authorization"] = f"Bearer {key.reveal()}"
+        headers |= key_headers(key or self._key, self._header)
         timeout = httpx2.Timeout(
             max(self.limits.idle_s, total_s or 0),
             connect=self.limits.connect_s,
         )
+        began = time.monotonic()
         try:
             async with (
                 asyncio.timeout(total_s or self.limits.total_s),
-                self._client.stream(method, self.base + path, headers=headers, timeout=timeout) as response,
+                self._client.stream(method, self.url(path), headers=headers, timeout=timeout) as response,
             ):
+                took = (time.monotonic() - began) * 1000
+                self.round_trip_ms = min(took, self.round_trip_ms or took)
                 return await self._read(response)
         except (TimeoutError, httpx2.TimeoutException):
             return _failed("timeout", f"no complete answer within {total_s or self.limits.total_s:g} s")

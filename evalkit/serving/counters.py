@@ -9,7 +9,7 @@ from evalkit.serving.control import Control
 
 async def read(target: Target) -> dict[str, float]:
     """The wanted counters of /metrics; empty where there are none. Never raises for a server."""
-    async with Control(target.base_url, target.api_key) as control:
+    async with Control(target.base_url, target.api_key, key_header=target.key_header) as control:
         page = await control.get_text("/metrics")
     return metrics.counters(page.text) if page.ok else {}
 

@@ -53,6 +53,10 @@ class EndpointFacts(Frozen):
     error_kind: str | None = None  # refused | timeout | auth | not-found | not-json | http | protocol | launch
     engine: str | None = None  # a name of serving/engines, a hosted service, or None: not recognised
     engine_version: str | None = None
+    #: what stands between the endpoint and the OpenAI routes
+    api: str = "/v1"
+    #: shortest time from a short request to its answer, in ms
+    round_trip_ms: float | None = None
     release: Literal["release", "pre-release", "fork", "unknown"] = "unknown"
     gateway: str | None = None
     model: str | None = None

@@ -7,7 +7,7 @@ import asyncio
 from evalkit.checklist.schema import Endpoint
 from evalkit.limits import FLUSH_S
 from evalkit.secrets import Secret
-from evalkit.serving.control import Control, base_url
+from evalkit.serving.control import Control
 from evalkit.serving.engines import ENGINES, engine_of
 from evalkit.serving.engines.base import Flush
 from evalkit.serving.facts import EndpointFacts
@@ -34,7 +34,7 @@ async def flush(label: str, endpoint: Endpoint, facts: EndpointFacts | None = No
         return CacheState(mode=label, method="none", detail=f"{name or 'this server'} has no cache flush")
     key = resolve_key(endpoint.admin_key_env) or resolve_key(endpoint.api_key_env)
     said: list[str] = []
-    async with Control(base_url(address)) as control:
+    async with Control(address, key_header=endpoint.api_key_header) as control:
         for way in routes:
             reply = await _post(control, way.path, key)
             if reply.ok:

@@ -204,7 +204,7 @@ async def _ready(
     loop = asyncio.get_running_loop()
     began = loop.time()
     key = resolve_key(endpoint.api_key_env)
-    async with Control(base, key, limits=READINESS) as control:
+    async with Control(base, key, limits=READINESS, key_header=endpoint.api_key_header) as control:
         while loop.time() - began < endpoint.ready_timeout_s:
             if process.returncode is not None and not (process.returncode == 0 and endpoint.stop):
                 await asyncio.sleep(0.1)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+#: model cards of one server that are read
+_MOST_CARDS = 10_000
+
 
 @dataclass(frozen=True)
 class ControlError:
@@ -68,7 +71,7 @@ class Answers:
     def cards(self) -> list[dict[str, Any]]:
         """The model cards of /v1/models, whatever its shape."""
         data = self.models.json.get("data") if isinstance(self.models.json, dict) else self.models.json
-        return [card for card in data[:200] if isinstance(card, dict)] if isinstance(data, list) else []
+        return [card for card in data[:_MOST_CARDS] if isinstance(card, dict)] if isinstance(data, list) else []
 
     @property
     def owner(self) -> object:

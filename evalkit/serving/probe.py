@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from evalkit.checklist.schema import Endpoint
+from evalkit.client.origin import address_of
 from evalkit.client.types import ChatClient, Exchange, Target
 from evalkit.errors import UsageError
 from evalkit.findings import KnownBy
@@ -17,7 +19,7 @@ from evalkit.limits import CONTROL, GENERATION, ControlLimits, Limits
 from evalkit.secrets import redact
 from evalkit.serving import capabilities, contradictions, metrics, place, redaction
 from evalkit.serving import observe as observing
-from evalkit.serving.control import Control, base_url
+from evalkit.serving.control import Control
 from evalkit.serving.engines import ask, engine_of
 from evalkit.serving.engines.base import commit_of
 from evalkit.serving.facts import EndpointFacts, ServerContext
@@ -34,6 +36,16 @@ _IDENTITY = (
     "dllm_algorithm_config",
     "speculative_algorithm",
     "json_model_override_args",
+)
+
+
+#: names of served models that are kept
+_MOST_NAMES = 20
+#: a server of these kinds of answer may still chat: it has no list of models
+_UNLISTED = ("not-found", "not-json")
+_NO_CHAT = re.compile(
+    r"(?:^|[-_/.:])(?:embed\w*|rerank\w*|bge|e5|gte|whisper|tts|asr|speech|audio|clip|moderation|dall-e|image|diffusers"
+    r"|stable-diffusion|flux)(?:$|[-_/.:\d])|text-embedding|embedding"
 )
 
 
@@ -72,10 +84,10 @@ async def probe(
             probed_at=when,
         )
     key = resolve_key(endpoint.api_key_env)
-    base = base_url(endpoint.endpoint)
-    async with Control(base, key, limits=limits) as control:
+    async with Control(endpoint.endpoint, key, limits=limits, key_header=endpoint.api_key_header) as control:
+        await control.find_api()
         answers = await ask(control, endpoint.launch or ())
-        facts = await _describe(label, endpoint, base, answers, when)
+        facts = await _describe(label, endpoint, control, answers, when)
         if facts.reachable and observe and client is not None:
             facts = await _look(facts, target_for(label, endpoint, facts, generation), client, control)
         if facts.reachable and ask_capabilities and client is not None:
@@ -95,25 +107,30 @@ def target_for(label: str, endpoint: Endpoint, facts: EndpointFacts | None, limi
     if not address:
         raise UsageError(f"mode {label} has no endpoint", hint=f"give --mode {label}=http://host:port")
     served = facts.served_models[0] if facts and facts.served_models else "default"
+    where = address_of(address)
     return Target(
         label=label,
-        base_url=base_url(address),
+        base_url=where.base,
         model=endpoint.model or served,
         api_key=resolve_key(endpoint.api_key_env),
+        api=facts.api if facts else where.guess,
+        query=where.query,
+        key_header=endpoint.api_key_header,
         limits=limits,
         probe_temperature=facts.probe_temperature if facts else 0.0,
     )
 
 
-async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers, when: str) -> EndpointFacts:
-    problem = answers.models.error
+async def _describe(label: str, endpoint: Endpoint, control: Control, answers: Answers, when: str) -> EndpointFacts:
+    problem, base = answers.models.error, control.base
     shown = redact(base)
-    if problem is not None and answers.engine is None and not (answers.chat and endpoint.model):
+    unlisted = endpoint.model is not None and problem is not None and (problem.kind in _UNLISTED or answers.chat)
+    if problem is not None and answers.engine is None and not unlisted:
         return EndpointFacts(
             label=label,
             endpoint=shown,
             reachable=False,
-            error=problem.message,
+            error=_not_listed(problem.message, control) if problem.kind in _UNLISTED else problem.message,
             error_kind=problem.kind,
             gateway=answers.gateway,
             probed_at=when,
@@ -122,8 +139,7 @@ async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers,
     engine = engine_of(answers.engine)
     settings = engine.settings(answers)
     info, about, listed = answers.info, answers.model_info, answers.cards
-    served = tuple(name for card in listed[:20] if (name := redaction.text_of(card.get("id"))))
-    card = next((c for c in listed if c.get("id") == endpoint.model), listed[0] if listed else {})
+    card, served = _card(listed, endpoint.model)
     counters = metrics.counters(answers.metrics) if answers.metrics is not None else None
     said = engine.declared(answers, settings, counters)
     architectures = _texts(about.get("architectures"))
@@ -134,6 +150,8 @@ async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers,
         reachable=True,
         error=problem.message if problem else None,
         error_kind=problem.kind if problem else None,
+        api=control.api,
+        round_trip_ms=control.round_trip_ms and round(control.round_trip_ms, 3),
         engine=answers.engine,
         engine_version=version,
         release=engine.release(version, settings),
@@ -162,6 +180,34 @@ async def _describe(label: str, endpoint: Endpoint, base: str, answers: Answers,
         rate_limits={k: v for k, v in answers.models.headers.items() if "ratelimit" in k},
         probed_at=when,
     )
+
+
+def _not_listed(message: str, control: Control) -> str:
+    where = control.url("/v1/models").partition("?")[0].removeprefix(control.base) or "/"
+    return f"{message} at {where}: a server without a list of models can be used when its model is given"
+
+
+def _card(listed: list[dict[str, Any]], asked: str | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The card of the model that is asked, and the served names, that model's first.
+
+    Nothing is taken from another model's card: a gateway lists many. Models that do not chat come last.
+    """
+    names = [(name, card) for card in listed if (name := redaction.text_of(card.get("id")))]
+    names.sort(key=lambda one: _is_no_chat(*one))
+    mine = next((one for one in names if one[0] == asked), None)
+    if mine is None and (asked is None or len(names) == 1):
+        mine = names[0] if names else None
+    ordered = [mine[0]] if mine else []
+    ordered += [name for name, _ in names if name not in ordered][: _MOST_NAMES - len(ordered)]
+    return (mine[1] if mine else {}), tuple(ordered)
+
+
+def _is_no_chat(name: str, card: Mapping[str, Any]) -> bool:
+    """Whether a card is of a model that embeds, ranks, hears or draws."""
+    kind = next(
+        (str(card[key]).lower() for key in ("type", "task", "model_type") if isinstance(card.get(key), str)), ""
+    )
+    return _NO_CHAT.search(kind) is not None or _NO_CHAT.search(name.lower()) is not None
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -262,6 +308,8 @@ async def _look(facts: EndpointFacts, target: Target, client: ChatClient, contro
     if takes and takes[0].value is False:
         deltas, seen, exchange = await stream(replace(target, probe_temperature=1.0))
         takes += capabilities.temperature(exchange, 1.0)
+    if facts.engine is None and facts.error_kind in _UNLISTED and exchange.error is not None:
+        return facts.model_copy(update={"reachable": False, "error": exchange.error.message})
     result = observing.reconcile(facts.declared_mode, seen)
     page = await control.get_text("/metrics") if facts.counters_before else None
     known = facts.known_by or (KnownBy.INFERRED if result.mode else None)

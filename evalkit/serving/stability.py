@@ -70,7 +70,7 @@ async def soak(
     loop, load = asyncio.get_running_loop(), _Load()
     check = replace(_CHECK, temperature=requests[0].temperature, extra_body=requests[0].extra_body)
     idle_s = IDLE_S if idle_s is None else idle_s
-    async with Control(target.base_url, target.api_key) as control:
+    async with Control(target.base_url, target.api_key, key_header=target.key_header) as control:
         first = await client.chat(target, check)
         flushed = await flush() if flush else False
         before = await counters.kv_use(control)

@@ -95,7 +95,12 @@ async def _one(
 ) -> LiveServer:
     from evalkit.serving.probe import probe
 
-    asked = Endpoint(endpoint=url, model=_served(evaluated, mode), api_key_env=_key(checklist, mode))
+    asked = Endpoint(
+        endpoint=url,
+        model=_served(evaluated, mode),
+        api_key_env=_key(checklist, mode),
+        api_key_header=_header(checklist, mode),
+    )
     live = await probe(mode or "live", asked, client=client)
     shown = live.endpoint
     if not live.reachable:
@@ -124,6 +129,14 @@ def _key(checklist: Checklist, mode: str | None) -> str | None:
     if mode is not None and mode in checklist.modes:
         return checklist.modes[mode].api_key_env
     names = {endpoint.api_key_env for endpoint in checklist.modes.values()}
+    return names.pop() if len(names) == 1 else None
+
+
+def _header(checklist: Checklist, mode: str | None) -> str | None:
+    """As `_key`, of the header that carries it."""
+    if mode is not None and mode in checklist.modes:
+        return checklist.modes[mode].api_key_header
+    names = {endpoint.api_key_header for endpoint in checklist.modes.values()}
     return names.pop() if len(names) == 1 else None
 
 

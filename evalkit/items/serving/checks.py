@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from evalkit.findings import Check
+from evalkit.findings import Check, Status
+
+_PASS, _WARN, _FAIL, _OPEN, _ERROR = Status.PASS, Status.WARN, Status.FAIL, Status.INCONCLUSIVE, Status.ERROR
 
 REACHABLE = Check(
     "serving.reachable",
@@ -27,6 +29,7 @@ MODE = Check(
     "diffusion, LinearSpec for self-speculation, --speculative-algorithm for speculative.",
     per_mode=True,
     sources=("https://docs.sglang.io/docs/supported-models/diffusion_language_models",),
+    outcomes={"mixed": _OPEN, "unlike-scored": _OPEN, "slower-scored": _OPEN},
 )
 BLOCK_LOOP = Check(
     "serving.block-loop-baseline",
@@ -49,15 +52,27 @@ SAME_MODEL = Check(
     "serving.same-model",
     "The server serves the candidate, and all modes serve the same model",
     "A comparison between modes means something only on the same weights.",
-    "Start every mode from the same model id and revision as candidate.model.",
+    "Start every mode from the same model id and revision as candidate.model. Names that mean the same model: "
+    "candidate.same_as: [NAME]; two classes of one checkpoint: candidate.same_weights: true.",
     per_mode=True,
-)
+    outcomes={
+        "same": _PASS, "declared": _PASS, "declared-weights": _WARN, "card-not-read": _WARN, "not-verified": _WARN,
+        "other-type": _FAIL, "other-architecture": _FAIL, "other-revision": _FAIL, "other-variant": _FAIL,
+        "other-variant-named": _OPEN, "other-model": _FAIL, "differs-type": _FAIL, "differs-architecture": _FAIL,
+        "differs-model": _FAIL, "differs-revision": _FAIL, "replies-differ": _OPEN, "replies-mixed": _OPEN,
+        "fingerprints-mixed": _OPEN,
+    },
+)  # fmt: skip
 SAME_SETTINGS = Check(
     "serving.same-settings",
-    "The modes run with the same precision, quantisation, KV cache type, context and adapter",
-    "A quantised mode against an unquantised one measures the quantisation.",
-    "Start the servers with equal --dtype, --quantization, --kv-cache-dtype and --context-length.",
+    "The modes run with the same settings, as far as they change speed",
+    "A mode on four GPUs against a baseline on one, or with CUDA graphs against one without, measures the set-up. "
+    "Precision, quantisation, cache type, context, adapters, parallel sizes, CUDA graphs, attention backend, request "
+    "and batch limits, chunked prefill and GPUs are compared; a limit that the run never reached counts as equal.",
+    "Start the servers with equal settings. Where the difference is part of what you would buy, name it: "
+    "modes.NAME.differs: [tp_size]",
     per_mode=True,
+    outcomes={"equal": _PASS, "not-known": _WARN, "forced": _WARN, "declared": _WARN, "unequal": _OPEN},
 )
 DISTINCT = Check(
     "serving.distinct-processes",

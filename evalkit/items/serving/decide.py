@@ -12,8 +12,9 @@ from evalkit.findings import Check, Evidence, Finding, KnownBy, Status
 from evalkit.items.serving import checks
 from evalkit.items.serving.capabilities import named, parallel, sampling, streaming, tools
 from evalkit.items.serving.counters import corroborated, forward_passes
-from evalkit.items.serving.mode import baseline_decodes, block_loop, decodes, preflight, provenance
-from evalkit.items.serving.sameness import distinct, same_model, same_settings
+from evalkit.items.serving.mode import baseline_decodes, block_loop, decodes, preflight, provenance, shapes
+from evalkit.items.serving.sameness import distinct, same_model
+from evalkit.items.serving.settings import same_settings
 from evalkit.items.serving.stability import stability
 from evalkit.items.serving.unchanged import unchanged
 from evalkit.modes import INCUMBENT, Mode, base_mode
@@ -83,10 +84,11 @@ def _mode(
         *forward_passes(facts, label, endpoint),
         *unchanged(checklist, facts, label),
         provenance(checklist, label, served),
-        same_model(facts, served, label, first, quality),
+        same_model(checklist, facts, served, label, first, quality),
+        *shapes(checklist, facts, label),
     ]
     against = {other.label: other for other in (first, quality) if other is not None}
-    settings = (same_settings(served, label, other) for other in against.values())
+    settings = (same_settings(checklist, facts, served, label, other) for other in against.values())
     found += [one for one in settings if one is not None]
     found += [parallel(checklist, label, served), streaming(label, served), sampling(checklist, facts, label, served)]
     return [*found, *tools(facts, label, served), *named(label, served), *stability(checklist, facts, label)]

@@ -6,6 +6,7 @@ from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.serving import checks
+from evalkit.items.serving.replies import unlike
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.serving.facts import Conflict, EndpointFacts
 from evalkit.text import capital
@@ -60,6 +61,13 @@ def baseline_decodes(checklist: Checklist, facts: Facts, label: str) -> list[Fin
             text = f"{label}: its baseline is not {name}: {seen.summary}"
             found.append(checks.MODE.finding(Status.INCONCLUSIVE, text, mode=label, known_by=seen.known_by))
     return found
+
+
+def shapes(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
+    """One finding for a mode whose replies, or those of a baseline, are of two modes by how they came."""
+    names = dict.fromkeys((label, checklist.baseline.speed, checklist.baseline.quality))
+    found = next((one for name in names if name != INCUMBENT and (one := unlike(facts, name))), None)
+    return [checks.MODE.found(found, mode=label, known_by=KnownBy.OBSERVED)] if found else []
 
 
 def _alike(seen: str, want: str) -> bool:

@@ -16,6 +16,13 @@ from evalkit.text import one_line
 
 #: methods of speculative_config that draft by diffusion with the weights that verify: self-speculation
 SELF_SPECULATION = frozenset({"uno"})
+#: parts of the configuration whose numbers are kept, under SGLang's names
+_PARTS = {
+    "parallel_config": {
+        "tensor_parallel_size": "tp_size", "pipeline_parallel_size": "pp_size", "data_parallel_size": "dp_size",
+    },
+    "scheduler_config": {"max_num_seqs": "max_running_requests", "max_num_batched_tokens": "max_prefill_tokens"},
+}  # fmt: skip
 _MAX_LINES = 200_000
 _CACHE = "vllm:cache_config_info{"
 _LABEL = re.compile(r'(\w{1,60})="([^"]{0,200})"')
@@ -79,6 +86,12 @@ class VLLM(Engine):
             shown.update({n: scalar(model.get(n)) for n in ("dtype", "quantization", "max_model_len")})
             if isinstance(shown["dtype"], str):
                 shown["dtype"] = shown["dtype"].removeprefix("torch.")  # SGLang says it without
+            if isinstance(eager := model.get("enforce_eager"), bool):
+                shown["disable_cuda_graph"] = eager
+        for part, names in _PARTS.items():
+            if isinstance(page := config.get(part), dict):
+                found = {to: page[name] for name, to in names.items() if isinstance(page.get(name), int)}
+                shown.update({to: value for to, value in found.items() if not isinstance(value, bool)})
         return shown
 
     def declared(self, answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> Declared:
