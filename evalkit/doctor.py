@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import evalkit
+from evalkit import system
 from evalkit.text import one_line
 from evalkit.timing.facts import ClientError
 
@@ -46,7 +46,7 @@ def examine(folder: Path, concurrency: Sequence[int]) -> dict[str, Any]:
         "gpu": _gpu(),
         "cpu": _cpu(),
         "folder": _folder(folder),
-        "open_files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "open_files": system.open_files(),
         "network": network(),
         "timing": _timing(concurrency),
     }
@@ -88,9 +88,8 @@ def _cpu() -> dict[str, Any]:
     from evalkit.gpu.host import read_host
 
     host = read_host()
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
-        "name": host.cpu, "cores": host.cores, "usable": usable, "load_1m": round(os.getloadavg()[0], 2),
+        "name": host.cpu, "cores": host.cores, "usable": system.usable_cores(), "load_1m": system.load_1m(),
         "memory_bytes": host.memory_bytes,
     }  # fmt: skip
 
@@ -175,8 +174,9 @@ def missing(document: dict[str, Any], concurrency: Sequence[int]) -> list[Proble
     elif folder["free_bytes"] is not None and folder["free_bytes"] < _FREE_BYTES:
         text = f"{folder['path']} has {folder['free_bytes'] / 2**20:.0f} MiB left"
         found.append(Problem("folder", text, "make room: a run folder takes up to some hundred MiB"))
-    if 0 <= document["open_files"] < max(_FILES, 2 * max(concurrency, default=0)):
-        found.append(Problem("open-files", f"ulimit -n is {document['open_files']}", f"ulimit -n {_FILES}"))
+    limit = document["open_files"]
+    if limit is not None and 0 <= limit < max(_FILES, 2 * max(concurrency, default=0)):
+        found.append(Problem("open-files", f"ulimit -n is {limit}", f"ulimit -n {_FILES}"))
     for row in document["timing"]:
         found += _clock(row)
     return found

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from evalkit.secrets import Secret
+from evalkit.system import linux
 
 _PR_SET_DUMPABLE = 4
 #: parts of a variable's name that say that its value is a secret
@@ -64,13 +64,13 @@ def seal(named: Iterable[str] = ()) -> None:
         if value.strip():
             _sealed[name] = Secret(value)
             _overwrite(name)
-    if sys.platform.startswith("linux"):
+    if linux():
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _overwrite(name: str) -> None:
     """Overwrites a variable's value in the block that the process was started with; unsetting it does not."""
-    if not sys.platform.startswith("linux"):
+    if not linux():
         return
     try:
         stat = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()

@@ -8,9 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
+from evalkit import system
 from evalkit.errors import RunFolderError
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | system.NOFOLLOW | system.BINARY
 _PRIVATE = 0o600
 
 
@@ -52,7 +53,7 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        sync_folder(path.parent)
+        system.sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -86,12 +87,3 @@ def sweep(folder: Path) -> None:
     for path in folder.glob(".*.tmp"):
         with suppress(OSError):
             path.unlink()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename or a new file in `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

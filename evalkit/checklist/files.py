@@ -7,6 +7,7 @@ import os
 import stat
 from pathlib import Path
 
+from evalkit import system
 from evalkit.errors import InputFileError
 
 
@@ -17,7 +18,7 @@ def read_bytes(path: Path, *, max_bytes: int) -> bytes:
         InputFileError: missing, not a regular file, or larger than `max_bytes`.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | system.NONBLOCK | system.BINARY)
     except OSError as error:
         raise _unreadable(path, error) from None
     kind = os.fstat(descriptor).st_mode

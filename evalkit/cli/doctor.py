@@ -43,9 +43,9 @@ def _text(document: dict[str, Any]) -> str:
         ("packages", ", ".join(f"{name} {version or 'MISSING'}" for name, version in document["packages"].items())),
         ("hub", f"{hub['endpoint']}, {_reached(hub)}, token {token}"),
         ("gpu", (gpus or "none") + (f", driver {gpu['driver']}" if gpu["driver"] else "")),
-        ("cpu", f"{cpu['name'] or 'unknown'}, {cpu['usable']} usable cores, load {cpu['load_1m']:g}"),
+        ("cpu", f"{cpu['name'] or 'unknown'}, {cpu['usable']} usable cores, load {_known(cpu['load_1m'])}"),
         ("folder", f"{folder['path']}: {'' if folder['writable'] else 'not '}writable, {free:.1f} GiB free"),
-        ("limits", f"{document['open_files']} open files (ulimit -n)"),
+        ("limits", f"{_known(document['open_files'])} open files (ulimit -n)"),
         ("proxies", f"{proxies}; an https endpoint is reached by {net['transport']['https']}"),
     ]  # fmt: skip
     lines = [_row(label, text) for label, text in rows]
@@ -57,6 +57,10 @@ def _text(document: dict[str, Any]) -> str:
     for problem in document["missing"]:
         lines += [_row("missing", problem["summary"]), _row("  hint", problem["hint"])]
     return "\n".join([*lines, f"{len(document['missing']) or 'nothing'} missing"]) + "\n"
+
+
+def _known(value: float | None) -> str:
+    return "not known" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _reached(hub: dict[str, Any]) -> str:

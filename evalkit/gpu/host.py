@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from pathlib import Path
 from typing import Literal
 
 from evalkit.findings import Frozen
+from evalkit.system import process_group
 from evalkit.text import one_line
 
 
@@ -54,15 +54,11 @@ def process_tree(pid: int) -> frozenset[int]:
     pids = {pid}
     try:
         pids.update(child.pid for child in psutil.Process(pid).children(recursive=True))
-        group = os.getpgid(pid)
     except (psutil.Error, OSError):
         return frozenset(pids)
-    for other in psutil.pids():
-        try:
-            if os.getpgid(other) == group:
-                pids.add(other)
-        except OSError:
-            continue
+    group = process_group(pid)
+    if group is not None:
+        pids.update(other for other in psutil.pids() if process_group(other) == group)
     return frozenset(pids)
 
 

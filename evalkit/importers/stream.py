@@ -12,6 +12,7 @@ from io import BufferedReader, TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
+from evalkit import system
 from evalkit.checklist.files import decode
 from evalkit.errors import InputFileError
 from evalkit.importers.base import Reading
@@ -38,7 +39,7 @@ def open_binary(path: Path) -> BufferedReader:
         InputFileError: missing, not regular, or not readable.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | system.NONBLOCK | system.BINARY)
     except FileNotFoundError:
         raise InputFileError("no such file", where=str(path)) from None
     except OSError as error:

@@ -18,8 +18,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from evalkit import system
 from evalkit.errors import RunFolderError
-from evalkit.files import not_writable, sync_folder
+from evalkit.files import not_writable
 from evalkit.findings import Frozen
 from evalkit.secrets import redact
 from evalkit.text import json_safe, strict_json
@@ -81,10 +82,10 @@ class Journal:
         self._n = last.n + 1 if last else 0
         self._prev = last.hash if last else GENESIS
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | system.NOFOLLOW | system.BINARY, 0o600)
             os.ftruncate(self._fd, last.end if last else 0)
             os.lseek(self._fd, 0, os.SEEK_END)
-            sync_folder(path.parent)
+            system.sync_folder(path.parent)
         except OSError as error:
             raise not_writable(path, error) from None
 

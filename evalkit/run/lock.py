@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 
+from evalkit import system
 from evalkit.errors import RunFolderError
 
 _MOST = 256
 
 
 class FolderLock:
-    """An exclusive `flock` on `.lock`; the kernel releases it when its process dies.
+    """An exclusive lock on `.lock`; the kernel releases it when its process dies.
 
-    The file names its owner by pid and start time, for the message, and for file systems without `flock`: there an
+    The file names its owner by pid and start time, for the message, and for file systems without locks: there an
     owner counts only while a process of that pid, started at that time, is alive.
     """
 
@@ -26,7 +26,7 @@ class FolderLock:
         """
         path = folder / ".lock"
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | system.NOFOLLOW | system.CLOEXEC | system.BINARY, 0o600)
         except OSError as error:
             raise RunFolderError(
                 f"cannot be locked: {error.strerror}", where=str(folder), hint="choose another with --output-dir"
@@ -38,17 +38,16 @@ class FolderLock:
             raise
 
     def _take(self, folder: Path) -> None:
-        owner = os.pread(self._fd, _MOST, 0).decode("ascii", "replace").split()
+        owner = system.read_start(self._fd, _MOST).decode("ascii", "replace").split()
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise _taken(folder, owner) from None
+            taken = not system.lock(self._fd)
         except OSError:  # no locks on this file system
-            if _alive(owner):
-                raise _taken(folder, owner) from None
+            taken = _alive(owner)
+        if taken:
+            raise _taken(folder, owner)
         try:
             os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, f"{os.getpid()} {started(os.getpid())}\n".encode(), 0)
+            system.write_start(self._fd, f"{os.getpid()} {started(os.getpid())}\n".encode())
         except OSError as error:
             raise RunFolderError(
                 f"cannot be locked: {error.strerror}", where=str(folder), hint="make room on the disk"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,9 +21,11 @@ from evalkit.findings import ITEM_IDS, ItemId
 from evalkit.modes import INCUMBENT, canonical
 from evalkit.run.folder import RunFolder
 from evalkit.run.lock import FolderLock
+from evalkit.run.resume import resumed
 from evalkit.run.setup import Setup, merged, prepare
 from evalkit.run.show import Shown, plain
 from evalkit.run.words import continued
+from evalkit.system import ended_by_term
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,13 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
 
     Raises:
         UsageError: flags or files that are no good; nothing was run.
-        Interrupted: Ctrl-C; what was measured is kept.
+        Interrupted: Ctrl-C or SIGTERM; what was measured is kept.
     """
     loaded = load_checklist(_chosen(flags))
     loaded = merged(loaded, _changes(flags, loaded.checklist))
     skip = _skipped(flags)
     with ExitStack() as stack:
+        stack.enter_context(ended_by_term())
         if flags.demo and not flags.dry_run:
             from evalkit.run.demo import serve
 
@@ -106,7 +108,7 @@ def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
         lock = FolderLock(path)
     try:
         if flags.resume:
-            _same_plan(folder, setup)
+            setup = resumed(folder, setup)
             sweep(path)
         else:
             folder = RunFolder.create(path, setup.loaded, setup.document())
@@ -125,26 +127,6 @@ def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
     if interrupted:
         raise Interrupted("the run is kept as far as it went", hint=continued(sys.argv[1:], str(path)))
     return document
-
-
-def _same_plan(folder: RunFolder, setup: Setup) -> None:
-    """Resume continues a run; it never changes one.
-
-    Raises:
-        UsageError: another plan than the one that the run began with, or decided by another rule.
-    """
-    start = folder.start()
-    began = f"; it began as: {shlex.join(['evalkit', *start.argv])}" if start else ""
-    if folder.plan() != setup.document():
-        raise UsageError(
-            "the plan differs from the one that this run began with", where=str(folder.path),
-            hint=f"resume with the same checklist, flags, prompts and tasks, or start a new run{began}",
-        )  # fmt: skip
-    if start and start.strict != setup.strict:
-        raise UsageError(
-            f"this run began {'with' if start.strict else 'without'} --strict", where=str(folder.path),
-            hint=f"resume it likewise, or start a new run{began}",
-        )  # fmt: skip
 
 
 def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flags) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from evalkit.serving import keeper
 from evalkit.serving.control import Control, base_url
 from evalkit.serving.facts import LaunchFacts
 from evalkit.serving.keys import resolve_key
+from evalkit.system import linux
 from evalkit.text import one_line, sanitize
 
 LOG_CAP = 8 * 1024 * 1024
@@ -141,6 +142,8 @@ async def launched(
     argv = filled(endpoint.launch, model=model, revision=revision, port=port, context=context)
     shown = tuple(one_line(word) for word in redact_words(argv))
     facts = LaunchFacts(mode=label, launch=launch, argv=shown)
+    if not linux():
+        raise _failed(facts, "evalkit starts servers on Linux only", "start it by hand, and give its endpoint")
     if shutil.which(argv[0]) is None:
         raise _failed(
             facts, f"no such command: {one_line(argv[0], limit=100)}", "check modes.*.launch, or give its full path"

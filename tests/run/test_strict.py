@@ -9,7 +9,7 @@ import pytest
 from evalkit.checklist.schema import Checklist
 from evalkit.errors import UsageError
 from evalkit.facts import Facts, RunStart
-from evalkit.run.start import _same_plan
+from evalkit.run.resume import same_plan
 from evalkit.stored.again import document_of, strict
 from tests.support.stored_run import PLAN, write_run
 
@@ -43,13 +43,13 @@ def test_a_stored_run_that_was_not_strict_keeps_its_warnings(tmp_path):
 @pytest.mark.parametrize("strictly", [True, False])
 def test_resume_refuses_another_strictness_and_says_how_the_run_began(tmp_path, strictly):
     folder = stored(tmp_path, strictly=strictly)
-    _same_plan(folder, SimpleNamespace(document=lambda: PLAN, strict=strictly))
+    same_plan(folder, SimpleNamespace(document=lambda: PLAN, strict=strictly))
     with pytest.raises(UsageError, match="with --strict" if strictly else "without --strict") as caught:
-        _same_plan(folder, SimpleNamespace(document=lambda: PLAN, strict=not strictly))
+        same_plan(folder, SimpleNamespace(document=lambda: PLAN, strict=not strictly))
     assert "evalkit run list.yaml" in caught.value.hint
 
 
 def test_resume_refuses_another_plan(tmp_path):
     folder = stored(tmp_path, strictly=False)
     with pytest.raises(UsageError, match="the plan differs"):
-        _same_plan(folder, SimpleNamespace(document=lambda: {"requests": ["x"]}, strict=False))
+        same_plan(folder, SimpleNamespace(document=lambda: {"requests": ["x"]}, strict=False))

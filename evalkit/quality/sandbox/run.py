@@ -23,6 +23,7 @@ from typing import Any, Literal, Self
 from evalkit.environment import seal
 from evalkit.errors import UsageError
 from evalkit.serving import keeper
+from evalkit.system import linux
 
 Kind = Literal["bubblewrap", "namespaces", "none"]
 Ended = Literal["passed", "failed", "unscored"]
@@ -56,7 +57,7 @@ def permit() -> Kind:
     Raises:
         UsageError: no Linux, or root without a sandbox: limits do not hold for root.
     """
-    if not sys.platform.startswith("linux"):
+    if not linux():
         raise UsageError("--allow-exec needs Linux", hint="run evalkit in a container, or leave --allow-exec out")
     kind = sandbox()
     if kind == "none" and os.geteuid() == 0:
@@ -74,7 +75,7 @@ def prepare(named: Iterable[str] = ()) -> Kind:
 @cache
 def sandbox() -> Kind:
     """The first sandbox that works on this machine, found by trying: bubblewrap, then namespaces by system calls."""
-    if not sys.platform.startswith("linux"):
+    if not linux():
         return "none"
     kinds: tuple[Kind, ...] = ("bubblewrap", "namespaces")
     return next((kind for kind in kinds if _works(kind)), "none")
