@@ -46,7 +46,8 @@ def same_plan(folder: RunFolder, setup: Setup) -> None:
     if found:
         more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
         raise UsageError(
-            f"the plan differs from the one that this run began with: {'; '.join(found[:_MOST])}{more}", where=str(folder.path),
+            f"the plan differs from the one that this run began with: {'; '.join(found[:_MOST])}{more}",
+            where=str(folder.path),
             hint=f"resume with the same checklist, flags, prompts and tasks, or start a new run{began}",
         )  # fmt: skip
     if start and start.strict != setup.strict:

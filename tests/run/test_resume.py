@@ -107,7 +107,7 @@ def test_a_run_that_is_asked_to_end_writes_its_report_and_can_go_on(tmp_path, nu
         path = write(tmp_path, modes, items={"modes": {"repeats": 8, "warmup": 1}})
         running = subprocess.Popen(
             command(path, "--output-dir", folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+            text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509  one thread
         )  # fmt: skip
         deadline = time.monotonic() + 60
         while records(folder) < 5 and running.poll() is None and time.monotonic() < deadline:
@@ -138,7 +138,5 @@ def test_term_comes_back_to_what_it_was_after_the_block():
 
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), ended_by_term():
-        assert signal.getsignal(signal.SIGTERM) is not before
         signal.raise_signal(signal.SIGTERM)
-        time.sleep(5)
     assert signal.getsignal(signal.SIGTERM) is before
