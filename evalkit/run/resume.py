@@ -25,7 +25,7 @@ _WORDS = {
 
 
 def resumed(folder: RunFolder, setup: Setup) -> Setup:
-    """The setup of a further sitting. A checklist that asks the same in other words counts as the one of the run.
+    """The setup of a further session. A checklist that asks the same in other words counts as the one of the run.
 
     Raises:
         UsageError: see `same_plan`.
