@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from evalkit.analysis.readings import Readings, geometric
 from evalkit.client.types import Exchange
 from evalkit.quality import degeneration
 from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT
+from evalkit.quality.reasoning import answered
 from evalkit.quality.toolcalls import read
 from evalkit.stats.distributions import t_quantile
 from evalkit.stats.ratio import log_ratios
@@ -36,8 +36,6 @@ _FEWEST_CHUNKS, _FEWEST_TOKENS = 8, 8
 #: tokens behind the first chunk from which a reply has a pace
 _PACED = 16
 
-_THINKING = re.compile(r"<(/?)(think|thinking|reasoning)>")
-
 Shape = Literal["tokens", "blocks"]
 
 
@@ -46,19 +44,14 @@ def signs(reply: Exchange, prompt: str = "", tools: Sequence[dict[str, Any]] = (
     text = reply.text if len(reply.text) <= 2 * _HALF else f"{reply.text[:_HALF]}\n{reply.text[-_HALF:]}"
     twice = len(degeneration.adjacent_duplicates(text))
     flags = {
-        "loops": degeneration.tail_loop(text) > TAIL_LOOP_LIMIT,
+        "loops": degeneration.loop_share(text) > TAIL_LOOP_LIMIT,
         "doubled words": twice > 0 and twice / max(1, len(degeneration.words_of(text)) - 1) > ADJACENT_LIMIT,
         "special tokens": bool(degeneration.special_tokens(text, prompt)),
         "cut off": reply.finish_reason == "length",
-        "unclosed thinking": _unclosed_thinking(reply.text),
+        "unclosed thinking": answered(reply.text).open,
         "malformed calls": bool(tools) and read(reply, tools).outcome == "malformed",
     }
     return tuple(name for name, flag in flags.items() if flag)
-
-
-def _unclosed_thinking(text: str) -> bool:
-    marks = _THINKING.findall(text)
-    return bool(marks) and not marks[-1][0]
 
 
 def signs_of(sample: TimedSample) -> tuple[str, ...]:

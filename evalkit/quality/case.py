@@ -35,6 +35,8 @@ class Case:
     severity: Severity = "normal"
     tags: tuple[str, ...] = ()
     line: int | None = None
+    #: whether closed reasoning in the text is part of what is graded
+    reasoning: Literal["drop", "keep"] = "drop"
 
     @property
     def tools(self) -> tuple[dict[str, Any], ...]:

@@ -193,12 +193,37 @@ def _calls_possible(params: ToolCalls, tools: tuple[dict[str, Any], ...], at: st
 
 
 def _value_possible(value: Any, schema: Any, at: str) -> None:
+    """Every value that is expected, at any depth and behind any rule, must be one that the schema allows."""
     if not isinstance(schema, dict):
         return
-    values = allowed_values(value) if is_rule(value) else [value]
-    for one in values or []:
-        if isinstance(one, dict | list):
-            continue  # may hold rules inside
-        broken = schemas.errors(schema, one, limit=1)
-        if broken:
-            raise Problem(at, f"contradiction: no valid call has this value ({broken[0]})")
+    if is_rule(value):
+        for one in allowed_values(value) or []:
+            _value_possible(one, schema, at)
+        return
+    if _holds_rule(value):
+        _parts_possible(value, schema, at)
+        return
+    try:
+        broken = schemas.errors(schema, value, limit=1)
+    except schemas.Unchecked:
+        return
+    if broken:
+        raise Problem(at, f"contradiction: no valid call has this value ({broken[0]})")
+
+
+def _holds_rule(value: Any) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(is_rule(one) or _holds_rule(one) for one in parts)
+
+
+def _parts_possible(value: Any, schema: dict[str, Any], at: str) -> None:
+    """Each part of a value that has rules inside, by its own schema."""
+    if isinstance(value, list):
+        for index, one in enumerate(value):
+            _value_possible(one, schema.get("items"), f"{at}.{index}")
+        return
+    properties = schema.get("properties")
+    for key, one in value.items():
+        if isinstance(properties, dict) and key not in properties and schema.get("additionalProperties") is False:
+            raise Problem(f"{at}.{key}", f"contradiction: the schema allows no {key!r} here")
+        _value_possible(one, (properties or {}).get(key), f"{at}.{key}")

@@ -13,6 +13,7 @@ from evalkit.quality.case import Case, Suite, asked_sha256, request_for, request
 from evalkit.quality.degeneration import signals
 from evalkit.quality.facts import Answer, Grade, Signals, ToolOutcome
 from evalkit.quality.graders import grade_one
+from evalkit.quality.reasoning import behind
 from evalkit.quality.toolcalls import read
 from evalkit.text import one_line
 
@@ -40,7 +41,7 @@ def grade_exchange(case: Case, reply: Exchange, *, allow_exec: bool = False) -> 
         grades=grades,
         passed=_verdict(deciding),
         score=_score(deciding, weights),
-        tool_outcome=read(reply, case.tools).outcome if case.tools else None,
+        tool_outcome=read(behind(reply)[0], case.tools).outcome if case.tools else None,
         signals=signals(reply, case),
         reply_sha256=reply_sha256(reply),
     )

@@ -50,20 +50,32 @@ def parse(text: str) -> Any:
         raise BadJson(one_line(str(error), limit=120)) from None
 
 
-def first_value(text: str, *, tries: int = 20) -> Any:
-    """The first object or list that starts somewhere in `text`.
+def first_value(text: str, *, tries: int = 60) -> Any:
+    """The first object or list that starts somewhere in `text`; marks of citations (`[1]`, `[2, 3]`) come last.
 
     Raises:
         BadJson: none of the first `tries` brackets starts a JSON value.
     """
-    at = -1
+    text, at = text[:MAX_JSON_CHARS], -1
+    citations: list[tuple[int, Any]] = []
     for _ in range(tries):
         places = [i for i in (text.find("{", at + 1), text.find("[", at + 1)) if i >= 0]
         if not places:
             break
         at = min(places)
         try:
-            return _DECODER.raw_decode(text[:MAX_JSON_CHARS], at)[0]
+            value, end = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError):
             continue
+        if not _like_a_citation(value):
+            return value
+        citations.append((end - at, value))
+        at = end - 1
+    if citations:
+        return max(citations, key=lambda one: one[0])[1]
     raise BadJson("no JSON object or list in the reply")
+
+
+def _like_a_citation(value: Any) -> bool:
+    """A list of whole numbers, or an empty value: what prose puts in brackets."""
+    return not value or (isinstance(value, list) and all(type(one) is int for one in value))

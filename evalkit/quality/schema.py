@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -48,6 +48,8 @@ class SuiteHead(Section):
     cluster: str | None = None
     repeats: Repeats = 1
     severity: Severity = "normal"
+    #: `keep`: reasoning between <think> and </think> is graded too; its answer alone is otherwise
+    reasoning: Literal["drop", "keep"] = "drop"
     #: a JSONL file of further cases, one a line
     bulk: Annotated[str | None, Field(alias="import")] = None
 

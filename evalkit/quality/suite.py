@@ -250,6 +250,7 @@ def _case(data: Any, source: _Source, head: SuiteHead, defaults: Request, folder
         severity=raw.severity or head.severity,
         tags=(*head.tags, *raw.tags),
         line=source.line,
+        reasoning=head.reasoning,
     )
 
 

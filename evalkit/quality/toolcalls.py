@@ -130,6 +130,8 @@ def read(reply: Exchange, tools: Sequence[dict[str, Any]], *, coerce: bool = Fal
         return ToolReading("call", calls)
     if cut:
         return ToolReading("truncated", (), "cut off before a call or an answer was complete", residue)
+    if residue is None and _called_in_prose(reply.text[:200_000], functions):
+        residue = "broken"
     if residue is not None:
         return ToolReading("malformed", (), "a call stands in the text, unparsed", residue)
     if reply.finish_reason in ("tool_calls", "function_call"):
@@ -179,6 +181,26 @@ def _spelled_call(text: str, functions: dict[str, dict[str, Any]]) -> bool:
     body = text.strip().removeprefix("[").removesuffix("]").strip()
     name, bracket, _ = body.partition("(")
     return bool(bracket) and body.endswith(")") and name.strip() in functions
+
+
+def _called_in_prose(text: str, functions: dict[str, dict[str, Any]]) -> bool:
+    """Whether prose holds a call of a declared function with arguments: `f(city='Oslo')`, `f: {"city": …}`, ReAct's
+    `Action: f`. A function that is only mentioned is not called.
+    """
+    for name, schema in functions.items():
+        if name not in text:
+            continue
+        mark = re.escape(name)
+        given = r"\s{0,4}(?:\w{1,60}\s{0,4}[=:](?!=)|[\"'{\[]|-?\d|(?:true|false|null|None)\b)"
+        empty = "" if schema.get("required") else r"|\s{0,4}\)"
+        forms = (
+            rf"(?<![\w.]){mark}\((?:{given}{empty})",
+            rf"(?<![\w.]){mark}[`*\"']{{0,3}}\s{{0,4}}(?::|=>|->|with)?\s{{0,4}}(?:arguments|args|parameters)?:?\s{{0,4}}\{{\s{{0,4}}[\"']",
+            rf"^[ \t*#>-]{{0,12}}(?i:Action|Tool|Function|Tool call|Function call)\s{{0,4}}:\s{{0,4}}`?{mark}\b",
+        )
+        if any(re.search(form, text, re.MULTILINE) for form in forms):
+            return True
+    return False
 
 
 def _kind(value: object) -> str:

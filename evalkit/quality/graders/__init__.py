@@ -24,6 +24,7 @@ from evalkit.quality.graders import (
     tools,
 )
 from evalkit.quality.graders.base import Grader
+from evalkit.quality.reasoning import behind
 from evalkit.text import one_line
 
 ENTRY_POINT = "evalkit.graders"
@@ -51,13 +52,20 @@ def registry() -> dict[str, Grader]:
 
 
 def grade_one(expectation: Expectation, reply: Exchange, case: Case, *, allow_exec: bool = False) -> Grade:
-    """What one grader says of a reply. A grader that fails by itself leaves the reply unscored: no crash, no zero."""
+    """What one grader says of the answer in a reply; a reply without an answer meets no expectation.
+
+    A grader that fails by itself leaves the reply unscored: no crash, no zero.
+    """
     grader = registry()[expectation.grader]
     function = grader.grade
     if allow_exec and expectation.grader == "python_tests":
         function = execution.run_python_tests
     try:
-        return function(reply, case, expectation.params)
+        seen, missing = behind(reply, keep=case.reasoning == "keep")
+        given = function(seen, case, expectation.params)
+        if missing is None or not given.counts:
+            return given
+        return given.model_copy(update={"passed": False, "score": 0.0, "reason": missing})
     except Exception as error:  # noqa: BLE001  a plugin, or a bug of ours, must not end the run
         return Grade(grader=grader.name, passed=None, reason=f"the grader failed: {one_line(repr(error), limit=160)}")
 

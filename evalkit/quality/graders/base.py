@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -74,7 +75,7 @@ def grade(
 
 
 def text_of(reply: Exchange) -> str:
-    return reply.text[:MAX_CHARS]
+    return reply.text[:MAX_CHARS].removeprefix("\ufeff")
 
 
 def by_thirds(scores: list[float]) -> list[float]:
@@ -86,12 +87,22 @@ def by_thirds(scores: list[float]) -> list[float]:
     return [round(sum(scores[a:b]) / (b - a), 4) for a, b in pairwise(cuts)]
 
 
-_FENCE = re.compile(r"^[ \t]{0,3}(```+|~~~+)[^\n]*\n(.*?)^[ \t]{0,3}\1[ \t]*$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^[ \t]*(?:(?:[-*+]|\d{1,4}[.)])[ \t]+)?(?P<mark>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n`]*\n"
+    r"(?P<body>.*?)"
+    r"^[ \t]*(?P=mark)[`~]*[ \t]*$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def fences(text: str) -> list[tuple[str, str]]:
+    """Language (in small letters; empty: none) and content of the closed code fences, in order, indented ones too."""
+    return [(m.group("language").lower(), textwrap.dedent(m.group("body"))) for m in _FENCE.finditer(text)]
 
 
 def fenced_blocks(text: str) -> list[str]:
     """Contents of the closed code fences, in order."""
-    return [match.group(2) for match in _FENCE.finditer(text)]
+    return [body for _, body in fences(text)]
 
 
 def shown(value: object, limit: int = 80) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,13 +50,41 @@ class Options:
 
 
 def is_rule(value: object) -> bool:
-    """Whether a mapping speaks about a value: it has only rule keys, and one that says which value."""
+    """Whether a mapping speaks about a value: it has only rule keys, and one that says which value.
+
+    `{any: true}` and `{optional: true}` are rules; with another value those keys are the data's own.
+    """
     return (
         isinstance(value, dict)
         and bool(value)
         and set(value) <= RULE_KEYS
         and bool(set(value) & {"any_of", "equals", "any", "optional"})
+        and value.get("any", True) is True
+        and isinstance(value.get("optional", True), bool)
+        and isinstance(value.get("any_of", []), list)
     )
+
+
+def check_rules(value: object) -> None:
+    """A rule about a value that misses its point is an error, not a strange value."""
+    if isinstance(value, list):
+        for item in value:
+            check_rules(item)
+    if not isinstance(value, dict):
+        return
+    if is_rule(value):
+        if "any_of" in value and not (isinstance(value["any_of"], list) and value["any_of"]):
+            raise ValueError("any_of takes a list of allowed values")
+        if "any_of" in value and "equals" in value:
+            raise ValueError("any_of and equals contradict each other: use one")
+        wrong = [step for step in value.get("normalize", []) if step not in NORMALIZERS]
+        if wrong:
+            raise ValueError(f"normalize knows {' and '.join(NORMALIZERS)}, not {wrong[0]!r}")
+        return
+    if set(value) & {"any_of", "optional"} and set(value) & RULE_KEYS != set(value):
+        raise ValueError(f"a rule has only {', '.join(sorted(RULE_KEYS))}; wrap a literal object in equals: {{…}}")
+    for item in value.values():
+        check_rules(item)
 
 
 def is_optional(value: object) -> bool:
@@ -186,9 +215,10 @@ def same_scalar(
             return False
         return bool(expected == actual)
     if isinstance(expected, str) and isinstance(actual, str):
+        expected, actual = unicodedata.normalize("NFC", expected), unicodedata.normalize("NFC", actual)
         if options.normalize and not _IDENTIFIER.search(name):
             return normalized(expected, options.normalize) == normalized(actual, options.normalize)
-        return expected == actual
+        return bool(expected == actual)
     return False
 
 

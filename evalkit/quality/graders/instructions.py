@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from evalkit.client.types import Exchange
+from evalkit.quality import prose
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade, shown, text_of
@@ -109,8 +110,8 @@ def count_of(what: str, text: str) -> int:
     """How many words, sentences, … a text has."""
     lines = text.splitlines()
     counts: dict[str, Callable[[], int]] = {
-        "words": lambda: len(text.split()),
-        "sentences": lambda: len(re.findall(r"[^\s.!?…][^.!?…\n]*(?:[.!?…]+[\"'”’)]*(?=\s|$)|\n|$)", text)),
+        "words": lambda: prose.words(text),
+        "sentences": lambda: prose.sentences(text),
         "paragraphs": lambda: len([p for p in re.split(r"\n\s*\n", text.strip()) if p.strip()]),
         "lines": lambda: len([line for line in lines if line.strip()]),
         "bullets": lambda: len([line for line in lines if re.match(r"\s*[-*•]\s+\S", line)]),
@@ -123,15 +124,12 @@ def count_of(what: str, text: str) -> int:
     return counts[what]()
 
 
+#: commas of all scripts: full width, ideographic, Arabic, small and vertical forms
+_COMMA = re.compile("[,\uff0c\u3001\u060c\ufe50\ufe51\ufe10\ufe11\uff64\u055d\u07f8]")
 COUNTED = (
     "words", "sentences", "paragraphs", "lines", "bullets", "numbered", "table_rows", "table_columns",
     "placeholders", "highlights",
 )  # fmt: skip
-
-
-def word_count(text: str, word: str) -> int:
-    """Whole-word occurrences, case ignored."""
-    return len(re.findall(rf"(?<!\w){re.escape(word.casefold())}(?!\w)", text.casefold()))
 
 
 def broken(text: str, params: Instructions) -> list[str]:
@@ -141,13 +139,13 @@ def broken(text: str, params: Instructions) -> list[str]:
         wanted = getattr(params, name)
         if wanted is not None and not wanted.holds(count := count_of(name, text)):
             found.append(f"{count} {name.replace('_', ' ')}, asked for {wanted}")
-    found += [f"keyword {shown(word)!r} is missing" for word in params.keywords if not word_count(text, word)]
-    found += [f"{shown(word)!r} is forbidden" for word in params.forbidden if word_count(text, word)]
+    found += [f"keyword {shown(word)!r} is missing" for word in params.keywords if not prose.word_count(text, word)]
+    found += [f"{shown(word)!r} is forbidden" for word in params.forbidden if prose.word_count(text, word)]
     for word, wanted in params.frequency.items():
-        if not wanted.holds(count := word_count(text, word)):
+        if not wanted.holds(count := prose.word_count(text, word)):
             found.append(f"{shown(word)!r} stands {count} times, asked for {wanted}")
     for letter, wanted in params.letters.items():
-        if not wanted.holds(count := text.casefold().count(letter.casefold())):
+        if not wanted.holds(count := text.casefold().count(prose.folded(letter).casefold())):
             found.append(f"letter {shown(letter)!r} stands {count} times, asked for {wanted}")
     return found + _form(text, params)
 
@@ -157,18 +155,18 @@ def _form(text: str, params: Instructions) -> list[str]:
     checks: list[tuple[Any, bool, str]] = [
         (params.case == "upper", text.upper() == text, "is not all in capitals"),
         (params.case == "lower", text.lower() == text, "is not all in small letters"),
-        (params.no_commas, "," not in text, "has a comma"),
+        (params.no_commas, not _COMMA.search(text), "has a comma"),
         (params.quoted, len(text) > 1 and text[0] in '"“„«' and text[-1] in '"”“»', "is not in quotation marks"),
         (params.title, bool(re.search(r"<<[^<>\n]+>>", text)), "has no title in << >>"),
         (params.postscript, bool(re.search(r"(?m)^\s*P\.?\s?S\.?", text)), "has no postscript"),
         (
             params.first_word,
-            bool(words) and words[0].casefold() == (params.first_word or "").casefold(),
+            bool(words) and words[0].casefold() == prose.folded(params.first_word or "").casefold(),
             "begins with another word",
         ),
         (
             params.last_word,
-            bool(words) and words[-1].casefold() == (params.last_word or "").casefold(),
+            bool(words) and words[-1].casefold() == prose.folded(params.last_word or "").casefold(),
             "ends with another word",
         ),
         (
@@ -194,7 +192,7 @@ def variants(text: str) -> list[str]:
 
 def instructions(reply: Exchange, case: Case, params: Instructions) -> Grade:
     del case
-    text = text_of(reply).strip()
+    text = prose.folded(text_of(reply)).strip()
     strict = broken(text, params)
     total = _constraints(params)
     loose = not strict or any(variant and not broken(variant, params) for variant in variants(text))

@@ -10,6 +10,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade, text_of
+from evalkit.quality.prose import words
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -41,7 +42,7 @@ def measured(reply: Exchange, unit: str) -> int | None:
     if unit == "tokens":
         return reply.completion_tokens
     if unit == "words":
-        return len(text.split())
+        return words(text)
     return len([line for line in text.splitlines() if line.strip()]) if unit == "lines" else len(text)
 
 

@@ -12,6 +12,8 @@ from evalkit.quality import degeneration
 from evalkit.quality.case import Case
 from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Grade
 from evalkit.quality.graders.base import Example, Grader, NoParams, Params, Reply, by_thirds, grade, shown, text_of
+from evalkit.quality.prose import stopped_mid_sentence
+from evalkit.quality.reasoning import reasoning_marks
 
 
 class Sections(Params):
@@ -90,11 +92,9 @@ class Loop(Params):
 
 def no_loop(reply: Exchange, case: Case, params: Loop) -> Grade:
     del case
-    share = degeneration.tail_loop(text_of(reply))
+    share = degeneration.loop_share(text_of(reply))
     good = share <= params.max_share
-    return grade(
-        "no_loop", good, "" if good else f"the last {share:.0%} of the reply repeat one passage", share=round(share, 4)
-    )
+    return grade("no_loop", good, "" if good else f"{share:.0%} of the reply repeat one passage", share=round(share, 4))
 
 
 class Duplicates(Params):
@@ -106,9 +106,7 @@ class Duplicates(Params):
 def no_duplicates(reply: Exchange, case: Case, params: Duplicates) -> Grade:
     del case
     text = text_of(reply)
-    twice = degeneration.adjacent_duplicates(text)
-    words = len(degeneration.words_of(text))
-    share = len(twice) / (words - 1) if words > 1 else 0.0
+    twice, share = degeneration.adjacent_duplicates(text), degeneration.doubled_share(text)
     if share > params.max_share:
         return grade(
             "no_duplicates",
@@ -159,8 +157,10 @@ def clean_end(reply: Exchange, case: Case, params: CleanEnd) -> Grade:
     if open_ends:
         return grade("clean_end", False, f"not closed: {', '.join(open_ends)}")
     last = text.rstrip()[-1:]
-    if params.end is not None and last not in params.end:
-        return grade("clean_end", False, f"ends with {shown(last)!r}")
+    if params.end is not None:
+        return grade("clean_end", bool(last) and last in params.end, f"ends with {shown(last)!r}")
+    if stopped_mid_sentence(text):
+        return grade("clean_end", False, f"stops in the middle of a sentence: {shown(text.rstrip()[-40:])!r}")
     return grade("clean_end", bool(last), "" if last else "an empty reply")
 
 
@@ -213,7 +213,9 @@ def language(reply: Exchange, case: Case, params: Language) -> Grade:
 
 def no_special_tokens(reply: Exchange, case: Case, params: NoParams) -> Grade:
     del params
-    found = degeneration.special_tokens(text_of(reply), case.prompt_text)
+    text = text_of(reply)
+    marks = tuple(mark for mark in reasoning_marks(text) if mark not in case.prompt_text)
+    found = (*degeneration.special_tokens(text, case.prompt_text), *marks)
     return grade("no_special_tokens", not found, f"{shown(found[0])} in the text" if found else "", tokens=list(found))
 
 
@@ -257,8 +259,12 @@ GRADERS = (
     ),
     Grader(
         name="clean_end", family="long", short="end", params=CleanEnd, grade=clean_end,
-        summary="The reply ends by itself: not at the token limit, with no fence, bracket or JSON left open.",
+        summary="The reply ends by itself: not at the token limit or in mid-sentence, and with nothing left open.",
         example=Example("clean_end", Reply("All done."), Reply("```python\nprint(1)")),
+        notes=(
+            "A last line of prose without an end, where other sentences have one, is in mid-sentence.",
+            "With `end` only the last character is looked at.",
+        ),
     ),
     Grader(
         name="language", family="long", short="script", params=Language, grade=language,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
+from fractions import Fraction
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -13,10 +15,30 @@ from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade, text_of
 
-#: digits with optional thousands marks (comma, thin, narrow or no-break space between groups of three)
-_NUMBER = re.compile(
-    r"(?<![\w.])[-+−]?(?:\d{1,3}(?:[,\u00a0\u2009\u202f]\d{3})+|\d{1,40})(?:\.\d{1,40})?(?:[eE][-+]?\d{1,3})?(?![\w])"
+#: thousands marks: comma, apostrophes, underscore, and the blanks that typesetters put between groups of three
+_MARKS = ",'\u2019_\u00a0\u2009\u202f"
+_SIGN = "[-+\u2212\u2013\u2012\ufe63\uff0d]"
+_DIGITS = rf"(?:\d{{1,3}}(?:[{_MARKS}]\d{{3}})+|\d{{1,2}}(?:,\d{{2}})+,\d{{3}}|\d{{1,400}})"
+_SUPERSCRIPTS = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b", "0123456789-")
+_POWER = (
+    rf"(?:\s?\^\s?\{{?(?P<caret>{_SIGN}?\d{{1,4}})\}}?|\*\*(?P<stars>{_SIGN}?\d{{1,4}})"
+    r"|(?P<raised>[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]{1,4}))"
 )
+#: letters that follow a number at once are its unit, but for those that change its size
+_UNIT = r"(?![\w])|(?=(?!(?:[kKMGTB]|bn|mio|Mio|mn|[xX][0-9a-fA-F])(?!\w))[^\W\d_]{1,8}[23]?(?!\w))"
+_NUMBER = re.compile(
+    rf"(?<![\w.])(?P<sign>{_SIGN})?(?:"
+    rf"\\[dt]?frac\{{(?P<top>\d{{1,15}})\}}\{{(?P<below>\d{{1,15}})\}}"
+    rf"|(?:(?P<whole>\d{{1,9}})[ \u00a0])?(?P<over>\d{{1,15}})[/\u2044](?P<under>\d{{1,15}})(?![\d/\u2044])"
+    rf"|(?P<mixed>\d{{1,9}})?[ ]?(?P<vulgar>[\u00bc-\u00be\u2150-\u215e])"
+    rf"|(?P<digits>{_DIGITS}(?:\.\d{{1,60}})?|\.\d{{1,60}})(?:[eE](?P<exponent>[-+]?\d{{1,3}}))?{_POWER}?"
+    rf")(?:{_UNIT})"
+)
+_TIMES_TEN = re.compile(
+    rf"(?<=\d)\s?(?:\u00d7|\\times|\*|x)\s?10(?=\s?\^|\*\*|[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]){_POWER}"
+)
+#: powers beyond it are no numbers that a task asks for
+_MOST_DIGITS = 1000
 
 
 class Number(Params):
@@ -28,25 +50,103 @@ class Number(Params):
     pick: Literal["last", "first", "only"] = "last"
 
 
-def numbers(text: str) -> list[float]:
-    """Numbers in `text`, in order. Thousands marks are read, a percent sign is ignored, a decimal comma is not read."""
+def exact(text: str) -> list[Fraction]:
+    """Numbers in `text`, in order and exact: decimals, fractions, powers, with thousands marks and units.
+
+    A percent sign is ignored and a decimal comma is not read. A dash between two digits is a range, not a sign.
+    """
     found = []
-    for match in _NUMBER.finditer(text):
-        digits = re.sub("[,\u00a0\u2009\u202f]", "", match.group()).replace("−", "-")
-        found.append(float(digits))
+    for match in _NUMBER.finditer(_TIMES_TEN.sub(_as_exponent, _plain(text))):
+        value = _value(match)
+        if value is not None:
+            found.append(-value if match.group("sign") not in (None, "+") else value)
     return found
+
+
+def _plain(text: str) -> str:
+    """Digits, points and commas of other scripts as ASCII's, LaTeX's thousands mark as a comma."""
+    text = text.replace("{,}", ",").replace("\u066b", ".").replace("\u066c", ",")
+    text = re.sub(r"(?<=\d)\uff0c(?=\d)", ",", text)
+    text = re.sub(r"(?<=\d)\uff0e(?=\d)", ".", text)
+    return "".join(str(unicodedata.decimal(c)) if c.isdecimal() and not c.isascii() else c for c in text)
+
+
+def _exponent(match: re.Match[str]) -> int | None:
+    written = match.group("caret") or match.group("stars")
+    if written is None and match.group("raised"):
+        written = match.group("raised").translate(_SUPERSCRIPTS)
+    if written is None:
+        return None
+    try:
+        return int(re.sub(_SIGN, lambda sign: "+" if sign.group() == "+" else "-", written))
+    except ValueError:
+        return None
+
+
+def _as_exponent(match: re.Match[str]) -> str:
+    power = _exponent(match)
+    return f"e{power}" if power is not None and abs(power) <= 999 else match.group()
+
+
+def _value(match: re.Match[str]) -> Fraction | None:
+    part = match.group
+    if part("top"):
+        return _ratio(part("top"), part("below"))
+    if part("over"):
+        ratio = _ratio(part("over"), part("under"))
+        return ratio + int(part("whole") or 0) if ratio is not None else None
+    if part("vulgar"):
+        return Fraction(unicodedata.numeric(part("vulgar"))).limit_denominator(1000) + int(part("mixed") or 0)
+    digits = re.sub(f"[{_MARKS}]", "", part("digits"))
+    base = Fraction(f"0{digits}" if digits.startswith(".") else digits) * Fraction(10) ** int(part("exponent") or 0)
+    power = _exponent(match)
+    if power is None:
+        return base
+    if abs(power) * len(digits) > _MOST_DIGITS or (base == 0 and power < 0):
+        return None
+    return Fraction(base**power)
+
+
+def _ratio(top: str, below: str) -> Fraction | None:
+    return Fraction(int(top), int(below)) if int(below) else None
+
+
+def numbers(text: str) -> list[float]:
+    """As `exact`, in floating point; a number beyond its range is infinite."""
+    return [_float(value) for value in exact(text)]
+
+
+def _float(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def number(reply: Exchange, case: Case, params: Number) -> Grade:
     del case
-    found = numbers(text_of(reply))
+    found = exact(text_of(reply))
     if not found:
         return grade("number", False, "no number in the reply")
     if params.pick == "only" and len(found) > 1:
         return grade("number", False, f"{len(found)} numbers where one was asked for")
     value = found[0] if params.pick == "first" else found[-1]
-    good = math.isclose(value, params.value, rel_tol=max(params.rel_tol, 1e-12), abs_tol=params.abs_tol)
-    return grade("number", good, "" if good else f"{value:g}, expected {params.value:g}", found=value)
+    good = _equal(value, params)
+    read = int(value) if value.denominator == 1 and abs(value) < 10**30 else _float(value)
+    return grade(
+        "number", good, "" if good else f"{_shown(read)}, expected {_shown(params.value)}", found=_float(value)
+    )
+
+
+def _equal(value: Fraction, params: Number) -> bool:
+    """Whole numbers exactly, others to twelve digits, unless a tolerance is given."""
+    if isinstance(params.value, int) and value.denominator == 1 and not params.abs_tol and not params.rel_tol:
+        return value == params.value
+    return math.isclose(_float(value), params.value, rel_tol=max(params.rel_tol, 1e-12), abs_tol=params.abs_tol)
+
+
+def _shown(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 GRADERS = (
@@ -59,7 +159,8 @@ GRADERS = (
         grade=number,
         example=Example("number: {value: 1234.5, abs_tol: 0.1}", Reply("The total is 1,234.5."), Reply("About 1,240.")),
         notes=(
-            "Thousands marks are read (`1,234`). A percent sign is ignored: `12%` is 12.",
+            "Thousands marks (`1,234`, `1'234`), fractions (`1/2`), powers (`10^3`) and units (`42km`) are read.",
+            "A percent sign is ignored: `12%` is 12.",
             "A decimal comma is not read: `1,5` is the numbers 1 and 5.",
         ),
     ),

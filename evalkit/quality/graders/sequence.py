@@ -11,6 +11,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, grade, shown, text_of
+from evalkit.quality.prose import folded
 
 Entries = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=2000)]
 
@@ -33,8 +34,8 @@ def entries(text: str, separator: str, *, ignore_case: bool = True) -> list[str]
 
 def items(reply: Exchange, case: Case, params: Items) -> Grade:
     del case
-    got = entries(text_of(reply), params.separator, ignore_case=params.ignore_case)
-    asked = [one.casefold() if params.ignore_case else one for one in params.of]
+    got = entries(folded(text_of(reply)), params.separator, ignore_case=params.ignore_case)
+    asked = [folded(one).casefold() if params.ignore_case else folded(one) for one in params.of]
     wanted = {"reversed": asked[::-1], "sorted": sorted(asked)}.get(params.order, asked)
     if params.order in ("any", "different"):
         missing = next((one for one in asked if got.count(one) != asked.count(one)), None)

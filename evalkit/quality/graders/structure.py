@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import warnings
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -12,11 +14,13 @@ from evalkit.client.types import Exchange
 from evalkit.quality import jsontext, schemas
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
-from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, fenced_blocks, grade, shown, text_of
-from evalkit.quality.graders.compare import Options, compare
+from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, fences, grade, shown, text_of
+from evalkit.quality.graders.compare import Options, check_rules, compare
 
 #: entries of a list that are looked at one by one
 MAX_PLACES = 2000
+#: characters of code that are looked at
+MAX_CODE = 200_000
 Where = Literal["whole", "fenced", "auto", "anywhere"]
 
 
@@ -56,7 +60,18 @@ class JsonMatch(Params):
     @model_validator(mode="before")
     @classmethod
     def _bare(cls, value: object) -> object:
-        return value if isinstance(value, dict) and "value" in value else {"value": value}
+        """A bare value is what is compared, also one that has a key `value` of its own beside keys that are no ours."""
+        if not (isinstance(value, dict) and "value" in value):
+            return {"value": value}
+        others = [key for key in value if key not in cls.model_fields]
+        misspelt = [key for key in others if difflib.get_close_matches(str(key), list(cls.model_fields), 1, 0.75)]
+        return {"value": value} if others and not misspelt else value
+
+    @field_validator("value")
+    @classmethod
+    def _rules(cls, value: Any) -> Any:
+        check_rules(value)
+        return value
 
 
 def found_json(text: str, where: Where) -> Any:
@@ -65,15 +80,29 @@ def found_json(text: str, where: Where) -> Any:
     Raises:
         BadJson: there is none where it was asked for.
     """
-    text = text.strip()
+    text = text.removeprefix("\ufeff").strip()
     if where == "anywhere":
         return jsontext.first_value(text)
-    blocks = fenced_blocks(text) if where in ("fenced", "auto") else []
+    blocks = fences(text) if where in ("fenced", "auto") else []
     if blocks:
-        return jsontext.parse(blocks[0].strip())
+        return _fenced_json(blocks)
     if where == "fenced":
         raise jsontext.BadJson("no closed code fence in the reply")
     return jsontext.parse(text)
+
+
+def _fenced_json(blocks: list[tuple[str, str]]) -> Any:
+    """The first fence that says it is JSON, else the first that is; what stands in others is beside the point."""
+    labelled = [body for language, body in blocks if language.startswith("json")]
+    if labelled:
+        return jsontext.parse(labelled[0].strip())
+    unknown = [body for language, body in blocks if not language] or [body for _, body in blocks]
+    for body in unknown:
+        try:
+            return jsontext.parse(body.strip())
+        except jsontext.BadJson:
+            continue
+    return jsontext.parse(unknown[0].strip())
 
 
 def json_(reply: Exchange, case: Case, params: Json) -> Grade:
@@ -107,14 +136,17 @@ def json_match(reply: Exchange, case: Case, params: JsonMatch) -> Grade:
     except jsontext.BadJson as error:
         return grade("json_match", False, f"not JSON: {error}", json=False)
     options = Options(subset=not params.exact, unordered=params.unordered, normalize=tuple(params.normalize))
+    wanted = params.value
+    if params.model_fields_set == {"value"} and isinstance(value, dict) and "value" in value:
+        wanted = {"value": params.value}  # the only key is the data's own
     try:
-        result = compare(params.value, value, options)
+        result = compare(wanted, value, options)
+        if not result.equal and wanted is not params.value:
+            result = max(result, compare(params.value, value, options), key=lambda one: one.equal)
     except RecursionError:
         return grade("json_match", False, "nested too deeply", json=True)
     score = result.right / result.total if result.total else 1.0
-    place: dict[str, Any] = (
-        {"by_third": _places(params.value, value, options)} if isinstance(params.value, list) else {}
-    )
+    place: dict[str, Any] = {"by_third": _places(wanted, value, options)} if isinstance(wanted, list) else {}
     reason = result.differences[0] if result.differences else ""
     return grade(
         "json_match", result.equal, reason, score=score, json=True, right=result.right, values=result.total,
@@ -138,34 +170,74 @@ class CodeParses(Params):
     where: Literal["auto", "fenced", "whole"] = "auto"
 
 
-def code_of(text: str, where: str) -> str | None:
-    """The code of a reply: all closed fences, else (unless `fenced`) the whole text."""
-    blocks = fenced_blocks(text) if where != "whole" else []
-    if blocks:
-        return "\n".join(blocks)
-    return None if where == "fenced" else text
+_PYTHON = ("python", "py", "python3", "py3", "python2", "pycon", "ipython")
+
+
+def code_candidates(text: str, where: str) -> list[str]:
+    """What of a reply may be the code that was asked for, the likeliest first.
+
+    Fences that say Python, together and each alone; without any, fences that say nothing; fences of another language
+    only where there are no others. Without a fence (unless `fenced`) the whole text.
+    """
+    blocks = fences(text) if where != "whole" else []
+    if not blocks:
+        return [] if where == "fenced" else [text]
+    python = [body for language, body in blocks if language in _PYTHON]
+    bare = [body for language, body in blocks if not language]
+    chosen = python or bare or [body for _, body in blocks]
+    alone = sorted(chosen, key=len, reverse=True) if len(chosen) > 1 else []
+    return ["\n".join(chosen), *alone]
+
+
+def code_of(text: str, where: str, defines: Sequence[str] = ()) -> str | None:
+    """The code of a reply: the first candidate that parses and defines what is asked; else that parses; else any."""
+    candidates = code_candidates(text, where)
+    parsed = [(one, names) for one in candidates if (names := defined(one)) is not None]
+    whole = next((one for one, names in parsed if set(defines) <= names), None)
+    return whole or (parsed[0][0] if parsed else None) or next(iter(candidates), None)
+
+
+def parsed_code(code: str) -> ast.Module:
+    """The syntax tree of Python code.
+
+    Raises:
+        SyntaxError, ValueError, RecursionError, MemoryError: it does not parse.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(code.removeprefix("\ufeff"))
+
+
+def defined(code: str) -> set[str] | None:
+    """Names that code defines at its top level, by definition, assignment or import; None: it does not parse."""
+    try:
+        tree = parsed_code(code[:MAX_CODE])
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            names |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+    return names
 
 
 def code_parses(reply: Exchange, case: Case, params: CodeParses) -> Grade:
     del case
-    code = code_of(text_of(reply), params.where)
+    code = code_of(text_of(reply), params.where, params.defines)
     if code is None or not code.strip():
         return grade("code_parses", False, "no code in the reply")
-    if len(code) > 200_000:
-        return grade("code_parses", None, "more than 200,000 characters of code")
+    if len(code) > MAX_CODE:
+        return grade("code_parses", None, f"more than {MAX_CODE:,} characters of code")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(code)
+        parsed_code(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         return grade("code_parses", False, f"does not parse: {shown(error)}")
-    defined = {
-        node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    }
-    defined |= {
-        n.id for node in tree.body if isinstance(node, ast.Assign) for n in node.targets if isinstance(n, ast.Name)
-    }
-    missing = [name for name in params.defines if name not in defined]
+    names = defined(code) or set()
+    missing = [name for name in params.defines if name not in names]
     return grade("code_parses", not missing, f"does not define {missing[0]}" if missing else "")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
@@ -11,6 +10,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, grade, shown, text_of
+from evalkit.quality.prose import folded
 from evalkit.text import cut
 
 REGEX_SECONDS = 1.0
@@ -28,7 +28,7 @@ class _Text(Params):
     strip: bool = True
 
     def plain(self, text: str) -> str:
-        text = unicodedata.normalize("NFC", text)
+        text = folded(text)
         text = text.strip() if self.strip else text
         return text.casefold() if self.ignore_case else text
 

@@ -10,7 +10,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, NoParams, Params, Reply, grade
-from evalkit.quality.graders.compare import NORMALIZERS, RULE_KEYS, Comparison, Options, compare, is_rule
+from evalkit.quality.graders.compare import Comparison, Options, check_rules, compare
 from evalkit.quality.matching import maximum_matching
 from evalkit.quality.toolcalls import ReadCall, ToolReading, declared, read
 
@@ -24,7 +24,7 @@ class ExpectedCall(Params):
     @field_validator("args")
     @classmethod
     def _rules(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        _check_rules(value)
+        check_rules(value)
         return value
 
 
@@ -44,28 +44,6 @@ class ToolCalls(Params):
         if isinstance(value, list):
             return {"calls": value}
         return {"calls": [value]} if isinstance(value, dict) and "name" in value and "calls" not in value else value
-
-
-def _check_rules(value: object) -> None:
-    """A rule about a value that misses its point is an error, not a strange value."""
-    if isinstance(value, list):
-        for item in value:
-            _check_rules(item)
-    if not isinstance(value, dict):
-        return
-    if is_rule(value):
-        if "any_of" in value and not (isinstance(value["any_of"], list) and value["any_of"]):
-            raise ValueError("any_of takes a list of allowed values")
-        if "any_of" in value and "equals" in value:
-            raise ValueError("any_of and equals contradict each other: use one")
-        wrong = [step for step in value.get("normalize", []) if step not in NORMALIZERS]
-        if wrong:
-            raise ValueError(f"normalize knows {' and '.join(NORMALIZERS)}, not {wrong[0]!r}")
-        return
-    if set(value) & {"any_of", "optional"} and set(value) & RULE_KEYS != set(value):
-        raise ValueError(f"a rule has only {', '.join(sorted(RULE_KEYS))}; wrap a literal object in equals: {{…}}")
-    for item in value.values():
-        _check_rules(item)
 
 
 def compare_call(asked: ExpectedCall, call: ReadCall, schema: dict[str, Any], params: ToolCalls) -> Comparison:

@@ -1,0 +1,77 @@
+"""Words and sentences of a text, as a careful reader counts them, and whether its last one ends."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: scripts without blanks between words
+_UNSPACED = "\u0e00-\u0e7f\u3041-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_TITLES = "Dr|Mr|Mrs|Ms|Prof|St|Sr|Jr|Hr|Fr|Mme|Mlle|Gen|Col|Capt|Lt|Rev|Hon|Sen|Rep|Gov|Pres"
+_SHORT = r"e\.g|i\.e|z\.B|d\.h|u\.a|bzw|vgl|cf|vs|approx|ca|No|Nr|Fig|Abb|Vol|pp|p\.m|a\.m|Ph\.D|U\.S|U\.K|E\.U"
+#: a dot that ends no sentence: of titles and short forms, of "etc." inside a sentence, and of a first initial
+_NO_END = re.compile(
+    rf"\b(?:{_TITLES}|{_SHORT})\.(?=\s*\S)|\b(?:etc|Inc|Ltd|Co|Corp|usw)\.(?=\s+[a-z])"
+    r"|(?:(?<=^)|(?<=\n)|(?<=[.!?]\s)|(?<=\b[A-Z]\.\s))[A-HJ-Z]\.(?=\s+[A-Z])|(?<=\d)\.(?=\d)|^\s*\d{1,4}\.(?=\s)"
+    r"|(?<=[.!?]\s)\d{1,3}\.(?=\s)",
+    re.MULTILINE,
+)
+_END = re.compile(
+    r"[.!?\u2026]+[\"'\u201d\u2019)\]*_]*(?=\s|$)|[\u3002\uff01\uff1f\uff0e\uff61]+[\u300d\u300f\u201d\"\uff09]*|\n"
+)
+_ENDED = tuple(".!?\u2026\u3002\uff01\uff1f\uff0e:")
+_CLOSERS = "\"'\u201d\u2019)]*_`\u300d\u300f\uff09\u00bb"
+_OPEN_LAST = re.compile(
+    r"\b(?:the|an?|and|or|but|of|with|from|because|than|into|their|its|my|your|his|our|would|could|should|which|whose"
+    r"|und|oder|der|die|das|ein|eine|mit|von|weil|que|les|des|une|dans|avec|pour|el|los|las|con|para|porque)$",
+    re.IGNORECASE,
+)
+_NO_PROSE_LINE = re.compile(r"^\s*(?:[-*\u2022+>|#]|\d{1,4}[.)]|[a-z][.)]\s)")
+
+
+def folded(text: str) -> str:
+    """The text in one form: composed (NFC), without what no reader sees (joiners, marks of direction, byte order)."""
+    text = unicodedata.normalize("NFC", text)
+    return text if text.isascii() else "".join(c for c in text if unicodedata.category(c) != "Cf")
+
+
+def words(text: str) -> int:
+    """Words: what stands between blanks and holds a letter or digit."""
+    return sum(1 for word in text.split() if any(c.isalnum() for c in word))
+
+
+def sentences(text: str) -> int:
+    """Sentences, by their ends and by lines; a title or a short form ends none."""
+    plain = _NO_END.sub(lambda found: found.group().replace(".", "\u00b7"), text)
+    return sum(1 for part in _END.split(plain) if any(c.isalnum() for c in part))
+
+
+def word_count(text: str, word: str) -> int:
+    """Occurrences of a word, case ignored; whole words where the script has blanks between them."""
+    text, word = folded(text).casefold(), folded(word).casefold()
+    if not word:
+        return 0
+    bounded = rf"(?<!\w){re.escape(word)}(?!\w)"
+    pattern = re.escape(word) if re.search(f"[{_UNSPACED}]", word) else bounded
+    return len(re.findall(pattern, text))
+
+
+def stopped_mid_sentence(text: str) -> bool:
+    """Whether the text ends before its last sentence does; lists, tables, headings and code end where they like."""
+    body = text.rstrip()
+    if not body or body.endswith("```") or body[:1] in ("{", "["):
+        return False
+    line = body.rpartition("\n")[2].strip()
+    bare = body.rstrip(_CLOSERS)
+    if bare[-1:] in (",", ";", "\uff0c", "\u3001", "\u060c") and bare[-2:-1].isalnum():
+        return words(line) >= 2
+    if not bare or bare[-1] in _ENDED or not bare[-1].isalnum():
+        return False
+    if words(line) >= 3 and _OPEN_LAST.search(bare):
+        return True
+    if _NO_PROSE_LINE.match(line):
+        return False
+    tail = re.split(r"(?<=[.!?])\s|(?<=[\u3002\uff01\uff1f])", line)[-1]
+    long_enough = words(tail) >= 6 or len(re.findall(f"[{_UNSPACED}]", tail)) >= 6
+    ended = len(re.findall(r"[.!?](?=[\s\"'\u201d\u2019)])|[\u3002\uff01\uff1f]", body))
+    return long_enough and ended >= 2
