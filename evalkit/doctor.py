@@ -117,13 +117,20 @@ def _folder(folder: Path) -> dict[str, Any]:
 def network() -> dict[str, Any]:
     """Proxies of the environment, without user and password, and the transport that requests would take."""
     from evalkit.client import proxy_for
+    from evalkit.errors import UsageError
+
+    def transport(url: str) -> str:
+        try:
+            return "proxy" if proxy_for(url) else "wire"
+        except UsageError as error:
+            return f"none: {error}"
 
     proxies = {scheme: _place(url) for scheme, url in sorted(getproxies().items()) if scheme != "no"}
     urls = {"loopback": "http://127.0.0.1", "http": "http://endpoint.invalid", "https": "https://endpoint.invalid"}
     return {
         "proxies": proxies,
         "no_proxy": getproxies().get("no"),
-        "transport": {name: "proxy" if proxy_for(url) else "wire" for name, url in urls.items()},
+        "transport": {name: transport(url) for name, url in urls.items()},
     }
 
 

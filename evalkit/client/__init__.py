@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
+from evalkit.client.proxies import proxy_for
 from evalkit.client.types import ChatClient
 
 _T = TypeVar("_T")
@@ -15,20 +14,13 @@ _T = TypeVar("_T")
 __all__ = ["open_client", "proxy_for", "run"]
 
 
-def proxy_for(url: str) -> str | None:
-    """The proxy that the environment names for `url`, after NO_PROXY; loopback never takes one."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if host == "localhost" or host.startswith("127.") or host == "::1" or proxy_bypass(host):
-        return None
-    proxies = getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
-
-
 def open_client(target_urls: Sequence[str] = ()) -> ChatClient:
     """A client for these endpoints: the wire client, or httpx2 when one of them is reached by a proxy.
 
     One transport serves all endpoints of a run, so that no mode is timed by a worse client than another.
+
+    Raises:
+        UsageError: the environment names a proxy for one of them that cannot be honoured.
     """
     if any(proxy_for(url) for url in target_urls):
         from evalkit.client.fallback import ProxyClient

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from evalkit.client.origin import header_value, origin_of
+from evalkit.client.proxies import Proxy, proxy_of
 from evalkit.client.recording import Recording, to_exchange
 from evalkit.client.types import ChatRequest, Exchange, Target
 
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class ProxyClient:
-    """Implements `ChatClient` by httpx2, whose proxy settings come from the environment."""
+    """Implements `ChatClient` by httpx2. Each origin is reached as the environment says; `proxy` is for all of them."""
 
     transport = "httpx2"
 
     def __init__(self, *, proxy: str | None = None) -> None:
-        self._proxy = proxy
-        self._client: httpx2.AsyncClient | None = None
+        self._proxy = Proxy("--proxy", proxy) if proxy else None
+        self._clients: dict[str | None, httpx2.AsyncClient] = {}
         self._turn = asyncio.Lock()
 
     async def chat(self, target: Target, request: ChatRequest, *, request_id: str | None = None) -> Exchange:
@@ -35,6 +36,8 @@ class ProxyClient:
         origin = origin_of(target.base_url)
         limits = target.limits
         recording = Recording(limits, streaming=request.stream, transport=self.transport)
+        via = self._proxy or proxy_of(target.base_url)
+        recording.via = str(via) if via else None
         headers = {"Accept-Encoding": "identity"}
         if request_id is not None:
             headers["X-Request-Id"] = header_value(request_id, "request id")
@@ -49,14 +52,14 @@ class ProxyClient:
         try:
             async with asyncio.timeout_at(min(last, now + limits.connect_s + limits.first_byte_s)) as deadline:
                 body = request.body(target.model)
-                async with self._open().stream("POST", url, json=body, headers=headers, timeout=timeout) as response:
+                async with self._open(via).stream("POST", url, json=body, headers=headers, timeout=timeout) as response:
                     await self._receive(response, recording, deadline, last)
         except TimeoutError:
             recording.fail("timeout", "the first byte, the next byte or the end of the reply did not come in time")
         except httpx2.TimeoutException as error:
             recording.fail("timeout", f"a deadline passed: {type(error).__name__}")
         except (httpx2.ConnectError, httpx2.ProxyError) as error:
-            recording.fail("refused", f"no connection to {origin.netloc}: {error}")
+            recording.fail("refused", f"no connection to {origin.netloc}{f' by way of {via}' if via else ''}: {error}")
         except httpx2.HTTPError as error:
             if recording.status is None:
                 recording.fail("protocol", f"{type(error).__name__}: {error}")
@@ -65,17 +68,24 @@ class ProxyClient:
         return await to_exchange(recording, self._turn)
 
     async def aclose(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        for client in self._clients.values():
+            await client.aclose()
+        self._clients.clear()
 
-    def _open(self) -> httpx2.AsyncClient:
+    def _open(self, via: Proxy | None) -> httpx2.AsyncClient:
         import httpx2
 
-        if self._client is None:
+        url = via.url if via else None
+        if url not in self._clients:
             caps = httpx2.Limits(max_connections=2048, max_keepalive_connections=2048, keepalive_expiry=2.0)
-            self._client = httpx2.AsyncClient(limits=caps, proxy=self._proxy, follow_redirects=False)
-        return self._client
+            self._clients[url] = httpx2.AsyncClient(
+                limits=caps,
+                proxy=url,
+                follow_redirects=False,
+                trust_env=False,  # no .netrc; a proxy is taken only as `proxy_of` decides
+                verify=httpx2.create_ssl_context(),
+            )
+        return self._clients[url]
 
     @staticmethod
     async def _receive(response: httpx2.Response, recording: Recording, deadline: asyncio.Timeout, last: float) -> None:

@@ -37,7 +37,7 @@ class Recording:
 
     __slots__ = (
         "body", "closed_early", "connected_ns", "done_seen", "end_ns", "failure", "first_ns", "headers", "limits",
-        "marks", "reused", "stamps", "status", "streaming", "transport", "written_at", "written_ns",
+        "marks", "reused", "stamps", "status", "streaming", "transport", "via", "written_at", "written_ns",
     )  # fmt: skip
 
     def __init__(self, limits: Limits, *, streaming: bool, transport: str) -> None:
@@ -57,6 +57,8 @@ class Recording:
         self.closed_early = False
         self.connected_ns: int | None = None
         self.reused = False
+        #: the proxy by way of which it came, in words
+        self.via: str | None = None
         self.failure: tuple[ErrorKind, str] | None = None
 
     def add(self, data: bytes, now_ns: int) -> str | None:
@@ -260,7 +262,8 @@ def _http_message(recording: Recording) -> str:
     except BadReplyError:
         found = None
     text = cut(found[0] if found else body.decode("utf-8", "replace"), 300)
-    return f"HTTP {status}: {text}" if text.strip() else f"HTTP {status}"
+    said = f"HTTP {status} by way of {recording.via}" if recording.via else f"HTTP {status}"
+    return f"{said}: {text}" if text.strip() else said
 
 
 def retry_after_s(value: str | None) -> float | None:

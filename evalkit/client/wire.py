@@ -47,6 +47,9 @@ class Connection(asyncio.Protocol):
         self._framed = False
         self._reusable = False
         self._header_bytes = 0
+        #: bytes since the parser last had a whole head or a piece of the body, and how often it had
+        self._pending_bytes = 0
+        self._progress = 0
         self._sending = False
 
     # -- asyncio ---------------------------------------------------------------------------------------------------
@@ -65,12 +68,17 @@ class Connection(asyncio.Protocol):
         self._last = now / 1e9
         if recording.first_ns is None:
             recording.first_ns = now
+        progress = self._progress
         try:
             parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._fail("protocol", f"not HTTP/1.1: {_cause(error)}")
         except httptools.HttpParserUpgrade:
             self._fail("protocol", "the server switched protocols")
+        # the parser keeps a header, trailer or extension until its line ends: what never ends is counted here
+        self._pending_bytes = self._pending_bytes + len(data) if self._progress == progress else 0
+        if self._pending_bytes > recording.limits.max_header_bytes:
+            self._fail("protocol", f"more than {recording.limits.max_header_bytes} bytes of response headers")
 
     def eof_received(self) -> bool:
         return False  # close
@@ -119,6 +127,7 @@ class Connection(asyncio.Protocol):
         status = parser.get_status_code()
         if status < 200:
             return
+        self._progress += 1
         recording.status = status
         headers = recording.headers
         self._framed = "content-length" in headers or "chunked" in headers.get("transfer-encoding", "").lower()
@@ -126,6 +135,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         recording = self._recording
         assert recording is not None
+        self._progress += 1
         full = recording.add(body, self._now)
         if full:
             self._fail("protocol", full)
@@ -153,7 +163,7 @@ class Connection(asyncio.Protocol):
         self._recording, self._finished = recording, loop.create_future()
         self._parser = httptools.HttpResponseParser(self)
         self._framed = self._reusable = False
-        self._header_bytes = 0
+        self._header_bytes = self._pending_bytes = 0
         recording.written_at = datetime.now(UTC).isoformat(timespec="microseconds")
         self.transport.write(request)
         recording.written_ns = time.monotonic_ns()

@@ -271,6 +271,12 @@ def classify(error: Exception, token: str | bool | None) -> SourceProblem:  # no
             f"the Hub could not be reached ({type(error).__name__})",
             "check the network, proxy and HF_ENDPOINT",
         )
+    if isinstance(error, (ImportError, ValueError)) and re.search("prox|socks", str(error), re.IGNORECASE):
+        return SourceProblem(
+            "network",
+            f"the proxy of the environment cannot be used for the Hub ({one_line(str(error), limit=120)})",
+            "check HTTPS_PROXY and ALL_PROXY, or name the Hub's host in NO_PROXY",
+        )
     if isinstance(error, OSError):
         what = f"the cache of the Hub cannot be used: {error.strerror or type(error).__name__}"
         return SourceProblem("invalid", what, "set HF_HOME to a folder that can be written, or free some space")

@@ -13,8 +13,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
-from evalkit.client import proxy_for
 from evalkit.client.origin import address_of
+from evalkit.client.proxies import Proxy, proxy_of
 from evalkit.client.types import key_headers
 from evalkit.limits import CONTROL, ControlLimits
 from evalkit.secrets import Secret
@@ -80,6 +80,7 @@ class Control:
         self.round_trip_ms: float | None = None
         self._key, self._header = api_key, key_header
         self._client: httpx2.AsyncClient | None = None
+        self._via: Proxy | None = None
 
     async def find_api(self) -> None:
         """Where the OpenAI routes are, for an address that does not say it: by which list of models answers."""
@@ -103,10 +104,11 @@ class Control:
         import httpx2
 
         limits = self.limits
+        self._via = proxy_of(self.base)
         self._client = httpx2.AsyncClient(
-            trust_env=False,  # no .netrc; a proxy is taken only as `proxy_for` decides
+            trust_env=False,  # no .netrc; a proxy is taken only as `proxy_of` decides
             follow_redirects=False,
-            proxy=proxy_for(self.base),
+            proxy=self._via.url if self._via else None,
             verify=_certificates(),
             timeout=httpx2.Timeout(limits.idle_s, connect=limits.connect_s),
         )
@@ -149,14 +151,17 @@ class Control:
         except (TimeoutError, httpx2.TimeoutException):
             return _failed("timeout", f"no complete answer within {total_s or self.limits.total_s:g} s")
         except httpx2.ConnectError as error:
-            return _failed("refused", f"no connection: {error}")
+            return _failed("refused", f"no connection{self._by_way()}: {error}")
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, OSError) as error:
             return _failed("protocol", f"not HTTP as expected: {error or type(error).__name__}")
+
+    def _by_way(self) -> str:
+        return f" by way of {self._via}" if self._via else ""
 
     async def _read(self, response: httpx2.Response) -> Reply:
         status = response.status_code
         kept = {name: one_line(response.headers[name], limit=100) for name in HEADERS if name in response.headers}
-        error = _status_error(status, response.headers.get("location"))
+        error = _status_error(status, response.headers.get("location"), self._by_way())
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if error is None and encoding not in ("", "identity"):
             error = ControlError("protocol", f"compressed ({one_line(encoding, limit=20)}) although not asked for")
@@ -171,18 +176,23 @@ class Control:
         return Reply(status=status, text=body.decode("utf-8", "replace"), headers=kept)
 
 
-def _status_error(status: int, location: str | None) -> ControlError | None:
+def _status_error(status: int, location: str | None, by_way: str = "") -> ControlError | None:
+    """`by_way` names the proxy between, whose answer it may be."""
     if status == 200:
         return None
-    if status in (401, 403):
-        return ControlError("auth", f"HTTP {status}: a key is missing or wrong")
+    if status == 407:
+        return ControlError("http", f"HTTP 407{by_way}: the proxy asks for a user and a password")
+    if status in (401, 403) and not (by_way and status == 403):
+        return ControlError("auth", f"HTTP {status}{by_way}: a key is missing or wrong")
     if status == 404:
         return ControlError("not-found", "HTTP 404")
     if 300 <= status < 400:
         parts = urlsplit(location or "")
         where = one_line(f"{parts.scheme}://{parts.hostname}" if parts.hostname else parts.path, limit=120)
         return ControlError("http", f"HTTP {status}, a redirect to {where or 'nowhere'}: not followed")
-    return ControlError("http", f"HTTP {status}")
+    return ControlError(
+        "http", f"HTTP {status}{by_way}: the server's answer or the proxy's" if by_way else f"HTTP {status}"
+    )
 
 
 def _as_json(reply: Reply) -> Reply:

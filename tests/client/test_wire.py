@@ -450,3 +450,36 @@ def test_what_holds_the_loop_up_is_read_when_no_stream_is_timed(kind):
     assert slow_reply.ok
     assert heavy_reply.text == alone.text == text
     assert heavy_reply.done_us < slow_reply.done_us
+
+
+@pytest.mark.parametrize("place", ["header", "trailer", "extension", "interim"])
+def test_a_head_that_never_ends_is_counted_from_its_first_byte(place):
+    start = {
+        "header": b"HTTP/1.1 200 OK\r\nX-A: ",
+        "trailer": HEAD + chunk(event("x")) + b"0\r\nX-A: ",
+        "extension": HEAD + b"5;",
+        "interim": b"",
+    }[place]
+    more = b"HTTP/1.1 100 Continue\r\nA: b\r\n\r\n" * 600 if place == "interim" else b"a" * 16_384
+    sent = []
+
+    def script(_):
+        def steps():
+            yield start
+            for _ in range(2000):
+                sent.append(len(more))
+                yield more
+
+        return steps()
+
+    got, _ = ask(script)
+    assert not got.ok
+    assert got.error.kind == "protocol"
+    assert "header" in got.error.message
+    assert sum(sent) < 8_000_000
+
+
+def test_a_long_stream_of_small_chunks_is_no_endless_head():
+    got, _ = ask(stream(*(event("x" * 40) for _ in range(5000)), event(finish="stop")))
+    assert got.ok
+    assert len(got.text) == 200_000
