@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from evalkit.errors import RunFolderError
-from evalkit.findings import Frozen, ItemId
+from evalkit.findings import Frozen, ItemId, Quoted
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts
 from evalkit.quality.facts import Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
@@ -78,13 +78,13 @@ class CollectError(Frozen):
 
     item: ItemId
     mode: str | None = None
-    summary: str
+    summary: Quoted
     remedy: str | None = None
 
 
 class SkippedItem(Frozen):
     item: ItemId
-    reason: str
+    reason: Quoted
 
 
 class Facts(Frozen):

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -77,6 +77,18 @@ class Frozen(BaseModel):
     """Base of all facts and findings: immutable, no unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Text:
+    """Marks a field whose text may quote a prompt, a reply, a server or a person: `evalkit.redaction` hides it."""
+
+
+class Fingerprint:
+    """Marks a hash of a prompt or reply, which would let its text be guessed: hidden with the texts."""
+
+
+Quoted = Annotated[str, Text]
+Hashed = Annotated[str, Fingerprint]
 
 
 class Evidence(Frozen):

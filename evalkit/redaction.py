@@ -9,26 +9,21 @@ This is the only way by which texts are left out: of packs, and of reports, whic
 from __future__ import annotations
 
 import hmac
-import json
 import os
 import re
 import secrets
 from collections.abc import Iterable
+from functools import cache
 from pathlib import PurePath
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
 
 from evalkit.facts import Facts
+from evalkit.findings import Fingerprint, Text
+from evalkit.quality.facts import Grade
 from evalkit.text import shows
 
-#: fields that hold a text of a prompt or reply, or a message that may quote one; by kind of fact
-_HIDDEN = {
-    "answers": {"text", "reasoning", "name", "arguments", "prompt_preview", "reason", "message", "special_tokens"},
-    "timed": {"text", "reasoning", "name", "arguments", "message"},
-    "context_probes": {"error", "over_limit_detail", "output_error"},
-    "launches": {"log_tail", "error"},
-    "stability": {"detail"},
-}
-_HASHES = {"reply_sha256", "request_sha256", "asked_sha256"}
 #: what graders measured: numbers under these names survive
 _MEASURED = {
     "achieved", "asked", "by_third", "unit", "score", "words", "share", "rep4", "over_baseline", "schema_valid",
@@ -47,13 +42,63 @@ _STATUS = re.compile(r"HTTP \d{3}\b")
 _FOLDERS = re.compile(r"(?:/[^\s/=,:'\"]+)+/(?=[^\s/=,:'\"]+)")
 
 
-def redacted(facts: dict[str, Any], key: bytes) -> dict[str, Any]:
-    """`facts` (as JSON holds them) without texts."""
-    kept = {name: _walk(value, _HIDDEN.get(name, set()), key) for name, value in facts.items()}
-    kept["errors"] = [{**error, "summary": MASK} for error in facts.get("errors", [])]
-    kept["start"] = {**facts["start"], "argv": bare(facts["start"].get("argv", []))}
-    kept["launches"] = [{**launch, "argv": bare(launch.get("argv", []))} for launch in kept["launches"]]
-    return kept
+def redacted(facts: Facts, key: bytes) -> Facts:
+    """`facts` with every field typed `Quoted` or `Hashed` hidden under `key`, and without the machine's folders."""
+    hidden: Facts = _without(facts, key)
+    start = hidden.start.model_copy(update={"argv": tuple(bare(hidden.start.argv))})
+    launches = tuple(one.model_copy(update={"argv": tuple(bare(one.argv))}) for one in hidden.launches)
+    return hidden.model_copy(update={"start": start, "launches": launches})
+
+
+def _without(model: BaseModel, key: bytes) -> Any:
+    """A copy of a model of facts; what is typed as neither, and holds no model, is shared."""
+    if isinstance(model, Grade):
+        model = model.model_copy(update={"detail": _measured(model.detail)})
+    changed = {}
+    for name, hint in _marked(type(model)).items():
+        before = getattr(model, name)
+        after = _hidden(before, hint, key)
+        if after is not before:
+            changed[name] = after
+    return model.model_copy(update=changed) if changed else model
+
+
+@cache
+def _marked(model: type[BaseModel]) -> dict[str, Any]:
+    """The fields in which a text can be, with their types."""
+    hints = get_type_hints(model, include_extras=True)
+    return {name: hints[name] for name in model.model_fields if _holds_text(hints[name])}
+
+
+def _holds_text(hint: Any) -> bool:
+    if get_origin(hint) is Annotated:
+        return any(mark in (Text, Fingerprint) for mark in hint.__metadata__) or _holds_text(get_args(hint)[0])
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return hint is Grade or bool(_marked(hint))
+    return any(_holds_text(one) for one in get_args(hint))
+
+
+def _hidden(value: Any, hint: Any, key: bytes) -> Any:
+    if value is None or value == "" or not _holds_text(hint):
+        return value
+    if isinstance(value, BaseModel):
+        return _without(value, key)
+    inner = get_args(hint)
+    if isinstance(value, dict):
+        return {name: _hidden(one, _choice(hint, dict)[1], key) for name, one in value.items()}
+    if isinstance(value, (tuple, list)):
+        return tuple(_hidden(one, _choice(hint, tuple)[0], key) for one in value)
+    if get_origin(hint) is Annotated and Fingerprint in hint.__metadata__:
+        return hmac.new(key, value.encode(), "sha256").hexdigest()
+    if get_origin(hint) is Annotated and Text in hint.__metadata__:
+        return hide(value, key)
+    return _hidden(value, next(one for one in inner if _holds_text(one)), key)
+
+
+def _choice(hint: Any, kind: type) -> tuple[Any, ...]:
+    """The arguments of the one member of a union, or of `hint` itself, that is a `kind`."""
+    found = (one for one in (hint, *get_args(hint)) if get_origin(one) is kind)
+    return get_args(next(found))
 
 
 def bare(argv: Iterable[str]) -> list[str]:
@@ -101,8 +146,7 @@ def hide(text: str, key: bytes) -> str:
 
 def without_texts(facts: Facts) -> Facts:
     """`facts` without texts, under a key that nobody has: what a redacted report is decided from."""
-    kept = redacted(facts.model_dump(mode="json"), secrets.token_bytes(32))
-    return Facts.model_validate_json(json.dumps(kept))
+    return redacted(facts, secrets.token_bytes(32))
 
 
 def masked(value: Any) -> Any:
@@ -120,26 +164,11 @@ def masked(value: Any) -> Any:
     return [masked(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
-def _walk(value: Any, hidden: set[str], key: bytes, name: str = "") -> Any:
-    if isinstance(value, dict):
-        if name == "detail":
-            return _measured(value)
-        return {inner: _walk(one, hidden, key, inner) for inner, one in value.items()}
-    if isinstance(value, list):
-        return [_walk(one, hidden, key, name) for one in value]
-    if isinstance(value, str) and value:
-        if name in _HASHES:
-            return hmac.new(key, value.encode(), "sha256").hexdigest()
-        if name in hidden:
-            return hide(value, key)
-    return value
-
-
 def _measured(detail: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in detail.items() if name in _MEASURED and _is_figure(value)}
 
 
 def _is_figure(value: Any) -> bool:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return len(value) <= 16 and all(_is_figure(one) and not isinstance(one, str) for one in value)
     return value in UNITS if isinstance(value, str) else value is None or isinstance(value, int | float)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from evalkit.client.origin import header_value
-from evalkit.findings import Frozen
+from evalkit.findings import Frozen, Quoted
 from evalkit.limits import GENERATION, Limits
 from evalkit.secrets import Secret
 from evalkit.text import shows
@@ -110,15 +110,15 @@ class ChatRequest:
 class ToolCall(Frozen):
     """A tool call as the server reported it; `arguments` is its raw text, which need not be JSON."""
 
-    name: str
-    arguments: str
+    name: Quoted
+    arguments: Quoted
 
 
 class ExchangeError(Frozen):
     """Why there is no usable reply. `message` is sanitised and redacted."""
 
     kind: ErrorKind
-    message: str
+    message: Quoted
     status: int | None = None
     retry_after_s: float | None = None
 
@@ -133,8 +133,8 @@ class Exchange(Frozen):
     ok: bool
     error: ExchangeError | None = None
     status: int | None = None
-    text: str = ""
-    reasoning: str = ""
+    text: Quoted = ""
+    reasoning: Quoted = ""
     tool_calls: tuple[ToolCall, ...] = ()
     #: stop | length | tool_calls | function_call; None: the server writes no end words, and sent `[DONE]`
     finish_reason: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from evalkit.findings import Frozen, KnownBy
+from evalkit.findings import Frozen, KnownBy, Quoted
 
 
 class ModelFile(Frozen):
@@ -69,7 +69,7 @@ class BaseModelFacts(Frozen):
     base_model: tuple[str, ...] = ()
     #: the card that was read
     text: TextFile | None = None
-    error: str | None = None
+    error: Quoted | None = None
 
 
 class CandidateFacts(Frozen):
@@ -109,7 +109,7 @@ class CandidateFacts(Frozen):
     license_texts: tuple[TextFile, ...] = ()
     notes: tuple[str, ...] = ()
     #: set when the model could not be read: what happened and what to do; nothing else is then filled
-    error: str | None = None
+    error: Quoted | None = None
     error_kind: (
         Literal[
             "gated",

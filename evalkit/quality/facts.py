@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from evalkit.client.types import Exchange
-from evalkit.findings import Frozen
+from evalkit.findings import Frozen, Hashed, Quoted
 
 ToolOutcome = Literal["call", "text", "malformed", "truncated"]
 
@@ -20,7 +20,7 @@ class Grade(Frozen):
     grader: str
     passed: bool | None
     score: float | None = None
-    reason: str = ""
+    reason: Quoted = ""
     detail: dict[str, Any] = {}  # noqa: RUF012  pydantic copies defaults
     #: False: information (a judge, a comparison with the baseline still to be made); never decides the case alone
     counts: bool = True
@@ -40,7 +40,7 @@ class Signals(Frozen):
     rep8: float = 0.0
     zlib_ratio: float = 0.0
     #: mask, end-of-text and other special tokens that stand in the text and not in the prompt
-    special_tokens: tuple[str, ...] = ()
+    special_tokens: tuple[Quoted, ...] = ()
     truncated: bool = False
     unclosed: tuple[str, ...] = ()
     #: a <think> without its end: whatever stands behind it is no answer
@@ -62,9 +62,9 @@ class Answer(Frozen):
     severity: str = "normal"  # critical | normal | minor
     tags: tuple[str, ...] = ()
     streamed: bool = True
-    request_sha256: str
+    request_sha256: Hashed
     #: of messages and tools alone; empty in runs from before it was kept
-    asked_sha256: str = ""
+    asked_sha256: Hashed = ""
     seed: int | None = None
     exchange: Exchange
     grades: tuple[Grade, ...] = ()
@@ -72,10 +72,10 @@ class Answer(Frozen):
     passed: bool | None = None
     score: float | None = None
     tool_outcome: ToolOutcome | None = None
-    prompt_preview: str = ""
+    prompt_preview: Quoted = ""
     signals: Signals | None = None
     #: hash of text and tool calls: equality of replies survives a redacted pack
-    reply_sha256: str = ""
+    reply_sha256: Hashed = ""
     #: at least one grader of the case asks for a tool call
     wants_call: bool = False
     max_tokens: int = 0
@@ -143,13 +143,13 @@ class Judgement(Frozen):
     #: of the system message and the questions, so that figures of different judges are not mixed
     prompt_sha256: str
     #: of the reply that was judged
-    reply_sha256: str
+    reply_sha256: Hashed
     #: rubric: one a question
     answers: tuple[bool, ...] = ()
     #: prefer: what was said with the mode's reply first, and with it second
     orders: tuple[Literal["mode", "baseline", "tie"], ...] = ()
     #: why there is no verdict; never the judge's words, which may quote a text under test
-    unscored: str | None = None
+    unscored: Quoted | None = None
 
     @property
     def key(self) -> str:

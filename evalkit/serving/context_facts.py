@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from evalkit.findings import Frozen
+from evalkit.findings import Frozen, Quoted
 
 
 class ContextStep(Frozen):
@@ -15,7 +15,7 @@ class ContextStep(Frozen):
     ok: bool
     #: not ok because the server said no; otherwise the request failed for a reason that may be another
     refused: bool = False
-    error: str | None = None
+    error: Quoted | None = None
     recalled: dict[str, bool] = {}  # noqa: RUF012  pydantic copies defaults
     finish_reason: str | None = None
 
@@ -40,11 +40,11 @@ class ContextProbe(Frozen):
     #: what the steps amount to. `no-recall`: the model recalls nothing at a short length either, so only counts speak
     outcome: Literal["ok", "truncated", "lost-middle", "lost", "refused", "no-recall", "unclear", "not-run"] = "not-run"
     over_limit: Literal["refused", "truncated", "accepted", "unclear", "not-tried"] = "not-tried"
-    over_limit_detail: str = ""
+    over_limit_detail: Quoted = ""
     output_asked: int | None = None
     output_reached: int | None = None
     output_finish: str | None = None
-    output_error: str | None = None
+    output_error: Quoted | None = None
     #: HTTP status of that error; None in runs before 0.2, and where no reply came
     output_status: int | None = None
-    error: str | None = None
+    error: Quoted | None = None

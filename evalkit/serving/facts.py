@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from evalkit.findings import Frozen, KnownBy
+from evalkit.findings import Frozen, KnownBy, Quoted
 
 
 class TokenDeltas(Frozen):
@@ -25,7 +25,7 @@ class Capability(Frozen):
     name: str
     value: bool | int | str | None  # None: could not be told
     known_by: KnownBy
-    detail: str = ""
+    detail: Quoted = ""
 
 
 class ServerWarning(Frozen):
@@ -49,7 +49,7 @@ class EndpointFacts(Frozen):
     label: str  # mode label, "incumbent", or the URL for `evalkit probe`
     endpoint: str
     reachable: bool
-    error: str | None = None
+    error: Quoted | None = None
     error_kind: str | None = None  # refused | timeout | auth | not-found | not-json | http | protocol | launch
     engine: str | None = None  # a name of serving/engines, a hosted service, or None: not recognised
     engine_version: str | None = None
@@ -121,7 +121,7 @@ class StabilityFacts(Frozen):
     kv_after: float | None = None
     #: the prefix cache was emptied before both readings, so that what is left is no cache
     flushed: bool = False
-    detail: str = ""
+    detail: Quoted = ""
 
 
 class Conflict(Frozen):
@@ -146,7 +146,7 @@ class Identity(Frozen):
     """What tells one server from another, of what it says of itself."""
 
     reachable: bool
-    error: str | None = None
+    error: Quoted | None = None
     engine: str | None = None
     engine_version: str | None = None
     model_path: str | None = None
@@ -211,7 +211,7 @@ class ForwardStats(Frozen):
     acceptance_rate: float | None = None
     #: lines that were not understood
     skipped: int = 0
-    error: str | None = None
+    error: Quoted | None = None
 
     @property
     def tokens_per_forward(self) -> float | None:
@@ -225,6 +225,6 @@ class LaunchFacts(Frozen):
     launch: int  # 0, 1, … in the order of starts
     argv: tuple[str, ...]
     ready_s: float | None = None
-    error: str | None = None
-    log_tail: tuple[str, ...] = ()
+    error: Quoted | None = None
+    log_tail: tuple[Quoted, ...] = ()
     log_path: str | None = None

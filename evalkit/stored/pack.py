@@ -108,7 +108,7 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
     """The bytes of a pack; the same for the same run unless redacted (its key is random and kept nowhere)."""
     loaded = source.checklist()
     facts = source.facts()
-    kept = without_folders(facts.model_dump(mode="json"))
+    kept = facts
     checklist: dict[str, Any] = loaded.checklist.model_dump(mode="json")
     for name in ("prompts", "tasks"):
         checklist[name] = None if checklist[name] is None else [_relative(path) for path in checklist[name]]
@@ -118,7 +118,7 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
     undecidable: list[str] = []
     if redact:
         key = secrets.token_bytes(32)
-        kept = redacted(kept, key)
+        kept = redacted(facts, key)
         if checklist["request"]["system"]:
             checklist["request"]["system"] = REDACTED + hide(checklist["request"]["system"], key)[:12]
         undecidable = _decided_otherwise(loaded.checklist, facts, Checklist(**checklist), kept)
@@ -130,7 +130,7 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
         "undecidable": undecidable,
         "checklist": checklist,
         "checklist_sha256": loaded.sha256,
-        "facts": kept,
+        "facts": without_folders(kept.model_dump(mode="json")),
         "problems": source.verify(),
     }
     document["sha256"] = digest(document)
@@ -142,11 +142,10 @@ def _relative(path: str) -> str:
     return PurePath(path).name if PurePath(path).is_absolute() else path
 
 
-def _decided_otherwise(checklist: Checklist, facts: Facts, bare: Checklist, kept: dict[str, Any]) -> list[str]:
+def _decided_otherwise(checklist: Checklist, facts: Facts, bare: Checklist, without: Facts) -> list[str]:
     """Findings that come out otherwise without the texts: a redacted pack says so and the gate does not trust them."""
     from evalkit.verdict.decide import decide
 
-    without = Facts.model_validate_json(json.dumps(kept))
     before, after = decide(checklist, facts, facts.as_of), decide(bare, without, facts.as_of)
     old, new = ([(f.id, f.mode, f.variant, f.status) for i in one.items for f in i.findings] for one in (before, after))
     differing = [one for one in old if one not in new] + [one for one in new if one not in old]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit.client.types import Exchange
-from evalkit.findings import Frozen
+from evalkit.findings import Frozen, Quoted
 
 #: own error as a share of E2E, and share of one core, beyond which figures are not to be trusted
 MOST_ERROR, MOST_CPU = 0.05, 0.95
@@ -107,7 +107,7 @@ class CacheState(Frozen):
     mode: str
     method: str  # flush | salt | none
     verified: bool | None = None
-    detail: str = ""
+    detail: Quoted = ""
 
 
 class Pilot(Frozen):

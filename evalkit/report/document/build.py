@@ -80,7 +80,7 @@ def build(
         "quality": quality_part.quality(checklist, facts, decision, redact_prompts=redact_prompts),
         "lengths": quality_part.lengths(checklist, facts),
         "context_probes": [_probe(facts.context_probes[name]) for name in sorted(facts.context_probes)],
-        "timelines": modes_part.timelines(checklist, facts, redact_prompts=redact_prompts),
+        "timelines": modes_part.timelines(checklist, facts),
         "vendor_claims": vendor.vendor_claims(provenance.candidate(checklist, facts)["model"], facts, modes),
         "gpus": provenance.gpus(facts),
         "waivers": [_jsonable(waiver) for waiver in decision.waivers],
@@ -88,8 +88,8 @@ def build(
         "integrity": [],
         "cannot": [],
         "regraded": [],
-        "provenance": provenance.provenance(checklist, facts, redacted=redact_prompts),
-        "reproduce": provenance.reproduce(facts, redacted=redact_prompts),
+        "provenance": provenance.provenance(checklist, facts),
+        "reproduce": provenance.reproduce(facts),
     }
     names = _local_names(facts)
     kept = document.pop("reproduce")  # a command stays as it was typed

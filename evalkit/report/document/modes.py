@@ -106,7 +106,7 @@ def frontier(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
     return [asdict(point) for point in modes_frontier.frontier(checklist, facts, Readings(facts.timed))]
 
 
-def timelines(checklist: Checklist, facts: Facts, *, redact_prompts: bool) -> list[dict[str, Any]]:
+def timelines(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
     """When the tokens of a few requests arrived, mode beside mode, for the same prompts."""
     level = checklist.items.modes.level
     by_prompt: dict[str, dict[str, TimedSample]] = {}
@@ -118,7 +118,7 @@ def timelines(checklist: Checklist, facts: Facts, *, redact_prompts: bool) -> li
     order = {label: i for i, label in enumerate([*checklist.modes, INCUMBENT])}
     return [
         {
-            "prompt_id": f"prompt {n}" if redact_prompts else prompt,
+            "prompt_id": prompt,
             "concurrency": level,
             "tags": sorted({tag for s in by_prompt[prompt].values() for tag in s.tags}),
             "modes": [
@@ -126,7 +126,7 @@ def timelines(checklist: Checklist, facts: Facts, *, redact_prompts: bool) -> li
                 for label in sorted(by_prompt[prompt], key=lambda m: (order.get(m, len(order)), m))
             ],
         }
-        for n, prompt in enumerate(chosen, start=1)
+        for prompt in chosen
     ]
 
 

@@ -7,8 +7,6 @@ import shlex
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from evalkit.redaction import bare
-
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
     from evalkit.facts import Facts
@@ -61,8 +59,8 @@ def gpus(facts: Facts) -> list[dict[str, Any]]:
     ]
 
 
-def provenance(checklist: Checklist, facts: Facts, *, redacted: bool = False) -> dict[str, Any]:
-    """Machines, servers, hashes and settings; `redacted` leaves folders out of commands."""
+def provenance(checklist: Checklist, facts: Facts) -> dict[str, Any]:
+    """Machines, servers, hashes and settings."""
     hardware = facts.hardware
     return {
         "evalkit_version": facts.start.evalkit_version,
@@ -111,7 +109,7 @@ def provenance(checklist: Checklist, facts: Facts, *, redacted: bool = False) ->
             {
                 "mode": launch.mode,
                 "launch": launch.launch,
-                "argv": bare(launch.argv) if redacted else list(launch.argv),
+                "argv": list(launch.argv),
                 "ready_s": launch.ready_s,
             }
             for launch in facts.launches
@@ -136,9 +134,9 @@ def shown_path(path: str, written: list[str] | None) -> str:
     return PurePath(path).name
 
 
-def reproduce(facts: Facts, *, redacted: bool = False) -> str:
-    """One command that makes the run again; secrets are in the environment and not here. Redacted: without folders."""
-    argv = bare(facts.start.argv) if redacted else list(facts.start.argv)
+def reproduce(facts: Facts) -> str:
+    """One command that makes the run again; secrets are in the environment and not here."""
+    argv = list(facts.start.argv)
     if not argv:
         return "evalkit run"
     return shlex.join(["evalkit", *argv[1:]] if argv[0].endswith(("evalkit", "__main__.py")) else ["evalkit", *argv])
