@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from evalkit.analysis.window import server_limits, usable
 from evalkit.checklist.schema import Checklist
 from evalkit.modes import base_mode
 from evalkit.serving.engines import engine_of
@@ -115,7 +116,7 @@ def _refused(checklist: Checklist, served: EndpointFacts) -> list[tuple[str, str
 
 def _window(label: str, served: EndpointFacts, work: Work, engine: Engine) -> list[Conflict]:
     found: list[Conflict] = []
-    limit = window(served)
+    limit = usable(server_limits(label, served))
     if limit is None:
         return []
     if work.case_least > limit:
@@ -131,12 +132,6 @@ def _window(label: str, served: EndpointFacts, work: Work, engine: Engine) -> li
     larger = _started(engine, "context", "LARGER")
     remedy = f"{larger} and a KV pool that holds it, or ask for shorter replies (max_tokens)"
     return [*found, Conflict(mode=label, what=what, remedy=remedy, certain=certain)]
-
-
-def window(served: EndpointFacts) -> int | None:
-    """Tokens of prompt and reply that the server takes: the smallest limit that it told."""
-    context = served.context
-    return min((n for n in (context.max_model_len, context.max_total_num_tokens) if n), default=None)
 
 
 _WORDS = {"requests": "a higher limit of running requests", "tools": "a tool parser", "context": "a larger window"}
