@@ -2,7 +2,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test check bench docs real lock audit coverage mutants crash fuzz soak
+.PHONY: venv demo test check bench docs real harness lock audit coverage mutants crash fuzz soak
 .DEFAULT_GOAL := test
 
 venv: .venv/.installed
@@ -23,7 +23,7 @@ demo: venv
 	exit $$status
 
 test: venv
-	$(BIN)/pytest -q -m "not real" -n 2 --dist loadfile
+	$(BIN)/pytest -q -m "not real and not harness" -n 2 --dist loadfile
 
 check: venv
 	$(BIN)/ruff check .
@@ -51,6 +51,13 @@ real: venv
 	if [ "$${EVALKIT_REAL_VLLM:-}" = 1 ]; then bash tests/real/setup_vllm.sh || [ $$? -eq 75 ] || exit 1; fi; \
 	files=(); for path in tests/real tests/test_real_run.py; do [ ! -e $$path ] || files+=($$path); done; \
 	timeout --foreground 1200 $(BIN)/pytest -q -m real "$${files[@]}"
+
+# Exit status 75 of the set-up: this machine cannot have one of them. That is said, and its tests skip.
+harness: venv
+	@status=0; bash tests/harness/setup.sh || status=$$?; \
+	if [ $$status -eq 75 ]; then echo "==== NOT ALL HARNESSES ARE SET UP ON THIS MACHINE: THEIR TESTS SKIP ===="; \
+	elif [ $$status -ne 0 ]; then exit $$status; fi; \
+	timeout --foreground 1200 $(BIN)/pytest -q -m harness tests/harness
 
 # -- reliability: what takes longer than the suite ---------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from evalkit.errors import RunFolderError
 from evalkit.findings import Frozen, ItemId, Quoted
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
+from evalkit.harness.facts import HarnessFacts
 from evalkit.hub.facts import CandidateFacts
 from evalkit.quality.facts import Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
 from evalkit.serving.context_facts import ContextProbe
@@ -110,6 +111,7 @@ class Facts(Frozen):
     sampling: tuple[SamplingProbe, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     ties: tuple[TieReading, ...] = ()
+    harness: dict[str, HarnessFacts] = {}  # noqa: RUF012  by task's place, task and mode
     divergences: dict[str, Divergence] = {}  # noqa: RUF012  by mode, suite and case
     context_probes: dict[str, ContextProbe] = {}  # noqa: RUF012
     stability: dict[str, StabilityFacts] = {}  # noqa: RUF012

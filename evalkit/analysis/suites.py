@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
+from evalkit.analysis.harness import table as harness_table
 from evalkit.analysis.pairs import Answers, Table, alpha_of, needed, table
 from evalkit.analysis.signs import SIGNS, mean_thirds, signs
 from evalkit.checklist.schema import Checklist
@@ -56,7 +58,17 @@ def summarise(facts: Facts, checklist: Checklist) -> list[SuiteModeSummary]:
             if mode in answers.modes:
                 data = table(answers, suite, mode, baseline, alpha_of(checklist))
                 rows.append(_row(data, answers, margin))
-    return rows
+    return [*rows, *_reported(facts, checklist, modes)]
+
+
+def _reported(facts: Facts, checklist: Checklist, modes: list[str]) -> Iterator[SuiteModeSummary]:
+    """Tasks of other harnesses. Whether their results count is for a finding to say: none passes here."""
+    baseline, nothing = checklist.baseline.quality, Answers(())
+    known = [one for one in facts.harness.values() if one.mode in modes]
+    for one in sorted(known, key=lambda one: (one.entry, one.task, modes.index(one.mode))):
+        base = one if one.mode == baseline else facts.harness.get(f"{one.entry}|{one.task}|{baseline}")
+        row = _row(harness_table(one, base, alpha_of(checklist)), nothing, checklist.items.quality.margin.of(one.kind))
+        yield row if row.status == "baseline" else row.model_copy(update={"status": "inconclusive"})
 
 
 def _row(data: Table, answers: Answers, margin: float) -> SuiteModeSummary:

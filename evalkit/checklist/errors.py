@@ -118,7 +118,9 @@ def _fields(schema: type[BaseModel], dotted: str) -> list[str]:
         current = _step(current, part)
         if current is None:
             return []
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+    if not (isinstance(current, type) and issubclass(current, BaseModel)):
+        return []
+    return [info.alias or name for name, info in current.model_fields.items()]
 
 
 def _step(model: Any, part: str) -> Any:

@@ -46,7 +46,7 @@ def _walk(section: type[Section], prefix: str) -> Iterator[Key]:
     meanings = _meanings(section)
     for name, info in section.model_fields.items():
         inner, ending = _section_in(info.annotation)
-        path = f"{prefix}{name}"
+        path = f"{prefix}{info.alias or name}"
         default = "required" if info.is_required() else _default(info.get_default(call_default_factory=True))
         yield Key(path, _field_type(info), default, meanings.get(name, ""), inner)
         if inner is not None:

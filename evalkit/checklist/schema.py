@@ -10,13 +10,14 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from evalkit.checklist.base import EnvName, ModeLabel, Positive, Section, Url
 from evalkit.checklist.items import Items, ModesItem, QualityItem, Reading
 from evalkit.checklist.limits import LimitsSection
 from evalkit.checklist.settings import SETTINGS
+from evalkit.checklist.tasks import HarnessTask
 from evalkit.findings import ItemId
 from evalkit.modes import INCUMBENT, Mode, canonical
 
@@ -191,6 +192,14 @@ class Waiver(Section):
     """The commit of the model that it is bound to."""
 
 
+def _task_kind(value: object) -> str:
+    return "[harness]" if isinstance(value, dict | HarnessTask) else "[file]"
+
+
+#: brackets in the tags keep them out of messages
+Task = Annotated[Annotated[str, Tag("[file]")] | Annotated[HarnessTask, Tag("[harness]")], Discriminator(_task_kind)]
+
+
 class Checklist(Section):
     """What the buyer asks. Every key is optional; what is absent has the default shown."""
 
@@ -216,8 +225,9 @@ class Checklist(Section):
     """The model that the team uses today."""
     prompts: list[str] | None = None
     """Files of prompts, one JSON object a line; absent: the shipped quick prompts, with a warning."""
-    tasks: list[str] | None = None
-    """Task suites; absent: the shipped quick suite, with a warning; `[]`: quality is skipped."""
+    tasks: list[Task] | None = None
+    """Task suites, also of other tools; results of a harness, or how to run it. Absent: the shipped quick suite, with a
+    warning; `[]`: quality is skipped."""
     budget: Budget = Budget()
     """Upper limits of the whole run."""
     cost: Cost = Cost()
@@ -265,6 +275,16 @@ class Checklist(Section):
         if adopt == "any":
             return [label for label in self.modes if label != self.baseline.speed]
         return list(adopt)
+
+    @property
+    def suites(self) -> list[str] | None:
+        """The tasks that are files of cases."""
+        return None if self.tasks is None else [task for task in self.tasks if isinstance(task, str)]
+
+    @property
+    def harnesses(self) -> list[tuple[int, HarnessTask]]:
+        """The tasks that another harness grades, with their places."""
+        return [(i, task) for i, task in enumerate(self.tasks or []) if isinstance(task, HarnessTask)]
 
     def required(self, item: ItemId) -> bool:
         return self.items.of(item).required

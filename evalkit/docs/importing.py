@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evalkit.docs.table import table
+from evalkit.harness.registry import READERS
 from evalkit.importers.promptfoo_asserts import TABLE
 from evalkit.importers.registry import IMPORTERS
 
@@ -14,9 +15,14 @@ def import_kinds_markdown() -> str:
         [[f"`{one.kind}`", one.title, one.carries, one.drops] for one in IMPORTERS],
     )
     assertions = table(["assertion", "grader"], [list(row) for row in TABLE])
+    harnesses = table(
+        ["`from`, `reads`", "files", "what must be the same, and is checked"],
+        [[f"`{one.kind}`", one.title, one.checked] for one in READERS],
+    )
     return (
         "# Kinds of files that evalkit imports\n\n"
         "How to use them: [import](import.md). This page is generated.\n\n"
         f"## Kinds\n\n{kinds}\n## promptfoo's assertions\n\n{assertions}\n"
-        "Each may be written with `not-` in front.\n"
+        "Each may be written with `not-` in front.\n\n"
+        f"## Results of other harnesses\n\n{harnesses}"
     )

@@ -11,6 +11,7 @@ from evalkit.errors import RunFolderError
 from evalkit.facts import CollectError, Facts, PromptFacts, Resumed, RunEnd, RunStart, SkippedItem
 from evalkit.findings import Frozen
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
+from evalkit.harness.facts import HarnessFacts
 from evalkit.hub.facts import CandidateFacts
 from evalkit.quality.facts import Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
 from evalkit.run.journal import Record
@@ -56,6 +57,7 @@ KINDS: dict[str, Kind] = {
     "answer": Kind(Answer, "answers"),
     "sampling": Kind(SamplingProbe, "sampling"),
     "judgement": Kind(Judgement, "judgements"),
+    "harness": Kind(HarnessFacts, "harness", key="key"),
     "tie-reading": Kind(TieReading, "ties"),
     "divergence": Kind(Divergence, "divergences", key="key"),
     "context-probe": Kind(ContextProbe, "context_probes", key="mode"),

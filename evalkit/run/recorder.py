@@ -125,6 +125,9 @@ class Recorder:
         for fact in (*skipped, *self.setup.prompts.facts, *suites):
             if before is None or fact not in (*before.skipped, *before.prompts, *before.suites):
                 self.keep(fact)
+        for reported in self.setup.reported:
+            if before is None or reported.key not in before.harness:
+                self.keep(reported)
 
     def _resume(self, before: Facts) -> None:
         """Notes that this sitting runs under another evalkit, Python or platform."""

@@ -15,6 +15,8 @@ from evalkit.checklist.loader import shipped_folder
 from evalkit.checklist.schema import Checklist, LoadedChecklist, ModesItem
 from evalkit.errors import Mistakes
 from evalkit.findings import ItemId
+from evalkit.harness.facts import HarnessFacts
+from evalkit.harness.registry import given
 from evalkit.importers.direct import Conversion, load_prompts, load_suites
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
@@ -48,6 +50,8 @@ class Setup:
     imports: tuple[Conversion, ...] = ()
     #: how the minutes of a profile with a budget are split, and what was left out to fit
     split: Split | None = None
+    #: results of other harnesses that the checklist names
+    reported: tuple[HarnessFacts, ...] = ()
 
     @property
     def checklist(self) -> Checklist:
@@ -70,7 +74,9 @@ class Setup:
 
     def document(self) -> dict[str, Any]:
         """The frozen plan: what resume must find unchanged."""
+        sources = {one.key: [list(source) for source in one.sources] for one in self.reported}
         return {
+            **({"reported": sources} if sources else {}),
             "checklist": self.loaded.sha256,
             "prompts": self.prompts.sha256,
             "suites": {suite.name: suite.sha256 for suite in self.suites},
@@ -95,10 +101,14 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     shipped = shipped_folder("prompts")
     prompt_paths = [resolve(loaded.folder, p) for p in checklist.prompts or []] or [shipped / "quick.jsonl"]
     tasks = checklist.tasks
-    task_paths = [shipped / "tasks" / "quick.yaml"] if tasks is None else [resolve(loaded.folder, t) for t in tasks]
+    files = checklist.suites
+    task_paths = [shipped / "tasks" / "quick.yaml"] if files is None else [resolve(loaded.folder, t) for t in files]
     mistakes = Mistakes()
     prompts, suites = PromptSet(()), list[Suite]()
     imported, more = list[Conversion](), list[Conversion]()
+    reported = list[HarnessFacts]()
+    with mistakes:
+        reported = given(loaded)
     with mistakes:
         prompts, imported = load_prompts(prompt_paths, checklist.request)
     with mistakes:
@@ -134,6 +144,7 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
         scored=_scored(prompts, suites),
         imports=(*imported, *more),
         split=split,
+        reported=tuple(reported),
     )
 
 

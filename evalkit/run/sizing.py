@@ -34,6 +34,7 @@ def sizing(setup: Setup, today: date) -> dict[str, Any]:
         *([speed["text"]] if speed and not speed["can_decide"] else []),
         *(target["text"] for target in targets if not target["can_decide"]),
         *(suite["text"] for suite in suites if not suite["can_decide"]),
+        *_reported(setup),
     ]
     cost = _cost(setup)
     return {
@@ -129,6 +130,29 @@ def _suites(suites: list[Suite], checklist: Checklist) -> list[dict[str, Any]]:
     margin, alpha = checklist.items.quality.margin, alpha_of(checklist)
     found = [power(suite, margin.of(suite.kind), alpha) for suite in suites]
     return [one.model_dump(mode="json") for one in found]
+
+
+def _reported(setup: Setup) -> Iterator[str]:
+    """What keeps results of another harness from deciding, as far as the files tell it."""
+    from evalkit.analysis.harness import differences, table
+    from evalkit.analysis.pairs import alpha_of
+    from evalkit.stats.proportions import least_cases
+
+    checklist, baseline = setup.checklist, setup.checklist.baseline.quality
+    by_key = {one.key: one for one in setup.reported}
+    for one in setup.reported:
+        yield from (f"{one.task}, {one.mode}: {problem}" for problem in one.problems)
+        base = by_key.get(f"{one.entry}|{one.task}|{baseline}")
+        if one.mode == baseline or one.mode not in checklist.modes:
+            continue
+        if base is None:
+            yield f"{one.task}: there are no results of {baseline} to compare {one.mode} with"
+            continue
+        yield from (f"{one.task}, {one.mode} beside {baseline}: {what}" for what in differences(one, base)[:5])
+        margin, alpha = checklist.items.quality.margin.of(one.kind), alpha_of(checklist)
+        have, least = table(one, base, alpha).clusters, least_cases(margin, alpha)
+        if have < least:
+            yield f"{one.task}: {have} independent cases, margin {100 * margin:g} points: at least {least} are needed"
 
 
 def _cost(setup: Setup) -> dict[str, Any]:

@@ -111,7 +111,8 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
     kept = facts
     checklist: dict[str, Any] = loaded.checklist.model_dump(mode="json")
     for name in ("prompts", "tasks"):
-        checklist[name] = None if checklist[name] is None else [_relative(path) for path in checklist[name]]
+        if checklist[name] is not None:
+            checklist[name] = [_relative(one) if isinstance(one, str) else _placeless(one) for one in checklist[name]]
     if checklist["candidate"] is not None:
         named = checklist["candidate"]
         named |= {"model": _relative(named["model"]), "variants": [_relative(path) for path in named["variants"]]}
@@ -136,6 +137,13 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
     document["sha256"] = digest(document)
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return gzip.compress(text.encode(), mtime=0)
+
+
+def _placeless(task: dict[str, Any]) -> dict[str, Any]:
+    """Results of a harness, or how it was run, without the folders of this machine."""
+    results = task["results"] and {mode: _relative(path) for mode, path in task["results"].items()}
+    bare = {name: task[name] and _relative(task[name]) for name in ("program", "include_path", "task")}
+    return {**task, **bare, "results": results, "command": task["command"] and [_relative(w) for w in task["command"]]}
 
 
 def _relative(path: str) -> str:

@@ -130,6 +130,15 @@ STREAM_PARITY = Check(
     "Ask without streaming where tools are used, or upgrade the engine's tool parser.",
     per_mode=True,
 )
+HARNESS = Check(
+    "quality.harness",
+    "Results of another harness are whole, comparable, and of these servers",
+    "Results that a harness wrote are a report by a third party. They count when both modes had the same task, prompts,"
+    " sampling and limits, no sample is missing, and the server that they name is the one that was probed in that mode"
+    " in this run.",
+    "Let evalkit run the harness (tasks: [{run: lm-eval, …}] or {command: …, reads: …}), or run both modes alike.",
+    per_mode=True,
+)
 JUDGE = Check(
     "quality.judge",
     "What a judge says of the replies",
@@ -142,5 +151,5 @@ JUDGE = Check(
 
 CHECKS: tuple[Check, ...] = (
     OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, DEGENERATION, LENGTH_HONESTY, BY_POSITION,
-    HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, JUDGE,
+    HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, JUDGE, HARNESS,
 )  # fmt: skip

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from evalkit.analysis.harness import suite_of
 from evalkit.analysis.pairs import Answers, Table, alpha_of, table
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, Status
-from evalkit.items.quality import checks, equivalence, judge, loss, position, texts, tools
+from evalkit.items.quality import checks, equivalence, harness, judge, loss, position, texts, tools
 from evalkit.items.quality.checks import CHECKS
 from evalkit.modes import INCUMBENT
 from evalkit.quality.facts import SuiteFacts
@@ -25,10 +26,20 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
         reason = "the checklist has `tasks: []`: quality was not looked at."
         return [checks.OWN_TASKS.finding(Status.SKIPPED, reason)]
     answers = Answers(facts.answers)
-    findings = [own_tasks(facts.suites)]
+    findings = [own_tasks([*facts.suites, *_reported(facts)])]
     for mode in checklist.modes:
-        findings += of_mode(checklist, facts, answers, mode)
+        reported = harness.of_mode(checklist, facts, mode)
+        asked = bool(facts.suites) or not checklist.harnesses
+        findings += of_mode(checklist, facts, answers, mode) if asked else []
+        findings += reported
+        if not asked and not any(one.id == checks.INCUMBENT.id for one in reported):
+            findings += against_incumbent(checklist, facts, answers, mode)
     return findings
+
+
+def _reported(facts: Facts) -> list[SuiteFacts]:
+    """Tasks of other harnesses, once each."""
+    return list({(one.entry, one.task): suite_of(one) for one in facts.harness.values()}.values())
 
 
 def own_tasks(suites: Iterable[SuiteFacts]) -> Finding:

@@ -121,7 +121,7 @@ def provenance(checklist: Checklist, facts: Facts) -> dict[str, Any]:
 
 def _suite(suite: SuiteFacts, checklist: Checklist) -> dict[str, Any]:
     kept = {"name", "kind", "sha256", "version", "cases", "shipped", "repeats"}
-    return {**suite.model_dump(mode="json", include=kept), "path": shown_path(suite.path, checklist.tasks)}
+    return {**suite.model_dump(mode="json", include=kept), "path": shown_path(suite.path, checklist.suites)}
 
 
 def shown_path(path: str, written: list[str] | None) -> str:

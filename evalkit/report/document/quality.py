@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from evalkit.findings import KnownBy
 from evalkit.modes import INCUMBENT
 from evalkit.redaction import UNITS
 from evalkit.text import cut
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 #: harmed cases shown with their texts; the rest are counted
 MOST_HARMS = 60
 _TEXT = 4000
+_REPORTED = KnownBy.THIRD_PARTY_REPORTED
 _SEVERITY = {"critical": 0, "normal": 1, "minor": 2}
 
 
@@ -43,7 +45,7 @@ def _statuses(decision: Decision | None) -> dict[tuple[object, object], str]:
         wanted = finding.id == "quality.non-inferiority" or (
             finding.id == "quality.baseline-valid" and finding.status.open
         )
-        if wanted and "suite" in finding.data:
+        if wanted and "suite" in finding.data and (finding.counts or finding.known_by is not _REPORTED):
             found[finding.data["suite"], finding.mode] = finding.status.value
     return found
 

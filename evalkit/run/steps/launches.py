@@ -11,6 +11,7 @@ from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.run.steps import candidate
+from evalkit.run.steps.harness import open_runs
 from evalkit.run.steps.timing import open_requests
 from evalkit.serving.facts import LaunchFacts
 from evalkit.serving.launch import LaunchFailed, launched
@@ -96,7 +97,7 @@ def _open_cases(run: Recorder, label: str) -> bool:
 
     done = {answer.key for answer in run.facts.answers}
     planned = plan(run.setup.suites, [label], baseline=run.checklist.baseline.quality)
-    return any(one.key not in done for one in planned)
+    return any(one.key not in done for one in planned) or bool(open_runs(run, label))
 
 
 async def _launch(  # noqa: PLR0917  called once, right above

@@ -11,6 +11,7 @@ from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT, base_mode
 from evalkit.run.recorder import Recorder, Sitting
+from evalkit.run.steps.harness import open_runs
 from evalkit.run.steps.timing import open_requests
 from evalkit.run.words import continued
 from evalkit.serving.control import base_url
@@ -58,7 +59,7 @@ def measured(run: Recorder, label: str) -> bool:
         return False
     answered = {answer.key for answer in facts.answers}
     planned = plan(run.setup.suites, [label], baseline=checklist.baseline.quality) if run.wanted("quality") else []
-    if any(one.key not in answered for one in planned):
+    if any(one.key not in answered for one in planned) or (run.wanted("quality") and open_runs(run, label)):
         return False
     if run.wanted("context") and checklist.items.context.probe and label not in facts.context_probes:
         return False

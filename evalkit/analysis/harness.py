@@ -1,0 +1,105 @@
+"""Results of another harness in one mode beside another: what differs in the set-up, and the table of pairs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from statistics import fmean
+
+from evalkit.analysis.pairs import Pair, Table
+from evalkit.harness.facts import HarnessFacts
+from evalkit.quality.facts import SuiteFacts
+
+#: not compared: what the tool's own version is called is shown, and another one is a difference of its own
+_SHOWN = 3
+
+
+def suite_of(facts: HarnessFacts) -> SuiteFacts:
+    """The task as a suite."""
+    return SuiteFacts(
+        name=facts.task, kind=facts.kind, path=facts.reader, sha256="".join(h for _, h in facts.sources)[:64],
+        cases=len(facts.by_case), repeats=max((len(rows) for rows in facts.by_case.values()), default=1),
+    )  # fmt: skip
+
+
+def differences(mode: HarnessFacts, base: HarnessFacts) -> list[str]:
+    """What was not the same, so that the two cannot be compared; words for people, ids of settings included."""
+    found = []
+    for key in sorted({*mode.settings, *base.settings}):
+        one, other = mode.settings.get(key), base.settings.get(key)
+        if one != other:
+            found.append(f"{key}: {_short(one)} here, {_short(other)} there")
+    only, missing = set(mode.by_case) - set(base.by_case), set(base.by_case) - set(mode.by_case)
+    if only or missing:
+        found.append(f"other samples: {len(only)} are only here, {len(missing)} only there")
+    for name in ("docs", "prompts"):
+        column, second = getattr(mode, name), getattr(base, name)
+        if bool(column) != bool(second):
+            found.append(f"hashes of {name} are known of one only")
+        elif column:
+            changed = [
+                case for case in mode.by_case
+                if case in base.by_case and column[mode.by_case[case][0]] != second[base.by_case[case][0]]
+            ]  # fmt: skip
+            if changed:
+                word = "documents" if name == "docs" else "prompts"
+                found.append(f"{len(changed)} {word} differ, such as that of {', '.join(changed[:_SHOWN])}")
+    counts = [max((len(rows) for rows in one.by_case.values()), default=0) for one in (mode, base)]
+    if counts[0] != counts[1]:
+        found.append(f"repeats: {counts[0]} here, {counts[1]} there")
+    return found
+
+
+def _short(value: object) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+def table(mode: HarnessFacts, base: HarnessFacts | None, alpha: float) -> Table:
+    """Paired by case; repeats become shares."""
+    pairs = tuple(_pairs(mode, base))
+    planned = max(len(pairs), _planned(mode))
+    scored = sum(pair.mode is not None for pair in pairs)
+    return Table(
+        suite_of(mode),
+        mode.mode,
+        base.mode if base else "",
+        planned,
+        pairs,
+        scored / planned if planned else 0.0,
+        alpha,
+    )
+
+
+def _planned(facts: HarnessFacts) -> int:
+    """Cases that the harness says it had."""
+    repeats = max((len(rows) for rows in facts.by_case.values()), default=1)
+    return -(-(facts.planned or 0) // repeats)
+
+
+def _pairs(mode: HarnessFacts, base: HarnessFacts | None) -> Iterator[Pair]:
+    for case, rows in mode.by_case.items():
+        own = _scores(mode, rows)
+        other = _scores(base, base.by_case.get(case, [])) if base else []
+        # two samples of one document and prompt are one question
+        asked = f"{mode.docs[rows[0]]}{mode.prompts[rows[0]]}" if mode.docs and mode.prompts else case
+        yield Pair(
+            case_id=case,
+            cluster=(mode.clusters[rows[0]] if mode.clusters else "") or f"\x00{asked}",
+            severity="normal",
+            mode=fmean(own) if len(own) == len(rows) else None,
+            base=fmean(other) if base and other and len(other) == len(base.by_case[case]) else None,
+            mode_answer=None,
+            base_answer=None,
+            asked=asked,
+            mode_most=_most(own),
+            base_most=_most(other),
+        )
+
+
+def _scores(facts: HarnessFacts, rows: list[int]) -> list[float]:
+    return [score for row in rows if (score := facts.scores[row]) is not None]
+
+
+def _most(scores: list[float]) -> bool | None:
+    """Whether most repeats reached one half."""
+    return 2 * sum(score >= 0.5 for score in scores) > len(scores) if scores else None

@@ -1,0 +1,67 @@
+"""Runs the harnesses of the checklist against the servers of a sitting, once a mode, and reads their results."""
+
+from __future__ import annotations
+
+import shutil
+
+from evalkit.checklist.tasks import HarnessTask
+from evalkit.client.types import Target
+from evalkit.errors import EvalkitError, InputFileError, MeasurementError
+from evalkit.facts import CollectError
+from evalkit.files import make_private
+from evalkit.harness import process
+from evalkit.harness.registry import read
+from evalkit.harness.runners import NO_KEY, Against, command
+from evalkit.run.recorder import Recorder, Sitting
+
+
+def open_runs(run: Recorder, mode: str) -> list[tuple[int, HarnessTask]]:
+    """Harnesses that have not run in this mode yet."""
+    done = {one.entry for one in run.facts.harness.values() if one.mode == mode and one.ran_here}
+    return [(place, task) for place, task in run.checklist.harnesses if task.results is None and place not in done]
+
+
+async def run_harnesses(run: Recorder, sitting: Sitting) -> None:
+    """One after the other: they are not to share a server with each other. What fails becomes a fact."""
+    for mode, target in sitting.targets.items():
+        for place, task in open_runs(run, mode):
+            try:
+                await _run(run, place, task, mode, target)
+            except (MeasurementError, InputFileError) as error:
+                _failed(run, task, mode, error)
+
+
+def _failed(run: Recorder, task: HarnessTask, mode: str, error: EvalkitError) -> None:
+    what = task.name or task.run or "command"
+    run.tell("quality", f"{what} in {mode}: {error}")
+    run.keep(CollectError(item="quality", mode=mode, summary=f"{what}: {error}", remedy=error.hint))
+
+
+async def _run(run: Recorder, place: int, task: HarnessTask, mode: str, target: Target) -> None:
+    tool = task.run or "command"
+    name = f"{place + 1}-{tool}-{mode.replace('@', '-at-')}"
+    out = run.folder.path / "harness" / name
+    if out.exists():  # what an earlier sitting left unfinished
+        shutil.rmtree(out)
+    make_private(out)
+    folder = run.setup.loaded.folder
+    streams = run.checklist.items.quality.concurrency or run.checklist.items.modes.level
+    at = Against(mode, target.base_url, target.model, out.resolve(), folder, streams)
+    argv, key_names = command(task, at)
+    key = target.api_key.reveal() if target.api_key else NO_KEY
+    env = process.environment(dict.fromkeys(key_names, key), task.env)
+    limit = task.timeout_minutes * 60 if run.left_s is None else min(task.timeout_minutes * 60, run.left_s)
+    log = run.folder.logs / f"harness-{name}.log"
+    run.say("quality", f"{task.name or tool} runs in {mode}; its log is {log.name}")
+    ended = await process.run(argv, env, log, folder, limit)
+    process.scrub(out, target.api_key)
+    last = f"; its last line: {ended.tail[-1]}" if ended.tail else ""
+    if ended.timed_out:
+        raise MeasurementError(f"ended after its limit of {limit / 60:g} minutes{last}", hint=f"see logs/{log.name}")
+    if ended.code != 0:
+        raise MeasurementError(f"ended with exit code {ended.code}{last}", hint=f"see logs/{log.name}")
+    found = read(out, task, place, mode, ran_here=True)
+    if not any(one.cases for one in found):
+        raise MeasurementError("it ended well and graded no sample", hint=f"see logs/{log.name}")
+    for one in found:
+        run.keep(one)

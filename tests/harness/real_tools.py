@@ -1,0 +1,57 @@
+"""A small task for real harnesses: records of cities, which the reference servers answer rightly in every mode."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from tests.support.small_run import CITIES
+
+ENVIRONMENTS = Path(os.environ.get("EVALKIT_HARNESSES", Path(__file__).parents[2] / "build" / "harness"))
+LM_TASK = """task: city_records
+dataset_path: json
+dataset_kwargs: {data_files: {test: DATA}}
+test_split: test
+output_type: generate_until
+doc_to_text: "{{question}}"
+doc_to_target: "{{city}}"
+generation_kwargs: {until: [], max_gen_toks: 64, temperature: 0, do_sample: false}
+filter_list:
+  - name: city
+    filter:
+      - {function: regex, regex_pattern: '"city": *"([^"]+)"'}
+      - {function: take_first}
+metric_list:
+  - {metric: exact_match, aggregation: mean, higher_is_better: true}
+metadata: {version: 1.0}
+"""
+INSPECT_TASK = """from inspect_ai import Task, task
+from inspect_ai.dataset import Sample, json_dataset
+from inspect_ai.scorer import includes
+from inspect_ai.solver import generate
+
+
+@task
+def city_records():
+    data = json_dataset("DATA", lambda row: Sample(id=row["id"], input=row["question"], target=row["city"]))
+    return Task(dataset=data, solver=generate(), scorer=includes(), version=1)
+"""
+
+
+def write(folder: Path, count: int = 64) -> None:
+    """Data, an lm-eval task and an Inspect task."""
+    rows = [(city, n) for n in range(8) for city in CITIES][:count]
+    lines = [
+        {"id": f"{city.lower()}-{n}", "question": f"Give the record of {city} as JSON.{' ' * n}", "city": city}
+        for city, n in rows
+    ]
+    (folder / "data.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in lines))
+    (folder / "city_records.yaml").write_text(LM_TASK.replace("DATA", str(folder / "data.jsonl")))
+    (folder / "city_records.py").write_text(INSPECT_TASK.replace("DATA", str(folder / "data.jsonl")))
+
+
+def tool(environment: str, program: str) -> Path | None:
+    """The program in an environment of `make harness`; None where it is not set up."""
+    path = ENVIRONMENTS / environment / "bin" / program
+    return path if path.exists() else None

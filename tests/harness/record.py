@@ -1,0 +1,50 @@
+"""`python -m tests.harness.record`: records the small outputs of real harnesses in tests/fixtures/harness again.
+
+Each tool is run by evalkit's own runner against the reference server in two modes. Inspect's logs are recorded without
+events, which nothing here reads.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from evalkit.run.start import Flags, run
+from tests.harness import real_tools
+from tests.support.small_run import servers, write_inputs
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "harness"
+_DROPPED = ("events", "events_data", "attachments", "store", "model_usage", "role_usage")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name, servers() as modes:
+        folder = Path(name)
+        real_tools.write(folder, 12)
+        tasks = [
+            {"run": "lm-eval", "tasks": ["city_records"], "include_path": ".", "filter": "city",
+             "program": str(real_tools.tool("lm-eval", "lm_eval"))},
+            {"run": "inspect", "task": "city_records.py", "args": ["--temperature", "0"],
+             "program": str(real_tools.tool("inspect", "inspect"))},
+        ]  # fmt: skip
+        run(Flags(checklist=str(write_inputs(folder, modes, tasks=tasks)), output_dir=folder / "run", as_json=True))
+        for place, tool in ((1, "lm-eval"), (2, "inspect")):
+            for mode in modes:
+                target = FIXTURES / tool / mode
+                shutil.rmtree(target, ignore_errors=True)
+                target.mkdir(parents=True)
+                for file in (folder / "run" / "harness" / f"{place}-{tool}-{mode}").rglob("*.json*"):
+                    text = file.read_text().replace(name, "/work")
+                    (target / file.name).write_text(_trimmed(text) if tool == "inspect" else text)
+
+
+def _trimmed(text: str) -> str:
+    log = json.loads(text)
+    log["samples"] = [{k: v for k, v in one.items() if k not in _DROPPED} for one in log["samples"]]
+    return json.dumps({k: v for k, v in log.items() if k != "reductions"}, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""Readers of other harnesses' results: recorded outputs, and files that are cut, changed or of another scale."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from evalkit.analysis.harness import differences
+from evalkit.checklist.tasks import HarnessTask
+from evalkit.errors import InputFileError
+from evalkit.harness.registry import READERS, read
+
+FIXTURES = Path(__file__).parents[1] / "fixtures" / "harness"
+AR, SPEC = "autoregressive", "self-speculation"
+TOOLS = ("lm-eval", "inspect", "nel", "promptfoo")
+
+
+def load(tool, mode, folder=None, **asks):
+    path = (folder or FIXTURES / tool) / mode
+    task = HarnessTask.model_validate({"results": {mode: str(path)}, "from": tool, **asks})
+    (one,) = read(path, task, 0, mode)
+    return one
+
+
+@pytest.fixture
+def copied(tmp_path):
+    def copy(tool):
+        shutil.copytree(FIXTURES / tool, tmp_path / tool)
+        return tmp_path / tool
+
+    return copy
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_recorded_output_is_read_whole_and_pairs_with_that_of_the_other_mode(tool):
+    base, mode = load(tool, AR), load(tool, SPEC)
+    assert base.problems == mode.problems == ()
+    assert len(base.by_case) == 12
+    assert differences(mode, base) == []
+    assert base.endpoint != mode.endpoint
+    assert base.model
+    assert base.model.endswith("Trident-8B")
+    assert set(base.scores) <= {0.0, 1.0}
+    assert base.docs
+    assert base.tool_version
+
+
+def test_the_scores_are_those_of_the_tool():
+    samples = next((FIXTURES / "lm-eval" / AR).glob("samples_*"))
+    rows = [json.loads(line) for line in samples.read_text().splitlines()]
+    assert list(load("lm-eval", AR).scores) == [row["exact_match"] for row in rows]
+    log = json.loads(next((FIXTURES / "inspect" / AR).glob("*.json")).read_text())
+    letters = [one["scores"]["includes"]["value"] for one in log["samples"]]
+    assert list(load("inspect", AR).scores) == [{"C": 1.0, "I": 0.0}[one] for one in letters]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_an_eval_archive_is_read_as_the_json_log(tmp_path, compression):
+    log = json.loads(next((FIXTURES / "inspect" / AR).glob("*.json")).read_text())
+    (tmp_path / AR).mkdir()
+    with zipfile.ZipFile(tmp_path / AR / "log.eval", "w", compression) as archive:
+        archive.writestr("header.json", json.dumps({k: v for k, v in log.items() if k != "samples"}))
+        for one in log["samples"]:
+            archive.writestr(f"samples/{one['id']}_epoch_1.json", json.dumps(one))
+    found, plain = load("inspect", AR, tmp_path), load("inspect", AR)
+    assert (found.cases, found.scores, found.docs, found.prompts) == (
+        plain.cases,
+        plain.scores,
+        plain.docs,
+        plain.prompts,
+    )
+    assert differences(found, plain) == []
+
+
+def edit(folder, pattern, change):
+    for path in folder.rglob(pattern):
+        document = json.loads(path.read_text())
+        change(document)
+        path.write_text(json.dumps(document))
+
+
+CHANGES = [
+    ("lm-eval", "results_*.json", lambda d: d["versions"].update(city_records=2.0), "task version"),
+    ("lm-eval", "results_*.json", lambda d: d["task_hashes"].update(city_records="x"), "task hash"),
+    ("lm-eval", "results_*.json", lambda d: d["config"].update(limit=5), "limit"),
+    ("lm-eval", "results_*.json", lambda d: d["config"].update(gen_kwargs={"temperature": 1}), "generation"),
+    ("lm-eval", "results_*.json", lambda d: d.update(system_instruction_sha="x"), "system prompt"),
+    ("lm-eval", "results_*.json", lambda d: d.update(lm_eval_version="0.5"), "lm-eval"),
+    ("inspect", "*.json", lambda d: d["eval"].update(task_version=9), "task version"),
+    ("inspect", "*.json", lambda d: d["eval"]["model_generate_config"].update(temperature=1), "generation"),
+    ("inspect", "*.json", lambda d: d["eval"]["config"].update(epochs=3), "epochs"),
+    ("inspect", "*.json", lambda d: d["samples"][0].update(input="another"), "documents differ"),
+    ("inspect", "*.json", lambda d: d["samples"][0]["messages"][0].update(content="another"), "prompts differ"),
+    ("inspect", "*.json", lambda d: d["samples"].pop(), "other samples"),
+    ("nel", "eval-*.json", lambda d: d["config"].update(temperature=0.7), "temperature"),
+    ("nel", "eval-*.json", lambda d: d["config"].update(system_prompt="secret text"), "system_prompt"),
+    ("promptfoo", "*.json", lambda d: d["config"]["providers"][0]["config"].update(max_tokens=9), "sampling"),
+    ("promptfoo", "*.json", lambda d: d["results"]["results"][3]["testCase"]["vars"].update(city="x"), "documents differ"),
+    ("promptfoo", "*.json", lambda d: d["results"]["results"][3]["prompt"].update(raw="x"), "prompts differ"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tool", "pattern", "change", "words"), CHANGES)
+def test_what_was_not_the_same_is_said(copied, tool, pattern, change, words):
+    folder = copied(tool)
+    edit(folder / SPEC, pattern, change)
+    said = "; ".join(differences(load(tool, SPEC, folder), load(tool, AR, folder)))
+    assert words in said
+    assert "secret text" not in said
+
+
+def drop_line(path):
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+
+
+PROBLEMS = [
+    ("lm-eval", lambda f: drop_line(next(f.glob("samples_*"))), "11 samples where the harness says 12"),
+    ("lm-eval", lambda f: next(f.glob("samples_*")).unlink(), "--log_samples"),
+    ("lm-eval", lambda f: next(f.glob("samples_*")).write_text(""), "no samples"),
+    ("inspect", lambda f: edit(f, "*.json", lambda d: d.update(status="error")), "'error'"),
+    ("inspect", lambda f: edit(f, "*.json", lambda d: d.update(status="started", samples=[])), "'started'"),
+    ("inspect", lambda f: edit(f, "*.json", lambda d: d["samples"].append(d["samples"][0])), "twice"),
+    ("inspect", lambda f: edit(f, "*.json", lambda d: d["samples"].pop()), "11 samples where"),
+    ("nel", lambda f: (f / "results.jsonl").unlink(), "only totals"),
+    ("nel", lambda f: drop_line(f / "results.jsonl"), "23 samples where the harness says 24"),
+    ("promptfoo", lambda f: edit(f, "*.json", lambda d: d["results"].update(results=[])), "no samples"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tool", "damage", "words"), PROBLEMS)
+def test_half_results_are_named_as_such(copied, tool, damage, words):
+    folder = copied(tool)
+    damage(folder / AR)
+    assert words in "; ".join(load(tool, AR, folder).problems)
+
+
+REFUSED = [
+    ("lm-eval", lambda f: next(f.glob("samples_*")).write_text('{"doc_id": 0, "exact'), "not JSON"),
+    ("lm-eval", lambda f: next(f.glob("results_*")).write_text("[]"), "not a JSON object"),
+    ("lm-eval", lambda f: next(f.glob("results_*")).write_text('{"configs": '), "not JSON"),
+    ("lm-eval", shutil.rmtree, "no such file or folder"),
+    ("lm-eval", lambda f: edit(f, "results_*.json", lambda d: d["higher_is_better"]["city_records"].update(exact_match=False)),
+     "lower"),
+    ("inspect", lambda f: edit(f, "*.json", lambda d: d["samples"][0]["scores"]["includes"].update(value=87)), "0 to 1"),
+    ("inspect", lambda f: edit(f, "*.json", lambda d: d["samples"][0]["scores"].update(other={"value": 1})), "several scorers"),
+    ("inspect", lambda f: next(f.glob("*.json")).rename(f / "x.eval"), "no .eval archive"),
+    ("nel", lambda f: (f / "results.jsonl").write_text('{"reward": 1}\n'), "problem_idx"),
+    ("nel", lambda f: shutil.copy(next(f.glob("eval-*")), f / "eval-2.json"), "two bundles"),
+    ("promptfoo", lambda f: shutil.copy(f / "output.json", f / "again.json"), "2 outputs"),
+    ("promptfoo", lambda f: edit(f, "*.json", lambda d: d["results"]["results"][0]["provider"].update(id="other")),
+     "2 providers"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tool", "damage", "words"), REFUSED)
+def test_what_cannot_be_read_is_refused_with_the_place(copied, tool, damage, words):
+    folder = copied(tool)
+    damage(folder / AR)
+    with pytest.raises(InputFileError, match=words) as caught:
+        load(tool, AR, folder)
+    assert AR in str(caught.value.where)
+
+
+def test_a_sample_that_failed_is_unscored_and_no_zero(copied):
+    folder = copied("inspect")
+    edit(folder / AR, "*.json", lambda d: d["samples"][0].update(error={"message": "x"}))
+    folder_p = copied("promptfoo")
+    edit(folder_p / AR, "*.json", lambda d: d["results"]["results"][0].update(failureReason=2, success=False))
+    assert load("inspect", AR, folder).scores[0] is None
+    assert load("promptfoo", AR, folder_p).scores[0] is None
+
+
+def test_a_table_of_any_tool(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text(
+        "case,mode,passed,cluster,endpoint\n"
+        "a,ar,true,x,http://127.0.0.1:1\nb,ar,false,x,http://127.0.0.1:1\na,dlm,1,x,http://127.0.0.1:2\nb,dlm,,x,http://127.0.0.1:2\n"
+    )
+    task = HarnessTask.model_validate({"results": {"ar": str(path), "dlm": str(path)}, "from": "csv"})
+    (base,), (mode,) = (read(path, task, 0, name) for name in ("autoregressive", "diffusion"))
+    assert (base.cases, base.scores, base.clusters, base.endpoint) == (
+        ("a", "b"),
+        (1.0, 0.0),
+        ("x", "x"),
+        "http://127.0.0.1:1",
+    )
+    assert mode.scores == (1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("case,score\na,maybe\n", "no score"), ("case,score\na,1.5\n", "0 to 1"), ("x,score\na,1\n", "column of cases"),
+     ("case,x\na,1\n", "column of scores"), ("case,score\na,1,2\n", "fields"), ("case,mode,score\na,fast,1\n", "fast")],
+)  # fmt: skip
+def test_a_table_that_is_none_is_refused_with_its_line(tmp_path, text, words):
+    path = tmp_path / "scores.csv"
+    path.write_text(text)
+    task = HarnessTask.model_validate({"results": {"ar": str(path)}, "from": "csv"})
+    with pytest.raises(InputFileError, match=words):
+        read(path, task, 0, "autoregressive")
+
+
+def test_every_reader_says_what_is_checked():
+    assert {one.kind for one in READERS} == {*TOOLS, "csv"}
+    assert all(one.title and one.checked for one in READERS)
