@@ -64,7 +64,7 @@ def summarise(facts: Facts, checklist: Checklist) -> list[SuiteModeSummary]:
 def _reported(facts: Facts, checklist: Checklist, modes: list[str]) -> Iterator[SuiteModeSummary]:
     """Tasks of other harnesses. Whether their results count is for a finding to say: none passes here."""
     baseline, nothing = checklist.baseline.quality, Answers(())
-    known = [one for one in facts.harness.values() if one.mode in modes]
+    known = [one for one in facts.harness.values() if one.mode in modes and one.task]
     for one in sorted(known, key=lambda one: (one.entry, one.task, modes.index(one.mode))):
         base = one if one.mode == baseline else facts.harness.get(f"{one.entry}|{one.task}|{baseline}")
         row = _row(harness_table(one, base, alpha_of(checklist)), nothing, checklist.items.quality.margin.of(one.kind))

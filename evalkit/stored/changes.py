@@ -90,7 +90,7 @@ def contents(loaded: LoadedChecklist, facts: Facts) -> list[Change]:
 
     asked = (
         ("prompts", checklist.prompts, prompts, facts.prompts),
-        ("tasks", checklist.tasks, suites, facts.suites),
+        ("tasks", checklist.suites, suites, facts.suites),
     )
     for name, written, load, kept in asked:
         if written is None:  # the shipped ones: a file of evalkit, not of the checklist's author
@@ -102,7 +102,19 @@ def contents(loaded: LoadedChecklist, facts: Facts) -> list[Change]:
             now = f"cannot be read: {error}"
         if not isinstance(now, list) or sorted(now) != sorted(before):
             found.append(Change(f"{name} (sha256)", before, now, looser=True))
-    return found
+    return [*found, *_results(facts, loaded)]
+
+
+def _results(facts: Facts, loaded: LoadedChecklist) -> list[Change]:
+    """Results of other harnesses whose files are no longer those of the run."""
+    from evalkit.harness.registry import given
+
+    before = sorted(_short(sha) for one in facts.harness.values() if not one.ran_here for _, sha in one.sources)
+    try:
+        now: Any = sorted(_short(sha) for one in given(loaded) for _, sha in one.sources)
+    except InputFileError as error:
+        now = f"cannot be read: {error}"
+    return [] if now == before else [Change("results (sha256)", before, now, looser=True)]
 
 
 def _short(digest: str) -> str:

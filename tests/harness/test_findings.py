@@ -7,7 +7,6 @@ import random
 import pytest
 
 from evalkit.checklist.schema import Checklist
-from evalkit.facts import CollectError
 from evalkit.findings import KnownBy, Status
 from evalkit.harness.facts import HarnessFacts
 from evalkit.items.quality.decide import decide
@@ -32,7 +31,7 @@ def endpoint(mode, **changes):
     ).model_copy(update=changes)
 
 
-def decided(base, mode, *, endpoints=None, incumbent=None, errors=(), **task):
+def decided(base, mode, *, endpoints=None, incumbent=None, **task):
     modes = {name: {"endpoint": f"http://127.0.0.1:{PORTS[name]}"} for name in (AR, DLM)}
     checklist = Checklist.model_validate({
         "modes": modes, "tasks": [{"results": {AR: "a", DLM: "b"}, "from": "csv", "kind": "chat", **task}],
@@ -40,7 +39,7 @@ def decided(base, mode, *, endpoints=None, incumbent=None, errors=(), **task):
     })  # fmt: skip
     known = [one for one in (base, mode, incumbent) if one is not None]
     found = run_facts().model_copy(update={
-        "suites": (), "answers": (), "errors": tuple(errors), "harness": {one.key: one for one in known},
+        "suites": (), "answers": (), "harness": {one.key: one for one in known},
         "endpoints": endpoints or {name: endpoint(name) for name in PORTS},
     })  # fmt: skip
     return [one for one in decide(checklist, found, NOW) if one.mode in (DLM, None)]
@@ -151,8 +150,8 @@ def test_one_side_alone_decides_nothing(missing):
 
 def test_a_harness_that_failed_is_an_error_with_its_reason():
     ran = {"results": None, "from": None, "command": ["x"], "reads": "csv"}
-    error = CollectError(item="quality", mode=DLM, summary="lm-eval: ended with exit code 1")
-    found = decided(results(AR, GOOD), None, errors=[error], **ran)
+    failed = results(DLM, []).model_copy(update={"task": "", "problems": ("ended with exit code 1",)})
+    found = decided(results(AR, GOOD), failed, **ran)
     assert of(found, "harness").status is Status.ERROR
     assert "exit code 1" in of(found, "harness").summary
 

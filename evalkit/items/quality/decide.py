@@ -39,7 +39,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
 
 def _reported(facts: Facts) -> list[SuiteFacts]:
     """Tasks of other harnesses, once each."""
-    return list({(one.entry, one.task): suite_of(one) for one in facts.harness.values()}.values())
+    return list({(one.entry, one.task): suite_of(one) for one in facts.harness.values() if one.task}.values())
 
 
 def own_tasks(suites: Iterable[SuiteFacts]) -> Finding:

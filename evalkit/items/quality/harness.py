@@ -29,25 +29,24 @@ def of_mode(checklist: Checklist, facts: Facts, mode: str) -> list[Finding]:
     for place, task in checklist.harnesses:
         known: dict[str, dict[str, HarnessFacts]] = {}
         for one in facts.harness.values():
-            if one.entry == place:
+            if one.entry == place and one.task:
                 known.setdefault(one.mode, {})[one.task] = one
         if mode not in known:
-            found.append(_nothing(task, mode, facts))
+            found.append(_nothing(task, mode, facts.harness.get(f"{place}||{mode}")))
             continue
         for name in sorted({name for by_task in known.values() for name in by_task}):
             found += _task(checklist, facts, task, name, mode, {m: by[name] for m, by in known.items() if name in by})
     return found
 
 
-def _nothing(task: HarnessTask, mode: str, facts: Facts) -> Finding:
+def _nothing(task: HarnessTask, mode: str, failed: HarnessFacts | None) -> Finding:
     what = task.name or task.reader
-    why = [one.summary for one in facts.errors if one.item == "quality" and one.mode == mode]
     if task.results is not None:
         text, remedy = f"{what}: no results of this mode are named.", f"add `{mode}: PATH` under results"
     else:
-        text = f"{what}: the harness gave no results in this mode{': ' + why[-1] if why else ''}."
+        text = f"{what}: the harness gave no results in this mode{': ' + failed.problems[0] if failed else ''}."
         remedy = "see its log under logs/ of the run folder, then resume the run: only open modes are run again"
-    status = Status.ERROR if why and task.results is None else Status.INCONCLUSIVE
+    status = Status.ERROR if failed else Status.INCONCLUSIVE
     return checks.HARNESS.finding(status, text, mode=mode, remedy=remedy, known_by=REPORTED)
 
 

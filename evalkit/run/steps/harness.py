@@ -7,9 +7,9 @@ import shutil
 from evalkit.checklist.tasks import HarnessTask
 from evalkit.client.types import Target
 from evalkit.errors import EvalkitError, InputFileError, MeasurementError
-from evalkit.facts import CollectError
 from evalkit.files import make_private
 from evalkit.harness import process
+from evalkit.harness.facts import HarnessFacts
 from evalkit.harness.registry import read
 from evalkit.harness.runners import NO_KEY, Against, command
 from evalkit.run.recorder import Recorder, Sitting
@@ -28,13 +28,14 @@ async def run_harnesses(run: Recorder, sitting: Sitting) -> None:
             try:
                 await _run(run, place, task, mode, target)
             except (MeasurementError, InputFileError) as error:
-                _failed(run, task, mode, error)
+                _failed(run, place, task, mode, error)
 
 
-def _failed(run: Recorder, task: HarnessTask, mode: str, error: EvalkitError) -> None:
-    what = task.name or task.run or "command"
-    run.tell("quality", f"{what} in {mode}: {error}")
-    run.keep(CollectError(item="quality", mode=mode, summary=f"{what}: {error}", remedy=error.hint))
+def _failed(run: Recorder, place: int, task: HarnessTask, mode: str, error: EvalkitError) -> None:
+    """A record without a task: one of a later sitting that has one takes its place."""
+    what = f"{error}: {error.hint}" if error.hint else str(error)
+    run.tell("quality", f"{task.name or task.run or 'the command'} in {mode}: {what}")
+    run.keep(HarnessFacts(entry=place, task="", kind=task.kind, mode=mode, reader=task.reader, problems=(what,)))
 
 
 async def _run(run: Recorder, place: int, task: HarnessTask, mode: str, target: Target) -> None:
