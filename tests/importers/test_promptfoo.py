@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.client.types import Exchange
+from evalkit.client.types import ChatRequest, Exchange
 from evalkit.importers.promptfoo_asserts import mapped
+from evalkit.quality.case import Case
 from evalkit.quality.expectations import expectation
 from evalkit.quality.graders import grade_one
 from tests.importers.support import imported
 
+CASE = Case("x", ChatRequest(({"role": "user", "content": "q"},)), ())
 CONFIG = """
 prompts:
   - "Translate to {{language}}: {{input}}"
@@ -122,7 +124,7 @@ def test_a_mapped_assertion_says_what_promptfoo_says(assertion, good, bad):
     (written,) = found.expect
     for text, passes in ((good, True), (bad, False)):
         reply = Exchange(ok=True, text=text, finish_reason="stop")
-        assert grade_one(expectation(written, "x"), reply, None).passed is passes  # type: ignore[arg-type]
+        assert grade_one(expectation(written, "x"), reply, CASE).passed is passes
 
 
 @pytest.mark.parametrize(
