@@ -199,9 +199,9 @@ def _text(value: Any) -> str:
 
 
 def _final(reading: Reading, line: int, text: str) -> str:
-    """What stands behind `####`, as in GSM8K, where the way to the answer is given too."""
+    """What comes after `####`, as in GSM8K, where the way to the answer is given too."""
     way, mark, final = text.rpartition("\n####")
     if mark and way and final.strip():
-        reading.change(line, "of the gold answer what stands behind #### is expected")
+        reading.change(line, "of the gold answer what comes after #### is expected")
         return final.strip()
     return text

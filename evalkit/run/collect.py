@@ -13,7 +13,7 @@ from evalkit.run.folder import RunFolder
 from evalkit.run.recorder import Recorder, Sitting
 from evalkit.run.setup import Setup
 from evalkit.run.show import Show
-from evalkit.run.steps import candidate, context, harness, launches, quality, restarts, serving, stability, timing
+from evalkit.run.steps import candidate, context, launches, quality, restarts, serving, stability, timing
 
 
 def collect(setup: Setup, folder: RunFolder, show: Show) -> Facts:
@@ -75,7 +75,6 @@ async def _measure(run: Recorder, sitting: Sitting) -> None:
         return
     if run.wanted("quality"):
         await quality.ask_tasks(run, sitting)
-        await harness.run_harnesses(run, sitting)
     if run.wanted("serving"):
         await quality.draw(run, sitting)
     if run.wanted("context") and run.checklist.items.context.probe:

@@ -1,4 +1,4 @@
-"""Runs the harnesses of the checklist against the servers of a sitting, once a mode, and reads their results."""
+"""Runs the harnesses of the checklist against the servers that are up, once a mode, and reads their results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from evalkit.harness import process
 from evalkit.harness.facts import HarnessFacts
 from evalkit.harness.registry import read
 from evalkit.harness.runners import NO_KEY, Against, command
-from evalkit.run.recorder import Recorder, Sitting
+from evalkit.run.recorder import Recorder
 
 
 def open_runs(run: Recorder, mode: str) -> list[tuple[int, HarnessTask]]:
@@ -21,9 +21,9 @@ def open_runs(run: Recorder, mode: str) -> list[tuple[int, HarnessTask]]:
     return [(place, task) for place, task in run.checklist.harnesses if task.results is None and place not in done]
 
 
-async def run_harnesses(run: Recorder, sitting: Sitting) -> None:
+async def run_harnesses(run: Recorder, targets: dict[str, Target]) -> None:
     """One after the other: they are not to share a server with each other. What fails becomes a fact."""
-    for mode, target in sitting.targets.items():
+    for mode, target in targets.items():
         for place, task in open_runs(run, mode):
             try:
                 await _run(run, place, task, mode, target)
@@ -32,7 +32,7 @@ async def run_harnesses(run: Recorder, sitting: Sitting) -> None:
 
 
 def _failed(run: Recorder, place: int, task: HarnessTask, mode: str, error: EvalkitError) -> None:
-    """A record without a task: one of a later sitting that has one takes its place."""
+    """A record without a task: one that has one, after a resume, takes its place."""
     what = f"{error}: {error.hint}" if error.hint else str(error)
     run.tell("quality", f"{task.name or task.run or 'the command'} in {mode}: {what}")
     run.keep(HarnessFacts(entry=place, task="", kind=task.kind, mode=mode, reader=task.reader, problems=(what,)))
@@ -42,7 +42,7 @@ async def _run(run: Recorder, place: int, task: HarnessTask, mode: str, target: 
     tool = task.run or "command"
     name = f"{place + 1}-{tool}-{mode.replace('@', '-at-')}"
     out = run.folder.path / "harness" / name
-    if out.exists():  # what an earlier sitting left unfinished
+    if out.exists():  # what was left unfinished before
         shutil.rmtree(out)
     make_private(out)
     folder = run.setup.loaded.folder

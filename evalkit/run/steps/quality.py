@@ -15,6 +15,7 @@ from evalkit.quality.judging import judge, open_questions
 from evalkit.quality.sampling import probe_sampling
 from evalkit.quality.timed import timed_answers
 from evalkit.run.recorder import Recorder, Sitting
+from evalkit.run.steps.harness import run_harnesses
 from evalkit.serving.probe import target_for
 
 
@@ -53,6 +54,7 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
         run.stopped = "budget: minutes used up"
     await _part(run, sitting, load)
     await _judge(run)
+    await run_harnesses(run, sitting.targets)
 
 
 def _within(run: Recorder, planned: list[cases.PlannedCase]) -> list[cases.PlannedCase]:
