@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.hub.card import Card, from_fields, read_card
+from evalkit.hub.card import Card, card_in, from_fields
 from evalkit.hub.facts import BaseModelFacts, TextFile
 from evalkit.hub.source import ID, AccessDenied, Keep, SourceProblem, digest
 from evalkit.hub.spdx import with_spdx
@@ -44,7 +44,7 @@ def _read(name: str, keep: Keep) -> BaseModelFacts:
     except AccessDenied:  # the card's fields are public all the same
         if not source.api_card:
             return BaseModelFacts(model=source.model, revision=source.revision, error="gated")
-    card = read_card(content.decode("utf-8", "replace")) if content is not None else from_fields(source.api_card)
+    card = card_in(content) if content is not None else from_fields(source.api_card)
     return BaseModelFacts(
         model=source.model, revision=source.revision, card=with_spdx(card.license), base_model=card.base_model,
         text=_kept(source.model, content, keep), error=None if _says_something(card) else "its card names nothing",

@@ -13,7 +13,7 @@ from evalkit.checklist.files import read_bytes
 from evalkit.errors import InputFileError
 from evalkit.files import make_private, write_atomic
 from evalkit.hub.bases import follow
-from evalkit.hub.card import Card, from_fields, read_card
+from evalkit.hub.card import Card, card_in, from_fields
 from evalkit.hub.config import load_json, read_config
 from evalkit.hub.facts import CandidateFacts, ContextLimits, TextFile
 from evalkit.hub.shipped import from_record
@@ -225,7 +225,7 @@ def _read(source: Source) -> tuple[dict[str, bytes], bool]:
 def card_of(readme: bytes | None, source: Source) -> Card:
     """The card as read; for a gated repository its public fields."""
     if readme is not None:
-        return read_card(readme.decode("utf-8", "replace"))
+        return card_in(readme)
     if source.api_card:
         source.notes.append("README.md was not read: the card's fields come from the Hub's API")
         return from_fields(source.api_card)

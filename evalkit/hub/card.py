@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from evalkit.hub.facts import CardLicense
+from evalkit.hub.restrictions import restrictions
 from evalkit.text import one_line
 
 _FRONT = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)(?:^|\n)---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
@@ -15,6 +16,7 @@ _FRONT_CAP = 1024 * 1024
 _PROSE_CAP = 400_000
 _DEPTH = 24
 _NODES = 100_000
+_TEXTS = 200
 _KEYS = ("license", "license_name", "license_link", "base_model", "library_name", "pipeline_tag", "tags")
 _STR, _SEQ = "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq"
 _LINK = re.compile(
@@ -43,20 +45,33 @@ class Card:
     notes: list[str] = field(default_factory=list)
 
 
+def card_in(content: bytes) -> Card:
+    """The card in a file. One that is not UTF-8 is not guessed at."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in content[:1024]:
+        problem = "README.md is UTF-16 or binary: not read"
+        return Card(license=CardLicense(unread=problem), notes=[problem])
+    return read_card(content.decode("utf-8", "replace"))
+
+
 def read_card(text: str) -> Card:
     """The card's fields. Malformed front matter gives empty fields and a note; never raises."""
     notes: list[str] = []
     found = _FRONT.match(text)
     values: dict[str, list[str]] = {}
+    gated: list[tuple[str, int]] = []
     if found is None:
         notes.append("README.md has no front matter")
     elif len(found[1]) > _FRONT_CAP:
         notes.append(f"front matter has {len(found[1]):,} characters: not read")
     else:
-        values = _front_matter(found[1], notes)
+        values = _front_matter(found[1], notes, gated)
+    unread = None if found is None or values else next((n for n in notes if n.endswith("not read")), None)
     prose = (text[found.end() :] if found else text)[:_PROSE_CAP]
     card = from_fields(values)
-    card.license = card.license.model_copy(update={"mentions": _mentions(prose)})
+    # the same lines as the file, without the front matter
+    body = "\n" * text[: found.end()].count("\n") + prose if found else prose
+    said = {"mentions": _mentions(prose), "sentences": restrictions(body, gated), "unread": unread}
+    card.license = card.license.model_copy(update=said)
     card.claims = _claims(prose)
     card.notes = notes
     return card
@@ -79,7 +94,7 @@ def from_fields(values: dict[str, list[str]]) -> Card:
     )
 
 
-def _front_matter(text: str, notes: list[str]) -> dict[str, list[str]]:
+def _front_matter(text: str, notes: list[str], gated: list[tuple[str, int]]) -> dict[str, list[str]]:
     import yaml
 
     loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -100,12 +115,29 @@ def _front_matter(text: str, notes: list[str]) -> dict[str, list[str]]:
     values: dict[str, list[str]] = {}
     for key, value in node.value:
         name = key.value if isinstance(key, yaml.ScalarNode) else None
+        if name is not None and name.startswith("extra_gated_"):
+            gated += _texts(value, yaml)
         if name not in _KEYS:
             continue
         if name in values:
             notes.append(f"front matter gives {name} twice: both are kept")
         values.setdefault(name, []).extend(_scalars(value, yaml, name, notes))
     return values
+
+
+def _texts(node: Any, yaml: Any) -> list[tuple[str, int]]:
+    """All texts of a node, keys included, with their lines in the file."""
+    found: list[tuple[str, int]] = []
+    waiting = [node]
+    while waiting and len(found) < _TEXTS:
+        one = waiting.pop()
+        if isinstance(one, yaml.ScalarNode):
+            found.append((one.value[:20_000], one.start_mark.line + 2))
+        elif isinstance(one, yaml.MappingNode):
+            waiting += [part for pair in one.value for part in pair]
+        else:
+            waiting += one.value
+    return found
 
 
 def _bomb(events: Any, yaml: Any) -> str | None:

@@ -30,6 +30,15 @@ class TextFile(Frozen):
     taken_at: str | None = None
 
 
+class CardSentence(Frozen):
+    """A sentence of the card that restricts a use, or links a license of the weights. `line` counts from 1."""
+
+    kind: str  # commercial | modify | redistribute | linked
+    text: str
+    line: int | None = None
+    link: str | None = None
+
+
 class CardLicense(Frozen):
     """License fields of the front matter, as written (trimmed); `license` keeps every entry of a list."""
 
@@ -40,6 +49,10 @@ class CardLicense(Frozen):
     spdx: str | None = None
     #: what the card's prose or badges say of licenses: (label, link)
     mentions: tuple[tuple[str, str | None], ...] = ()
+    #: what the card's prose and its gate's prompt say of restrictions
+    sentences: tuple[CardSentence, ...] = ()
+    #: why the front matter could not be read; what it states is then not known
+    unread: str | None = None
 
 
 class ContextLimits(Frozen):

@@ -52,6 +52,7 @@ CONSISTENT = Check(
     outcomes={
         "file-agrees": _PASS, "file-differs": _OPEN, "file-differs-read": _WARN, "link-differs": _OPEN,
         "link-missing": _WARN, "badge-differs": _OPEN, "badge-differs-minor": _WARN, "other-license-linked": _WARN,
+        "prose-restricts": _OPEN, "prose-restricts-read": _WARN, "weights-linked": _OPEN, "weights-linked-read": _WARN,
     },
 )  # fmt: skip
 BASE = Check(

@@ -14,7 +14,7 @@ from evalkit.items.license import checks as check
 from evalkit.items.license.bases import of_bases
 from evalkit.items.license.checks import CHECKS, USES
 from evalkit.items.license.terms import Named, allowed, named
-from evalkit.items.license.texts import consistent, contradiction, is_code, of_code, pinned
+from evalkit.items.license.texts import README, consistent, contradiction, is_code, of_code, pinned
 from evalkit.items.license.words import (
     Facet,
     Gated,
@@ -81,14 +81,14 @@ def of_candidate(
     readings = readings or []
     license_ = named(candidate.card)
     reading, stale = _reading(candidate, readings, elsewhere)
-    why = contradiction(license_, candidate)
     found = [_identified(license_, reading, candidate)]
     for facet, use_check in _asked(use).items():
+        why = contradiction(license_, candidate, facet, use)
         answer = allowed(facet, license_, use, reading, contradicted=why)
         found.append(use_check.found(answer, known_by=KnownBy.DECLARED, evidence=_sources(license_.row)))
     if license_.row is not None:
         found.append(_purpose(license_.row, use))
-    found += consistent(license_, candidate, readings)
+    found += consistent(license_, candidate, use, readings)
     found += of_bases(candidate, use)
     found += of_code(license_, candidate, use)
     found.append(pinned(candidate))
@@ -109,7 +109,9 @@ def _reading(
 ) -> tuple[Reading | None, list[Finding]]:
     """The latest reading of a text at hand, and findings on those that no longer fit."""
     hashes = {text.sha256 for text in candidate.license_texts}
-    weights = {text.sha256 for text in candidate.license_texts if not is_code(text)}
+    card = {text.sha256 for text in candidate.texts if text.name == README}
+    hashes |= card
+    weights = {text.sha256 for text in candidate.license_texts if not is_code(text)} | card
     commit = candidate.commit or candidate.revision or ""
     fitting = [r for r in readings if r.text_sha256 in hashes]
     moved = [r for r in fitting if r.revision and r.revision != commit]

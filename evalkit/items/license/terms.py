@@ -56,6 +56,8 @@ def _plain(url: str) -> str:
 def named(card: CardLicense | None) -> Named:
     """The one license that the card names, or why there is none that the table can decide."""
     entries = [e for e in card.license if e.strip()] if card else []
+    if card and not entries and card.unread:
+        return Named("unread", None, Problem("front-matter", detail=card.unread))
     if not card or not entries:
         return Named("none", None, Problem("no-license"))
     if len(entries) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from evalkit.checklist.schema import Reading, Use
@@ -11,8 +12,9 @@ from evalkit.findings import SEVERITY, Evidence, Finding, KnownBy, Status
 from evalkit.hub.facts import CandidateFacts, TextFile
 from evalkit.items.license.checks import CODE, CONSISTENT, PINNED, USES
 from evalkit.items.license.terms import Named, allowed, by_link, find, fold
-from evalkit.items.license.words import Code, Consistent, Pinned
+from evalkit.items.license.words import Code, Consistent, Facet, Pinned
 
+README, LINKED, NO = "README.md", "linked", "no"
 _LICENSE = ("LICENSE", "LICENCE", "COPYING")
 
 
@@ -33,20 +35,49 @@ def evidence_of(text: TextFile) -> Evidence:
     return Evidence(path=text.path, url=text.url, sha256=text.sha256, note=text.name)
 
 
-def contradiction(license_: Named, candidate: CandidateFacts) -> str | None:
-    """What contradicts the table's answer for the card's license; None when nothing does."""
+def contradiction(license_: Named, candidate: CandidateFacts, facet: Facet, use: Use) -> str | None:
+    """What contradicts the table's answer for one use by the card's license; None when nothing does."""
     if license_.row is None:
         return None
-    found = (_against_file(license_.row, candidate, []), _against_link(license_.row, candidate))
+    prose = of_prose(license_.row, candidate, use, [], (facet,))
+    found = (_against_file(license_.row, candidate, []), _against_link(license_.row, candidate), *prose)
     return next((one.summary for one in found if one is not None and one.status.open), None)
 
 
-def consistent(license_: Named, candidate: CandidateFacts, readings: list[Reading]) -> list[Finding]:
+def of_prose(
+    row: LicenseRow, candidate: CandidateFacts, use: Use, readings: list[Reading], facets: Sequence[Facet]
+) -> list[Finding]:
+    """Sentences of the card that restrict one of the uses, and stricter licenses that it links for the weights."""
+    card = next((t for t in candidate.texts if t.name == README), None)
+    hashes = {t.sha256 for t in candidate.license_texts} | ({card.sha256} if card else set())
+    read = any(r.text_sha256 in hashes for r in readings)
+    found: dict[Consistent, None] = {}
+    for said in candidate.card.sentences if candidate.card else ():
+        values = Consistent(outcome="prose-restricts", license=row.name, other=said.text, line=said.line)
+        if said.kind == LINKED:
+            target = by_link(said.link)
+            if target is None or target.id == row.id or not _stricter(target, use, facets):
+                continue
+            values = values.model_copy(update={"outcome": "weights-linked", "files": target.name})
+        elif all(said.kind != facet for facet in facets) or getattr(row.terms, said.kind) == NO:
+            continue
+        found[values.model_copy(update={"outcome": f"{values.outcome}-read"}) if read else values] = None
+    evidence = (evidence_of(card),) if card else ()
+    return [CONSISTENT.found(one, known_by=KnownBy.OBSERVED, evidence=evidence) for one in found]
+
+
+def _stricter(target: LicenseRow, use: Use, facets: Sequence[Facet]) -> bool:
+    answers = ((facet, allowed(facet, Named(target.name, target, None), use, None)) for facet in facets)
+    return any(not USES[facet].outcomes[one.outcome].carries for facet, one in answers)
+
+
+def consistent(license_: Named, candidate: CandidateFacts, use: Use, readings: list[Reading]) -> list[Finding]:
     """Every contradiction between the sources; an empty list when there is nothing to compare."""
     if license_.row is None:
         return []
     row = license_.row
     found = [_against_file(row, candidate, readings), _against_link(row, candidate), *_badges(row, candidate)]
+    found += of_prose(row, candidate, use, readings, [facet for facet in USES if getattr(use, facet)])
     return [finding for finding in found if finding is not None]
 
 

@@ -9,7 +9,15 @@ from evalkit.findings import Values, Words
 
 Facet = Literal["commercial", "modify", "redistribute"]
 ProblemKind = Literal[
-    "no-license", "several", "other-without-name", "combination", "not-in-table", "family", "placeholder", "unread"
+    "no-license",
+    "several",
+    "other-without-name",
+    "combination",
+    "not-in-table",
+    "family",
+    "placeholder",
+    "unread",
+    "front-matter",
 ]
 
 _USE = {"commercial": "commercial use", "modify": "modification", "redistribute": "redistribution"}
@@ -35,6 +43,7 @@ class Problem(NamedTuple):
             "not-in-table": f"{self.name} is not in evalkit's license table{spdx}",
             "family": f"{self.name} is a family of licenses, not one text{also}",
             "placeholder": f"{self.name} is not a license{also}",
+            "front-matter": f"the model card's license is not known: {self.detail}",
             "unread": f"{self.name} has not been read for evalkit's table{also}",
         }[self.kind]
 
@@ -175,13 +184,15 @@ class Consistent(Values):
 
     outcome: Literal[
         "file-agrees", "file-differs", "file-differs-read", "link-differs", "link-missing", "badge-differs",
-        "badge-differs-minor", "other-license-linked",
+        "badge-differs-minor", "other-license-linked", "prose-restricts", "prose-restricts-read", "weights-linked",
+        "weights-linked-read",
     ]  # fmt: skip
     license: str
     other: str
     files: str = ""
     observed: str | None = None
     threshold: str | None = None
+    line: int | None = None
 
     def words(self) -> Words:
         card = f"the model card states {self.license}"
@@ -194,6 +205,12 @@ class Consistent(Values):
             "link-missing": f"license_link is {self.other}, which is not among the license files of the repository",
             "badge-differs": f"a badge reads {self.files} and links to {self.other}; {card}",
             "badge-differs-minor": f"a badge reads {self.files} and links to {self.other}; {card}",
+            "prose-restricts": f"{card}, but line {self.line} of the card reads: {self.other!r}",
+            "prose-restricts-read": f"{card}, line {self.line} of the card reads: {self.other!r}; a person read it",
+            "weights-linked": f"{card}, but line {self.line} of the card links the weights to {self.files}: "
+            f"{self.other!r}",
+            "weights-linked-read": f"{card}, line {self.line} of the card links the weights to {self.files}: "
+            f"{self.other!r}; a person read it",
             "other-license-linked": f"{card} and also links to {self.other}, which may apply to the code or to a part",
         }[self.outcome]
         return Words(text, self.observed, self.threshold)

@@ -1,0 +1,144 @@
+"""What a card's words restrict, beside what its metadata states."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from evalkit.checklist.schema import Reading, Use
+from evalkit.findings import Status
+from evalkit.hub.card import card_in, read_card
+from evalkit.hub.facts import CandidateFacts, TextFile
+from evalkit.items.license.decide import of_candidate
+
+FRONT = "---\nlicense: apache-2.0\n---\n# Model\n\n"
+
+
+def kinds(prose):
+    return sorted({one.kind for one in read_card(FRONT + prose).license.sentences})
+
+
+@pytest.mark.parametrize(
+    ("prose", "expected"),
+    [
+        ("This model is licensed for non-commercial research use only.", ["commercial"]),
+        ("The weights may not be used for commercial purposes.", ["commercial"]),
+        ("For academic use only.", ["commercial"]),
+        ("The model is intended **only** for research and\neducational use.", ["commercial"]),
+        ("Commercial use requires a separate license.", ["commercial"]),
+        ("- You may not redistribute the weights.", ["redistribute"]),
+        ("No redistribution.", ["redistribute"]),
+        ("Modification and redistribution of the weights are prohibited.", ["modify", "redistribute"]),
+        ("The checkpoint is under CC-BY-NC-ND 4.0.", ["commercial", "modify"]),
+        ("Modifications are not permitted.", ["modify"]),
+        # nothing is restricted here
+        ("This model is ready for commercial/non-commercial use.", []),
+        ("Ready for commercial and non-commercial use.", []),
+        ("It may be used for non-commercial and commercial purposes alike.", []),
+        ("The SQuAD dataset is for non-commercial use.", []),
+        ("Research shows that it is only slower for long prompts.", []),
+        ("```\nfor research only\n```\nA model.", []),
+        ("It generalises to inputs that are out of distribution.", []),
+    ],
+)
+def test_sentences_that_restrict_are_found(prose, expected):
+    assert kinds(prose) == expected
+
+
+def test_a_heading_is_no_part_of_the_sentence_behind_it():
+    (found,) = read_card(FRONT + "## License\nFor research only.").license.sentences
+    assert (found.text, found.line) == ("For research only", 7)
+
+
+def test_the_line_is_that_of_the_file_and_the_sentence_is_quoted():
+    card = read_card(FRONT + "First.\n\nSecond. Use is\nfor research only, *please*.\n")
+    (found,) = card.license.sentences
+    assert (found.line, found.text) == (8, "Use is for research only, please")
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [
+        "extra_gated_prompt: By clicking you agree to non-commercial use.",
+        "extra_gated_fields:\n  I agree to use this model for non-commercial use ONLY: checkbox",
+        'extra_gated_description: "For research only"',
+    ],
+)
+def test_the_prompt_of_a_gate_counts(gate):
+    card = read_card(f"---\nlicense: mit\n{gate}\n---\nA model.")
+    assert {one.kind for one in card.license.sentences} == {"commercial"}
+    assert card.license.sentences[0].line in (3, 4)
+
+
+def candidate(text: bytes, **more):
+    card = card_in(text)
+    readme = TextFile(name="README.md", sha256="a" * 64, size=len(text))
+    return CandidateFacts(model="m", card=card.license, texts=(readme,), **more)
+
+
+def status(text: str | bytes, readings=(), **use):
+    raw = text if isinstance(text, bytes) else text.encode()
+    found = of_candidate(Use(**use), candidate(raw), list(readings))
+    return {f.id: f for f in found}
+
+
+def test_a_permissive_tag_with_restricting_words_is_open_with_the_sentence():
+    found = status(FRONT + "For non-commercial use only.")
+    assert found["license.commercial-use"].status is Status.INCONCLUSIVE
+    assert "For non-commercial use only" in found["license.commercial-use"].summary
+    assert "line 6" in found["license.commercial-use"].summary
+    assert status(FRONT + "For non-commercial use only.", commercial=False)["license.purpose"].status is Status.PASS
+    assert status(FRONT + "A model.")["license.commercial-use"].status is Status.PASS
+
+
+def test_a_stricter_license_that_is_linked_for_the_weights_decides():
+    said = "The code is under Apache-2.0. The **weights** are licensed under [that](https://creativecommons.org/licenses/by-nc/4.0/)."
+    assert status(FRONT + said)["license.commercial-use"].status is Status.INCONCLUSIVE
+    code = "The training code is licensed under [that](https://creativecommons.org/licenses/by-nc/4.0/)."
+    assert status(FRONT + code)["license.commercial-use"].status is Status.PASS
+
+
+def test_a_person_who_read_the_card_settles_it():
+    read = Reading(text_sha256="a" * 64, commercial=True, by="counsel", date=date(2026, 11, 1))
+    found = status(FRONT + "For non-commercial use only.", [read])
+    assert found["license.commercial-use"].status is Status.PASS
+    assert found["license.consistent"].status is Status.WARN
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("---\nx: &a 1\ny: *a\nlicense: mit\n---\n", "aliases"),
+        ("---\nlicense:\tmit\n\t- x\n---\n", "malformed"),
+        (FRONT.encode("utf-16"), "UTF-16"),
+        ("---\n- a\n---\n", "mapping"),
+    ],
+)
+def test_front_matter_that_was_not_read_says_so(text, words):
+    found = status(text)
+    assert found["license.identified"].status is Status.INCONCLUSIVE
+    assert words in found["license.identified"].summary
+    assert words in found["license.commercial-use"].summary
+
+
+@given(st.text(max_size=400))
+def test_any_prose_is_taken(prose):
+    for one in read_card(FRONT + prose).license.sentences:
+        assert one.kind in ("commercial", "modify", "redistribute", "linked")
+
+
+@pytest.mark.parametrize(
+    "unit", ["not a b c ", "[x](", "only for ", "may not ", "commercial use ", "```\n", "no-", "<a "]
+)
+def test_time_grows_with_length(unit):
+    def seconds(n):
+        began = time.process_time()
+        read_card(FRONT + unit * n)
+        return time.process_time() - began
+
+    small, large = seconds(4000), seconds(16000)
+    assert large < 16 * max(small, 0.02)
