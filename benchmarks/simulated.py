@@ -193,3 +193,8 @@ GAINS: tuple[World, ...] = tuple(
     for n in (32, 80, 213)
     for noise, spread in ((0.05, 0.1), (0.1, 0.15), (0.2, 0.15), (0.3, 0.15))
 )
+#: the same above concurrency 1, with batches that differ by 2%
+LEVELS: tuple[World, ...] = tuple(
+    World(f"1.3x true, 1.1x asked, level {level}", n, 1.3, 1.1, level=level, batch=0.02, noise=0.1, gains=0.15)
+    for level, n in ((4, 32), (4, 80), (16, 80), (16, 213))
+)

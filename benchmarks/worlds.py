@@ -1,10 +1,12 @@
 """How often the verdict on speed is wrong, in simulated worlds whose truth is known.
 
-    python benchmarks/worlds.py [--runs 400] [--only TEXT] [--gains] [--guards]
+    python benchmarks/worlds.py [--runs 400] [--only TEXT] [--gains] [--guards] [--needed]
 
 Each world is run through the product's own plan, looks, claims and guards; nothing that decides is copied here. Rates
 carry a 95% Wilson interval. `wrong GO`: some mode whose true ratio is the threshold (or less) passes, and no counted
-guard is open. `wrong NO-GO`: every mode whose true ratio is the threshold (or more) fails.
+guard is open. `wrong NO-GO`: every mode whose true ratio is the threshold (or more) fails. `--guards`: the share of GO
+at real gains with each guard left out, on the same draws. `--needed`: how often the sample that an open run is said to
+need settles it.
 """
 
 from __future__ import annotations
@@ -13,18 +15,22 @@ import argparse
 import math
 import random
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 
-from simulated import BASELINE, GAINS, MODES, WORLDS, World, log_times
+from simulated import BASELINE, GAINS, LEVELS, MODES, WORLDS, World, log_times
 
+from evalkit.analysis import comparison, order
 from evalkit.analysis.readings import light
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import ChatRequest, Exchange
 from evalkit.facts import Facts, PromptFacts, RunStart
 from evalkit.findings import Status
 from evalkit.items.modes import decide as item
+from evalkit.stats import ratio
 from evalkit.stats.proportions import wilson
 from evalkit.timing.facts import ClientError, TimedSample
 from evalkit.timing.looks import look, question
@@ -194,12 +200,92 @@ def table(worlds: list[World], runs: int) -> Counter[str]:
     return broken
 
 
+@contextmanager
+def without(module, name: str, value) -> Iterator[None]:
+    """One guard of the product left out, to see what it costs."""
+    kept = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, kept)
+
+
+#: what is left out -> how; each for itself
+GUARDS = {
+    "order effects": (order, "_LEVEL", 1e-12),
+    "starts that were not repeated": (ratio.Allowance, "start", property(lambda _: 0.0)),
+    "kinds that were not drawn": (comparison, "UNSEEN", 0.0),
+    "trend line of an early end": (comparison, "_along_the_plan", lambda found, *_: found),
+    "spread of batches": (comparison, "batch_spread", lambda *_: comparison.Spread(0.0, 1.0)),
+}
+
+
+def guards(worlds: list[World], runs: int) -> None:
+    """The share of GO at real gains, with all guards and without each of them; and which findings stay open."""
+    print("| world | prompts | GO | " + " | ".join(f"without {name}" for name in GUARDS) + " | open findings |")
+    print("| --- | ---: | " + "---: | " * (len(GUARDS) + 1) + "--- |")
+    for world in worlds:
+        shares, held = [], Counter()
+        whole = 0
+        for seed in range(runs):
+            outcomes, _ = trial(world, seed)
+            whole += any(one.go for one in outcomes)
+            held.update(name for one in outcomes if one.passed for name in one.open)
+        for how in GUARDS.values():
+            with without(*how):
+                shares.append(cell(world, runs).go / runs)
+        shown_open = ", ".join(f"{name} {count}" for name, count in held.items()) or "none"
+        columns = " | ".join(f"{share:.1%}" for share in shares)
+        print(f"| {world.name} | {world.prompts} | {whole / runs:.1%} | {columns} | {shown_open} |", flush=True)
+
+
+def needed(world: World, runs: int) -> tuple[int, int, int]:
+    """Of `runs`: how many stay open with a number of prompts that is said to settle them, how many do, and how many
+    open ones are said to be settled by no number of prompts.
+    """
+    said = settled = never = 0
+    for seed in range(runs):
+        asked = checklist(world, seed)
+        found = item.decide(asked, collect(world, asked, random.Random(f"{world} {seed}")), NOW)
+        speed = next(f for f in found if f.id == "modes.speedup" and f.mode == MODES[0])
+        if speed.status is not Status.INCONCLUSIVE:
+            continue
+        prompts = speed.data.get("prompts_needed")
+        if not isinstance(prompts, int):
+            never += 1
+        elif prompts <= 2000:
+            said += 1
+            outcomes, _ = trial(replace(world, prompts=prompts), runs + seed)
+            settled += outcomes[0].passed or outcomes[0].failed
+    return said, settled, never
+
+
+#: true ratios over the threshold, at which a first run of 40 prompts often stays open
+_OPEN = (1.12, 1.15, 1.2, 0.85)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=400)
     parser.add_argument("--only", default="", help="worlds whose name contains this text")
     parser.add_argument("--gains", action="store_true", help="real gains alone")
+    parser.add_argument("--guards", action="store_true", help="the cost of each guard at real gains")
+    parser.add_argument("--needed", action="store_true", help="how often the sample said to be needed is enough")
     asked = parser.parse_args()
+    if asked.guards:
+        guards([w for w in (*GAINS, *LEVELS) if asked.only in w.name], asked.runs)
+        return 0
+    if asked.needed:
+        for ratio in _OPEN:
+            world = World("needed", 40, ratio * 1.5, noise=0.2, gains=0.15)
+            said, settled, never = needed(world, asked.runs)
+            rate = shown(settled, said) if said else "none"
+            print(
+                f"true {ratio:g} x the threshold: {said} told, settled {rate}; {never} told that none settles",
+                flush=True,
+            )
+        return 0
     worlds = [w for w in (GAINS if asked.gains else (*WORLDS, *GAINS)) if asked.only in w.name]
     return 1 if table(worlds, asked.runs) else 0
 

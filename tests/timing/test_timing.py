@@ -146,6 +146,19 @@ def test_salt_is_equal_across_modes_and_differs_by_repeat(tmp_path):
     assert len(set(sent[0])) == 4
 
 
+def test_each_reading_can_carry_a_text_of_its_own_whatever_can_be_flushed(tmp_path):
+    async def flush(_mode):
+        return True
+
+    settings = execute.Settings(flush=flush, salt_each=True)
+    samples, _, _, servers = execute_on(
+        tmp_path, [script(0.0)] * 2, count=2, settings=settings, item=ModesItem(warmup=0)
+    )
+    asked = [body["messages"][0]["content"] for server in servers for _, body in server.requests]
+    assert len(asked) == len(set(asked)) == len(samples) == 8
+    assert all(s.salted for s in samples)
+
+
 def test_a_flushed_cache_needs_no_salt(tmp_path):
     flushed = []
 
