@@ -11,6 +11,7 @@ from evalkit.modes import INCUMBENT
 from evalkit.stats.percentiles import needed
 from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
 from evalkit.stats.ratio import MIN_PAIRS
+from evalkit.timing.templates import some
 from evalkit.timing.schedule import GUESSED_START_S, sought
 
 if TYPE_CHECKING:
@@ -214,6 +215,7 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
         yield f"{continued} prompts end with a turn of the assistant: the server is asked to go on with that answer"
     if distinct < count:
         yield f"{count - distinct} of {count} prompts repeat the text of another: they count once"
+    yield from _templates(setup)
     minutes, requests = setup.minutes, checklist.budget.requests
     if minutes is not None and cost["minutes"] > minutes:
         yield f"the plan takes up to {cost['minutes']} minutes, the budget is {minutes:g}: it may end before it decides"
@@ -229,6 +231,15 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
         yield "one launch: each server is started once, so how much starts differ stays unknown"
     for item, reason in sorted(setup.skip.items()):
         yield f"{item} is left out: {reason}"
+
+
+def _templates(setup: Setup) -> Iterator[str]:
+    for one in setup.prompts.facts:
+        if one.templates is not None and 2 * one.templates <= one.unclustered:
+            yield (
+                f"{one.unclustered} prompts of {one.path} look like {some(one.templates)}: give the prompts of one "
+                "template the same `cluster`, or the interval is narrower than the sample allows"
+            )
 
 
 def _fitted(setup: Setup, split: Split) -> Iterator[str]:

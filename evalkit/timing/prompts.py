@@ -15,6 +15,7 @@ from evalkit.client.types import ChatRequest, Message
 from evalkit.errors import InputFileError, Mistakes
 from evalkit.facts import PromptFacts
 from evalkit.text import one_line
+from evalkit.timing.templates import templates
 
 _MAX_FILE_BYTES = 64 * 1024 * 1024
 _MAX_LINE_BYTES = 4 * 1024 * 1024
@@ -105,6 +106,7 @@ def _told_apart(prompt: Prompt, texts: dict[str, str]) -> Prompt:
 def _facts(file: PromptFile, prompts: list[Prompt]) -> PromptFacts:
     longest = max(sum(_characters(m.get("content")) for m in p.request.messages) for p in prompts)
     digest = hashlib.sha256(file.data).hexdigest()
+    alone = [p for p in prompts if p.same_as is None and p.cluster is None]
     return PromptFacts(
         path=file.path.name,
         sha256=digest,
@@ -113,9 +115,19 @@ def _facts(file: PromptFile, prompts: list[Prompt]) -> PromptFacts:
         longest_chars=longest,
         max_tokens=max(p.request.max_tokens for p in prompts),
         repeated=sum(p.same_as is not None for p in prompts),
+        unclustered=len(alone),
+        templates=templates(_asked(p) for p in alone),
         imported=file.imported,
         source_sha256=file.source_sha256,
     )
+
+
+def _asked(prompt: Prompt) -> str:
+    """The text of the last message."""
+    content = prompt.request.messages[-1].get("content")
+    if isinstance(content, list):
+        return " ".join(str(part.get("text") or "") for part in content if isinstance(part, dict))
+    return str(content or "")
 
 
 def _characters(content: Any) -> int:

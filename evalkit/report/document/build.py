@@ -14,6 +14,7 @@ from evalkit.redaction import bare_name, masked, without_texts
 from evalkit.report.document import modes as modes_part
 from evalkit.report.document import provenance, vendor
 from evalkit.report.document import quality as quality_part
+from evalkit.report.document.limits import limits
 from evalkit.report.document.not_shown import not_shown
 from evalkit.secrets import redact
 
@@ -85,6 +86,7 @@ def build(
         "gpus": provenance.gpus(facts),
         "waivers": [_jsonable(waiver) for waiver in decision.waivers],
         "not_shown": not_shown(checklist, facts, decision),
+        "limits": limits(checklist, facts),
         "integrity": [],
         "cannot": [],
         "regraded": [],

@@ -104,7 +104,7 @@ def notices(doc: Document) -> list[str]:
 
 
 def why(doc: Document) -> list[tuple[str, str]]:
-    """May we, which mode, why; the last line always speaks of the incumbent."""
+    """May we, which mode, why, for what; the last line is always about the incumbent."""
     license_item = item(doc, "license")
     may = {"pass": "Yes", "warn": "Yes, with care", "waived": "Yes, by waiver", "not-applicable": "Not asked"}
     answer = "No" if license_item["status"] == "fail" else may.get(license_item["status"], "Not known")
@@ -112,8 +112,19 @@ def why(doc: Document) -> list[tuple[str, str]]:
         ("May we use it?", f"{answer}. {capital(_sentence(license_item.get('summary', '')))}"),
         ("Which mode?", _which(doc)),
         ("Why?", _because(doc["reasons"])),
+        *([("For what?", scope)] if (scope := _scope(doc)) else []),
         ("Against the model used today?", _sentence(versus(doc))),
     ]
+
+
+def _scope(doc: Document) -> str:
+    """What a GO covers: prompts like those drawn, and which spread of starts it bears."""
+    shown = doc.get("limits") or []
+    if doc["recommended_mode"] is None:
+        shown = [one for one in shown if one["id"] == "undeclared-templates"]
+    own = f"The gain of {doc['recommended_mode']} falls"
+    kept = [one["summary"] for one in shown if one["id"] != "start-spread" or one["summary"].startswith(own)]
+    return " ".join(kept[:3])
 
 
 class Steps(NamedTuple):
