@@ -11,8 +11,8 @@ from evalkit.modes import INCUMBENT
 from evalkit.stats.percentiles import needed
 from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
 from evalkit.stats.ratio import MIN_PAIRS
-from evalkit.timing.templates import some
 from evalkit.timing.schedule import GUESSED_START_S, sought
+from evalkit.timing.templates import some
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
