@@ -31,8 +31,23 @@ def explain_command(
 
         from evalkit.explain.support import support
 
-        sys.stdout.write(support(model, datetime.now(UTC).date()))
+        sys.stdout.write(support(*_named(model), today=datetime.now(UTC).date()))
         return
     if model is not None:
         raise UsageError(f"explain takes one id, and a model after `support` alone: {model!r} is left over")
     sys.stdout.write(explain(name) if name is not None else overview())
+
+
+def _named(model: str | None) -> tuple[str | None, tuple[str, ...]]:
+    """The model, and the architectures of a local folder or snapshot."""
+    from pathlib import Path
+
+    if model is None:
+        return None, ()
+    from evalkit.hub.candidate import full_id
+
+    if not Path(model).exists():
+        return full_id(model), ()
+    from evalkit.hub import collect
+
+    return model, collect(model, revision="main").architectures

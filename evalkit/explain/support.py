@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from textwrap import indent
 
@@ -11,20 +12,23 @@ from evalkit.serving.support import recipe_of
 from evalkit.text import capital, one_line
 
 
-def support(model: str | None, today: date) -> str:
+def support(model: str | None, architectures: Iterable[str] = (), *, today: date) -> str:
     """Markdown of every record about `model`, mode by mode, the most usable first; without a model, all families.
+
+    A model that was made from another one is known by its `architectures`.
 
     Raises:
         UsageError: no record names the model; the hint says how to ask for those that are known.
     """
     if model is None:
         return _families()
-    family = family_of(model)
+    architectures = tuple(architectures)
+    family = family_of(model, architectures)
     if family is None:
         shown = one_line(model, limit=100)
         hint = "evalkit explain support lists the models that are; evalkit probe URL asks a server that runs"
         raise UsageError(f"no record names {shown!r}: no start command is known", hint=hint)
-    rows = records_for(model)
+    rows = records_for(model, architectures=architectures)
     modes = dict.fromkeys(row.mode for row in rows)
     parts = [_head(model, family), *(_mode(model, mode, [r for r in rows if r.mode == mode], today) for mode in modes)]
     if not rows:

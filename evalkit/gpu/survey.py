@@ -13,6 +13,7 @@ from evalkit.gpu.facts import Gpu, HardwareFacts
 from evalkit.gpu.fit import GIB, PRECISIONS, Load, Weights, kv_bytes, need, place, weights_of
 from evalkit.gpu.memory import BLOCK, Memory, memory_here, memory_of, model_of
 from evalkit.gpu.shape import Shape, read_shape
+from evalkit.hub.candidate import full_id
 from evalkit.hub.facts import CandidateFacts
 
 CONTEXTS = (4096, 16384, 32768, 131_072)
@@ -66,7 +67,8 @@ def from_candidate(candidate: CandidateFacts) -> Sized:
 
 def known_variant(model: str) -> Variant | None:
     """The row of the table of variants with this id."""
-    return next((row for row in load_variants() if row.id.casefold() == model.casefold()), None)
+    wanted = full_id(model).casefold()
+    return next((row for row in load_variants() if row.id.casefold() == wanted), None)
 
 
 def memory_to_judge(facts: HardwareFacts, named: str | None) -> tuple[Memory, tuple[Gpu, ...]]:

@@ -66,6 +66,16 @@ def open_source(model: str, revision: str) -> Source:
     return open_hub(model, revision)
 
 
+def full_id(model: str) -> str:
+    """The id of a recorded repository whose name alone was given; a folder or file of that name comes first."""
+    from evalkit.data import load_variants
+
+    if not model or "/" in model or Path(model).exists():
+        return model
+    wanted = model.casefold()
+    return next((v.id for v in load_variants() if v.id.rpartition("/")[2].casefold() == wanted), model)
+
+
 def nearest(model: str, *, wrong_only: bool = False) -> str | None:
     """A hint that names the real id for a wrong one, or None. `wrong_only`: no guesses, only ids known to be wrong."""
     from evalkit.data import load_variants
@@ -99,14 +109,17 @@ def collect(
     fetch_license: bool,
 ) -> CandidateFacts:
     given = read_given(license_text) if license_text is not None else None
+    model = full_id(model)
     shown = one_line(model, limit=512)
     try:
         source = open_source(model, revision)
-        return _facts(source, revision, role, _keeper(evidence_dir, source), given, fetch=fetch_license)
+        return _facts(source, revision, role, _keeper_of(evidence_dir, source), given, fetch=fetch_license)
     except SourceProblem as e:
         known = from_record(model, e, role=role, revision=revision, at=now())
         if known is not None:
-            return known.model_copy(update={"context": trained(known.context, known.model)})
+            texts = (_extra(given, _keeper(evidence_dir, known.model, "record")),) if given else ()
+            limits = trained(known.context, known.model)
+            return known.model_copy(update={"context": limits, "license_texts": texts})
         hint = nearest(model, wrong_only=e.kind != "missing")
         return CandidateFacts(
             model=shown, role=role, kind="folder" if model and Path(model).is_dir() else "hub",
@@ -144,13 +157,17 @@ def extra_texts(source: Source, card: Card, given: ExtraText | None, *, fetch: b
     return tuple(texts)
 
 
-def _keeper(evidence_dir: Path | None, source: Source) -> Keep:
+def _keeper_of(evidence_dir: Path | None, source: Source) -> Keep:
+    shown = Path(source.model).expanduser().resolve().name if source.kind == "folder" else source.model
+    return _keeper(evidence_dir, shown, source.revision or "")
+
+
+def _keeper(evidence_dir: Path | None, shown: str, revision: str) -> Keep:
     def keep(name: str, content: bytes) -> str | None:
         if evidence_dir is None:
             return None
-        shown = Path(source.model).expanduser().resolve().name if source.kind == "folder" else source.model
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", shown).strip("-.")[-80:] or "model"
-        tag = hashlib.sha256(f"{shown}{source.revision}".encode("utf-8", "replace")).hexdigest()[:8]
+        tag = hashlib.sha256(f"{shown}{revision}".encode("utf-8", "replace")).hexdigest()[:8]
         folder = evidence_dir / "hub" / f"{slug}-{tag}"
         make_private(folder.parent)
         make_private(folder)

@@ -61,13 +61,21 @@ def observed(exchange: Exchange) -> tuple[Capability, ...]:
     )
 
 
+def refuses(exchange: Exchange, word: str) -> bool:
+    """Whether the server refused the request, with a status or inside the stream, and its message has the word."""
+    if exchange.ok or exchange.error is None:
+        return False
+    refused = exchange.status in _REFUSED or exchange.error.kind == "stream-error"
+    return refused and word in exchange.error.message.lower()
+
+
 def temperature(exchange: Exchange, asked: float) -> tuple[Capability, ...]:
     """Whether the server took a temperature: a refusal counts only when it names the word."""
     name = f"temperature_{asked:g}"
     if exchange.ok:
         return (Capability(name=name, value=True, known_by=KnownBy.OBSERVED),)
     message = exchange.error.message if exchange.error else ""
-    if exchange.status not in _REFUSED or "temperature" not in message.lower():
+    if not refuses(exchange, "temperature"):
         return ()
     return (Capability(name=name, value=False, known_by=KnownBy.OBSERVED, detail=cut(message, 200)),)
 

@@ -304,6 +304,9 @@ async def _look(facts: EndpointFacts, target: Target, client: ChatClient, contro
         )  # fmt: skip
 
     deltas, seen, exchange = await stream(target)
+    if extra and capabilities.refuses(exchange, "ignore_eos"):
+        extra = {}
+        deltas, seen, exchange = await stream(target)
     takes = capabilities.temperature(exchange, 0.0)
     if takes and takes[0].value is False:
         deltas, seen, exchange = await stream(replace(target, probe_temperature=1.0))

@@ -116,15 +116,15 @@ def test_support_prints_the_records_of_a_model_with_start_commands_and_side_file
 
     from evalkit.explain.support import support
 
-    text = support("nvidia/nemotron-labs-diffusion-8b", date(2026, 11, 28))
+    text = support("nvidia/nemotron-labs-diffusion-8b", today=date(2026, 11, 28))
     assert [line for line in text.splitlines() if line.startswith("### ")] == [
         "### autoregressive", "### diffusion", "### self-speculation",
     ]  # fmt: skip
     assert "lora_mode: draft_only" in text
     assert "sha256" in text
     assert "days old" not in text
-    assert "over 180 days old" in support("nvidia/Nemotron-Labs-Diffusion-8B", date(2027, 8, 1))
-    assert "no start command is known" in support("nvidia/SDLLM-Duo-1.7B-Base", date(2026, 11, 28))
+    assert "over 180 days old" in support("nvidia/Nemotron-Labs-Diffusion-8B", today=date(2027, 8, 1))
+    assert "no start command is known" in support("nvidia/SDLLM-Duo-1.7B-Base", today=date(2026, 11, 28))
 
 
 def test_support_of_a_model_that_no_record_names_is_a_usage_error(capsys):
@@ -135,3 +135,17 @@ def test_support_of_a_model_that_no_record_names_is_a_usage_error(capsys):
     for name in ("support", "GO"):
         with pytest.raises(UsageError, match="who/knows"):
             explain_command(name, "who/knows")
+
+
+def test_support_of_a_folder_is_found_by_its_architecture(tmp_path, capsys):
+    import json
+
+    from evalkit.cli.explain import explain_command
+
+    (tmp_path / "config.json").write_text(json.dumps({"architectures": ["SDARForCausalLM"]}))
+    explain_command("support", str(tmp_path))
+    shown = capsys.readouterr().out
+    assert "LowConfidence" in shown
+    assert f"--model-path {tmp_path}" in shown
+    explain_command("support", "nemotron-labs-diffusion-8b")
+    assert "LinearSpec" in capsys.readouterr().out

