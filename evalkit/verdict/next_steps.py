@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from evalkit.findings import PER_MODE_ITEMS, Finding, Status
+from evalkit.text import capital
 
 if TYPE_CHECKING:
     from evalkit.verdict.results import ItemResult, ModeResult
@@ -15,7 +16,7 @@ Rank = tuple[int, int, int, bool]
 
 
 def next_steps(items: Sequence[ItemResult], modes: Sequence[ModeResult]) -> tuple[str, ...]:
-    """`finding (mode, mode): remedy`, one a remedy, of findings that count in required items.
+    """`Remedy (finding for mode, mode)`, one a remedy, of findings that count in required items.
 
     First what holds for the candidate as a whole, since it blocks every mode; then the modes that may be adopted, the
     one with the least in its way first, those still open before those that failed; last what no adopted mode needs.
@@ -31,7 +32,7 @@ def next_steps(items: Sequence[ItemResult], modes: Sequence[ModeResult]) -> tupl
     for finding in found:
         groups.setdefault(str(finding.remedy), []).append(finding)
     ordered = sorted(groups.items(), key=lambda group: min(_rank(finding, ways) for finding in group[1]))
-    return tuple(f"{_label(group)}: {remedy}" for remedy, group in ordered)
+    return tuple(f"{capital(remedy.rstrip('. '))} ({_label(group)})" for remedy, group in ordered)
 
 
 def _wanting(finding: Finding) -> bool:
@@ -57,10 +58,10 @@ def _rank(finding: Finding, ways: dict[str, tuple[int, int]]) -> Rank:
 
 
 def _label(group: Sequence[Finding]) -> str:
-    """`quality.floor (autoregressive, diffusion)`; several findings of one remedy stand beside each other."""
+    """`quality.floor for autoregressive, diffusion`; findings that share a remedy follow each other."""
     modes: dict[str, list[str]] = {}
     for finding in group:
         names = modes.setdefault(finding.id, [])
         if finding.mode and finding.mode not in names:
             names.append(finding.mode)
-    return ", ".join(f"{name} ({', '.join(names)})" if names else name for name, names in modes.items())
+    return "; ".join(f"{name} for {', '.join(names)}" if names else name for name, names in modes.items())

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lxml import html as lxml_html
 from rich.cells import cell_len
 
-from evalkit.report.formats import directory, github, html, markdown, terminal
+from evalkit.report.formats import directory, html, markdown, terminal
 from evalkit.report.formats.report_json import render as to_json
 from evalkit.report.words import charts, quote
 from evalkit.text import sanitize
@@ -135,18 +135,6 @@ def test_directory_entry_and_json_give_the_text_back(text: str) -> None:
     assert json.loads(to_json(doc)) == doc
     record = yaml.safe_load(directory.render(doc))
     assert record["versus_incumbent"] == sanitize(text)
-
-
-@pytest.mark.parametrize("text", HOSTILE)
-def test_step_summary_draws_only_charts_of_the_template(text: str) -> None:
-    doc = hostile(text)
-    doc["modes"][1]["mode"] = text
-    for token in nodes(github.render(doc)):
-        if token.type == "fence" and token.info == "mermaid":
-            assert token.content.startswith("xychart-beta\n    title ")
-            for line in token.content.splitlines()[1:]:
-                assert re.fullmatch(r'    (title|x-axis|y-axis|bar|line) [A-Za-z0-9 .,@%/()+>\-"\[\]]+', line), line
-                assert '""' not in line
 
 
 def test_code_in_a_remedy_is_code_in_html_and_nothing_else_is() -> None:

@@ -8,6 +8,7 @@ from evalkit.report.formats import directory, html, markdown, terminal
 from evalkit.report.formats.report_json import render as to_json
 from evalkit.report.formats.write import write_all
 from evalkit.report.words import tables, view
+from evalkit.report.words.first_screen import first_screen
 from tests.support.report_doc import document, finding
 
 
@@ -41,14 +42,12 @@ def test_reports_are_private_whole_and_the_same_twice(tmp_path) -> None:
     assert "<script" not in (first / "charts/speedup.svg").read_text()
 
 
-def test_the_first_screen_says_that_the_plain_baseline_would_pass_however_many_modes_fail() -> None:
-    reasons = [f"diffusion@t0.{n} does not qualify: slower." for n in range(1, 6)] + [
-        "Plain autoregressive would pass."
-    ]
-    doc = document(verdict="no-go", recommended_mode=None, exit_code=1, reasons=reasons)
-    for text in (markdown.render(doc), html.render(doc), terminal.render(doc)):
-        head = " ".join(text.split())
-        assert "2 more in the details. Plain autoregressive would pass." in head
+def test_the_first_screen_says_that_the_plain_baseline_would_pass() -> None:
+    doc = document(verdict="no-go", recommended_mode=None, exit_code=1)
+    for entry in doc["modes"]:
+        entry["qualified"] = "pass" if entry["mode"] == "autoregressive" else "fail"
+        entry["adopted"] = entry["mode"] != "autoregressive"
+    assert "Plain autoregressive decoding would pass." in first_screen(doc).decision
 
 
 def test_every_reason_against_a_mode_is_in_the_details() -> None:
@@ -58,23 +57,23 @@ def test_every_reason_against_a_mode_is_in_the_details() -> None:
         assert "quality.floor: below" in text.split("Details", 1)[1]
 
 
-def test_of_many_next_steps_the_first_six_are_told_and_how_many_more_there_are() -> None:
-    steps = [f"modes.x (diffusion): step number {n}" for n in range(1, 10)]
+def test_the_first_screen_has_three_next_steps_and_counts_the_rest() -> None:
+    steps = [f"Take step number {n} (modes.x for diffusion)" for n in range(1, 10)]
     doc = document(verdict="inconclusive", recommended_mode=None, exit_code=3, next_steps=steps)
+    screen = first_screen(doc)
+    assert [step[17] for step in screen.next_steps] == ["1", "2", "3"]
+    assert screen.more_steps == 6
     for text in (markdown.render(doc), html.render(doc), terminal.render(doc)):
         head = text.split("Speed of the modes", 1)[0]
-        assert "step number 6." in head
-        assert "step number 7" not in head
-        assert "3 more in the details, each beside its finding." in head
-        assert "Most urgent first:" in head
+        assert "step number 3" in head
+        assert "step number 4" not in head
     assert json.loads(to_json(doc))["next_steps"] == steps
 
 
-def test_after_a_go_the_next_steps_are_told_to_be_about_other_modes() -> None:
-    for text in (markdown.render(document()), html.render(document()), terminal.render(document())):
-        head = " ".join(text.split("Speed of the modes", 1)[0].split())
-        assert "The verdict stands without it; it is about modes that did not qualify:" in head
-        assert "in the details, each beside" not in head
+def test_after_a_go_the_steps_are_the_gate_and_what_is_optional() -> None:
+    screen = first_screen(document())
+    assert "evalkit gate" in screen.next_steps[0]
+    assert all(step.startswith("Optional: ") for step in screen.next_steps[1:])
 
 
 def test_of_tokens_that_arrive_together_mean_and_median_are_told() -> None:
@@ -88,30 +87,24 @@ def test_of_tokens_that_arrive_together_mean_and_median_are_told() -> None:
 
 def test_which_modes_were_up_for_adoption_is_told_beside_the_checklist() -> None:
     doc = document()
-    told = "Up for adoption: diffusion, self-speculation. Measured beside, for comparison: autoregressive."
+    told = "Candidates for adoption: diffusion, self-speculation. Also measured, for comparison: autoregressive."
     for text in (markdown.render(doc), html.render(doc)):
-        assert told in text.split("What to do next", 1)[0]
+        assert told in text.split("Speed of the modes", 1)[0]
     assert tables.blocks_table(doc)[1][0].cells[-1].endswith(", baseline")
     doc["modes"][1]["adopted"] = False
     assert tables.blocks_table(doc)[1][1].cells[-1] == "inconclusive ?, not to be adopted"
 
 
 @pytest.mark.parametrize(
-    ("label", "said"),
-    [
-        ("speculative", "It is no diffusion: drafts of another model or of n-grams, verified by the candidate."),
-        ("autoregressive@vllm", "It is no diffusion: one token at a time."),
-        ("diffusion@t0.9", ""),
-        ("self-speculation", ""),
-        ("something", ""),
-    ],
+    ("label", "other"),
+    [("speculative", True), ("autoregressive@vllm", True), ("diffusion@t0.9", False), ("something", False)],
 )
-def test_a_recommended_mode_that_is_no_diffusion_is_told_to_be_none(label: str, said: str) -> None:
+def test_a_recommended_mode_of_another_method_is_said_not_to_be_diffusion(label: str, other: bool) -> None:
     doc = document(recommended_mode=label)
     doc["modes"][2] |= {"mode": label}
-    answer = dict(view.why(doc))["Which mode?"]
-    assert answer.startswith(f"{label}: ")
-    assert answer.partition("autoregressive.")[2].strip() == said
+    decision = first_screen(doc).decision
+    assert decision.startswith(f"Adopt {label}: ")
+    assert ("not diffusion decoding" in decision) is other
 
 
 def test_findings_are_told_worst_first_those_for_information_last_and_without_repeating_the_mode() -> None:

@@ -31,7 +31,7 @@ def test_a_remedy_of_several_modes_is_told_once_with_its_modes_and_findings() ->
         one("quality", FAIL, "a", "restart"), one("context", OPEN, None, "restart"),
     )  # fmt: skip
     assert next_steps(found, [mode("a", "fail"), mode("b", "inconclusive")]) == (
-        "serving.x (a, b), quality.x (a), context.x: restart",
+        "Restart (serving.x for a, b; quality.x for a; context.x)",
     )
 
 
@@ -46,7 +46,7 @@ def test_what_blocks_every_mode_comes_first_then_the_mode_with_least_in_its_way(
         mode("baseline", "fail", adopted=False), mode("failed", "fail"), mode("far", "inconclusive"),
         mode("near", "inconclusive"),
     ]  # fmt: skip
-    assert "".join(step.split(": ")[1][0] for step in next_steps(found, modes)) == "987534216"
+    assert "".join(step[0] for step in next_steps(found, modes)) == "987534216"
 
 
 def test_a_remedy_stands_where_its_most_urgent_finding_stands() -> None:
@@ -54,7 +54,7 @@ def test_a_remedy_stands_where_its_most_urgent_finding_stands() -> None:
         one("modes", OPEN, "a", "late"), one("modes", OPEN, "b", "serve"), one("quality", FAIL, None, "serve")
     )
     modes = [mode("a", "inconclusive"), mode("b", "fail")]
-    assert next_steps(found, modes) == ("modes.x (b), quality.x: serve", "modes.x (a): late")
+    assert next_steps(found, modes) == ("Serve (modes.x for b; quality.x)", "Late (modes.x for a)")
 
 
 def test_what_passes_is_optional_or_does_not_count_asks_for_nothing() -> None:

@@ -374,7 +374,7 @@ def test_next_steps_are_the_remedies_of_what_is_open_or_failed_each_once():
     ]  # fmt: skip
     findings["modes"][1] = finding("modes", Status.INCONCLUSIVE, DIFF, remedy="more prompts")
     assert settle(checklist(), findings).next_steps == (
-        "license.a: read it", "license.b: ask", f"modes.x ({DIFF}): more prompts",
+        "Read it (license.a)", "Ask (license.b)", f"More prompts (modes.x for {DIFF})",
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.report.words import context_tables as context_part
 from evalkit.report.words import fmt, quality_tables, shapes, tables, view
+from evalkit.report.words.first_screen import first_screen
 from evalkit.text import one_line, sanitize
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> s
         .render(
             doc=doc,
             view=view,
+            screen=first_screen(doc),
             tables=tables,
             context_part=context_part,
             quality_tables=quality_tables,

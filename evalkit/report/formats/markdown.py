@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.report.words import context_tables as context_part
 from evalkit.report.words import fmt, quality_tables, quote, shapes, tables, view
+from evalkit.report.words.first_screen import first_screen
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -31,7 +32,6 @@ def _environment() -> Environment:
         cell=quote.cell,
         cell_code=quote.cell_code,
         block=quote.block,
-        mermaid=quote.mermaid,
         status=view.status,
         number=fmt.number,
         ms=fmt.milliseconds,
@@ -41,10 +41,7 @@ def _environment() -> Environment:
 
 
 def render(doc: dict[str, Any], *, charts: Iterable[str] = ()) -> str:
-    """The Markdown of `doc`; `charts` names the SVG files that lie in charts/ beside it.
-
-    Without such files (a step summary reaches none) Mermaid draws what it can.
-    """
+    """The Markdown of `doc`; `charts` names the SVG files that lie in charts/ beside it."""
     from evalkit.report.words.charts import TITLES
 
     text = (
@@ -59,8 +56,7 @@ def render(doc: dict[str, Any], *, charts: Iterable[str] = ()) -> str:
             quality_tables=quality_tables,
             shapes=shapes,
             charts={name: TITLES[name] for name in sorted(charts)},
-            bars=_bars(doc),
-            curves=_curves(doc),
+            screen=first_screen(doc),
         )
     )
     return _tidy(text)
@@ -71,31 +67,6 @@ def _table(head: tuple[str, ...], rows: list[view.Row]) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     lines += [f"| {' | '.join(quote.cell(c) for c in row.cells)} |" for row in rows]
     return "\n".join(lines)
-
-
-def _bars(doc: dict[str, Any]) -> list[tuple[str, float]]:
-    """(mode, whole-answer p50 in ms) where the modes are decided, for a Mermaid chart of at most twelve bars."""
-    level = doc.get("decided_at_concurrency")
-    found = []
-    for entry, row in view.levels(doc):
-        middle = (row.get("e2e_ms") or {}).get("p50")
-        if row.get("concurrency") == level and isinstance(middle, (int, float)):
-            found.append((entry["mode"], float(middle)))
-    return found[:12]
-
-
-def _curves(doc: dict[str, Any]) -> list[tuple[str, list[tuple[int, float]]]]:
-    """(mode, [(requests at once, speed-up)]) for a Mermaid chart a mode, of modes timed at several loads."""
-    found = []
-    for entry in doc["modes"]:
-        points = sorted(
-            (lv["concurrency"], float(lv["speedup"]["ratio"]))
-            for lv in entry["levels"]
-            if (lv.get("speedup") or {}).get("ratio") is not None
-        )
-        if len(points) > 1:
-            found.append((entry["mode"], points[:12]))
-    return found[:3]
 
 
 def _tidy(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The terminal report: verdict, six rows, next steps, where the report lies. 80 columns, plain when piped."""
+"""The terminal report: the first screen, and where the report lies. 80 columns, plain when piped."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from evalkit.report.words import view
+from evalkit.report.words.first_screen import FirstScreen, first_screen
 from evalkit.text import calm, one_line
 
 if TYPE_CHECKING:
@@ -42,35 +43,38 @@ def show(doc: dict[str, Any], stream: IO[str], *, report_path: str | None = None
 
 
 def _print(doc: dict[str, Any], console: Console, report_path: str | None) -> None:
-    from rich.padding import Padding
     from rich.text import Text
 
     if doc["simulated"]:
-        console.print(Text("SIMULATED: scripted servers, no figure is about a real model", style="bold reverse"))
-    head = Text(view.verdict(doc), style=_STYLES.get(doc["verdict"], "bold"))
+        console.print(Text("SIMULATED: scripted servers; no figure describes a real model", style="bold reverse"))
+    screen = first_screen(doc)
+    head = Text(screen.headline, style=_STYLES.get(doc["verdict"], "bold"))
     console.print(head.append(f"  {one_line(view.subject(doc))}  {view.date(doc)}", style="default not bold"))
     for line in view.notices(doc):
         console.print(Text(one_line(line, limit=600)))
     console.print()
-    for question, answer in view.why(doc):
-        console.print(
-            Padding(Text(f"{question} ", style="bold").append(one_line(answer, limit=2400), "not bold"), (0, 0))
-        )
+    console.print(Text(one_line(screen.decision, limit=2400), style="bold"))
     console.print()
-    console.print(_items(doc))
-    waivers = view.waiver_rows(doc)
-    rest = f"{len(waivers) - _MOST_WAIVERS} more in the report" if len(waivers) > _MOST_WAIVERS else ""
-    for title, block in (
-        ("Waivers", view.Steps("", waivers[:_MOST_WAIVERS], rest)),
-        ("Next", view.next_steps(doc)),
+    for question, answer in (
+        ("May we use it?", screen.may_use),
+        ("How sure are we?", " ".join(screen.certainty)),
+        ("Against today's model?", " ".join(screen.today)),
     ):
-        if block.lines:
+        console.print(Text(f"{question} ", style="bold").append(one_line(answer, limit=2400), "not bold"))
+    console.print()
+    console.print(_matrix(doc, screen))
+    waivers = view.waiver_rows(doc)
+    more = [f"… {len(waivers) - _MOST_WAIVERS} more in the report"] if len(waivers) > _MOST_WAIVERS else []
+    rest = [f"… {screen.more_steps} more in the report"] if screen.more_steps else []
+    for title, lines in (
+        ("Waivers", [*waivers[:_MOST_WAIVERS], *more]),
+        ("Next", [*screen.next_steps, *rest]),
+    ):
+        if lines:
             console.print()
-            console.print(Text(title, style="bold").append(f"  {block.purpose}".rstrip(), "not bold"))
-            for line in block.lines:
+            console.print(Text(title, style="bold"))
+            for line in lines:
                 console.print(_bullet(one_line(line, limit=600)))
-            if block.rest:
-                console.print(Text(f"  … {block.rest}"))
     if report_path:
         console.print()
         console.print(Text(f"Report: {one_line(report_path, limit=1000)}"), soft_wrap=True)
@@ -87,21 +91,23 @@ def _bullet(line: str) -> Any:
     return grid
 
 
-def _items(doc: dict[str, Any]) -> Any:
+def _matrix(doc: dict[str, Any], screen: FirstScreen) -> Any:
+    """A row a mode, a column an item; the figure of a cell below its status."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False, pad_edge=False, expand=False)
-    table.add_column("Item", no_wrap=True)
-    table.add_column("Status", no_wrap=True)
-    table.add_column("In a sentence", ratio=1, overflow="fold")
-    for row in view.checklist(doc):
-        name = row.id if row.required else f"{row.id} (optional)"
-        table.add_row(
-            Text(name),
-            Text(view.status(row.status), style=_STATUS.get(row.status, "")),
-            Text(one_line(row.summary, limit=240)),
-        )
+    table = Table(box=None, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, expand=False)
+    table.add_column("Mode", overflow="fold", min_width=16)
+    for item in doc["items"]:
+        table.add_column(item["id"] if item["required"] else f"({item['id']})", overflow="fold")
+    for row in screen.rows:
+        cells = [
+            Text(f"{row.mode}{f' ({row.role})' if row.role else ''}", style="bold" if row.role == "recommended" else "")
+        ]
+        for item in doc["items"]:
+            cell = row.cells[item["id"]]
+            cells.append(Text(f"{view.status(cell.status)} {cell.figure}".strip(), style=_STATUS.get(cell.status, "")))
+        table.add_row(*cells)
     return table
 
 

@@ -14,8 +14,8 @@ from evalkit.report.words.shapes import frontier
 from evalkit.text import one_line
 
 TITLES = {
-    "speedup": "Speed-up by requests at once, with intervals (1 is the baseline)",
-    "latency": "Whole-answer latency, share of answers that took no longer",
+    "speedup": "Speed-up by concurrency, with intervals (1 is the baseline)",
+    "latency": "End-to-end latency: share of replies that took no longer",
     "frontier": "Latency against quality (left is faster, up is better)",
     "lengths": "Length of replies, achieved against asked (medians)",
     "context": "Context probe, share of planted facts that came back",

@@ -55,7 +55,7 @@ def share(value: float | None) -> str:
 
 def points(value: float | None) -> str:
     """A difference of shares, in percentage points with its sign."""
-    return NOTHING if value is None else f"{100 * value:+.1f}"
+    return NOTHING if value is None else f"{100 * value:+.1f}".replace("-", "−")
 
 
 def day(stamp: str | None) -> str:

@@ -91,11 +91,6 @@ def block(text: object, *, limit: int = 4000) -> str:
     return f"{fence}text\n{body}\n{fence}"
 
 
-def mermaid(text: object, *, limit: int = 40) -> str:
-    """The inside of a quoted Mermaid label, never empty: Mermaid takes no empty one."""
-    return _MERMAID.sub("", one_line(str(text), limit=limit)).strip() or "unnamed"
-
-
 def command_value(text: object, *, limit: int = 1000) -> str:
     """The message of a GitHub workflow command."""
     line = sanitize(str(text), limit=limit)

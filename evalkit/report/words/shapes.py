@@ -18,7 +18,7 @@ def frontier(doc: dict[str, Any]) -> list[Point]:
 
 def frontier_table(doc: dict[str, Any]) -> tuple[tuple[str, ...], list[view.Row]]:
     """Latency beside quality, and what is dominated: by the figures, or beyond chance."""
-    head = ("Mode", "Whole answer, ms, mean", "Cases passed (95% interval)", "Cases, n", "Dominated by")
+    head = ("Mode", "E2E latency, ms, mean", "Cases passed (95% interval)", "Cases, n", "Dominated by")
     points = frontier(doc)
     rows = []
     for p in points:

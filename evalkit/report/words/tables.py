@@ -19,11 +19,11 @@ def timing_table(doc: Document) -> Table:
     """The speed of each mode at each load, with intervals and n."""
     head = (
         "Mode",
-        "At once",
+        "Concurrency",
         "n (failed)",
         "Speed-up (interval)",
-        "First text, ms p50 / p95",
-        "Whole answer, ms p50 / p95",
+        "TTFT, ms p50 / p95",
+        "E2E latency, ms p50 / p95",
         "Tokens/s per request / all",
     )
     rows = []
@@ -109,7 +109,7 @@ def _qualifies(doc: Document, entry: dict[str, Any]) -> str:
 
 def spread_table(doc: Document) -> Table:
     """How evenly the speed-up falls: a mean can hide prompts that became slower."""
-    head = ("Mode", "At once", "Pairs, n", "Prompts slower", "Slowest tenth, times as fast", "By tag, times as fast")
+    head = ("Mode", "Concurrency", "Pairs, n", "Prompts slower", "Slowest 10%", "By tag")
     rows = []
     for entry, level in view.levels(doc):
         speed = level.get("speedup")
@@ -135,7 +135,7 @@ def worth_table(doc: Document) -> Table:
     """Energy and money, where devices were watched and a price was given."""
     head = (
         "Mode",
-        "At once",
+        "Concurrency",
         "Energy, J for 1,000 output tokens",
         "USD for 1,000 requests",
         "USD for 1,000 right answers",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from evalkit.findings import SEVERITY
 from evalkit.items.registry import ITEMS
-from evalkit.modes import Mode, base_mode
 from evalkit.report.words import fmt
 from evalkit.stored.regrade import sentences
 from evalkit.text import capital
@@ -93,7 +91,7 @@ def notices(doc: Document) -> list[str]:
     lines += [f"{line[:1].upper()}{line[1:]}." for line in doc.get("other_versions") or ()]
     lines += sentences(doc.get("regraded") or ())
     if doc.get("report_only"):
-        lines.append("Report only: the exit code of this run says nothing (--report-only).")
+        lines.append("--report-only: the exit code is always 0.")
     if doc.get("interrupted"):
         lines.append("Partial: the run did not finish. It can be resumed with --resume.")
     if doc["checklist"].get("profile") == "first-look":
@@ -103,59 +101,6 @@ def notices(doc: Document) -> list[str]:
     return lines
 
 
-def why(doc: Document) -> list[tuple[str, str]]:
-    """May we, which mode, why, for what; the last line is always about the incumbent."""
-    license_item = item(doc, "license")
-    may = {"pass": "Yes", "warn": "Yes, with care", "waived": "Yes, by waiver", "not-applicable": "Not asked"}
-    answer = "No" if license_item["status"] == "fail" else may.get(license_item["status"], "Not known")
-    return [
-        ("May we use it?", f"{answer}. {capital(_sentence(license_item.get('summary', '')))}"),
-        ("Which mode?", _which(doc)),
-        ("Why?", _because(doc["reasons"])),
-        *([("For what?", scope)] if (scope := _scope(doc)) else []),
-        ("Against the model used today?", _sentence(versus(doc))),
-    ]
-
-
-def _scope(doc: Document) -> str:
-    """What a GO covers: prompts like those drawn, and which spread of starts it bears."""
-    shown = doc.get("limits") or []
-    if doc["recommended_mode"] is None:
-        shown = [one for one in shown if one["id"] == "undeclared-templates"]
-    own = f"The gain of {doc['recommended_mode']} falls"
-    kept = [one["summary"] for one in shown if one["id"] != "start-spread" or one["summary"].startswith(own)]
-    return " ".join(kept[:3])
-
-
-class Steps(NamedTuple):
-    """What to do next: what the list is for, its lines, and how many were left out."""
-
-    purpose: str
-    lines: list[str]
-    rest: str
-
-
-def next_steps(doc: Document) -> Steps:
-    """The first six steps; they come in order of urgency."""
-    steps = [_sentence(step) for step in doc["next_steps"]]
-    more = len(steps) - _MOST_STEPS
-    stands = doc["verdict"] == "go"
-    return Steps(
-        "The verdict stands without it; it is about modes that did not qualify:" if stands else "Most urgent first:",
-        steps[:_MOST_STEPS],
-        f"{more} more in the details, each beside its finding." if more > 0 else "",
-    )
-
-
-def _because(reasons: list[str]) -> str:
-    """The first three reasons, how many more there are, and always that the plain baseline would pass."""
-    more = reasons[_MOST_REASONS:]
-    plain = [r for r in more if r.startswith("Plain ")]
-    rest = len(more) - len(plain)
-    told = [*reasons[:_MOST_REASONS], *([f"{rest} more in the details"] if rest else []), *plain]
-    return " ".join(_sentence(r) for r in told) or "No reason was recorded."
-
-
 def _sentence(text: str) -> str:
     text = " ".join(str(text).split())
     if not text:
@@ -163,110 +108,17 @@ def _sentence(text: str) -> str:
     return text if text[-1] in ".!?…" else f"{text}."
 
 
-def _which(doc: Document) -> str:
-    best = mode(doc, doc.get("recommended_mode"))
-    if best is not None:
-        speed = best.get("speedup")
-        if speed and speed.get("ratio") is not None:
-            against = f"{fmt.speedup(speed)} against {speed.get('baseline', 'the baseline')}"
-            return f"{best['mode']}: {against}.{_no_diffusion(best['mode'])}"
-        return f"{best['mode']}.{_no_diffusion(best['mode'])}"
-    adopted = [m["mode"] for m in doc["modes"] if m.get("adopted")]
-    if not adopted:
-        return "None: no mode was configured that could be adopted."
-    open_modes = [m["mode"] for m in doc["modes"] if m.get("adopted") and m.get("qualified") == "inconclusive"]
-    if open_modes:
-        return f"None yet: still open for {', '.join(open_modes)}."
-    return f"None: {', '.join(adopted)} did not qualify."
-
-
-#: what a recommended mode is when it is none of the candidate's own faster ones
-_NO_DIFFUSION = {
-    Mode.AUTOREGRESSIVE: "one token at a time",
-    Mode.SPECULATIVE: "drafts of another model or of n-grams, verified by the candidate",
-}
-
-
-def _no_diffusion(label: str) -> str:
-    """Said of a recommended mode in which the candidate does not decode by diffusion, which it is evaluated for."""
-    try:
-        what = _NO_DIFFUSION.get(base_mode(label))
-    except ValueError:
-        return ""
-    return f" It is no diffusion: {what}." if what else ""
-
-
 def adoptable(doc: Document) -> str:
     """Which modes were up for adoption, and which were measured beside them."""
     adopted = [m["mode"] for m in doc["modes"] if m.get("adopted")]
     beside = [m["mode"] for m in doc["modes"] if not m.get("adopted")]
-    told = f"Up for adoption: {', '.join(adopted) or 'none'}"
-    return f"{told}. Measured beside, for comparison: {', '.join(beside)}." if beside else f"{told}."
+    told = f"Candidates for adoption: {', '.join(adopted) or 'none'}"
+    return f"{told}. Also measured, for comparison: {', '.join(beside)}." if beside else f"{told}."
 
 
 def versus(doc: Document) -> str:
     """`better`, `worse` or `NOT COMPARED: why`."""
     return doc.get("versus_incumbent") or "NOT COMPARED"
-
-
-def decisive(entry: dict[str, Any]) -> dict[str, Any] | None:
-    """The finding that made an item's status, the one whose sentence the item tells; else the worst that counts."""
-    findings: list[dict[str, Any]] = [f for f in entry["findings"] if f.get("counts", True)]
-    same = [f for f in findings if f["status"] == entry["status"]]
-    if same:
-        return next(
-            (f for f in same if entry["summary"] in (f["summary"], f"{f.get('mode')}: {f['summary']}")), same[0]
-        )
-    ordered = sorted(findings, key=lambda f: SEVERITY.index(f["status"]) if f["status"] in SEVERITY else 0)
-    return ordered[0] if ordered else None
-
-
-class ChecklistRow(NamedTuple):
-    """One of the six items on the first screen."""
-
-    id: str
-    status: str
-    required: bool
-    summary: str
-    observed: str
-    threshold: str
-
-
-def checklist(doc: Document) -> list[ChecklistRow]:
-    """The six rows: what failed or is open where something did, else the figure that the item stands on."""
-    rows = []
-    for entry in doc["items"]:
-        found = headline(doc, entry) if entry["status"] in ("pass", "warn") else None
-        finding = found or decisive(entry) or {}
-        summary = entry["summary"]
-        if found and entry["status"] == "warn" and found["summary"] not in summary:
-            summary = f"{_sentence(found['summary'])} Remark: {summary}"
-        elif found:
-            summary = found["summary"]
-        rows.append(
-            ChecklistRow(
-                id=entry["id"],
-                status=entry["status"],
-                required=entry["required"],
-                summary=summary,
-                observed=finding.get("observed") or fmt.NOTHING,
-                threshold=finding.get("threshold") or fmt.NOTHING,
-            )
-        )
-    return rows
-
-
-def headline(doc: Document, entry: dict[str, Any]) -> dict[str, Any] | None:
-    """The finding that carries the figure of an item, of the recommended mode; of several suites the worst."""
-    best = doc.get("recommended_mode")
-    found = [
-        f
-        for f in entry["findings"]
-        if f["id"] == ITEMS[entry["id"]].headline.id
-        and f.get("mode") in (None, best)
-        and f["status"] in ("pass", "warn")
-    ]
-    return min(found, key=lambda f: (f.get("data") or {}).get("low") or 0.0) if found else None
 
 
 def levels(doc: Document) -> list[tuple[dict[str, Any], dict[str, Any]]]:
@@ -308,6 +160,13 @@ def _told(finding: dict[str, Any]) -> Told:
     parts = [f"{word} {finding[word]}" for word in ("observed", "threshold") if finding.get(word)]
     known = f" ({finding['known_by']})" if finding.get("known_by") else ""
     return Told(where, summary, capital(", ".join(parts) + known) if parts else "", finding)
+
+
+def counted(entry: dict[str, Any]) -> str:
+    """How many findings an item has, and of which statuses: `12 findings: 1 fail, 2 warn, 9 pass`."""
+    statuses = [f["status"] for f in entry["findings"]]
+    each = ", ".join(f"{statuses.count(status)} {status}" for status in _ORDER if status in statuses)
+    return f"{fmt.plural(len(statuses), 'finding')}: {each}"
 
 
 def waiver_rows(doc: Document) -> list[str]:

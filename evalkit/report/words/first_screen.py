@@ -1,0 +1,309 @@
+"""The first screen of a report: the decision, how sure it is, what it costs against today, what to do next, a matrix.
+
+A lead decides from it alone. Typed, so that every format shows the same answers and tests can ask for them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, SEVERITY, Status
+from evalkit.modes import INCUMBENT, Mode, base_mode
+from evalkit.report.words import fmt
+
+Document = dict[str, Any]
+
+_MOST_STEPS = 3
+_WORDS = {"go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE"}
+_CARRIES = ("pass", "warn", "not-applicable", "waived")
+#: what a mode is that a diffusion model was not chosen for
+_OTHER_METHOD = {
+    Mode.AUTOREGRESSIVE: "This is not diffusion decoding: one token at a time.",
+    Mode.SPECULATIVE: "This is not diffusion decoding: another model or n-grams draft, and the candidate verifies.",
+}
+
+
+class Cell(NamedTuple):
+    """One item of one mode: its status, and the figure it rests on, if it has one."""
+
+    status: str
+    figure: str = ""
+
+
+class Row(NamedTuple):
+    """A mode in the matrix. `role`: recommended, baseline, incumbent, or empty."""
+
+    mode: str
+    role: str
+    qualified: str
+    cells: dict[str, Cell]
+
+
+class FirstScreen(NamedTuple):
+    """Four answers and the matrix. `headline` is the verdict's word: SIMULATED · GO, INTERRUPTED, …"""
+
+    headline: str
+    decision: str
+    may_use: str
+    certainty: tuple[str, ...]
+    today: tuple[str, ...]
+    next_steps: tuple[str, ...]
+    more_steps: int
+    rows: tuple[Row, ...]
+
+
+def first_screen(doc: Document) -> FirstScreen:
+    """The answers of one report document."""
+    adopted = doc["verdict"] == "go" and not doc.get("interrupted")
+    steps = [*_gating(doc), *(f"Optional: {step}" if adopted else step for step in doc["next_steps"])]
+    steps = [_sentence(step) for step in steps]
+    return FirstScreen(
+        headline=headline(doc),
+        decision=_decision(doc),
+        may_use=_may_use(doc),
+        certainty=tuple(_certainty(doc)),
+        today=tuple(_today(doc)),
+        next_steps=tuple(steps[:_MOST_STEPS]),
+        more_steps=max(len(steps) - _MOST_STEPS, 0),
+        rows=tuple(_rows(doc)),
+    )
+
+
+def headline(doc: Document) -> str:
+    """An interrupted run has no verdict; a simulated one says so before it."""
+    word = "INTERRUPTED" if doc.get("interrupted") else _WORDS.get(doc["verdict"], str(doc["verdict"]).upper())
+    return f"SIMULATED · {word}" if doc.get("simulated") else word
+
+
+def _decision(doc: Document) -> str:
+    """One sentence that a manager can repeat."""
+    if doc.get("interrupted"):
+        return f"No verdict: the run was interrupted. {_so_far(doc)}"
+    best = _mode(doc, doc.get("recommended_mode"))
+    if doc["verdict"] == "go" and best:
+        return f"Adopt {best['mode']}: {_speed(best)}{_on(doc)}{_loss(doc, best['mode'])}.{_other_method(best['mode'])}"
+    blocked = [entry for entry in doc["items"] if entry["required"] and entry["id"] not in PER_MODE_ITEMS]
+    wanted = ("fail",) if doc["verdict"] == "no-go" else ("error", "inconclusive", "skipped")
+    reasons = [_short(entry["summary"]) for entry in blocked if entry["status"] in wanted]
+    adopted = [m for m in doc["modes"] if m.get("adopted")]
+    if not reasons or doc["verdict"] == "no-go":
+        reasons += [_why_not(doc, m) for m in adopted if m["qualified"] != "pass"]
+    if not adopted:
+        reasons.append("no mode was configured that could be adopted")
+    lead = "Do not adopt" if doc["verdict"] == "no-go" else "Undecided"
+    text = f"{lead}: {'; '.join(dict.fromkeys(reasons)) or 'nothing was shown'}."
+    baseline = _mode(doc, doc["baseline"]["speed"])
+    if doc["verdict"] == "no-go" and baseline and not baseline.get("adopted") and baseline["qualified"] == "pass":
+        text += f" Plain {baseline['mode']} decoding would pass."
+    if doc["checklist"].get("profile") == "first-look" and any(m["qualified"] == "pass" for m in adopted):
+        text += " This was a first look, which never ends in GO: a full run is worth it."
+    return text
+
+
+def _so_far(doc: Document) -> str:
+    """What an interrupted run had measured."""
+    known = [f"{m['mode']} {fmt.speedup(m['speedup'])}" for m in doc["modes"] if (m.get("speedup") or {}).get("ratio")]
+    return f"So far: {'; '.join(known)}. Resume it with --resume." if known else "Resume it with --resume."
+
+
+def _speed(entry: dict[str, Any]) -> str:
+    speed = entry.get("speedup") or {}
+    if speed.get("ratio") is None:
+        return "it passes every target that was asked"
+    level = 100 * speed.get("confidence", 0.95)
+    interval = f"{level:.0f}% CI {fmt.interval(speed.get('low'), speed.get('high'))}"
+    return f"{_ratio(speed['ratio'])} the speed of {speed.get('baseline', 'the baseline')} ({interval})"
+
+
+def _ratio(value: float | None) -> str:
+    return fmt.NOTHING if value is None else fmt.ratio(value)
+
+
+def _on(doc: Document) -> str:
+    prompts = doc["provenance"].get("prompts") or []
+    count = sum(p["count"] for p in prompts)
+    own = [p for p in prompts if not p.get("shipped")]
+    whose = "your" if own and len(own) == len(prompts) else "evalkit's" if not own else "the"
+    return f" on {whose} {fmt.plural(count, 'prompt')}" if count else ""
+
+
+def _loss(doc: Document, mode: str) -> str:
+    """At most which loss was shown, over which suites."""
+    rows = [s for s in doc["quality"]["suites"] if s["mode"] == mode and s.get("difference") is not None]
+    if not rows:
+        return ""
+    margin = max(s["margin"] for s in rows)
+    own = all(not s.get("shipped") for s in rows)
+    suites = fmt.plural(len(rows), "suite")
+    return f", and no loss beyond {fmt.number(100 * margin)} points on {'your' if own else 'the'} {suites}"
+
+
+def _other_method(label: str) -> str:
+    try:
+        said = _OTHER_METHOD.get(base_mode(label))
+    except ValueError:
+        return ""
+    return f" {said}" if said else ""
+
+
+def _why_not(doc: Document, entry: dict[str, Any]) -> str:
+    """Why a mode does not qualify, in its finding's words, with its speed where that is known."""
+    finding = blocker(doc, entry["mode"])
+    speed = entry.get("speedup") or {}
+    speeding = finding is not None and finding["id"] == "modes.speedup"
+    known = (
+        f" ({_ratio(speed['ratio'])} the speed of {speed['baseline']})" if speed.get("ratio") and not speeding else ""
+    )
+    said = _short(finding["summary"]) if finding else "nothing was shown for it"
+    said = said.removeprefix(f"{entry['mode']}: ")
+    return f"{entry['mode']}{known}: {said}"
+
+
+def blocker(doc: Document, mode: str) -> dict[str, Any] | None:
+    """The finding that keeps a mode from qualifying: one that fails, else the worst that is open."""
+    found = [f for item in doc["items"] if item["required"] for f in _of(item, mode) if f["status"] not in _CARRIES]
+    return min(found, key=lambda f: (f["status"] != "fail", f.get("mode") is None, _rank(f["status"])), default=None)
+
+
+def _of(item: dict[str, Any], mode: str) -> list[dict[str, Any]]:
+    """Findings of an item that count for a mode: its own, and in per-mode items those of no mode."""
+    both = (None, mode) if item["id"] in PER_MODE_ITEMS else (mode,)
+    return [f for f in item["findings"] if f.get("counts", True) and not f.get("variant") and f.get("mode") in both]
+
+
+def _rank(status: str) -> int:
+    try:
+        return SEVERITY.index(Status(status))
+    except ValueError:
+        return 0
+
+
+def _may_use(doc: Document) -> str:
+    entry = next((i for i in doc["items"] if i["id"] == "license"), {"status": "inconclusive", "summary": ""})
+    answers = {
+        "pass": "Yes", "warn": "Yes, with a caveat", "waived": "Yes, by waiver", "not-applicable": "Not asked",
+        "fail": "No", "skipped": "Not checked",
+    }  # fmt: skip
+    return _sentence(f"{answers.get(entry['status'], 'Not known')}: {_short(entry['summary'])}")
+
+
+def _certainty(doc: Document) -> list[str]:
+    """Sample sizes and whose they are; what limits the claim; what the servers ran on."""
+    provenance = doc["provenance"]
+    prompts, suites = provenance.get("prompts") or [], provenance.get("suites") or []
+    parts = []
+    if prompts:
+        parts.append((fmt.plural(sum(p["count"] for p in prompts), "prompt"), _shipped(prompts)))
+    if suites and doc["quality"]["suites"]:
+        cases = f"{fmt.plural(sum(s['cases'] for s in suites), 'case')} in {fmt.plural(len(suites), 'suite')}"
+        parts.append((cases, _shipped(suites)))
+    if len({whose for _, whose in parts}) == 1:  # said once
+        parts = [(count, "") for count, _ in parts[:-1]] + [parts[-1]]
+    level = doc.get("decided_at_concurrency") or 1
+    load = "one request at a time" if level == 1 else f"{level} requests at a time"
+    samples = " and ".join(f"{count}{whose}" for count, whose in parts) or "no measurement"
+    lines = [f"Based on {samples}; {load}."]
+    lines += [_sentence(_short(text)) for text in _scope(doc)]
+    warned = [
+        f for item in doc["items"] for f in item["findings"] if f["id"] == "modes.witness" and f["status"] != "pass"
+    ]
+    lines += [_sentence(_short(f["summary"])) for f in warned[:1]]
+    skipped = [i["id"] for i in doc["items"] if i["status"] in ("skipped", "not-applicable")]
+    if skipped:
+        lines.append(f"Not part of this run: {', '.join(skipped)}.")
+    return lines
+
+
+def _scope(doc: Document) -> list[str]:
+    """What a GO covers: prompts like those drawn, and which spread of server starts it survives."""
+    shown = doc.get("limits") or []
+    if doc.get("recommended_mode") is None:
+        shown = [one for one in shown if one["id"] == "undeclared-templates"]
+    own = f"The gain of {doc.get('recommended_mode')} falls"
+    kept = [one["summary"] for one in shown if one["id"] != "start-spread" or one["summary"].startswith(own)]
+    return kept[:3]
+
+
+def _shipped(files: list[dict[str, Any]]) -> str:
+    shipped = [bool(f.get("shipped")) for f in files]
+    return (
+        " shipped with evalkit, not your own"
+        if all(shipped)
+        else " partly shipped with evalkit"
+        if any(shipped)
+        else ""
+    )
+
+
+def _today(doc: Document) -> list[str]:
+    """Against the model in use: quality, speed, cost."""
+    said = doc.get("versus_incumbent") or "NOT COMPARED"
+    lines = [_sentence(said)]
+    best = doc.get("recommended_mode")
+    costs = {
+        f.get("mode"): f["data"]["usd_per_1000"]
+        for item in doc["items"] for f in item["findings"]
+        if f["id"] == "modes.cost" and (f.get("data") or {}).get("usd_per_1000") is not None
+    }  # fmt: skip
+    shown = [name for name in (best, doc["baseline"]["speed"], INCUMBENT) if name in costs]
+    if shown:
+        lines.append("Cost of 1,000 requests: " + ", ".join(f"{name} {costs[name]:.2f} USD" for name in shown) + ".")
+    return lines
+
+
+def _gating(doc: Document) -> tuple[str, ...]:
+    """What follows a GO; an interrupted run is resumed first."""
+    if doc.get("interrupted"):
+        return ("Resume the run with `evalkit run … --resume`: what was measured is kept",)
+    if doc["verdict"] == "go" and not doc.get("simulated"):
+        return ("Keep the verdict honest: `evalkit pack` this run, and let `evalkit gate` check it in CI",)
+    return ()
+
+
+def _rows(doc: Document) -> list[Row]:
+    """The recommended mode first, then other candidates by speed, then what they are compared with."""
+    best, baseline = doc.get("recommended_mode"), doc["baseline"]["speed"]
+
+    def order(entry: dict[str, Any]) -> tuple[bool, bool, float]:
+        ratio = (entry.get("speedup") or {}).get("ratio") or 0.0
+        return (entry["mode"] != best, not entry.get("adopted"), -ratio)
+
+    return [_row(doc, entry, best, baseline) for entry in sorted(doc["modes"], key=order)]
+
+
+def _row(doc: Document, entry: dict[str, Any], best: str | None, baseline: str) -> Row:
+    mode = entry["mode"]
+    role = "recommended" if mode == best else "baseline" if mode == baseline else ""
+    cells = {}
+    for item in doc["items"]:
+        mine = _of(item, mode)
+        if item["id"] not in PER_MODE_ITEMS:
+            mine = [f for f in item["findings"] if f.get("counts", True) and f.get("mode") in (None, mode)]
+        statuses = [Status(f["status"]) for f in mine]
+        worst = min(statuses, key=SEVERITY.index).value if statuses else item["status"]
+        cells[item["id"]] = Cell(worst, _figure(doc, entry, item["id"]))
+    return Row(mode, role, entry["qualified"], {name: cells[name] for name in ITEM_IDS if name in cells})
+
+
+def _figure(doc: Document, entry: dict[str, Any], item: str) -> str:
+    if item == "modes":
+        return _ratio((entry.get("speedup") or {}).get("ratio")) if entry.get("speedup") else ""
+    if item == "quality":
+        rows = [s for s in doc["quality"]["suites"] if s["mode"] == entry["mode"] and s.get("difference") is not None]
+        return f"{fmt.points(min(s['difference'] for s in rows))} points" if rows else ""
+    return ""
+
+
+def _mode(doc: Document, label: str | None) -> dict[str, Any] | None:
+    entries: list[dict[str, Any]] = doc["modes"]
+    return next((m for m in entries if m["mode"] == label), None)
+
+
+def _short(text: str) -> str:
+    """Without white space at its ends and without a full stop."""
+    return " ".join(str(text).split()).rstrip(".")
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(str(text).split())
+    return text if not text or text[-1] in ".!?…`" else f"{text}."
