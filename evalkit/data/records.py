@@ -183,18 +183,19 @@ def records_for(model: str, mode: str | None = None, architectures: Iterable[str
     return sorted(found, key=lambda record: ORDER.index(record.status))
 
 
-def forced(engine: str | None, mode: str) -> dict[str, str]:
-    """Settings that a mode forces on a recognised engine, by any of its records, and to what.
+def forced(engine: str | None, mode: str, architectures: Iterable[str] = ()) -> dict[str, str]:
+    """Settings that a mode forces on a recognised engine, and to what; of one family where its architecture is known.
 
     A mode that calls itself autoregressive and runs the block loop does not count: plain decoding forces nothing.
     """
     keys = {key for key, row in engines().items() if row.engine == engine and engine is not None}
-    rows = (record for record in records() if record.engine in keys and record.mode == mode and record.baseline)
-    found: dict[str, list[str]] = {}
-    for record in rows:
-        for name, to in record.forced_by_mode.items():
-            found.setdefault(name, []).append(to)
-    return {name: "; ".join(dict.fromkeys(each)) for name, each in found.items()}
+    family = family_of("", architectures)
+    found: dict[str, dict[str, None]] = {}
+    for record in family.records if family else records():
+        if record.engine in keys and record.mode == mode and record.baseline:
+            for name, to in record.forced_by_mode.items():
+                found.setdefault(name, {})[to] = None
+    return {name: "; ".join(values) for name, values in found.items()}
 
 
 def variants() -> tuple[Variant, ...]:

@@ -135,7 +135,19 @@ def test_a_model_is_found_by_its_id(model, family):
     assert (found.family if found else None) == family
 
 
+def test_every_license_of_a_family_is_in_the_license_table():
+    from evalkit.items.license.terms import find
+
+    named = {one.license for one in families() if one.license} - {"provider terms"}
+    assert named
+    assert not [name for name in named if find(name) is None]
+
+
 def test_what_a_mode_forces_is_known_by_engine():
-    assert "attention_backend" in forced("sglang", "diffusion")
+    every = forced("sglang", "diffusion")["attention_backend"]
+    assert all(word in every for word in ("flashinfer", "triton", "fa4"))  # of all families, none over another
+    assert "disable_radix_cache" not in forced("sglang", "diffusion", ["LLaDA2MoeModelLM"])
+    assert "disable_radix_cache" in forced("sglang", "diffusion", ["DiffusionGemmaForBlockDiffusion"])
+    assert forced("sglang", "diffusion", ["NobodyKnows"]) == forced("sglang", "diffusion")
     assert forced("sglang", "autoregressive") == {}
     assert forced("nobody", "diffusion") == forced(None, "diffusion") == {}
