@@ -17,8 +17,6 @@ from evalkit.serving.facts import EndpointFacts
 
 #: settings that must have been read on both sides before two modes count as started alike
 _MUST_KNOW = ("dtype", "quantization", "kv_cache_dtype", "context")
-#: other names under which the records keep what a mode forces
-_FORCED_AS = {"pipeline_parallel": "pp_size", "tensor_parallel": "tp_size"}
 #: drafting runs without the overlap schedule, and on the backends that can verify
 _DRAFTING = frozenset({"disable_overlap_schedule", "attention_backend"})
 _DRAFTERS = (Mode.SPECULATIVE.value, Mode.SELF_SPECULATION.value)
@@ -106,7 +104,7 @@ def _is_forced(served: EndpointFacts, name: str, value: object) -> bool:
     mode = base_mode(served.label).value
     if mode in _DRAFTERS and name in _DRAFTING:
         return True
-    records = {_FORCED_AS.get(key, key): text for key, text in forced(served.engine, mode).items()}
+    records = forced(served.engine, mode, served.architectures)
     if name == "attention_backend":
         return str(value).lower() in records.get(name, "").lower()
     return name in records

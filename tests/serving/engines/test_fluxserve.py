@@ -103,4 +103,3 @@ def test_an_unknown_server_without_models_is_used_where_a_model_is_named():
     nameless = asked(routes)
     assert not nameless.reachable
     assert nameless.error_kind == "not-found"
-    assert not asked(server(stream("a"), **{"/openapi.json": page({})}), model="m").reachable
