@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from evalkit.checklist.errors import input_error, suggest
 from evalkit.checklist.files import decode, read_bytes, sha256_of
 from evalkit.checklist.schema import Checklist, LoadedChecklist
-from evalkit.checklist.yaml import MAX_BYTES, parse_yaml
+from evalkit.checklist.yaml import MAX_BYTES, parse_yaml, refuse_words
 from evalkit.errors import InputFileError, Mistakes
 from evalkit.modes import ALIASES
 
@@ -78,12 +78,14 @@ def load_checklist(path: Path) -> LoadedChecklist:
     if not isinstance(document.data, dict):
         mistakes.end()
         raise InputFileError("a checklist is a mapping of keys to values", where=f"{path}:1")
+
     lines = _with_standard_names(document.lines)
     try:
         checklist = Checklist.model_validate(document.data)
     except ValidationError as error:
         with mistakes:
             raise input_error(error, path, lines, schema=Checklist) from None
+    refuse_words(document, _free, mistakes)
     mistakes.in_order()
     mistakes.end()
     return LoadedChecklist(
@@ -93,6 +95,11 @@ def load_checklist(path: Path) -> LoadedChecklist:
         sha256=sha256_of(data),
         lines=lines,
     )
+
+
+def _free(dotted: str) -> bool:
+    """Whether any kind of value may stand at this path."""
+    return "extra_body" in dotted.split(".") or dotted.startswith("items.hardware.declared.")
 
 
 def _with_standard_names(lines: dict[str, int]) -> dict[str, int]:

@@ -2,13 +2,15 @@
 
 Refused, with a line number: anchors, aliases, merge keys, tags, duplicate keys, documents deeper than 64 levels or
 larger than the cap, several documents, and plain `12:30` and `010`, which other readers of YAML take for 750 and 8.
-`yes`, `no`, `on` and `off` are booleans, so that a field of text refuses them and asks for quotes.
+`yes`, `no`, `on` and `off` are booleans, so that a field of text refuses them and asks for quotes; where a value may
+be of any kind, `refuse_words` refuses them, and `y` and `n` everywhere.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,8 @@ class YamlDocument:
     data: Any
     lines: dict[str, int]
     path: Path
+    #: plain words that YAML 1.1 reads as true or false, by dotted path: yes, no, on, off, y, n in any case
+    words: dict[str, str] = field(default_factory=dict)
 
 
 def parse_yaml(text: str, path: Path, mistakes: Mistakes | None = None) -> YamlDocument:
@@ -49,7 +53,9 @@ def parse_yaml(text: str, path: Path, mistakes: Mistakes | None = None) -> YamlD
     """
     loader = yaml.CSafeLoader(text) if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader(text)
     try:
-        return YamlDocument(*_Builder(loader, path, mistakes).document(), path)
+        builder = _Builder(loader, path, mistakes)
+        data, lines = builder.document()
+        return YamlDocument(data, lines, path, builder.words)
     except yaml.MarkedYAMLError as error:
         line = getattr(error.problem_mark or error.context_mark, "line", None)
         where = str(path) if line is None else f"{path}:{line + 1}"
@@ -60,6 +66,34 @@ def parse_yaml(text: str, path: Path, mistakes: Mistakes | None = None) -> YamlD
         loader.dispose()
 
 
+def _is_word(text: str) -> bool:
+    """Whether YAML 1.1 reads a plain text as true or false, `true` and `false` themselves aside."""
+    cased = text in (text.lower(), text.capitalize(), text.upper())
+    return cased and text.lower() in ("yes", "no", "on", "off", "y", "n")
+
+
+def refuse_words(document: YamlDocument, free: Callable[[str], bool], mistakes: Mistakes) -> None:
+    """Notes words of YAML 1.1 (`NO`, `on`, `y`) where a text is meant, each with its line.
+
+    `free` says of a dotted path whether a value of any kind may stand there: elsewhere the field's own type decides.
+    """
+    reported = {one.where for one in mistakes.found}
+    for dotted, word in document.words.items():
+        where = f"{document.path}:{document.lines[dotted]}"
+        # names of a tool's parameters may be y and n
+        refused = "tools" not in dotted.split(".") if word.lower() in ("y", "n") else free(dotted)
+        if not refused or where in reported:
+            continue
+        said = "true" if word.lower() in ("yes", "on", "y") else "false"
+        mistakes.found.append(
+            InputFileError(
+                f"{dotted}: some readers of YAML take a plain {word} for {said}, others for a text",
+                where=where,
+                hint=f'put it in quotes: "{word}"; or write {said} where that is meant',
+            )
+        )
+
+
 class _Builder:
     """Builds data from parser events, so that nothing is constructed before it is checked."""
 
@@ -68,6 +102,7 @@ class _Builder:
         self.mistakes = mistakes
         self.path = path
         self.lines: dict[str, int] = {}
+        self.words: dict[str, str] = {}
         self.nodes = 0
 
     def document(self) -> tuple[Any, dict[str, int]]:
@@ -102,6 +137,8 @@ class _Builder:
             raise self.error(f"YAML tags are not allowed: {one_line(str(event.tag), limit=80)}", event)
         self.lines.setdefault(dotted, event.start_mark.line + 1)
         if isinstance(event, yaml.ScalarEvent):
+            if event.style not in ("'", '"', "|", ">") and _is_word(str(event.value)):
+                self.words[dotted] = str(event.value)
             return self.scalar(event)
         if isinstance(event, yaml.SequenceStartEvent):
             return self.sequence(dotted, depth)

@@ -80,7 +80,7 @@ def _params(grader: Grader, raw: Any, at: str) -> Any:
             fields = [field.alias or name for name, field in grader.params.model_fields.items()]
             message = f"unknown key {one_line(str(first['loc'][-1]), limit=60)!r}"
             hint = suggest(str(first["loc"][-1]), fields) or f"keys: {', '.join(fields) or 'none'}"
-        elif first["type"] == "string_type":
+        elif first["type"] == "string_type" or (first["type"] == "list_type" and isinstance(first["input"], bool)):
             hint = "put the text in quotes"
         raise Problem(
             f"{at}.{where}" if where else at, f"{grader.name}: {where + ': ' if where else ''}{message}", hint
@@ -115,6 +115,70 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+
+#: keywords of JSON Schema and of rules whose value is true or false
+_TRUTHS = frozenset(
+    [
+        "additionalProperties",
+        "uniqueItems",
+        "nullable",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+        "strict",
+        "any",
+        "optional",
+    ]
+)
+
+
+def any_value(dotted: str) -> bool:
+    """Whether a value of any kind may stand at this path of a suite, and so a word of YAML 1.1 would be taken wrongly.
+
+    Switches of a grader (`ignore_case`), of a rule and of a schema take true and false, and other words for them.
+    """
+    parts = dotted.split(".")
+    inside = parts[parts.index("defaults") + 1 :] if "defaults" in parts[:2] else parts[2:]
+    if not inside or inside[0] not in (
+        "expect",
+        "tools",
+        "messages",
+        "params",
+        "tool_choice",
+        "extra_body",
+        "response_format",
+    ):
+        return False
+    if inside[0] == "params" and not {"extra_body", "response_format"} & set(inside):
+        return False
+    if parts[-1] in _TRUTHS:
+        return False
+    return inside[0] != "expect" or _free_parameter(parts)
+
+
+#: graders that compare data: where they take values, a value may be of any kind
+_OF_DATA = frozenset({"json_match", "json_schema", "tool_calls"})
+
+
+def _free_parameter(parts: list[str]) -> bool:
+    """Whether a path leads into the data that a grader compares; other parameters have types that say what they take.
+
+    Graders may stand inside of `all`, `any` and their like.
+    """
+    place = parts.index("expect") + 2
+    while place < len(parts):
+        grader = registry().get(parts[place])
+        if grader is None:
+            return False
+        if not grader.nested:
+            field = grader.params.model_fields.get(parts[-1])
+            switch = field is not None and field.annotation is bool and place == len(parts) - 2
+            return grader.name in _OF_DATA and not switch
+        place += 1
+        while place < len(parts) and (parts[place] == "of" or parts[place].isdigit()):
+            place += 1
+    return False
 
 
 def check_together(expect: tuple[Expectation, ...], tools: tuple[dict[str, Any], ...]) -> None:

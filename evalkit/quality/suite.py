@@ -16,12 +16,12 @@ from evalkit.checklist.errors import input_error
 from evalkit.checklist.files import decode, read_bytes, resolve
 from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
-from evalkit.checklist.yaml import YamlDocument, parse_yaml
+from evalkit.checklist.yaml import YamlDocument, parse_yaml, refuse_words
 from evalkit.client.types import ChatRequest, Message
 from evalkit.errors import InputFileError, Mistakes
 from evalkit.quality import jsontext, schemas
 from evalkit.quality.case import Case, Suite
-from evalkit.quality.expectations import Problem, check_together, expectation
+from evalkit.quality.expectations import Problem, any_value, check_together, expectation
 from evalkit.quality.facts import SuiteFacts
 from evalkit.quality.schema import RawCase, RawSuite, SuiteHead
 from evalkit.quality.toolcalls import declared
@@ -94,14 +94,16 @@ def unlike(suite: Suite, others: Sequence[Suite]) -> Suite:
 
 def load_suite(path: Path, defaults: Request) -> Suite:
     """One suite; a `.jsonl` file is a suite of kind custom, named after the file."""
-    digest, mistakes = sha256(), Mistakes()
+    digest, mistakes, document = sha256(), Mistakes(), None
     if path.suffix == ".jsonl":
         head = SuiteHead(name=path.stem, kind="custom")
         raw = _jsonl(path, digest, mistakes)
     else:
-        head, raw = _yaml(path, digest, mistakes)
+        head, raw, document = _yaml(path, digest, mistakes)
     with mistakes:
         suite = _suite(path, head, raw, defaults, digest)
+    if document is not None:
+        refuse_words(document, any_value, mistakes)
     mistakes.in_order()
     mistakes.end()
     return suite
@@ -165,7 +167,7 @@ def facts_of(suite: Suite) -> SuiteFacts:
     )  # fmt: skip
 
 
-def _yaml(path: Path, digest: Any, mistakes: Mistakes) -> tuple[SuiteHead, list[tuple[Any, _Source]]]:
+def _yaml(path: Path, digest: Any, mistakes: Mistakes) -> tuple[SuiteHead, list[tuple[Any, _Source]], YamlDocument]:
     data = read_bytes(path, max_bytes=MAX_SUITE_BYTES)
     digest.update(data)
     document = parse_yaml(decode(data, path), path, mistakes)
@@ -179,6 +181,7 @@ def _yaml(path: Path, digest: Any, mistakes: Mistakes) -> tuple[SuiteHead, list[
         with mistakes:
             raise input_error(error, path, document.lines, schema=RawSuite) from None
         _cases_too(document, path, mistakes)
+        refuse_words(document, any_value, mistakes)
         mistakes.in_order()
         mistakes.end()
     cases = [
@@ -188,7 +191,7 @@ def _yaml(path: Path, digest: Any, mistakes: Mistakes) -> tuple[SuiteHead, list[
     if raw.suite.bulk is not None:
         where = f"{path}:{document.lines.get('suite.import', 1)}"
         cases += _jsonl(resolve(path.parent, raw.suite.bulk, where=where), digest, mistakes)
-    return raw.suite, cases
+    return raw.suite, cases, document
 
 
 def _cases_too(document: YamlDocument, path: Path, mistakes: Mistakes) -> None:

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.checklist.loader import load_checklist
+from evalkit.checklist.schema import Request
 from evalkit.checklist.yaml import MAX_DEPTH, parse_yaml
 from evalkit.errors import InputFileError
+from evalkit.quality.suite import load_suite
 
 PATH = Path("list.yaml")
 
@@ -107,3 +110,79 @@ def test_no_text_ends_in_anything_but_a_value_or_a_clear_error(text):
     except InputFileError as error:
         said = str(error)
     assert not said or "list.yaml" in said
+
+
+@pytest.mark.parametrize("word", ["NO", "no", "No", "on", "ON", "off", "yes", "Yes", "y", "Y", "n"])
+@pytest.mark.parametrize(
+    "expect",
+    [
+        "[{json_match: {country: WORD}}]", "[{json_match: {value: {a: [x, WORD]}}}]", "[{json_match: WORD}]",
+        "[{equals: WORD}]", "[{contains: {any: [WORD]}}]", "[{all: [{json_match: {a: WORD}}]}]",
+        "[{json_match: {exact: true, value: {exact: WORD}}}]", "[{instructions: {keywords: [WORD]}}]",
+    ],
+)  # fmt: skip
+def test_a_word_of_yaml_1_1_where_a_text_is_meant_is_refused_with_its_line(tmp_path, word, expect):
+    path = tmp_path / "suite.yaml"
+    text = "suite: {name: s, kind: structured}\ncases:\n  - id: a\n    prompt: x\n    expect: EXPECT\n"
+    path.write_text(text.replace("EXPECT", expect.replace("WORD", word)))
+    with pytest.raises(InputFileError) as caught:
+        load_suite(path, Request())
+    assert caught.value.where == f"{path}:5"
+    assert "quotes" in (caught.value.hint or "")
+    path.write_text(text.replace("EXPECT", expect.replace("WORD", f'"{word}"')))
+    assert load_suite(path, Request()).cases
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{contains: {any: [x], ignore_case: yes}}", "{json_match: {value: {a: 1}, exact: on}}",
+        "{not: {contains: {any: [x], ignore_case: no}}}", "{json_match: {a: {any_of: [b], optional: yes}}}",
+        "{json_match: {NO: 1}}", "{json_match: {a: true, b: false}}", "{instructions: {no_commas: yes}}",
+    ],
+)  # fmt: skip
+def test_where_true_or_false_is_meant_its_other_words_stay(tmp_path, text):
+    path = tmp_path / "suite.yaml"
+    path.write_text(f"suite: {{name: s, kind: chat}}\ncases:\n  - {{id: a, prompt: x, expect: [{text}]}}\n")
+    assert load_suite(path, Request()).cases
+
+
+@pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        ("request: {extra_body: {language: NO}}", True),
+        ("request: {extra_body: {a: {b: [on]}}}", True),
+        ("name: y", True),
+        ("request: {system: NO}", True),
+        ("use: {commercial: yes}", False),
+        ("request: {extra_body: {language: 'NO', thinking: false}}", False),
+        ("prompts: [on]", True),
+    ],
+)
+def test_a_checklist_refuses_them_where_a_text_may_be_meant(tmp_path, line, refused):
+    path = tmp_path / "checklist.yaml"
+    head = "" if line.startswith("name") else "name: c\n"
+    path.write_text(f"schema_version: 1\n{head}{line}\n")
+    if not refused:
+        assert load_checklist(path)
+        return
+    with pytest.raises(InputFileError) as caught:
+        load_checklist(path)
+    assert caught.value.where == f"{path}:{2 if not head else 3}"
+    assert "quotes" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        "[{type: function, function: {name: f, parameters: {type: object, properties: {c: {enum: [NO, SE]}}}}}]",
+        "[{type: function, function: {name: f, description: on, parameters: {type: object}}}]",
+    ],
+)
+def test_tools_and_messages_refuse_them_too(tmp_path, tools):
+    path = tmp_path / "suite.yaml"
+    for more in (f"prompt: x, tools: {tools}", "messages: [{role: user, content: NO}]"):
+        path.write_text(f"suite: {{name: s, kind: chat}}\ncases:\n  - {{id: a, {more}, expect: [{{contains: x}}]}}\n")
+        with pytest.raises(InputFileError) as caught:
+            load_suite(path, Request())
+        assert "quotes" in (caught.value.hint or "")
