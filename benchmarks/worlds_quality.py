@@ -3,8 +3,8 @@
     python benchmarks/worlds_quality.py [--runs 400] [--only TEXT] [--short]
 
 Each world draws answers and runs them through the product's own pairs, bounds, floors and carriers; nothing that
-decides is copied here. Rates carry a 95% Wilson interval. `wrong pass`: the true loss is the margin, and the mode is let through;
-`wrong fail`: the true loss is nought, and it fails; `pass`: the true loss is nought, and it is let through.
+decides is copied here. Rates carry a 95% Wilson interval. `wrong pass`: the true loss is the margin, and the mode is
+let through; `wrong fail`: the true loss is nought, and it fails; `pass`: the true loss is nought, and it passes.
 """
 
 from __future__ import annotations
@@ -38,10 +38,12 @@ START = RunStart(
     run_id="r", started_at="2026-01-01T00:00:00Z", evalkit_version="0", plan_sha256="", checklist_sha256=""
 )
 
+_REPLY = Exchange(ok=True, text="x", finish_reason="stop", completion_tokens=9)
+
 
 @dataclass(frozen=True)
 class World:
-    """`draw(rng)` gives the readings of each case, `cluster(i)` where it belongs; `bad`: its true loss is the margin."""
+    """`draw(rng)`: the readings of each case, `cluster(i)`: where it belongs; `bad`: its true loss is the margin."""
 
     name: str
     draw: Draw
@@ -156,7 +158,7 @@ def answers(rng: random.Random, suite: SuiteFacts, losses: dict[str, float], sha
                 yield Answer.model_construct(
                     mode=mode, suite=suite.name, kind=suite.kind, case_id=str(i), repeat=repeat, streamed=True,
                     request_sha256=f"{suite.name} {i}", asked_sha256="", cluster=None, severity="normal", passed=kept,
-                    exchange=Exchange(ok=True, text="x", finish_reason="stop", completion_tokens=9), grades=(), signals=None,
+                    exchange=_REPLY, grades=(), signals=None,
                     tool_outcome=None, wants_call=False, reply_sha256="x", temperature=0.0, prompt_preview="", tags=(),
                 )  # fmt: skip
 
