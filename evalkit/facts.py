@@ -61,7 +61,7 @@ class RunStart(Frozen):
 
 
 class Resumed(Frozen):
-    """A later sitting of a run under another evalkit, Python or platform than the one before it."""
+    """A later session of a run under another evalkit, Python or platform than the one before it."""
 
     at: str  # ISO 8601 UTC
     evalkit_version: str
@@ -73,7 +73,7 @@ class RunEnd(Frozen):
     finished_at: str
     interrupted: bool = False
     stopped_by: str | None = None  # budget, failed candidate item, …
-    #: of all sittings together
+    #: of all sessions together
     seconds: float = 0.0
 
 
@@ -143,7 +143,7 @@ class Facts(Frozen):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def other_versions(self) -> list[str]:
-        """One line a sitting under another evalkit than the one that the run began with."""
+        """One line a session under another evalkit than the one that the run began with."""
         began = self.start.evalkit_version
         return [
             f"resumed under evalkit {one.evalkit_version}; the run began under {began}"

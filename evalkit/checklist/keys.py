@@ -43,20 +43,20 @@ def keys() -> tuple[Key, ...]:
 
 
 def _walk(section: type[Section], prefix: str) -> Iterator[Key]:
-    meanings = _meanings(section)
+    told = meanings(section)
     for name, info in section.model_fields.items():
         inner, ending = _section_in(info.annotation)
         path = f"{prefix}{info.alias or name}"
         default = "required" if info.is_required() else _default(info.get_default(call_default_factory=True))
-        yield Key(path, _field_type(info), default, meanings.get(name, ""), inner)
+        yield Key(path, _field_type(info), default, told.get(name, ""), inner)
         if inner is not None:
             yield from _walk(inner, f"{path}{ending}.")
 
 
 @cache
-def _meanings(section: type[Any]) -> dict[str, str]:
-    """The text under each key, those of the base classes included."""
-    found = dict(_meanings(section.__base__)) if section.__base__ not in (None, Section, BaseModel) else {}
+def meanings(section: type[Any]) -> dict[str, str]:
+    """The text under each field of a class, those of its base classes included."""
+    found = dict(meanings(section.__base__)) if section.__base__ not in (None, Section, BaseModel) else {}
     tree = ast.parse(inspect.getsource(section))
     body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
     for field, text in pairwise(body):

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-from importlib import resources
 from typing import Any
 
+from evalkit.docs.schemas import report_schema
 from evalkit.docs.table import cell, table
 
 _INTRO = """# report.json
 
-Generated from the JSON Schema that is shipped as `evalkit/data/report.schema.json`. `evalkit run --json` prints this
-document, `evalkit report RUN --format json` writes it again from a stored run.
+Generated from the types of the report, as is the JSON Schema that is shipped as `evalkit/data/report.schema.json`
+(beside it those of a checklist and of a task suite, for editors). `evalkit run --json` prints this document, and
+`evalkit report RUN --format json` writes it again from a stored run.
 
 Compatibility: within `schema_version` 1 fields are only added. Read the fields that you know and ignore the rest. Times
 are milliseconds and shares lie between 0 and 1 unless a name or a row says otherwise. Figures have six significant
 digits; what is not known is null.
 """
-
-
-def report_schema() -> dict[str, Any]:
-    """The shipped JSON Schema."""
-    found: dict[str, Any] = json.loads(resources.files("evalkit").joinpath("data/report.schema.json").read_text())
-    return found
 
 
 def report_json_markdown() -> str:
@@ -61,7 +56,7 @@ def _fields(shape: dict[str, Any]) -> str:
 def _kind(shape: dict[str, Any]) -> str:
     if "$ref" in shape:
         name = shape["$ref"].rpartition("/")[2]
-        return f"[{name}](#{name})"
+        return f"[{name}](#{name.lower()})"
     if "const" in shape:
         return f"`{json.dumps(shape['const'])}`"
     if "enum" in shape:

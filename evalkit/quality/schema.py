@@ -23,54 +23,84 @@ class RequestParams(Section):
     """What a suite or a case changes of production's request."""
 
     system: str | None = None
+    """System message in place of production's."""
     max_tokens: Annotated[int, Field(gt=0, le=1_000_000)] | None = None
+    """Longest reply, in tokens."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """Sampling temperature."""
     seed: int | None = None
+    """Seed of the request, for servers that take one."""
     stop: Stop | None = None
+    """Texts that end a reply."""
     response_format: dict[str, Any] | None = None
+    """As the chat completions API takes it: JSON, or JSON of a schema."""
     extra_body: dict[str, Any] | None = None
+    """Further fields of the request body."""
 
 
 class Defaults(RequestParams):
     """For every case of the suite that does not say otherwise."""
 
     tools: list[dict[str, Any]] | None = None
+    """Tools on offer, as the chat completions API takes them."""
     tool_choice: str | dict[str, Any] | None = None
+    """As the chat completions API takes it."""
     expect: list[Any] | None = None
+    """Graders that the reply has to pass."""
 
 
 class SuiteHead(Section):
     name: Name
+    """Name of the suite, once a run."""
     kind: Kind
+    """What it tests; the margin and the minimum pass rate depend on it."""
     version: Annotated[str, BeforeValidator(_version)] = "1"
+    """Version of the cases; results of two versions are not mixed."""
     defaults: Defaults = Defaults()
+    """What holds for every case that does not say otherwise."""
     tags: Tags = []  # noqa: RUF012  pydantic copies defaults
+    """Labels by which the report groups cases."""
     cluster: str | None = None
+    """Cases of one cluster count as one piece of evidence."""
     repeats: Repeats = 1
+    """How often each case is asked."""
     severity: Severity = "normal"
-    #: `keep`: reasoning between <think> and </think> is graded too; its answer alone is otherwise
+    """critical, normal or minor: a critical case that is lost stops an adoption."""
     reasoning: Literal["drop", "keep"] = "drop"
-    #: a JSONL file of further cases, one a line
+    """keep: reasoning between <think> and </think> is graded too; drop: the answer alone is."""
     bulk: Annotated[str | None, Field(alias="import")] = None
+    """A JSONL file of further cases, one a line."""
 
 
 class RawCase(Section):
     """One case as written. `expect` is checked by each grader's own model."""
 
     id: Name
+    """Name of the case, once a suite."""
     prompt: Annotated[str, Field(min_length=1)] | None = None
+    """The user message; or give `messages`."""
     messages: Annotated[list[dict[str, Any]], Field(min_length=1)] | None = None
+    """A conversation as the chat completions API takes it."""
     images: Annotated[list[str], Field(min_length=1, max_length=16)] | None = None
+    """Image files beside the suite that go with `prompt`."""
     tools: list[dict[str, Any]] | None = None
+    """Tools on offer, as the chat completions API takes them."""
     tool_choice: str | dict[str, Any] | None = None
+    """As the chat completions API takes it."""
     params: RequestParams = RequestParams()
+    """What the case changes of the request."""
     repeats: Repeats | None = None
+    """How often this case is asked."""
     cluster: str | None = None
+    """Cases of one cluster count as one piece of evidence."""
     tags: Tags = []  # noqa: RUF012  pydantic copies defaults
+    """Labels by which the report groups cases."""
     severity: Severity | None = None
+    """Severity of this case."""
     expect: list[Any] = []  # noqa: RUF012  pydantic copies defaults
-    #: FILE:LINE that the case was imported from
+    """Graders that the reply has to pass."""
     source: Annotated[str, Field(max_length=500)] | None = None
+    """FILE:LINE that the case was imported from."""
 
     @model_validator(mode="after")
     def _asks(self) -> RawCase:
@@ -83,4 +113,6 @@ class RawCase(Section):
 
 class RawSuite(Section):
     suite: SuiteHead
+    """What holds for the whole suite."""
     cases: Annotated[list[Any], Field(max_length=20_000)] = []  # noqa: RUF012  pydantic copies defaults
+    """The cases."""

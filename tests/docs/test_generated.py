@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import get_args
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 
-from evalkit.checklist.keys import keys
+from evalkit.checklist.keys import keys, meanings
 from evalkit.checklist.schema import Checklist
-from evalkit.docs.__main__ import main
+from evalkit.docs.__main__ import DATA, main
 from evalkit.docs.commands import commands
 from evalkit.docs.pages import pages
-from evalkit.docs.report_json import report_schema
+from evalkit.docs.schemas import report_schema, schemas
+from evalkit.quality.schema import Defaults, RawCase, RawSuite, RequestParams, SuiteHead
 from evalkit.stored.again import document_of
 from evalkit.verdict.waivers import State, WaiverUse
 
@@ -22,6 +26,29 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_a_generated_page_is_what_the_code_says_now(name):
     assert (ROOT / "docs" / name).read_bytes() == pages()[name].encode(), "run `make docs`"
+
+
+@pytest.mark.parametrize("name", sorted(schemas()))
+def test_a_shipped_schema_is_what_the_models_say_now(name):
+    assert (DATA / name).read_bytes() == schemas()[name].encode(), "run `make docs`"
+
+
+def test_the_schemas_for_editors_take_what_is_shipped_and_refuse_a_wrong_key():
+    def problems(schema, path):
+        document = json.loads(json.dumps(yaml.safe_load(path.read_text()), default=str))
+        return [f"{path.name} {one.json_path}: {one.message[:200]}" for one in schema.iter_errors(document)]
+
+    checklist, suite = (Draft202012Validator(json.loads(schemas()[f"{n}.schema.json"])) for n in ("checklist", "suite"))
+    found = [one for path in (ROOT / "checklists").glob("*.yaml") for one in problems(checklist, path)]
+    found += [one for path in (ROOT / "prompts").rglob("*.yaml") for one in problems(suite, path)]
+    assert found == []
+    assert not checklist.is_valid({"candidate": {"modle": "org/model"}})
+    assert not suite.is_valid({"suite": {"name": "s", "kind": "chat"}, "cases": [{"id": "a", "expects": []}]})
+
+
+@pytest.mark.parametrize("schema", [Checklist, RawSuite, RawCase, RequestParams, Defaults, SuiteHead])
+def test_every_key_of_a_suite_and_a_checklist_has_a_description(schema):
+    assert [name for name in schema.model_fields if not meanings(schema).get(name)] == []
 
 
 def test_a_stale_page_is_named_and_writing_mends_it(tmp_path, capsys):
@@ -92,6 +119,6 @@ def test_every_field_of_a_report_is_on_its_page():
 
 
 def test_every_field_and_state_of_a_waiver_is_on_the_page():
-    shape = report_schema()["properties"]["waivers"]["items"]["properties"]
+    shape = report_schema()["$defs"]["Waiver"]["properties"]
     assert set(shape) == set(WaiverUse.model_fields)
     assert set(shape["state"]["enum"]) == set(get_args(State))

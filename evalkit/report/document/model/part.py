@@ -1,0 +1,8 @@
+"""How every part of report.json is read."""
+
+from __future__ import annotations
+
+from pydantic import ConfigDict
+
+#: the text under a field is its description in the schema; a field of a later evalkit is kept
+PART = ConfigDict(use_attribute_docstrings=True, extra="allow")
