@@ -97,7 +97,7 @@ class Report(TypedDict):
     integrity: NotRequired[list[str]]
     """What is wrong with the stored evidence; empty when all of it is as it was written."""
     cannot: NotRequired[list[str]]
-    """What this source cannot do any more, for want of texts."""
+    """What this source can no longer do because its texts were left out."""
     regraded: NotRequired[list[Regraded]]
     """Suites by which `--regrade` graded the stored replies again; empty: the grades are the run's own."""
     limits: NotRequired[list[Limit]]
