@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, variance
+from typing import Literal
 
 from evalkit.analysis.order import Order, Reading, batches, contrasts, executed, shift
 from evalkit.stats.distributions import t_quantile
@@ -20,6 +21,10 @@ from evalkit.stats.trend import line_at
 UNSEEN, UNSEEN_REPLICATED = 3.0, 3.7
 #: stated spread of the log time between starts of one server, where the checklist gives none
 START_SD = 0.03
+
+
+#: how the servers of a pair were started
+Servers = Literal["replicated", "bracketed", "in-turn", "apart"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,7 @@ class Comparison:
 
     estimate: RatioEstimate
     order: Order
-    servers: str
+    servers: Servers
     starts: float
     groups: int
     #: change between the two starts that bracket the mode (log); 0 without
@@ -156,7 +161,7 @@ def batch_spread(readings: Sequence[Reading], logs: Mapping[str, float], group_o
 
 def _servers(
     readings: Sequence[Reading], baseline: str, mode: str, *, in_turn: bool
-) -> tuple[str, float, Spread, float]:
+) -> tuple[Servers, float, Spread, float]:
     """How the servers of a pair were started, 1 / starts summed, the spread of starts, and the bracket's change."""
     starts = {name: by_launch(readings, name) for name in dict.fromkeys(r.mode for r in readings)}
     count = {name: max(1, len(starts[name])) for name in (baseline, mode) if name in starts}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from evalkit.analysis.comparison import UNSEEN, UNSEEN_REPLICATED, Comparison, Terms, compare, enough
 from evalkit.analysis.readings import Readings
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
-from evalkit.findings import Status
 from evalkit.items.modes.cost import Needed, needed
 from evalkit.stats.holm import levels as holm_levels
 from evalkit.stats.planning import Sought, prompts_needed
 from evalkit.stats.ratio import MIN_PAIRS, RatioEstimate, p_at_most, tipping
 from evalkit.stats.sequential import confidence_of
+
+#: shown: the whole interval reaches the threshold; below: none of it does; not-after-holm: shown if it were alone
+Outcome = Literal["shown", "below", "open", "not-after-holm", "too-few-prompts", "too-few-groups"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +30,7 @@ class Claim:
     concurrency: int
     comparison: Comparison | None
     at_least: float
-    status: Status
-    reason: str
+    outcome: Outcome
     #: what would settle it, where that can be said
     needed: Needed | None = None
 
@@ -40,7 +42,7 @@ class Claim:
     def tipping(self) -> float | None:
         """The spread between starts (sd of logs) at which a pass falls; None where starts were repeated, or no pass."""
         found = self.comparison
-        if found is None or self.status is not Status.PASS or found.servers == "replicated":
+        if found is None or self.outcome != "shown" or found.servers == "replicated":
             return None
         return tipping(found.estimate, self.at_least, found.starts)
 
@@ -85,7 +87,7 @@ def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, 
     tested = {m: _p_value(e, target, item.level) for m in checklist.adopted if (e := found.get(m)) is not None}
     stepping = True
     for mode, alpha in holm_levels(tested, 1 - asked.confidence).items():
-        if decided[mode].status is not Status.PASS:
+        if decided[mode].outcome != "shown":
             stepping = False
             continue
         share = alpha / (1 - asked.confidence)
@@ -93,8 +95,7 @@ def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, 
         held = compare(read, checklist.baseline.speed, mode, strict)
         if not stepping or held is None or held.estimate.low < target:
             stepping = False
-            reason = f"not shown once Holm counts {len(tested)} claims"
-            decided[mode] = _with_plan(checklist, facts, readings, mode, found[mode], Status.INCONCLUSIVE, reason)
+            decided[mode] = _with_plan(checklist, facts, readings, mode, found[mode], "not-after-holm")
     return decided
 
 
@@ -113,26 +114,19 @@ def _of_look(facts: Facts, wanted: float, found: Comparison | None) -> Compariso
 
 
 def _decide(checklist: Checklist, facts: Facts, readings: Readings, mode: str, found: Comparison | None) -> Claim:
+    return _with_plan(checklist, facts, readings, mode, found, _outcome(checklist, found))
+
+
+def _outcome(checklist: Checklist, found: Comparison | None) -> Outcome:
+    """Of one claim by itself."""
     item = checklist.items.modes
-    target = item.speedup.at_least
-    if found is None or not enough(found, item.level):
-        return _with_plan(checklist, facts, readings, mode, found, Status.INCONCLUSIVE, _too_few(found, item.level))
-    if found.estimate.low >= target:
-        return _with_plan(checklist, facts, readings, mode, found, Status.PASS, "")
-    if found.estimate.high < target:
-        return _with_plan(checklist, facts, readings, mode, found, Status.FAIL, "")
-    return _with_plan(
-        checklist, facts, readings, mode, found, Status.INCONCLUSIVE, "the threshold lies within the interval"
-    )
-
-
-def _too_few(found: Comparison | None, level: int) -> str:
-    """Why there is no verdict yet."""
-    if found is not None and min(found.estimate.pairs, found.estimate.clusters) >= MIN_PAIRS:
-        return f"{found.groups} groups of {level} prompts in flight together; no verdict below 2"
-    have = 0 if found is None else min(found.estimate.pairs, found.estimate.clusters)
-    apart = " independent" if found is not None and found.estimate.clusters < found.estimate.pairs else ""
-    return f"{have}{apart} prompts answered in both modes; no verdict below {MIN_PAIRS}"
+    if found is None or min(found.estimate.pairs, found.estimate.clusters) < MIN_PAIRS:
+        return "too-few-prompts"
+    if not enough(found, item.level):
+        return "too-few-groups"
+    if found.estimate.low >= item.speedup.at_least:
+        return "shown"
+    return "below" if found.estimate.high < item.speedup.at_least else "open"
 
 
 def _with_plan(  # noqa: PLR0917  one private maker of claims
@@ -141,22 +135,21 @@ def _with_plan(  # noqa: PLR0917  one private maker of claims
     readings: Readings,
     mode: str,
     found: Comparison | None,
-    status: Status,
-    reason: str,
+    outcome: Outcome,
 ) -> Claim:
     item, baseline = checklist.items.modes, checklist.baseline.speed
     prompts: int | None = None
-    if status is Status.INCONCLUSIVE and found is None:
+    settled = outcome in {"shown", "below"}
+    if not settled and found is None:
         prompts = 3 * MIN_PAIRS
-    elif status is Status.INCONCLUSIVE and found is not None:
+    elif not settled and found is not None:
         prompts = prompts_needed(sought(checklist, facts, found))
         if prompts is not None:
             least = 2 * item.level if item.level > 1 else MIN_PAIRS
             prompts = max(prompts, found.estimate.pairs + 1, MIN_PAIRS, least)
     sample = None if prompts is None else needed(checklist, facts, readings, (baseline, mode), prompts)
     return Claim(
-        mode, baseline, item.level, _of_look(facts, item.confidence, found), item.speedup.at_least, status, reason,
-        sample,
+        mode, baseline, item.level, _of_look(facts, item.confidence, found), item.speedup.at_least, outcome, sample,
     )  # fmt: skip
 
 
@@ -174,16 +167,3 @@ def sought(checklist: Checklist, facts: Facts, found: Comparison) -> Sought:
         rare=UNSEEN_REPLICATED if replicated else UNSEEN,
         looks=bool(facts.looks),
     )
-
-
-def settle(claim: Claim) -> str:
-    """What would settle an open claim, in words."""
-    if claim.needed is None:
-        found = claim.comparison
-        if found is not None and found.servers != "replicated":
-            return (
-                "more prompts alone do not settle it: have each server started several times (`launch`, `launches: "
-                "replicated`), or change `at_least`"
-            )
-        return "the gain lies so near the threshold that no affordable sample settles it: change `at_least`"
-    return f"{claim.needed} would likely settle it"

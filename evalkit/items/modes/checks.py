@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from evalkit.findings import Check
+from evalkit.findings import Check, Status
 
 OWN_PROMPTS = Check(
     "modes.own-prompts",
     "Timed on your own prompts",
     "Speed by diffusion or speculation depends on the text: code and lists gain more than prose.",
     "put 60 or more of your production prompts in a .jsonl file and name it under `prompts:`",
+    outcomes={
+        "own": Status.PASS,
+        "shipped-only": Status.WARN,
+        "none": Status.WARN,
+    },
 )
 DISTINCT_PROMPTS = Check(
     "modes.distinct-prompts",
     "Prompts of one text count once",
     "One text under many ids is read more often, but says nothing of other texts: it must not pass for a sample.",
     "give prompts that differ: 20 distinct ones are the least for a verdict on speed, a p95 needs 59",
+    outcomes={
+        "repeated": Status.WARN,
+    },
 )
 MEASURED = Check(
     "modes.measured",
@@ -22,6 +30,13 @@ MEASURED = Check(
     "A mode without usable timed replies has shown nothing.",
     "see the errors of the run, bring the mode's server up, and resume: only open requests are sent",
     per_mode=True,
+    outcomes={
+        "timed": Status.PASS,
+        "no-mode": Status.ERROR,
+        "not-configured": Status.ERROR,
+        "not-sent": Status.ERROR,
+        "nothing-usable": Status.ERROR,
+    },
 )
 SPEEDUP = Check(
     "modes.speedup",
@@ -30,6 +45,16 @@ SPEEDUP = Check(
     "time more prompts, or lower `items.modes.speedup.at_least` if a smaller gain is worth having",
     per_mode=True,
     sources=("docs/timing.md",),
+    outcomes={
+        "shown": Status.PASS,
+        "below": Status.FAIL,
+        "open": Status.INCONCLUSIVE,
+        "not-after-holm": Status.INCONCLUSIVE,
+        "too-few-prompts": Status.INCONCLUSIVE,
+        "too-few-groups": Status.INCONCLUSIVE,
+        "nothing-to-compare": Status.INCONCLUSIVE,
+        "is-the-baseline": Status.NOT_APPLICABLE,
+    },
 )
 GOODPUT = Check(
     "modes.goodput",
@@ -67,6 +92,13 @@ NOISE_FLOOR = Check(
     "set `cache: salt-each` under items.modes if a cache answers, stop other load on the servers, and time again",
     per_mode=True,
     sources=("docs/timing.md",),
+    outcomes={
+        "agree": Status.PASS,
+        "differ-alike": Status.WARN,
+        "flatters": Status.WARN,
+        "hinders": Status.WARN,
+        "read-once": Status.WARN,
+    },
 )
 ORDER_TREND = Check(
     "modes.order-trend",
@@ -74,6 +106,11 @@ ORDER_TREND = Check(
     "A GPU that heats up or a cache that fills moves the later readings.",
     "let the server warm up longer (`warmup`), fix the GPU's clocks, and time again",
     per_mode=True,
+    outcomes={
+        "still": Status.PASS,
+        "drifts": Status.WARN,
+        "too-few": Status.WARN,
+    },
 )
 REPLIES = Check(
     "modes.replies",
@@ -149,6 +186,13 @@ LAUNCHES = Check(
     "give each mode a `launch` command, so that evalkit starts its server three times (`launches: replicated`)",
     per_mode=True,
     sources=("docs/timing.md",),
+    outcomes={
+        "replicated": Status.PASS,
+        "bracketed": Status.WARN,
+        "in-turn": Status.WARN,
+        "apart": Status.WARN,
+        "no-common-prompt": Status.WARN,
+    },
 )
 LEVELS = Check(
     "modes.levels",

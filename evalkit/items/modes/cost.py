@@ -10,7 +10,7 @@ from evalkit.analysis.readings import Readings
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
-from evalkit.items.modes.checks import COST
+from evalkit.items.modes.checks import COST, SPEEDUP
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ def priced(checklist: Checklist, facts: Facts, readings: Readings, found: Findin
         found.status is not Status.INCONCLUSIVE
         or found.mode is None
         or not found.counts
+        or found.id == SPEEDUP.id
         or "minutes_needed" in found.data
     ):
         return found

@@ -11,8 +11,9 @@ from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.modes import checks as check
 from evalkit.items.modes import frontier as modes_frontier
+from evalkit.items.modes import words
 from evalkit.items.modes.checks import CHECKS
-from evalkit.items.modes.cost import Needed, cost, priced
+from evalkit.items.modes.cost import cost, priced
 from evalkit.items.modes.latency import goodput, latency
 from evalkit.items.modes.power import energy
 from evalkit.items.modes.validity import validity
@@ -25,15 +26,12 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     """Findings of every configured mode, the baseline's own included: the verdict counts those of adopted modes."""
     del now
     if not checklist.modes:
-        text = "no mode has an endpoint or a launch command: nothing was timed."
-        remedy = "start a server for each mode and name it under `modes:`, or pass --mode NAME=URL"
-        return [check.MEASURED.finding(Status.ERROR, text, remedy=remedy)]
+        return [check.MEASURED.found(words.Measured(outcome="no-mode"))]
     readings = Readings(facts.timed)
     findings = [_own_prompts(facts), *_distinct_prompts(facts)]
     if not checklist.adopted:
-        text = f"only the baseline {checklist.baseline.speed} is configured: there is nothing to compare it with."
-        remedy = "configure the mode you consider, or set `adopt: [autoregressive]` to judge the baseline alone"
-        findings.append(check.SPEEDUP.finding(Status.INCONCLUSIVE, text, remedy=remedy))
+        nothing = words.SpeedUp(outcome="nothing-to-compare", baseline=checklist.baseline.speed)
+        findings.append(check.SPEEDUP.found(nothing))
     claims = speed.claims(checklist, facts, readings)
     for mode in dict.fromkeys([*checklist.modes, *checklist.adopted]):
         findings += _of_mode(checklist, facts, readings, mode, claims.get(mode))
@@ -48,7 +46,7 @@ def _of_mode(
     measured = _measured(checklist, facts, readings, mode)
     if not measured.status.carries:
         return [measured]
-    findings = [measured, _speedup(mode, claim), *latency(checklist, readings, mode)]
+    findings = [measured, _speedup(checklist, mode, claim), *latency(checklist, readings, mode)]
     findings += goodput(checklist, readings, mode)
     findings += validity(checklist, facts, readings, mode, claim)
     findings += _information(checklist, facts, readings, mode)
@@ -56,13 +54,10 @@ def _of_mode(
 
 
 def _own_prompts(facts: Facts) -> Finding:
-    own = [p for p in facts.prompts if not p.shipped]
+    own = sum(p.count for p in facts.prompts if not p.shipped)
     if own:
-        count = sum(p.count for p in own)
-        return check.OWN_PROMPTS.finding(Status.PASS, f"{count} prompts of your own.", known_by=KnownBy.OBSERVED)
-    if not facts.prompts:
-        return check.OWN_PROMPTS.finding(Status.WARN, "no prompt file was part of the run.")
-    return check.OWN_PROMPTS.finding(Status.WARN, "only the shipped prompts were timed: yours may gain less or more.")
+        return check.OWN_PROMPTS.found(words.OwnPrompts(outcome="own", prompts=own), known_by=KnownBy.OBSERVED)
+    return check.OWN_PROMPTS.found(words.OwnPrompts(outcome="shipped-only" if facts.prompts else "none"))
 
 
 def _distinct_prompts(facts: Facts) -> list[Finding]:
@@ -70,93 +65,37 @@ def _distinct_prompts(facts: Facts) -> list[Finding]:
     count, again = sum(p.count for p in facts.prompts), sum(p.repeated for p in facts.prompts)
     if not again:
         return []
-    text = f"{again} of {count} prompts repeat the text of another: they count once, {count - again} are distinct."
-    data: dict[str, object] = {"prompts": count, "repeated": again, "distinct": count - again}
-    return [
-        check.DISTINCT_PROMPTS.finding(
-            Status.WARN, text, observed=str(count - again), known_by=KnownBy.OBSERVED, data=data
-        )
-    ]
+    values = words.DistinctPrompts(prompts=count, repeated=again, distinct=count - again)
+    return [check.DISTINCT_PROMPTS.found(values, known_by=KnownBy.OBSERVED)]
 
 
 def _measured(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding:
     level = checklist.items.modes.level
     sent, good = readings.all(mode, level), readings.good(mode, level)
-    make = check.MEASURED.finding
+    make = check.MEASURED.found
     if mode not in checklist.modes:
-        text = f"{mode} is to be adopted but is not configured."
-        return make(Status.ERROR, text, mode=mode, remedy=f"name an endpoint for {mode} under `modes:`")
+        return make(words.Measured(outcome="not-configured", mode=mode), mode=mode)
     if not sent:
         error = next((e for e in facts.errors if e.item == "modes" and e.mode in (mode, None)), None)
-        why = error.summary if error else "no timed request was sent"
-        return make(Status.ERROR, f"not timed at {level} streams: {why}.", mode=mode)
+        why = error.summary if error else None
+        return make(words.Measured(outcome="not-sent", mode=mode, concurrency=level, why=why), mode=mode)
     if not good:
         errors = sorted({s.exchange.error.message for s in sent if s.exchange.error})[:2]
-        why = "; ".join(errors) or "every answer was empty"
-        return make(Status.ERROR, f"none of {len(sent)} requests came back usable: {why}.", mode=mode)
-    prompts = len({s.prompt for s in good})
-    return make(
-        Status.PASS,
-        f"{len(good)} of {len(sent)} requests on {prompts} prompts timed at {level} streams.",
-        mode=mode,
-        known_by=KnownBy.OBSERVED,
-        data={"requests": len(sent), "usable": len(good), "prompts": prompts, "concurrency": level},
-    )
+        why = "; ".join(errors) or None
+        return make(words.Measured(outcome="nothing-usable", mode=mode, requests=len(sent), why=why), mode=mode)
+    values = words.Measured(
+        outcome="timed", mode=mode, requests=len(sent), usable=len(good), prompts=len({s.prompt for s in good}),
+        concurrency=level,
+    )  # fmt: skip
+    return make(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 
-def _speedup(mode: str, claim: speed.Claim | None) -> Finding:
-    make = check.SPEEDUP.finding
+def _speedup(checklist: Checklist, mode: str, claim: speed.Claim | None) -> Finding:
     if claim is None:
-        return make(Status.NOT_APPLICABLE, f"{mode} is the baseline: it is not compared with itself.", mode=mode)
-    threshold = f"at least {claim.at_least:g}x"
-    found = claim.estimate
-    if found is None:
-        text = f"{claim.reason} ({claim.baseline} and {mode} at {claim.concurrency} streams)."
-        remedy = speed.settle(claim)
-        return make(
-            Status.INCONCLUSIVE, text, mode=mode, threshold=threshold, remedy=remedy, data=_needed(claim.needed)
-        )
-    shown = f"{found.ratio:.2f}x ({found.confidence * 100:g}% interval {found.low:.2f} to {found.high:.2f})"
-    apart = f" ({found.clusters} independent)" if found.clusters < found.pairs else ""
-    words = {
-        Status.PASS: f"end to end {shown} as fast as {claim.baseline} on {found.pairs} prompts{apart}",
-        Status.FAIL: f"end to end {shown} as fast as {claim.baseline}: below the {claim.at_least:g}x asked for",
-    }.get(claim.status, f"end to end {shown} as fast as {claim.baseline}, open: {claim.reason}")
-    if found.low <= 1:
-        words += " (no gain shown)" if found.high >= 1 else " (a loss)"
-    gone = f"; {found.slower_share:.0%} of the prompts got slower, the worst tenth {found.worst_decile:.2f}x."
-    return make(
-        claim.status,
-        words + gone,
-        mode=mode,
-        observed=f"{found.ratio:.3f}x",
-        threshold=threshold,
-        known_by=KnownBy.OBSERVED,
-        remedy=speed.settle(claim) if claim.status is Status.INCONCLUSIVE else None,
-        data={
-            "baseline": claim.baseline,
-            "ratio": found.ratio,
-            "low": found.low,
-            "high": found.high,
-            "confidence": found.confidence,
-            "pairs": found.pairs,
-            "independent": found.clusters,
-            "method": found.method,
-            "slower_share": found.slower_share,
-            "worst_decile": found.worst_decile,
-            "start_term": found.start,
-            "unseen_term": found.unseen,
-            "order_shift": found.shift,
-            "tipping": claim.tipping,
-            **_needed(claim.needed),
-        },
-    )
-
-
-def _needed(sample: Needed | None) -> dict[str, object]:
-    if sample is None:
-        return {"prompts_needed": None, "minutes_needed": None, "usd_needed": None}
-    return {"prompts_needed": sample.prompts, "minutes_needed": sample.minutes, "usd_needed": sample.usd}
+        return check.SPEEDUP.found(words.SpeedUp(outcome="is-the-baseline", baseline=mode), mode=mode)
+    values = words.SpeedUp.of(claim, len(checklist.adopted))
+    known = KnownBy.OBSERVED if claim.estimate else None
+    return check.SPEEDUP.found(values, mode=mode, known_by=known)
 
 
 def _information(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> list[Finding]:

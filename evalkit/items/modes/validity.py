@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from statistics import fmean, median
+from typing import Literal
 
+from evalkit.analysis.order import Contrast
 from evalkit.analysis.readings import Readings
 from evalkit.analysis.speed import Claim
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.modes import checks as check
+from evalkit.items.modes import words
 from evalkit.items.modes.power import throttled
 from evalkit.items.modes.replies import of_replies
 from evalkit.stats.percentiles import percentile
@@ -139,39 +143,30 @@ def _warm_up(checklist: Checklist, facts: Facts, mode: str) -> Finding:
 
 def _noise_floor(mode: str, claim: Claim | None) -> Finding:
     """Each mode against itself: what the order of the readings explains is subtracted from the claim, and shown."""
-    make = check.NOISE_FLOOR.finding
     found = claim.comparison if claim else None
-    if claim is None or found is None or not any(found.order.again.values()):
-        return make(
-            Status.WARN, "prompts were read once a start: how much two readings differ is not known.", mode=mode
+    if found is None or not any(found.order.again.values()):
+        return check.NOISE_FLOOR.found(words.NoiseFloor(outcome="read-once", mode=mode), mode=mode)
+    kinds: tuple[tuple[Literal["again", "after"], Mapping[str, Contrast | None]], ...] = (
+        ("again", found.order.again), ("after", found.order.after),
+    )  # fmt: skip
+    contrasts = tuple(
+        words.SelfContrast(
+            outcome="differs" if one.found else "agrees", mode=name, kind=kind, change=math.exp(one.mean),
+            error=one.error, n=one.n,
         )
-    kinds = (("read again", found.order.again), ("read right after another mode", found.order.after))
-    shown: list[str] = []
-    data: dict[str, object] = {}
-    for label, (words, contrasts) in zip(("again", "after"), kinds, strict=True):
-        for name, one in contrasts.items():
-            if one is not None:
-                data[f"{label} {name}"] = {
-                    "change": math.exp(one.mean),
-                    "error": one.error,
-                    "n": one.n,
-                    "found": one.found,
-                }
-                shown += [f"{name} {math.exp(one.mean) - 1:+.1%} when {words}"] if one.found else []
-    data["subtracted"] = found.estimate.shift
-    moved = abs(found.estimate.shift) > 0
-    if not shown and not moved:
-        text = "two readings of a prompt agree in each mode, in whichever order they come."
-        return make(Status.PASS, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
-    text = f"the order of the readings moves the times: {', '.join(shown) or 'both modes together'}"
-    shift = math.exp(found.estimate.shift)
-    if not moved:
-        text += "; in both modes alike."
-    elif shift > 1:
-        text += f"; {shift:.3f}x is taken out of the ratio."
-    else:
-        text += f"; it hinders {mode} ({shift:.3f}x), so the upper bound allows for it."
-    return make(Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
+        for kind, of in kinds
+        for name, one in of.items()
+        if one is not None
+    )  # fmt: skip
+    shift = found.estimate.shift
+    alike: Literal["agree", "differ-alike"] = (
+        "differ-alike" if any(one.outcome == "differs" for one in contrasts) else "agree"
+    )
+    values = words.NoiseFloor(
+        outcome="flatters" if shift > 0 else "hinders" if shift < 0 else alike, mode=mode, contrasts=contrasts,
+        subtracted=shift,
+    )  # fmt: skip
+    return check.NOISE_FLOOR.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 
 def _order_trend(checklist: Checklist, readings: Readings, mode: str) -> Finding:
@@ -182,13 +177,11 @@ def _order_trend(checklist: Checklist, readings: Readings, mode: str) -> Finding
         places.setdefault(s.prompt, []).append(s.position)
     prompts = [p for p in logs if p in places]
     found = trend([fmean(places[p]) for p in prompts], [logs[p] for p in prompts])
-    make = check.ORDER_TREND.finding
     if found is None:
-        return make(Status.WARN, "too few prompts to see a drift.", mode=mode)
-    text = f"the ratio moves by {found.change - 1:+.1%} from first to last prompt (p = {found.p:.3f})"
+        return check.ORDER_TREND.found(words.OrderTrend(outcome="too-few"), mode=mode)
     drifts = found.p < 0.01 and abs(math.log(found.change)) > 0.05
-    data: dict[str, object] = {"change": found.change, "p": found.p}
-    return make(Status.WARN if drifts else Status.PASS, text + ".", mode=mode, known_by=KnownBy.OBSERVED, data=data)
+    values = words.OrderTrend(outcome="drifts" if drifts else "still", change=found.change, p=found.p)
+    return check.ORDER_TREND.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 
 def _stream(checklist: Checklist, readings: Readings, mode: str) -> Finding:
@@ -268,25 +261,13 @@ def _drafts_from_earlier_answers(facts: Facts, mode: str) -> bool:
 
 def _launches(checklist: Checklist, readings: Readings, mode: str, claim: Claim | None) -> Finding:
     level, baseline = checklist.items.modes.level, checklist.baseline.speed
-    make = check.LAUNCHES.finding
     starts = min(len(readings.launches(m, level)) for m in (mode, baseline))
     found = claim.comparison if claim else None
     servers = found.servers if found else "apart"
-    data: dict[str, object] = {"starts": starts, "servers": servers, "start_sd": checklist.items.modes.start_sd}
-    if servers == "replicated":
-        text = f"{starts} starts each: their spread is in the interval."
-        return make(Status.PASS, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
-    if starts >= 2:
-        text = f"{starts} starts each, but no prompt was answered in all starts of both: their spread is not known."
-        remedy = "resume the run so that every start answers the same prompts (each start needs a repeat of its own)"
-        return make(Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, remedy=remedy, data=data)
-    how = {
-        "bracketed": f"{mode} was started once, between two starts of {baseline} that differ by "
-        f"{math.exp(abs(found.bracket) if found else 0.0) - 1:.1%} (half of it is in the interval)",
-        "in-turn": f"timed in turn with {baseline}, and neither server was restarted",
-    }.get(servers, f"one launch: {mode} and {baseline} were timed one after the other")
-    text = f"{how}; a spread of {checklist.items.modes.start_sd:.0%} between starts is assumed"
-    if claim is not None and claim.tipping is not None:
-        data["tipping"] = claim.tipping
-        text += f": the gain falls if two starts of a server differ by more than {math.expm1(claim.tipping):.1%}"
-    return make(Status.WARN, text + ".", mode=mode, known_by=KnownBy.OBSERVED, data=data)
+    values = words.Launches(
+        outcome="no-common-prompt" if starts >= 2 and servers != "replicated" else servers,
+        mode=mode, baseline=baseline, starts=starts, start_sd=checklist.items.modes.start_sd,
+        bracket=math.exp(found.bracket) if found and servers == "bracketed" else None,
+        tipping=claim.tipping if claim else None,
+    )  # fmt: skip
+    return check.LAUNCHES.found(values, mode=mode, known_by=KnownBy.OBSERVED)
