@@ -87,9 +87,13 @@ def _kinds(config: Fields, layers: int) -> list[Kind] | None:
     pattern = config.get("hybrid_override_pattern")
     if isinstance(pattern, str) and len(pattern) == layers:
         return ["none" if mark in "M-E" else "full" for mark in pattern]
-    indices = config.get("attn_layer_indices")
-    if isinstance(indices, list) and indices and all(isinstance(i, int) and 0 <= i < layers for i in indices):
-        return ["full" if layer in indices else "none" for layer in range(layers)]
+    for name in ("attn_layer_indices", "full_attn_idxs"):
+        told = config.get(name)
+        if isinstance(told, list) and told and all(isinstance(i, int) and 0 <= i < layers for i in told):
+            return ["full" if layer in told else "none" for layer in range(layers)]
+    marks = config.get("attn_type_list")
+    if isinstance(marks, list) and len(marks) == layers and all(mark in (0, 1) for mark in marks):
+        return ["full" if mark else "none" for mark in marks]
     return _periodic(config, layers)
 
 

@@ -39,7 +39,7 @@ _VISION = (
     "head_dim", "patch_size", "image_size", "spatial_merge_size",
 )  # fmt: skip
 #: a kind for each layer, or the layers with attention
-LAYER_LISTS = ("layer_types", "layers_block_type", "attn_layer_indices")
+LAYER_LISTS = ("layer_types", "layers_block_type", "attn_layer_indices", "full_attn_idxs", "attn_type_list")
 _ZERO = ("mask_token_id", "attn_layer_offset", "num_kv_shared_layers", "first_k_dense_replace", "num_shared_experts")
 
 

@@ -11,6 +11,7 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from evalkit.cli.hardware import hardware_command
+from evalkit.errors import MeasurementError
 from evalkit.gpu.facts import Gpu, HardwareFacts
 from evalkit.gpu.fit import GIB, Load, kv_bytes, kv_bytes_per_token, max_context, need, place, weights_of
 from evalkit.gpu.kv import KvGroup
@@ -18,6 +19,7 @@ from evalkit.gpu.memory import memory_here, memory_of, model_of, shape_of, usabl
 from evalkit.gpu.shape import read_shape
 from evalkit.gpu.survey import memory_to_judge
 from evalkit.hub import collect
+from evalkit.hub.config import read_config
 from evalkit.hub.facts import CandidateFacts
 
 #: mirrors google/diffusiongemma-26B-A4B-it, without the vision tower's patches
@@ -146,6 +148,9 @@ def test_experts_named_local_are_as_wide_as_the_network_and_others_are_not_guess
         ({"layer_types": ["something_new"] * 12}, 12, 0),
         ({"layer_types": ["full_attention"] * 12, "num_kv_shared_layers": 4}, 8, 0),
         ({"attn_layer_indices": [99]}, 12, 0),
+        ({"full_attn_idxs": [2, 5]}, 2, 0),
+        ({"attn_type_list": [0, 0, 0, 1] * 3}, 3, 0),
+        ({"attn_type_list": [0, 7] * 6}, 12, 0),
         ({"hybrid_override_pattern": "M*"}, 12, 0),
     ],
 )
@@ -191,6 +196,35 @@ def test_the_block_is_read_where_it_is_written(config, sides, block, mask, tmp_p
     read = candidate({**DENSE, **config}, tmp_path, **sides)
     assert shape_of(read).block_size == block
     assert read.config.get("mask_token_id") == mask
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=12) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(
+    [*DENSE, "layer_types", "layers_block_type", "hybrid_override_pattern", "attn_layer_indices", "attn_type_list",
+     "full_attn_idxs", "sliding_window", "sliding_window_pattern", "global_period", "full_attention_interval",
+     "attn_layer_period", "attn_layer_offset", "num_kv_shared_layers", "num_global_key_value_heads", "global_head_dim",
+     "kv_lora_rank", "qk_rope_head_dim", "num_experts", "num_local_experts", "moe_intermediate_size", "canvas_length",
+     "first_k_dense_replace", "num_shared_experts", "bd_size", "mask_id", "d_model", "text_config", "vision_config"]
+)  # fmt: skip
+
+
+@given(st.dictionaries(FIELDS, ANY, max_size=6), st.dictionaries(FIELDS, ANY, max_size=3), st.booleans())
+def test_any_configuration_gives_a_shape_or_a_named_reason(fields, side, whole):
+    """A raw configuration, and what the hub reader keeps of it; never negative, never more than everything."""
+    config = {**DENSE, **fields} if whole else fields
+    kept = read_config(config, {}, {}, side)
+    for one in (config, kept.values):
+        try:
+            shape = read_shape(one)
+        except MeasurementError:
+            continue
+        assert kv_bytes(shape, 0) == 0
+        assert 0 <= kv_bytes(shape, 1000) <= kv_bytes(shape, 2000)
+        assert shape.params is None or shape.params > 0
 
 
 @given(st.integers(1, 60), st.integers(1, 8), st.integers(1, 300_000), st.integers(1, 4096))
