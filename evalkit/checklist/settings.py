@@ -11,4 +11,6 @@ RUNTIME = (
 )  # fmt: skip
 #: limits that change nothing until they are reached
 LIMITS = ("max_running_requests", "cuda_graph_max_bs", "chunked_prefill_size", "max_prefill_tokens")
-SETTINGS = tuple(dict.fromkeys((*PRECISION, *PARALLEL, *RUNTIME, *LIMITS, "gpu")))
+#: what the server makes of a message before the model sees it: tokens of the chat template
+TEMPLATE = "template_tokens"
+SETTINGS = tuple(dict.fromkeys((*PRECISION, *PARALLEL, *RUNTIME, *LIMITS, TEMPLATE, "gpu")))

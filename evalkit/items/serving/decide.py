@@ -38,7 +38,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     """Findings about each configured mode's server, and about the incumbent's. Missing facts are never a pass."""
     del now
     if not checklist.modes:
-        return [*_nothing_configured(checklist), *_incumbent(checklist, facts)]
+        return [*_nothing_configured(checklist, facts), *_incumbent(checklist, facts)]
     found: list[Finding] = []
     first = _first(checklist, facts)
     for label, endpoint in checklist.modes.items():
@@ -46,7 +46,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     found += preflight(facts, None)
     found += distinct(checklist, facts)
     found += _incumbent(checklist, facts)
-    found += _required(checklist, found)
+    found += _required(checklist, facts, found)
     return found
 
 
@@ -69,9 +69,9 @@ def _mode(
 ) -> list[Finding]:
     found = _launches(facts, label)
     served = facts.endpoints.get(label)
-    found.append(_reachable(checklist, label, endpoint, served))
+    found.append(_reachable(checklist, facts, label, endpoint, served))
     if endpoint.endpoint is None and endpoint.launch is None:
-        return [*found, *_support(checklist, label)]
+        return [*found, *_support(checklist, facts, label)]
     if served is None or not served.reachable:
         return found
     quality = _quality_baseline(checklist, facts, label)
@@ -94,14 +94,19 @@ def _mode(
     return [*found, *tools(facts, label, served), *named(label, served), *stability(checklist, facts, label)]
 
 
+def _architectures(facts: Facts) -> tuple[str, ...]:
+    """By which a model that no record names is known: a folder, a fine-tune, a copy."""
+    return facts.candidate.architectures if facts.candidate else ()
+
+
 def _model(checklist: Checklist) -> str:
     return checklist.candidate.model if checklist.candidate else "MODEL"
 
 
-def _start(checklist: Checklist, label: str, port: int = 30000) -> str:
+def _start(checklist: Checklist, facts: Facts, label: str, port: int = 30000) -> str:
     """How to start a server for the mode, in one line, and how to name it."""
     model = _model(checklist)
-    recipe = recipe_for(model, base_mode(label).value)
+    recipe = recipe_for(model, base_mode(label).value, _architectures(facts))
     if recipe is None:
         then = f"Start a server that decodes in this mode, then: `evalkit run --mode {label}=http://HOST:PORT`"
         return f"{unknown(model, base_mode(label).value)} {then}"
@@ -111,13 +116,13 @@ def _start(checklist: Checklist, label: str, port: int = 30000) -> str:
     return f"{start}\nthen: `evalkit run --mode {label}=http://127.0.0.1:{port}`"
 
 
-def _nothing_configured(checklist: Checklist) -> list[Finding]:
+def _nothing_configured(checklist: Checklist, facts: Facts) -> list[Finding]:
     """The first thing a new user sees: what can serve the model in each mode today, and how to start it."""
     modes = (Mode.AUTOREGRESSIVE.value, Mode.DIFFUSION.value, Mode.SELF_SPECULATION.value)
     ports = {mode: 30000 + place for place, mode in enumerate(modes)}
-    shown = [finding for mode, port in ports.items() for finding in _support(checklist, mode, port=port)]
+    shown = [finding for mode, port in ports.items() for finding in _support(checklist, facts, mode, port=port)]
     given = " ".join(f"--mode {mode}=http://127.0.0.1:{port}" for mode, port in list(ports.items())[:2])
-    first = "as serving.support says below." if shown else f"for example:\n{_start(checklist, modes[0])}"
+    first = "as serving.support says below." if shown else f"for example:\n{_start(checklist, facts, modes[0])}"
     remedy = (
         f"Start a server for {modes[0]} and one for each mode that you want to adopt, {first}\n"
         f"Then: `evalkit run {given}`\n"
@@ -128,10 +133,10 @@ def _nothing_configured(checklist: Checklist) -> list[Finding]:
     return [nothing, *shown]
 
 
-def _support(checklist: Checklist, label: str, *, port: int | None = None) -> list[Finding]:
+def _support(checklist: Checklist, facts: Facts, label: str, *, port: int | None = None) -> list[Finding]:
     """What is documented to serve the mode. It never decides: a live server would override it."""
     mode = base_mode(label).value
-    rows = records_for(_model(checklist), mode)
+    rows = records_for(_model(checklist), mode, _architectures(facts))
     if not rows:
         return []
     text = "; ".join(line(row) for row in rows)
@@ -143,7 +148,7 @@ def _support(checklist: Checklist, label: str, *, port: int | None = None) -> li
             known_by=KnownBy.THIRD_PARTY_REPORTED,
             counts=port is not None,
             evidence=tuple(Evidence(url=url) for url in dict.fromkeys(row.source for row in rows)),
-            remedy=_start(checklist, label, port or 30000),
+            remedy=_start(checklist, facts, label, port or 30000),
             data={"rows": [row.model_dump() for row in rows]},
         )
     ]
@@ -177,11 +182,13 @@ def _launch(label: str, launch: LaunchFacts) -> Finding:
     )
 
 
-def _reachable(checklist: Checklist, label: str, endpoint: Endpoint, served: EndpointFacts | None) -> Finding:
+def _reachable(
+    checklist: Checklist, facts: Facts, label: str, endpoint: Endpoint, served: EndpointFacts | None
+) -> Finding:
     check = checks.REACHABLE
     if endpoint.endpoint is None and endpoint.launch is None:
         text = f"{label}: neither an endpoint nor a launch command is configured."
-        return check.finding(Status.ERROR, text, mode=label, remedy=_start(checklist, label))
+        return check.finding(Status.ERROR, text, mode=label, remedy=_start(checklist, facts, label))
     if served is None:
         text = f"{label}: its server was not probed."
         return check.finding(Status.ERROR, text, mode=label, remedy=_its_turn(checklist, label, endpoint))
@@ -199,12 +206,12 @@ def _reachable(checklist: Checklist, label: str, endpoint: Endpoint, served: End
 def _incumbent(checklist: Checklist, facts: Facts) -> list[Finding]:
     if checklist.incumbent is None:
         return []
-    found = [_reachable(checklist, INCUMBENT, checklist.incumbent, facts.endpoints.get(INCUMBENT))]
+    found = [_reachable(checklist, facts, INCUMBENT, checklist.incumbent, facts.endpoints.get(INCUMBENT))]
     found += unchanged(checklist, facts, INCUMBENT)
     return [finding.model_copy(update={"counts": checklist.incumbent.required}) for finding in found]
 
 
-def _required(checklist: Checklist, found: list[Finding]) -> list[Finding]:
+def _required(checklist: Checklist, facts: Facts, found: list[Finding]) -> list[Finding]:
     """Modes that were required by name block every mode; the configured ones are judged each for itself."""
     named = checklist.items.serving.require
     if named is None:
@@ -222,6 +229,6 @@ def _required(checklist: Checklist, found: list[Finding]) -> list[Finding]:
                 (Status.FAIL if failed else Status.INCONCLUSIVE),
                 f"{label} is required, but not shown to be served.",
             )
-        remedy = None if status is Status.PASS else _start(checklist, label)
+        remedy = None if status is Status.PASS else _start(checklist, facts, label)
         out.append(checks.REQUIRED.finding(status, text, threshold=label, remedy=remedy))
     return out

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from evalkit.checklist.schema import Checklist
-from evalkit.checklist.settings import LIMITS, PARALLEL, PRECISION, SETTINGS
+from evalkit.checklist.settings import LIMITS, PARALLEL, PRECISION, SETTINGS, TEMPLATE
 from evalkit.data.records import forced
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy
@@ -36,6 +36,9 @@ def settings_of(served: EndpointFacts, gpus: str | None = None) -> dict[str, obj
         keys = [key for key in str(raw.get("override_keys") or "").split(", ") if key and key != "ar_mode"]
         known["override_keys"] = ", ".join(keys)
         known.setdefault("adapters", 0)
+    around = served.capability(TEMPLATE)
+    if around is not None and isinstance(around.value, int):
+        known[TEMPLATE] = int(around.value)
     if gpus is not None:
         known["gpu"] = gpus
     return known
@@ -68,8 +71,12 @@ def same_settings(
 
 def _unequal(ours: Mapping[str, object], theirs: Mapping[str, object], *, alike: bool) -> list[str]:
     """Names of the settings that differ. Engines that are not `alike` have their own backends and schedules."""
-    comparable = SETTINGS if alike else (*PRECISION, *PARALLEL, "max_running_requests", "disable_cuda_graph", "gpu")
+    comparable = (
+        SETTINGS if alike else (*PRECISION, *PARALLEL, "max_running_requests", "disable_cuda_graph", TEMPLATE, "gpu")
+    )
     names = [name for name in comparable if name in ours and name in theirs and ours[name] != theirs[name]]
+    if TEMPLATE in names and abs(int(str(ours[TEMPLATE])) - int(str(theirs[TEMPLATE]))) <= 1:
+        names.remove(TEMPLATE)  # one server counts a token at the beginning, the other does not
     return [name for name in names if "auto" not in (ours[name], theirs[name])]
 
 

@@ -130,6 +130,35 @@ def test_a_model_that_no_record_names_gets_no_command_by_guess():
     assert "serving.support" not in {f.id for f in found}
 
 
+def test_a_folder_gets_the_command_of_its_architecture():
+    from evalkit.hub.facts import CandidateFacts
+
+    asked = Checklist.model_validate({"candidate": {"model": "/models/mine"}})
+    known = CandidateFacts(model="/models/mine", kind="folder", architectures=("SDARForCausalLM",))
+    found = decide(asked, facts().model_copy(update={"candidates": (known,)}), NOW)
+    assert "--model-path /models/mine" in "\n".join(f.remedy for f in found if f.id == "serving.support")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "status"),
+    [(9, 9, Status.PASS), (9, 10, Status.PASS), (9, 4, Status.INCONCLUSIVE), (9, False, Status.INCONCLUSIVE)],
+)
+def test_two_servers_that_put_other_text_around_a_message_are_not_started_alike(ours, theirs, status):
+    from evalkit.serving.facts import Capability
+
+    def around(value):
+        return (Capability(name="template_tokens", value=value, known_by="observed"),)
+
+    modes = (served(AR, AR, AR, capabilities=around(ours)), served(DIFF, DIFF, DIFF, capabilities=around(theirs)))
+    found = decide(checklist(AR, DIFF), facts(*modes), NOW)
+    (finding,) = [f for f in found if f.id == "serving.same-settings" and f.mode == DIFF]
+    if status is Status.PASS:
+        assert "template_tokens" not in finding.summary
+    else:
+        assert finding.status is status
+        assert "template_tokens" in finding.summary
+
+
 def test_a_mode_without_server_gets_its_launch_command():
     asked = Checklist.model_validate({"candidate": {"model": MODEL}, "modes": {SELF: {"model": "x"}}})
     found = decide(asked, facts(), NOW)
