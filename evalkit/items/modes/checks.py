@@ -69,6 +69,11 @@ FAILURES = Check(
     "Failed requests carry no time: a mode that drops its hard requests would look fast.",
     "read the errors in the journal, fix the server (queue length, memory, timeouts), and time the mode again",
     per_mode=True,
+    outcomes={
+        "none": Status.PASS,
+        "as-rare": Status.WARN,
+        "unequal": Status.INCONCLUSIVE,
+    },
 )
 CLIENT_ERROR = Check(
     "modes.client-error",
@@ -76,6 +81,12 @@ CLIENT_ERROR = Check(
     "An overloaded client delays streams of many small chunks more than streams of few large ones: a gain of its own.",
     "close other programs on this machine, lower `concurrency`, or run evalkit on a machine with more free cores",
     per_mode=True,
+    outcomes={
+        "small": Status.PASS,
+        "not-measured": Status.INCONCLUSIVE,
+        "too-large": Status.INCONCLUSIVE,
+        "not-known": Status.INCONCLUSIVE,
+    },
 )
 WARM_UP = Check(
     "modes.warm-up",
@@ -83,6 +94,11 @@ WARM_UP = Check(
     "First requests compile kernels and capture graphs: one that is counted can be ten times slower than the next.",
     "raise `warmup`, or send the server a minute of traffic before the run",
     per_mode=True,
+    outcomes={
+        "levelled": Status.PASS,
+        "none": Status.WARN,
+        "restless": Status.WARN,
+    },
 )
 NOISE_FLOOR = Check(
     "modes.noise-floor",
@@ -161,6 +177,10 @@ STREAM = Check(
     "end-to-end time still holds.",
     "ask the server past its proxy, and trust end-to-end times alone until the counts agree",
     per_mode=True,
+    outcomes={
+        "clean": Status.PASS,
+        "noted": Status.WARN,
+    },
 )
 SAME_ENGINE = Check(
     "modes.same-engine",
@@ -168,6 +188,11 @@ SAME_ENGINE = Check(
     "Between two engines the ratio measures engine and mode together.",
     "serve the baseline with the same engine and version if you want the effect of the mode alone",
     per_mode=True,
+    outcomes={
+        "same": Status.PASS,
+        "different": Status.WARN,
+        "not-known": Status.WARN,
+    },
 )
 CACHE = Check(
     "modes.cache-state",
@@ -177,6 +202,13 @@ CACHE = Check(
     "(--enable-cache-report, vLLM: --enable-prompt-tokens-details) or without the cache "
     "(--disable-radix-cache, vLLM: --no-enable-prefix-caching)",
     per_mode=True,
+    outcomes={
+        "equal": Status.PASS,
+        "unequal": Status.INCONCLUSIVE,
+        "lower-bound": Status.WARN,
+        "not-reported": Status.WARN,
+        "not-kept": Status.INCONCLUSIVE,
+    },
 )
 LAUNCHES = Check(
     "modes.launches",

@@ -13,9 +13,9 @@ from evalkit.analysis.readings import Readings
 from evalkit.analysis.speed import Claim
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
-from evalkit.findings import Finding, KnownBy, Status
+from evalkit.findings import Finding, KnownBy
 from evalkit.items.modes import checks as check
-from evalkit.items.modes import words
+from evalkit.items.modes import guard_words, words
 from evalkit.items.modes.power import throttled
 from evalkit.items.modes.replies import of_replies
 from evalkit.stats.percentiles import percentile
@@ -26,19 +26,21 @@ from evalkit.timing.facts import MOST_CPU, MOST_ERROR
 
 #: difference of failure shares that may be passed over
 _FAILURE_SLACK = 0.01
+#: share of failures from which nothing is passed over
+_MOST_FAILED = 0.05
 _CACHED_SLACK = 0.1
 _NOTED_SHARE = 0.05
-#: how a note of the client begins, and what it says of the reply
+#: how a note of the client begins, and which kind of note it is
 _NOTES = {
-    "coalesced": "with chunks that arrived together",
-    "usage contradicts": "with counts that contradict the chunks",
-    "usage went backwards": "with counts that contradict the chunks",
-    "usage counts no token": "with counts that contradict the chunks",
-    "usage counts the same": "with counts that contradict the chunks",
-    "usage is no count": "with counts that contradict the chunks",
-    "a chunk was repeated": "with a chunk that came twice",
-    "no [DONE]": "without [DONE]",
-    "no finish reason": "without a finish reason",
+    "coalesced": "together",
+    "usage contradicts": "contradiction",
+    "usage went backwards": "contradiction",
+    "usage counts no token": "contradiction",
+    "usage counts the same": "contradiction",
+    "usage is no count": "contradiction",
+    "a chunk was repeated": "twice",
+    "no [DONE]": "no-done",
+    "no finish reason": "no-finish",
 }
 
 
@@ -68,17 +70,16 @@ def _failures(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     n, k = len(readings.all(mode, level)), readings.failed(mode, level)
     base_n, base_k = len(readings.all(baseline, level)), readings.failed(baseline, level)
     share, base = (k / n if n else 1.0), (base_k / base_n if base_n else 0.0)
-    text = f"{k} of {n} requests failed or came back empty; {base_k} of {base_n} of {baseline}"
-    data: dict[str, object] = {"failed": k, "requests": n, "upper": wilson(k, n).high, "baseline_failed": base_k}
+    outcome: Literal["none", "as-rare", "unequal"] = "unequal"
     if k == 0 and base_k == 0:
-        status = Status.PASS
-    elif abs(share - base) <= _FAILURE_SLACK and share <= 0.05:
-        status = Status.WARN
-    else:
-        status, text = Status.INCONCLUSIVE, f"{text}: the times cover different requests"
-    return check.FAILURES.finding(
-        status, text + ".", mode=mode, observed=f"{share:.1%}", known_by=KnownBy.OBSERVED, data=data
-    )
+        outcome = "none"
+    elif abs(share - base) <= _FAILURE_SLACK and share <= _MOST_FAILED:
+        outcome = "as-rare"
+    values = guard_words.Failures(
+        outcome=outcome, baseline=baseline, failed=k, requests=n, upper=wilson(k, n).high, baseline_failed=base_k,
+        baseline_requests=base_n,
+    )  # fmt: skip
+    return check.FAILURES.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 
 def _client_error(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding:
@@ -86,59 +87,38 @@ def _client_error(checklist: Checklist, facts: Facts, readings: Readings, mode: 
     level, at_least = item.level, item.speedup.at_least
     claimed = at_least > 1 and mode != checklist.baseline.speed
     limit = (at_least - 1) / 10 if claimed else MOST_ERROR
-    threshold = f"at most {limit:.1%} of E2E"
-    make = check.CLIENT_ERROR.finding
     known = [e for e in facts.client_errors if e.streams >= level]
     times = [t for each in readings.times(mode, level).values() for t in each]
     if not known or not times:
-        text = f"evalkit's own error at {level} streams was not measured."
-        remedy = "run again: the calibration on loopback precedes timing (`evalkit doctor` shows it alone)"
-        return make(Status.INCONCLUSIVE, text, mode=mode, threshold=threshold, remedy=remedy)
+        missing = guard_words.ClientError(outcome="not-measured", streams=level, limit=limit, at_least=at_least)
+        return check.CLIENT_ERROR.found(missing, mode=mode)
     nearest = min(e.streams for e in known)
     at = [e for e in known if e.streams == nearest]
     middle, own = median(times), max(abs(e.e2e_error_ms) for e in at)
     lags = sorted(s.loop_lag_p99_ms or 0.0 for s in readings.all(mode, level))
     shares = sorted(s.cpu_share or 0.0 for s in readings.all(mode, level))
     lag, cpu = percentile(lags, 0.5), percentile(shares, 0.9)
-    text = (
-        f"own error {own:.2f} ms, {own / middle:.2%} of the median {middle:.0f} ms at {nearest} streams "
-        f"({at[0].transport}); loop lag p99 {lag:.1f} ms (worst {lags[-1]:.1f}), {cpu:.0%} of a core"
-    )
-    too_much = [
-        what
-        for what, bad in (
-            ("the own error", own / middle > limit),
-            (f"the lag, {lag / middle:.1%},", lag / middle > limit),
-            ("the share of a core", cpu > MOST_CPU),
-        )
-        if bad
-    ]
-    if too_much:
-        text += f": {' and '.join(too_much)} is too much for a claim of {at_least:g}x"
-    unknown = next((e.warning for e in at if e.short), None)
-    if unknown:
-        text += f"; {unknown}"
-    status = Status.INCONCLUSIVE if too_much or unknown else Status.PASS
-    data: dict[str, object] = {"share": own / middle, "limit": limit, "error_ms": own, "lag_ms": lag, "cpu": cpu}
-    observed = f"{own / middle:.2%}"
-    return make(
-        status, f"{text}.", mode=mode, observed=observed, threshold=threshold, known_by=KnownBy.OBSERVED, data=data
-    )
+    short = next((e.warning for e in at if e.short), None)
+    too_much = max(own, lag) / middle > limit or cpu > MOST_CPU
+    values = guard_words.ClientError(
+        outcome="too-large" if too_much else "not-known" if short else "small", streams=nearest, limit=limit,
+        at_least=at_least, share=own / middle, error_ms=own, median_ms=middle, lag_ms=lag, worst_lag_ms=lags[-1],
+        lag_share=lag / middle, cpu=cpu, most_cpu=MOST_CPU, transport=at[0].transport, short=short,
+    )  # fmt: skip
+    return check.CLIENT_ERROR.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 
 def _warm_up(checklist: Checklist, facts: Facts, mode: str) -> Finding:
     level = checklist.items.modes.level
     found = [w for w in facts.warmups if w.mode == mode and w.concurrency == level]
-    make = check.WARM_UP.finding
     if not found:
-        return make(Status.WARN, f"no request warmed {mode} up at {level} streams.", mode=mode)
+        return check.WARM_UP.found(guard_words.WarmedUp(outcome="none", mode=mode, streams=level), mode=mode)
     sent, restless = sum(w.requests for w in found), [w for w in found if not w.levelled]
-    if not restless:
-        text = f"{sent} requests before the first counted one; the last two rounds agree within 15%."
-        return make(Status.PASS, text, mode=mode, known_by=KnownBy.OBSERVED, data={"requests": sent})
-    last = " then ".join(f"{ms:.1f}" for ms in restless[-1].last_e2e_ms)
-    text = f"after {sent} requests the last rounds still differ ({last} ms a token)."
-    return make(Status.WARN, text, mode=mode, known_by=KnownBy.OBSERVED, data={"requests": sent})
+    values = guard_words.WarmedUp(
+        outcome="restless" if restless else "levelled", mode=mode, streams=level, requests=sent,
+        last_ms=restless[-1].last_e2e_ms if restless else (),
+    )  # fmt: skip
+    return check.WARM_UP.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 
 def _noise_floor(mode: str, claim: Claim | None) -> Finding:
@@ -189,36 +169,23 @@ def _stream(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     good = readings.good(mode, checklist.items.modes.level)
     kinds: Counter[str] = Counter()
     for s in good:
-        kinds.update({kind for note in s.exchange.notes for words, kind in _NOTES.items() if note.startswith(words)})
+        kinds.update({kind for note in s.exchange.notes for begin, kind in _NOTES.items() if note.startswith(begin)})
     uncounted = sum(s.exchange.completion_tokens is None for s in good)
     if uncounted:
-        kinds["without token counts"] = uncounted
-    shown = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
-    bad = max(kinds.values(), default=0) > _NOTED_SHARE * len(good)
-    text = (
-        f"of {len(good)} replies: {shown}."
-        if shown
-        else f"{len(good)} replies, chunk by chunk, with counts that agree."
-    )
-    data: dict[str, object] = {"replies": len(good), **kinds}
-    status = Status.WARN if bad else Status.PASS
-    return check.STREAM.finding(status, text, mode=mode, counts=False, known_by=KnownBy.OBSERVED, data=data)
+        kinds["uncounted"] = uncounted
+    noted = max(kinds.values(), default=0) > _NOTED_SHARE * len(good)
+    values = guard_words.Stream(outcome="noted" if noted else "clean", replies=len(good), kinds=dict(kinds))
+    return check.STREAM.found(values, mode=mode, counts=False, known_by=KnownBy.OBSERVED)
 
 
 def _same_engine(checklist: Checklist, facts: Facts, mode: str) -> Finding:
     mine, theirs = facts.endpoints.get(mode), facts.endpoints.get(checklist.baseline.speed)
-    make = check.SAME_ENGINE.finding
     if mine is None or theirs is None or not mine.engine or not theirs.engine:
-        return make(Status.WARN, "the engine behind one of the endpoints is not known.", mode=mode)
-    one, other = (
-        f"{mine.engine} {mine.engine_version or ''}".strip(),
-        f"{theirs.engine} {theirs.engine_version or ''}".strip(),
-    )
-    if one == other:
-        return make(Status.PASS, f"both on {one}.", mode=mode, known_by=mine.known_by)
-    return make(
-        Status.WARN, f"{one} against {other}: the ratio is of engine and mode.", mode=mode, known_by=mine.known_by
-    )
+        return check.SAME_ENGINE.found(guard_words.SameEngine(outcome="not-known"), mode=mode)
+    one, other = (f"{end.engine} {end.engine_version or ''}".strip() for end in (mine, theirs))
+    outcome: Literal["same", "different"] = "same" if one == other else "different"
+    values = guard_words.SameEngine(outcome=outcome, engine=one, baseline_engine=other)
+    return check.SAME_ENGINE.found(values, mode=mode, known_by=mine.known_by)
 
 
 def _cached(readings: Readings, mode: str, level: int) -> float | None:
@@ -234,23 +201,21 @@ def _cache(checklist: Checklist, facts: Facts, readings: Readings, mode: str) ->
     level, baseline = checklist.items.modes.level, checklist.baseline.speed
     mine, theirs = _cached(readings, mode, level), _cached(readings, baseline, level)
     state = facts.caches.get(mode)
-    how = state.method if state else "left as it was"
-    make = check.CACHE.finding
     gone = next((s for m in (mode, baseline) if (s := facts.caches.get(m)) and s.method == "none"), None)
-    if gone is not None and (mine is None or theirs is None):
-        text = f"the cache of {gone.mode} was not kept equal ({gone.detail}), and cached tokens are not reported."
-        return make(Status.INCONCLUSIVE, text, mode=mode, known_by=KnownBy.OBSERVED)
+    method = state.method if state else None
+    known: KnownBy | None = KnownBy.DECLARED
+    outcome: Literal["equal", "unequal", "lower-bound", "not-reported", "not-kept"] = "equal"
     if mine is None or theirs is None:
-        text = f"the servers do not report cached tokens, which is unknown, not zero (cache: {how})."
-        return make(Status.WARN, text, mode=mode)
-    text = f"{mine:.0%} of the prompt tokens came from the cache, {theirs:.0%} for {baseline} (cache: {how})."
-    data: dict[str, object] = {"cached": mine, "baseline_cached": theirs}
-    if abs(mine - theirs) > _CACHED_SLACK:
-        return make(Status.INCONCLUSIVE, text, mode=mode, known_by=KnownBy.DECLARED, data=data)
-    if _drafts_from_earlier_answers(facts, mode) and how == "flush":
-        text += f" The flush also empties what {mode} drafts from, so its speed-up is a lower bound."
-        return make(Status.WARN, text, mode=mode, known_by=KnownBy.DECLARED, data=data)
-    return make(Status.PASS, text, mode=mode, known_by=KnownBy.DECLARED, data=data)
+        outcome, known = ("not-kept", KnownBy.OBSERVED) if gone is not None else ("not-reported", None)
+    elif abs(mine - theirs) > _CACHED_SLACK:
+        outcome = "unequal"
+    elif _drafts_from_earlier_answers(facts, mode) and method == "flush":
+        outcome = "lower-bound"
+    values = guard_words.CacheEqual(
+        outcome=outcome, mode=mode, baseline=baseline, method=method, cached=mine, baseline_cached=theirs,
+        left=gone.mode if gone else None, why=gone.detail if gone else None,
+    )  # fmt: skip
+    return check.CACHE.found(values, mode=mode, known_by=known)
 
 
 def _drafts_from_earlier_answers(facts: Facts, mode: str) -> bool:

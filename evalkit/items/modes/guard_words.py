@@ -1,0 +1,157 @@
+"""What the modes item says of the guards of its figures: typed values, and the sentences made of them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from evalkit.findings import Values, Words
+
+
+class Failures(Values):
+    """Requests without an answer, of the mode and of the baseline. `upper`: bound of the mode's share."""
+
+    outcome: Literal["none", "as-rare", "unequal"]
+    baseline: str
+    failed: int
+    requests: int
+    upper: float
+    baseline_failed: int
+    baseline_requests: int
+
+    def words(self) -> Words:
+        text = f"{self.failed} of {self.requests} requests failed or came back empty"
+        text += f"; {self.baseline_failed} of {self.baseline_requests} of {self.baseline}"
+        if self.outcome == "unequal":
+            text += ": the times cover different requests"
+        share = self.failed / self.requests if self.requests else 1.0
+        return Words(f"{text}.", f"{share:.1%}")
+
+
+class ClientError(Values):
+    """`share` and `lag_share`: of the median time of the mode. `short`: why the error at this load is not known."""
+
+    outcome: Literal["small", "not-measured", "too-large", "not-known"]
+    streams: int
+    limit: float
+    at_least: float
+    share: float | None = None
+    error_ms: float | None = None
+    median_ms: float | None = None
+    lag_ms: float | None = None
+    worst_lag_ms: float | None = None
+    lag_share: float | None = None
+    cpu: float | None = None
+    most_cpu: float = 1.0
+    transport: str = ""
+    short: str | None = None
+
+    def words(self) -> Words:
+        threshold = f"at most {self.limit:.1%} of E2E"
+        if self.outcome == "not-measured" or self.share is None:
+            text = f"evalkit's own error at {self.streams} streams was not measured."
+            remedy = "run again: the calibration on loopback precedes timing (`evalkit doctor` shows it alone)"
+            return Words(text, None, threshold, remedy)
+        text = (
+            f"own error {self.error_ms or 0:.2f} ms, {self.share:.2%} of the median {self.median_ms or 0:.0f} ms at "
+            f"{self.streams} streams ({self.transport}); loop lag p99 {self.lag_ms or 0:.1f} ms (worst "
+            f"{self.worst_lag_ms or 0:.1f}), {self.cpu or 0:.0%} of a core"
+        )
+        causes = [what for what, bad in self._causes() if bad]
+        if causes:
+            text += f": {' and '.join(causes)} is too much for a claim of {self.at_least:g}x"
+        return Words(f"{text}{f'; {self.short}' if self.short else ''}.", f"{self.share:.2%}", threshold)
+
+    def _causes(self) -> tuple[tuple[str, bool], ...]:
+        lag = self.lag_share or 0.0
+        return (
+            ("the own error", (self.share or 0.0) > self.limit),
+            (f"the lag, {lag:.1%},", lag > self.limit),
+            ("the share of a core", (self.cpu or 0.0) > self.most_cpu),
+        )
+
+
+class WarmedUp(Values):
+    outcome: Literal["levelled", "none", "restless"]
+    mode: str
+    streams: int
+    requests: int | None = None
+    last_ms: tuple[float, ...] = ()
+
+    def words(self) -> Words:
+        match self.outcome:
+            case "none":
+                return Words(f"no request warmed {self.mode} up at {self.streams} streams.")
+            case "levelled":
+                text = f"{self.requests} requests before the first counted one; the last two rounds agree within 15%."
+                return Words(text)
+            case "restless":
+                last = " then ".join(f"{ms:.1f}" for ms in self.last_ms)
+                return Words(f"after {self.requests} requests the last rounds still differ ({last} ms a token).")
+
+
+_NOTED = {
+    "together": "with chunks that arrived together",
+    "contradiction": "with counts that contradict the chunks",
+    "twice": "with a chunk that came twice",
+    "no-done": "without [DONE]",
+    "no-finish": "without a finish reason",
+    "uncounted": "without token counts",
+}
+
+
+class Stream(Values):
+    """`kinds`: replies by what the client noted of them."""
+
+    outcome: Literal["clean", "noted"]
+    replies: int
+    kinds: dict[str, int] = {}  # noqa: RUF012  pydantic copies defaults
+
+    def data(self) -> dict[str, object]:
+        return {"replies": self.replies, **{_NOTED[kind]: count for kind, count in self.kinds.items()}}
+
+    def words(self) -> Words:
+        if not self.kinds:
+            return Words(f"{self.replies} replies, chunk by chunk, with counts that agree.")
+        rows = sorted((_NOTED[kind], count) for kind, count in self.kinds.items())
+        return Words(f"of {self.replies} replies: {', '.join(f'{count} {text}' for text, count in rows)}.")
+
+
+class SameEngine(Values):
+    outcome: Literal["same", "different", "not-known"]
+    engine: str | None = None
+    baseline_engine: str | None = None
+
+    def words(self) -> Words:
+        match self.outcome:
+            case "not-known":
+                return Words("the engine behind one of the endpoints is not known.")
+            case "same":
+                return Words(f"both on {self.engine}.")
+            case "different":
+                return Words(f"{self.engine} against {self.baseline_engine}: the ratio is of engine and mode.")
+
+
+class CacheEqual(Values):
+    """`cached`: shares of prompt tokens. `method`: how equal state was arranged; `why`: what kept it from that."""
+
+    outcome: Literal["equal", "unequal", "lower-bound", "not-reported", "not-kept"]
+    mode: str
+    baseline: str
+    method: str | None = None
+    cached: float | None = None
+    baseline_cached: float | None = None
+    left: str | None = None
+    why: str | None = None
+
+    def words(self) -> Words:
+        how = self.method or "left as it was"
+        if self.outcome == "not-kept":
+            text = f"the cache of {self.left} was not kept equal ({self.why}), and cached tokens are not reported."
+            return Words(text)
+        if self.outcome == "not-reported":
+            return Words(f"the servers do not report cached tokens, which is unknown, not zero (cache: {how}).")
+        text = f"{self.cached or 0:.0%} of the prompt tokens came from the cache, {self.baseline_cached or 0:.0%} for "
+        text += f"{self.baseline} (cache: {how})."
+        if self.outcome == "lower-bound":
+            text += f" The flush also empties what {self.mode} drafts from, so its speed-up is a lower bound."
+        return Words(text)
