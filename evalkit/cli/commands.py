@@ -30,6 +30,8 @@ COMMANDS = {
     "doctor": Command("doctor", "doctor_command", "Look at this machine, and measure evalkit's own error."),
     "explain": Command("explain", "explain_command", "Explain a finding, status, grader, error or key."),
     "pack": Command("pack", "pack_command", "Pack a run into one small file."),
+    "export": Command("export", "export_command", "Write a run's figures as CSV or OpenMetrics."),
+    "attest": Command("attest", "attest_command", "Write a verdict as an in-toto statement, to be signed."),
     "snapshot": Command("snapshot", "snapshot_command", "Keep what the Hub says of a model at one commit."),
     "reference-server": Command("reference_server", "reference_server_command", "Run the embedded reference server."),
 }

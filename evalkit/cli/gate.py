@@ -25,6 +25,10 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
         list[str] | None,
         typer.Option("--live", help="A server that must run what was evaluated (repeat).", metavar="[MODE=]URL"),
     ] = None,
+    attestation: Annotated[
+        Path | None,
+        typer.Option(help="A statement of evalkit attest, bare or signed, that must speak of this run and verdict."),
+    ] = None,
     accept_changed_checklist: Annotated[
         bool, typer.Option("--accept-changed-checklist", help="Take a checklist that asks less than the run's.")
     ] = False,
@@ -53,6 +57,8 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
         source, now, checklist=loaded, max_age=age, revision=revision,
         accept_changed_checklist=accept_changed_checklist,
     )  # fmt: skip
+    if attestation is not None:
+        result = _attested(run, attestation, result)
     servers: list[LiveServer] = []
     if live:
         servers, result = _with_live(source, loaded, now, result, live)
@@ -64,12 +70,31 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
             + "\n"
         )
     else:
-        word = {0: "GO stands", 1: "NO-GO stands"}.get(result.exit_code, "not to be trusted")
+        word = {0: "GO stands", 1: "NO-GO stands"}.get(result.exit_code, "cannot be trusted")
         lines = [f"gate: {word}", *result.reasons, *(f"note: {note}" for note in result.notes)]
         lines += [f"live: {s.endpoint} runs what was evaluated as {s.mode}" for s in servers if not s.differences]
-        lines += ["report only: the exit code says nothing"] if report_only else []
+        lines += ["--report-only: the exit code is always 0"] if report_only else []
         sys.stdout.write("\n".join(one_line(line, limit=1000) for line in lines) + "\n")
     raise typer.Exit(0 if report_only else result.exit_code)
+
+
+def _attested(run: Path, attestation: Path, result: GateResult) -> GateResult:
+    """The result, open where the attestation is of another run or verdict. Who signed it is for cosign or gh to say."""
+    from evalkit.errors import RunFolderError
+    from evalkit.stored.again import document_of
+    from evalkit.stored.attest import differences, evidence_of, read_statement, statement
+
+    given = read_statement(attestation)
+    try:
+        own = statement(document_of(run), evidence=evidence_of(run))
+    except RunFolderError as error:
+        return result._replace(exit_code=3, reasons=(*result.reasons, f"the run cannot be read: {error}"))
+    found = differences(given, own)
+    if found:
+        kept = result.reasons if result.exit_code == 3 else ()
+        return result._replace(exit_code=3, reasons=(*kept, *found))
+    note = "the attestation is of this run; its signature was not checked: cosign or gh attestation verify does that"
+    return result._replace(notes=(*result.notes, note))
 
 
 def _with_live(

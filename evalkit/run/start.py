@@ -16,7 +16,7 @@ from evalkit.checklist.loader import DEFAULT, discovered, find_checklist, load_c
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import Interrupted, UsageError
 from evalkit.facts import Facts
-from evalkit.files import make_private, sweep
+from evalkit.files import make_private, sweep, write_atomic
 from evalkit.findings import ITEM_IDS, ItemId
 from evalkit.modes import INCUMBENT, canonical
 from evalkit.run.folder import RunFolder
@@ -134,11 +134,14 @@ def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flag
     from evalkit.report.document.build import build
     from evalkit.report.formats import report_json, terminal
     from evalkit.report.formats.write import write_all
+    from evalkit.stored.export import files_of
     from evalkit.verdict.decide import decide
 
     decision = decide(loaded.checklist, facts, facts.as_of, strict=facts.start.strict)
     document = build(loaded.checklist, facts, decision, report_only=flags.report_only)
     written = write_all(folder.path, document)
+    for name, text in files_of(loaded.checklist, facts).items():
+        write_atomic(folder.path / name, text)
     if flags.as_json:
         sys.stdout.write(report_json.render(document))
     else:

@@ -24,7 +24,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class GateResult(NamedTuple):
-    """`exit_code` 0 GO stands, 1 NO-GO stands, 3 not to be trusted; `reasons` and `notes` one line each."""
+    """`exit_code` 0 GO stands, 1 NO-GO stands, 3 cannot be trusted; `reasons` and `notes` one line each."""
 
     exit_code: int
     verdict: str
@@ -41,7 +41,7 @@ def parse_age(text: str) -> timedelta:
     """
     match = _AGE.match(text)
     if match is None:
-        raise UsageError(f"--max-age {text!r} is no age", hint="a number and m, h, d or w: 30d")
+        raise UsageError(f"--max-age {text!r} is not an age", hint="a number and m, h, d or w: 30d")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
@@ -104,6 +104,22 @@ def _notes(source: Source, decision: Decision, facts: Facts) -> tuple[str, ...]:
     return tuple(lines)
 
 
+def untrusted(source: Source) -> list[str]:
+    """Why a run says nothing at any time: it was changed, simulated, or did not finish."""
+    facts = source.facts()
+    found = [f"changed: {problem}" for problem in source.verify()]
+    return found + _void(facts)
+
+
+def _void(facts: Facts) -> list[str]:
+    doubts = []
+    if facts.start.simulated:
+        doubts.append("the run was simulated: it says nothing about a real model")
+    if facts.end is None or facts.end.interrupted:
+        doubts.append("the run did not finish: resume it with evalkit run --resume")
+    return doubts
+
+
 def distrust(
     facts: Facts,
     now: datetime,
@@ -114,12 +130,7 @@ def distrust(
     folder: Path = Path(),
 ) -> list[str]:
     """Why a run says nothing here and now, whatever it decided."""
-    doubts = []
-    if facts.start.simulated:
-        doubts.append("the run was simulated: it says nothing about a real model")
-    if facts.end is None or facts.end.interrupted:
-        doubts.append("the run did not finish: resume it with evalkit run --resume")
-    doubts += _age(facts, now, max_age)
+    doubts = _void(facts) + _age(facts, now, max_age)
     candidate = facts.candidate
     commits = [name for name in (candidate.commit, candidate.revision) if name] if candidate else []
     if revision is not None and not any(_same_commit(commit, revision) for commit in commits):

@@ -64,6 +64,20 @@ def test_junit_statuses_mean_what_ci_systems_mean() -> None:
     assert read(doc).find("testsuite[@name='verdict']/testcase/error") is not None
 
 
+def test_a_go_is_green_and_says_what_it_does_not_rest_on() -> None:
+    doc = document()
+    doc["items"][1]["findings"] = [
+        finding("modes.speedup", "fail", mode="diffusion"), finding("modes.speedup", "pass", mode="self-speculation"),
+    ]  # fmt: skip
+    root = read(doc)
+    assert (root.get("failures"), root.get("errors")) == ("0", "0")
+    case = root.find(".//testcase[@name='modes.speedup [diffusion]']/skipped")
+    assert case is not None
+    assert case.get("message").startswith("fail")
+    doc |= {"verdict": "no-go", "recommended_mode": None}
+    assert int(read(doc).get("failures")) >= 1
+
+
 def thousand() -> dict:
     doc = document()
     doc["quality"]["harms"] = [

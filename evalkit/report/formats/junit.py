@@ -15,7 +15,10 @@ _OPEN = ("inconclusive", "error")
 
 
 def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> str:
-    """The verdict as a suite of its own, then the six items. Findings that do not count are skipped cases."""
+    """The verdict as a suite of its own, then the six items.
+
+    A finding that does not count is a skipped case. So is one of a mode that a GO does not rest on: a GO is green.
+    """
     del charts
     prefix = "SIMULATED " if doc["simulated"] else ""
     root = ET.Element("testsuites", name=xml_text(f"{prefix}evalkit: {view.subject(doc)}"))
@@ -46,7 +49,7 @@ def _suite(name: str, findings: list[dict[str, Any]], doc: dict[str, Any]) -> ET
         where = finding.get("mode") or finding.get("variant")
         title = f"{finding['id']} [{where}]" if where else finding["id"]
         case = ET.SubElement(suite, "testcase", classname=f"evalkit.{name}", name=xml_text(title), time="0")
-        counted = _result(case, finding)
+        counted = _result(case, finding, doc)
         if counted:
             counts[counted] += 1
     for key, value in counts.items():
@@ -54,13 +57,24 @@ def _suite(name: str, findings: list[dict[str, Any]], doc: dict[str, Any]) -> ET
     return suite
 
 
-def _result(case: ET.Element, finding: dict[str, Any]) -> str | None:
+def _aside(finding: dict[str, Any], doc: dict[str, Any]) -> bool:
+    """Whether a finding concerns a mode, or an optional item, that the GO of the document does not rest on."""
+    if doc["verdict"] != "go":
+        return False
+    optional = any(i["id"] == finding["id"].partition(".")[0] and not i["required"] for i in doc["items"])
+    return optional or finding.get("mode") not in (None, doc["recommended_mode"])
+
+
+def _result(case: ET.Element, finding: dict[str, Any], doc: dict[str, Any]) -> str | None:
     status, summary = finding["status"], xml_text(finding.get("summary", ""))
     detail = "\n".join(
         f"{key}: {finding[key]}" for key in ("observed", "threshold", "remedy") if finding.get(key) is not None
     )
     if not finding.get("counts", True) or status in ("skipped", "not-applicable"):
         ET.SubElement(case, "skipped", message=f"{status}: {summary}")
+        return "skipped"
+    if status in ("fail", *_OPEN) and _aside(finding, doc):
+        ET.SubElement(case, "skipped", message=f"{status}, but the verdict does not rest on it: {summary}")
         return "skipped"
     if status == "fail":
         ET.SubElement(case, "failure", message=summary, type=status).text = xml_text(detail)
