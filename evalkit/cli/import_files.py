@@ -10,7 +10,10 @@ import typer
 
 
 def import_command(  # noqa: PLR0917  typer makes options of parameters
-    files: Annotated[list[str], typer.Argument(help="Files of prompts or tasks.", metavar="FILE...")],
+    files: Annotated[
+        list[str],
+        typer.Argument(help="Files, or a data set on the Hub.", metavar="FILE..."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write; nothing is replaced.")],
     kind: Annotated[str | None, typer.Option("--from", help="The kind, where it is not found by content.")] = None,
     columns: Annotated[
@@ -25,6 +28,8 @@ def import_command(  # noqa: PLR0917  typer makes options of parameters
     ] = False,
     sample: Annotated[int | None, typer.Option(min=1, help="Draw so many entries, always the same.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Take the first so many entries.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a data set on the Hub.")] = None,
+    split: Annotated[str | None, typer.Option(help="Only files of a data set whose name holds this.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Encoding of the files, where it is not UTF-8.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -44,7 +49,14 @@ def import_command(  # noqa: PLR0917  typer makes options of parameters
 
     check_encoding(encoding)
     options = Options(
-        columns=_columns(columns or []), skip_bad=skip_bad, encoding=encoding, grader=grader, limit=limit, sample=sample
+        columns=_columns(columns or []),
+        skip_bad=skip_bad,
+        encoding=encoding,
+        grader=grader,
+        limit=limit,
+        sample=sample,
+        revision=revision,
+        split=split,
     )
     done = import_files([Path(file) for file in files], output, options, kind)
     if as_json:

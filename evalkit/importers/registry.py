@@ -7,13 +7,14 @@ from pathlib import Path
 
 from evalkit.checklist.errors import suggest
 from evalkit.errors import InputFileError
-from evalkit.importers import jsonl, openai, promptfoo, sharegpt, table
+from evalkit.importers import jsonl, lm_eval_task, openai, parquet, promptfoo, sharegpt, table, traces
 from evalkit.importers.base import Head, Importer
 from evalkit.importers.stream import encoding_of, open_binary
 
 #: in the order in which they are asked; the last takes any JSON
 IMPORTERS: tuple[Importer, ...] = (
-    sharegpt.IMPORTER, openai.IMPORTER, promptfoo.IMPORTER, table.IMPORTER, jsonl.IMPORTER,
+    parquet.IMPORTER, sharegpt.IMPORTER, traces.IMPORTER, traces.GUIDELLM, openai.IMPORTER, promptfoo.IMPORTER,
+    lm_eval_task.IMPORTER, table.IMPORTER, jsonl.IMPORTER,
 )  # fmt: skip
 KINDS = tuple(one.kind for one in IMPORTERS)
 _HEAD = 1 << 18

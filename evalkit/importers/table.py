@@ -30,10 +30,11 @@ def _delimiter(header: str) -> str:
 
 
 def _read(reading: Reading) -> Iterator[Entry]:
-    yield from rows.entries(reading, _rows(reading))
+    yield from rows.entries(reading, read_rows(reading))
 
 
-def _rows(reading: Reading) -> Iterator[tuple[int, dict[str, str]]]:
+def read_rows(reading: Reading) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows by column, with the line that each begins on."""
     csv.field_size_limit(_MAX_FIELD)
     with open_text(reading) as file:
         header = file.readline(1 << 20)

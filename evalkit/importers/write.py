@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,10 @@ from evalkit.importers import registry
 from evalkit.importers.base import Options, Reading, plain_id
 from evalkit.importers.convert import Source, sha256_of_file
 
+#: owner/name
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+#: endings of files: a missing one is no data set
+_FILES = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".yaml", ".yml", ".parquet", ".txt"})
 #: what a checklist takes of one file
 MOST_PROMPTS = 20_000
 MOST_BYTES = 64 << 20
@@ -66,9 +71,12 @@ def import_files(paths: list[Path], folder: Path, options: Options, kind: str | 
         UsageError: a file of that name is there already.
     """
     found = []
-    for path in paths:
+    for path, origin in _local(paths, options):
         importer = registry.find(path, kind, options.encoding)
-        found.append(Source(path, importer, Reading(path, options, hint=f"the file was read as {importer.kind}")))
+        reading = Reading(path, options, hint=f"the file was read as {importer.kind}")
+        if origin:
+            reading.note(origin)
+        found.append(Source(path, importer, reading))
     folder.mkdir(parents=True, exist_ok=True)
     stems: set[str] = set()
     done = []
@@ -77,6 +85,20 @@ def import_files(paths: list[Path], folder: Path, options: Options, kind: str | 
         done.append(_write(source, folder, stem))
     _account(folder, done)
     return done
+
+
+def _local(paths: list[Path], options: Options) -> list[tuple[Path, str | None]]:
+    """Files as they are; the id of a data set on the Hub as its files at one commit, which is said."""
+    found: list[tuple[Path, str | None]] = []
+    for path in paths:
+        if path.exists() or path.suffix.lower() in _FILES or not _HUB_ID.fullmatch(str(path)):
+            found.append((path, None))
+            continue
+        from evalkit.hub.datasets import dataset_files
+
+        commit, files = dataset_files(str(path), options.revision or "main", options.split)
+        found += [(file, f"of the data set {path} at {commit}") for file in files]
+    return found
 
 
 def _stem(path: Path, used: set[str]) -> str:
