@@ -27,7 +27,8 @@ def write(folder: Path, count: int) -> None:
     for mode in MODES:
         (folder / mode).mkdir()
         results = {
-            "results": {"task": {"exact_match,none": 0.9}}, "configs": {"task": {"task": "task"}}, "versions": {"task": 1.0},
+            "results": {"task": {"exact_match,none": 0.9}}, "configs": {"task": {"task": "task"}},
+            "versions": {"task": 1.0},
             "n-shot": {"task": 0}, "higher_is_better": {"task": {"exact_match": True}},
             "n-samples": {"task": {"original": count, "effective": count}},
             "config": {"model_args": {"base_url": "http://127.0.0.1:30000/v1/chat/completions", "model": "m"}},
@@ -39,8 +40,9 @@ def write(folder: Path, count: int) -> None:
                 digest = hashlib.sha256(str(i).encode()).hexdigest()
                 row = {
                     "doc_id": i, "doc": {"question": f"question {i} " * 10, "answer": str(i)}, "target": str(i),
-                    "arguments": {"gen_args_0": {"arg_0": [f"question {i}"], "arg_1": {"until": [], "max_gen_toks": 64}}},
-                    "resps": [["word " * 20]], "filtered_resps": ["word " * 20], "filter": "none", "metrics": ["exact_match"],
+                    "arguments": {"gen_args_0": {"arg_0": [f"question {i}"], "arg_1": {"max_gen_toks": 64}}},
+                    "resps": [["word " * 20]], "filtered_resps": ["word " * 20], "filter": "none",
+                    "metrics": ["exact_match"],
                     "doc_hash": digest, "prompt_hash": digest, "target_hash": digest,
                     "exact_match": float(passed if draw.random() > 0.01 else not passed),
                 }  # fmt: skip

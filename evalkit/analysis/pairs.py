@@ -9,6 +9,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import fmean
 
 from evalkit.checklist.schema import Checklist
@@ -202,7 +203,7 @@ class Table:
     def base_share(self) -> float:
         return _mean([pair.base for pair in self.pairs])
 
-    @property
+    @cached_property
     def both(self) -> list[Pair]:
         return [pair for pair in self.pairs if pair.both]
 
@@ -214,7 +215,7 @@ class Table:
     def gained(self) -> list[Pair]:
         return [pair for pair in self.pairs if pair.gained]
 
-    @property
+    @cached_property
     def sample(self) -> Sample:
         """The cases scored in both modes."""
         return sample((pair.reading() for pair in self.both), self.alpha)

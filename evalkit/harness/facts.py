@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import field_serializer, field_validator, model_validator
 
 from evalkit.findings import Frozen
 
@@ -44,6 +44,16 @@ class HarnessFacts(Frozen):
     repeats: tuple[int, ...] = ()
     #: from 0 to 1; None: the sample was not graded
     scores: tuple[float | None, ...] = ()
+
+    @field_validator("cases", "docs", "prompts", "clusters", mode="before")
+    @classmethod
+    def _lines(cls, value: object) -> object:
+        return tuple(value.split("\n")) if isinstance(value, str) and value else () if value == "" else value
+
+    @field_serializer("cases", "docs", "prompts", "clusters", when_used="json")
+    def _joined(self, value: tuple[str, ...]) -> str:
+        """One text a column: a hundred thousand texts would each be searched for secrets."""
+        return "\n".join(value)
 
     @model_validator(mode="after")
     def _columns(self) -> HarnessFacts:

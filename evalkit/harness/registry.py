@@ -65,12 +65,17 @@ def _facts(one: Read, task: HarnessTask, entry: int, mode: str, ran_here: bool) 
         settings={key: value for key, value in one.settings.items() if value is not None}, endpoint=one.endpoint,
         model=one.model, started_at=one.started_at, finished_at=one.finished_at, ran_here=ran_here,
         problems=tuple(problems), planned=one.planned, sources=hashed(one.sources),
-        cases=tuple(row.case for row in rows),
+        cases=tuple(_one_line(row.case) for row in rows),
         docs=_column([row.doc for row in rows]), prompts=_column([row.prompt for row in rows]),
-        clusters=_column([row.cluster for row in rows]),
+        clusters=_column([_one_line(row.cluster) if row.cluster else "" for row in rows]),
         repeats=tuple(row.repeat for row in rows) if any(row.repeat for row in rows) else (),
         scores=tuple(row.score for row in rows),
     )  # fmt: skip
+
+
+def _one_line(text: str) -> str:
+    """An id as a column holds it: without line ends, and never empty."""
+    return text.replace("\r", " ").replace("\n", " ") or "?"
 
 
 def _column(values: list[str]) -> tuple[str, ...]:
