@@ -23,7 +23,7 @@ from evalkit.client import sse
 from evalkit.client.recording import Recording, to_exchange
 from evalkit.client.types import Exchange
 from evalkit.client.wire import Connection
-from evalkit.errors import InputFileError, RunFolderError
+from evalkit.errors import InputFileError, RunFolderError, UsageError
 from evalkit.facts import RunStart
 from evalkit.hub.card import read_card
 from evalkit.importers.base import Options, Reading
@@ -153,7 +153,7 @@ def importers(data: bytes) -> None:
                 for line in source.lines():
                     json.loads(line.text)
                 source.tally.text()
-            except InputFileError as error:
+            except UsageError as error:
                 str(error)
 
 
