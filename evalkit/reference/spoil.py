@@ -21,6 +21,7 @@ def spoil(faults: Faults, seed: int, key: str, reply: Reply) -> Reply:
     """The reply after every fault on its text that strikes this prompt."""
     stages: tuple[tuple[float, str, Callable[[Reply, Random], Reply]], ...] = (
         (faults.error_rate, "error", _wrong),
+        (faults.error_items_rate if _entries(reply) >= faults.error_items else 0.0, "items", _wrong),
         (faults.corrupt_json_rate, "json", _broken_json),
         (faults.malformed_tool_calls, "tool", _broken_call),
         (faults.leak_mask_tokens, "mask", _masked),
@@ -29,6 +30,11 @@ def spoil(faults: Faults, seed: int, key: str, reply: Reply) -> Reply:
         if strikes(rate, seed, name, key):
             reply = change(reply, fault_rng(seed, name + " how", key))
     return reply
+
+
+def _entries(reply: Reply) -> int:
+    """Entries of a reply that is a list with commas."""
+    return reply.text.count(",") + 1
 
 
 def loop(tokens: list[str], long_tokens: int, limit: int) -> list[str]:

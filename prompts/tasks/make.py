@@ -17,6 +17,7 @@ import yaml
 from demo_cases import chat, suites
 from example_cases import example
 from long_cases import long_output
+from probe_cases import distance, ladder
 from short_cases import code, instructions, structured, token_dependent
 from timed_prompts import timed
 from tool_cases import TOOLS, tool_calls
@@ -95,6 +96,8 @@ def main(root: Path) -> None:
     write(tasks, "long-output", "long", distinct(long_output, 14, 140))
     write(tasks, "token-dependent", "custom", distinct(token_dependent, 15, 300), defaults={"max_tokens": 256})
     write(tasks, "code", "custom", distinct(code, 16, 300), defaults={"max_tokens": 384})
+    write(tasks, "length-ladder", "custom", ladder(), defaults={"max_tokens": 512})
+    write(tasks, "distance", "custom", distance(), defaults={"max_tokens": 64})
     write(tasks, "quick", "custom", quick())
     for kind, cases in suites(random.Random(18)).items():
         write(demos, f"demo-{kind}", kind, cases)

@@ -82,6 +82,15 @@ BY_POSITION = Check(
     "Serve shorter replies in this mode, or a stricter threshold; look at the last parts of the lost cases.",
     per_mode=True,
 )
+LADDER = Check(
+    "quality.ladder",
+    "Up to which size of a task the replies hold",
+    "The same task at growing sizes (2 to 32 items; a fact further and further from the end) shows where decoding"
+    " in parallel breaks. The knee is the size from which the pass rate falls beyond chance.",
+    "Keep production's tasks below the knee in this mode, or use a stricter threshold or a smaller block.",
+    per_mode=True,
+    sources=("https://arxiv.org/abs/2510.04767",),
+)
 HARM = Check(
     "quality.harm",
     "Cases that the baseline passed and this mode failed",
@@ -151,5 +160,5 @@ JUDGE = Check(
 
 CHECKS: tuple[Check, ...] = (
     OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, DEGENERATION, LENGTH_HONESTY, BY_POSITION,
-    HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, JUDGE, HARNESS,
+    LADDER, HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, JUDGE, HARNESS,
 )  # fmt: skip

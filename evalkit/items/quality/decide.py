@@ -10,7 +10,7 @@ from evalkit.analysis.pairs import Answers, Table, alpha_of, table
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, Status
-from evalkit.items.quality import checks, equivalence, harness, judge, loss, position, texts, tools
+from evalkit.items.quality import checks, equivalence, harness, judge, ladder, loss, position, texts, tools
 from evalkit.items.quality.checks import CHECKS
 from evalkit.modes import INCUMBENT
 from evalkit.quality.facts import SuiteFacts
@@ -84,6 +84,7 @@ def of_mode(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> 
         findings.append(checks.NON_INFERIORITY.finding(Status.NOT_APPLICABLE, text, mode=mode))
     else:
         findings += against_baseline(checklist, facts, answers, usable)
+    findings += [found for data in usable if (found := ladder.ladder(answers, data)) is not None]
     critical = loss.critical(tables, mode, against_itself=mode == baseline)
     findings += [critical] if critical else []
     judged = judge.judge(checklist, facts, mode)
