@@ -13,10 +13,10 @@ from pathlib import Path
 from words import ANIMALS, COLOURS, NOUNS, Cases
 
 ITEMS = (2, 4, 8, 16, 32)
-DISTANCES = (4, 16, 64)
+DISTANCES = (4, 16, 48)
 
 
-def ladder(seed: int = 20, each: int = 30) -> Cases:
+def ladder(seed: int = 20, each: int = 60) -> Cases:
     """A list to be reversed, of 2 to 32 words: every token depends on the others."""
     rng = random.Random(seed)
     words = sorted({*ANIMALS, *COLOURS, *NOUNS})
@@ -42,7 +42,7 @@ def ladder(seed: int = 20, each: int = 30) -> Cases:
     return cases
 
 
-def distance(distances: tuple[int, ...] = DISTANCES, seed: int = 21, each: int = 45) -> Cases:
+def distance(distances: tuple[int, ...] = DISTANCES, seed: int = 21, each: int = 100) -> Cases:
     """A code among others, told so many lines before the question."""
     rng = random.Random(seed)
     cases: Cases = []
@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--distances", type=int, nargs="+", required=True, help="lines before the question")
-    parser.add_argument("--cases", type=int, default=45, help="of each distance")
+    parser.add_argument("--cases", type=int, default=100, help="of each distance")
     asked = parser.parse_args()
     cases = distance(tuple(asked.distances), each=asked.cases)
     write(asked.file.parent, asked.file.stem, "custom", cases, defaults={"max_tokens": 64})
