@@ -160,6 +160,8 @@ def importers(data: bytes) -> None:
 class _Control:
     """A server whose routes answer as one JSON document says: {"/server_info": …, "/metrics": "…"}."""
 
+    api = "/v1"
+    round_trip_ms: float | None = None
     base = "http://192.0.2.1"
 
     def __init__(self, pages: dict[str, Any]) -> None:
@@ -170,6 +172,9 @@ class _Control:
 
     async def get_text(self, path: str) -> Reply:
         return Reply(status=200, text=str(self._pages.get(path, "")))
+
+    def url(self, path: str) -> str:
+        return f"{self.base}{path}"
 
 
 def server_info(data: bytes) -> None:
@@ -183,10 +188,11 @@ def server_info(data: bytes) -> None:
 
 
 async def _described(pages: dict[str, Any]) -> Any:
-    answers = await ask(_Control(pages))  # type: ignore[arg-type]
+    control: Any = _Control(pages)
+    answers = await ask(control)
     endpoint = Endpoint(endpoint=_Control.base)
     with patch.object(place, "find", _nowhere):  # no process of this machine is looked at
-        return await probe._describe("diffusion", endpoint, _Control.base, answers, "2026-01-01T00:00:00+00:00")  # noqa: SLF001  the part behind the routes
+        return await probe._describe("diffusion", endpoint, control, answers, "2026-01-01T00:00:00+00:00")  # noqa: SLF001  the part behind the routes
 
 
 async def _nowhere(_: str) -> place.Place:
