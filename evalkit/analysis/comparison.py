@@ -23,6 +23,8 @@ UNSEEN, UNSEEN_REPLICATED = 3.0, 3.7
 START_SD = 0.03
 
 
+#: looks that may end a run before its plan: the trend line is held to their number, since any of them may be wrong
+_EARLY_LOOKS = 3
 #: how the servers of a pair were started
 Servers = Literal["replicated", "bracketed", "in-turn", "apart"]
 
@@ -211,7 +213,7 @@ def _along_the_plan(  # noqa: PLR0917  called once, right above
     )
     if line is None:
         return replace(found, low=math.exp(-50.0), high=math.exp(50.0))
-    half = t_quantile(0.5 + terms.stated / 2, line.df) * line.error
+    half = t_quantile(1 - (1 - terms.stated) / 2 / _EARLY_LOOKS, line.df) * line.error
     low = line.value - max(found.shift, 0.0) - math.hypot(half, max(found.start, found.unseen))
     high = line.value - min(found.shift, 0.0) + math.hypot(half, found.start)
     return replace(

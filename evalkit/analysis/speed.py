@@ -139,14 +139,13 @@ def _with_plan(  # noqa: PLR0917  one private maker of claims
 ) -> Claim:
     item, baseline = checklist.items.modes, checklist.baseline.speed
     prompts: int | None = None
-    settled = outcome in {"shown", "below"}
-    if not settled and found is None:
-        prompts = 3 * MIN_PAIRS
-    elif not settled and found is not None:
-        prompts = prompts_needed(sought(checklist, facts, found))
+    if outcome not in {"shown", "below"}:
+        prompts = prompts_needed(sought(checklist, facts, found)) if found else None
+        if prompts is None and outcome in {"too-few-prompts", "too-few-groups"}:
+            prompts = 3 * MIN_PAIRS
         if prompts is not None:
             least = 2 * item.level if item.level > 1 else MIN_PAIRS
-            prompts = max(prompts, found.estimate.pairs + 1, MIN_PAIRS, least)
+            prompts = max(prompts, found.estimate.pairs + 1 if found else 0, MIN_PAIRS, least)
     sample = None if prompts is None else needed(checklist, facts, readings, (baseline, mode), prompts)
     return Claim(
         mode, baseline, item.level, _of_look(facts, item.confidence, found), item.speedup.at_least, outcome, sample,

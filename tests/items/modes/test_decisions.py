@@ -44,6 +44,13 @@ def test_equal_speed_in_blocks_is_no_gain():
     assert got.data["low"] <= 1 <= got.data["high"]
 
 
+def test_too_few_prompts_in_flight_together_say_how_many_are_needed():
+    timed = [s.model_copy(update={"concurrency": 16}) for s in simulated(1.02, n=24)]
+    got = found(checklist(concurrency=[16]), timed, client_errors=())("speedup")
+    assert (got.status, got.outcome) == (Status.INCONCLUSIVE, "too-few-groups")
+    assert got.data["prompts_needed"] >= 32
+
+
 def test_below_twenty_prompts_there_is_no_verdict():
     got = found(checklist(), simulated(3.0, n=19))("speedup")
     assert got.status is Status.INCONCLUSIVE
