@@ -21,7 +21,7 @@ from evalkit.serving.facts import (
     StabilityFacts,
 )
 from evalkit.text import one_line
-from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, TimedSample, WarmUp
+from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, TimedSample, WarmUp, WitnessSample
 
 
 class PromptFacts(Frozen):
@@ -108,6 +108,7 @@ class Facts(Frozen):
     caches: dict[str, CacheState] = {}  # noqa: RUF012
     timed: tuple[TimedSample, ...] = ()
     looks: tuple[Look, ...] = ()
+    witness: tuple[WitnessSample, ...] = ()
     pilot: Pilot | None = None
     telemetry: tuple[TelemetrySample, ...] = ()
     answers: tuple[Answer, ...] = ()

@@ -7,6 +7,7 @@ from typing import Literal
 
 from evalkit.analysis.comparison import UNSEEN, UNSEEN_REPLICATED, Comparison, Terms, compare, enough
 from evalkit.analysis.readings import Readings
+from evalkit.analysis.witness import crowded
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.items.modes.cost import Needed, needed
@@ -74,7 +75,17 @@ def decided_terms(checklist: Checklist, facts: Facts) -> Terms:
 
 
 def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, Claim]:
-    """One claim for each mode but the baseline, at `decide_at`, with Holm over the adopted modes."""
+    """One claim for each mode but the baseline, at `decide_at`, with Holm over the adopted modes. On a machine that was
+    busy with other work each is open: neither shown nor refuted.
+    """
+    decided = _claims(checklist, facts, readings)
+    if not crowded(facts, checklist.items.modes.outside_cpu):
+        return decided
+    reason = "the machine was busy with other work while modes were timed"
+    return {mode: replace(one, status=Status.INCONCLUSIVE, reason=reason) for mode, one in decided.items()}
+
+
+def _claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, Claim]:
     item = checklist.items.modes
     asked = decided_terms(checklist, facts)
     read = readings.read(item.level)

@@ -131,6 +131,8 @@ class ModesItem(Item):
     allows, up to three times each."""
     start_sd: Annotated[float, Field(ge=0, le=0.5)] = 0.03
     """Spread that is assumed between starts of one server, as a share of its time, where servers are not restarted."""
+    outside_cpu: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Share of the cores that other processes may use while modes are timed (median); above it every claim is open."""
     seed: int = 1
     """Fixes every draw: the same seed, the same order."""
     goodput: Share | None = None

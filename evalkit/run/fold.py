@@ -25,7 +25,7 @@ from evalkit.serving.facts import (
     Preflight,
     StabilityFacts,
 )
-from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, TimedSample, WarmUp
+from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, TimedSample, WarmUp, WitnessSample
 
 
 class Kind(NamedTuple):
@@ -52,6 +52,7 @@ KINDS: dict[str, Kind] = {
     "cache": Kind(CacheState, "caches", key="mode"),
     "timed": Kind(TimedSample, "timed"),
     "look": Kind(Look, "looks"),
+    "witness": Kind(WitnessSample, "witness"),
     "pilot": Kind(Pilot, "pilot", single=True),
     "telemetry": Kind(TelemetrySample, "telemetry"),
     "answer": Kind(Answer, "answers"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from evalkit.client.types import Exchange
 from evalkit.findings import Frozen, Quoted
 
@@ -91,6 +93,23 @@ class ClientError(Frozen):
             sent = f"{self.reached_per_s:,.0f} of {self.events_per_s:,.0f} events a second"
             return f"only {sent} could be sent on {self.streams} streams: beyond, the error is not known"
         return None
+
+
+class WitnessSample(Frozen):
+    """What else a machine did over some seconds. `outside_cpu`: cores used by processes that are neither evalkit's nor
+    the compared servers'; `steal` and `psi` are shares, `load` is the load average of the last minute.
+    """
+
+    phase: Literal["before", "during", "after"]
+    mode: str | None = None
+    seconds: float
+    cores: int
+    #: the servers of this machine are known by their processes, so that others can be told from them
+    separable: bool = True
+    outside_cpu: float
+    steal: float | None = None
+    psi: float | None = None
+    load: float | None = None
 
 
 class WarmUp(Frozen):

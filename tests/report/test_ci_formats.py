@@ -43,6 +43,18 @@ def test_junit_is_valid_whatever_the_text(text: str) -> None:
         assert int(root.get(counter)) == len(root.findall(f".//{kind}"))
 
 
+def test_no_case_shares_its_name_with_another() -> None:
+    """GitLab and its kind keep one case of a (classname, name): a failed suite must not hide behind a passed one."""
+    doc = document()
+    doc["items"][4]["findings"] = [
+        finding("quality.floor", status, mode="diffusion", data={"suite": suite})
+        for suite, status in (("first", "fail"), ("second", "pass"), ("second", "warn"))
+    ] + [finding("license.consistent", "pass"), finding("license.consistent", "fail")]
+    cases = [(c.get("classname"), c.get("name")) for c in read(doc).iter("testcase")]
+    assert len(cases) == len(set(cases))
+    assert ("evalkit.quality", "quality.floor [diffusion] [first]") in cases
+
+
 def test_junit_statuses_mean_what_ci_systems_mean() -> None:
     doc = document(verdict="inconclusive", recommended_mode=None, started_at="no date")
     doc["items"][0]["findings"] = [finding(f"license.{s}", s) for s in EVERY]

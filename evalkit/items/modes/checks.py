@@ -128,6 +128,23 @@ ORDER_TREND = Check(
         "too-few": Status.WARN,
     },
 )
+WITNESS = Check(
+    "modes.witness",
+    "The machine did nothing else while modes were timed",
+    "On a machine that works for others, each mode gets a different share of it. CPU used by processes that are "
+    "neither evalkit's nor the compared servers' is read between batches; above `outside_cpu` (a quarter of the cores, "
+    "median) every claim stays open.",
+    "end or move the other work, then run again; where it belongs to production, items.modes.outside_cpu allows more",
+    per_mode=True,
+)
+ROUND_TRIP = Check(
+    "modes.round-trip",
+    "The gain is not the way to the server",
+    "A baseline that is far away is slow for the network's sake. The shortest round trip to each server is measured; a "
+    "claim that it alone could explain is open.",
+    "time both from the same place: run evalkit beside the farther server, or compare servers that are equally near",
+    per_mode=True,
+)
 REPLIES = Check(
     "modes.replies",
     "The timed replies are as sound as the baseline's",
@@ -279,6 +296,6 @@ LATENCY = {
 
 CHECKS: tuple[Check, ...] = (
     OWN_PROMPTS, DISTINCT_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, WARM_UP,
-    NOISE_FLOOR, ORDER_TREND, REPLIES, LENGTH, TOKEN_COUNTS, SECOND_READINGS, FIXED_LENGTH, STREAM, SAME_ENGINE, CACHE,
-    LAUNCHES, LEVELS, THROTTLED, ENERGY, FRONTIER, COST,
+    NOISE_FLOOR, ORDER_TREND, WITNESS, ROUND_TRIP, REPLIES, LENGTH, TOKEN_COUNTS, SECOND_READINGS, FIXED_LENGTH,
+    STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, FRONTIER, COST,
 )  # fmt: skip

@@ -18,6 +18,7 @@ from evalkit.items.modes import checks as check
 from evalkit.items.modes import guard_words, words
 from evalkit.items.modes.power import throttled
 from evalkit.items.modes.replies import of_replies
+from evalkit.items.modes.surroundings import round_trip, witness
 from evalkit.stats.percentiles import percentile
 from evalkit.stats.proportions import wilson
 from evalkit.stats.ratio import log_ratios
@@ -57,6 +58,8 @@ def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, 
         found += [
             _noise_floor(mode, claim),
             _order_trend(checklist, readings, mode),
+            *witness(checklist, facts, mode),
+            *round_trip(checklist, facts, readings, mode, claim),
             *of_replies(checklist, readings, mode),
             _same_engine(checklist, facts, mode),
             _cache(checklist, facts, readings, mode),

@@ -84,6 +84,7 @@ def build(
         "timelines": modes_part.timelines(checklist, facts),
         "vendor_claims": vendor.vendor_claims(provenance.candidate(checklist, facts)["model"], facts, modes),
         "gpus": provenance.gpus(facts),
+        "witness": provenance.witness(facts),
         "waivers": [_jsonable(waiver) for waiver in decision.waivers],
         "not_shown": not_shown(checklist, facts, decision),
         "limits": limits(checklist, facts),

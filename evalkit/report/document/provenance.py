@@ -140,3 +140,11 @@ def reproduce(facts: Facts) -> str:
     if not argv:
         return "evalkit run"
     return shlex.join(["evalkit", *argv[1:]] if argv[0].endswith(("evalkit", "__main__.py")) else ["evalkit", *argv])
+
+
+def witness(facts: Facts) -> dict[str, Any] | None:
+    """What else the machine did while modes were timed; None where it was not seen."""
+    from evalkit.analysis.witness import crowd
+
+    seen = crowd(facts)
+    return seen.model_dump(mode="json") if seen else None

@@ -45,10 +45,12 @@ def _suite(name: str, findings: list[dict[str, Any]], doc: dict[str, Any]) -> ET
     if _MOMENT.match(doc["started_at"]):
         suite.set("timestamp", doc["started_at"][:19])
     counts = {"tests": len(findings), "failures": 0, "errors": 0, "skipped": 0}
+    times: dict[str, int] = {}
     for finding in findings:
-        where = finding.get("mode") or finding.get("variant")
-        title = f"{finding['id']} [{where}]" if where else finding["id"]
-        case = ET.SubElement(suite, "testcase", classname=f"evalkit.{name}", name=xml_text(title), time="0")
+        title = xml_text(_title(finding))
+        times[title] = times.get(title, 0) + 1
+        again = f" #{times[title]}" if times[title] > 1 else ""
+        case = ET.SubElement(suite, "testcase", classname=f"evalkit.{name}", name=title + again, time="0")
         counted = _result(case, finding, doc)
         if counted:
             counts[counted] += 1
@@ -63,6 +65,13 @@ def _aside(finding: dict[str, Any], doc: dict[str, Any]) -> bool:
         return False
     optional = any(i["id"] == finding["id"].partition(".")[0] and not i["required"] for i in doc["items"])
     return optional or finding.get("mode") not in (None, doc["recommended_mode"])
+
+
+def _title(finding: dict[str, Any]) -> str:
+    """The finding with the mode and the suite of tasks that it is about: readers keep one case of a name."""
+    suite = (finding.get("data") or {}).get("suite")
+    about = (finding.get("mode") or finding.get("variant"), suite if isinstance(suite, str) else None)
+    return str(finding["id"]) + "".join(f" [{one}]" for one in about if one)
 
 
 def _result(case: ET.Element, finding: dict[str, Any], doc: dict[str, Any]) -> str | None:

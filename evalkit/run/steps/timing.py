@@ -16,6 +16,7 @@ from evalkit.timing.looks import question
 from evalkit.timing.pilot import PILOT_PROMPTS, Means, interleaved, of_baseline, words
 from evalkit.timing.power import watched
 from evalkit.timing.schedule import GUESSED_START_S, Planned, sought
+from evalkit.timing.witness import Witness
 
 #: of what is left of the budget, timing may take so much while tasks are still to be asked
 _SHARE = 2 / 3
@@ -61,17 +62,35 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
         run.say("modes", f"timing {', '.join(sitting.targets)}: {words(facts.pilot)}")
     else:
         run.say("modes", f"timing {', '.join(sitting.targets)}")
+    witness = Witness(_servers(facts, sitting))
+
+    def on_load(mode: str | None, level: int) -> None:
+        """Between batches: no request is under way."""
+        devices.on_load(mode, level)
+        if seen := witness.look("during" if begun else "before", mode):
+            run.keep(seen)
+        begun.append(mode)
+
+    begun: list[str | None] = []
     with watched(facts.hardware) as devices:
         try:
             await run_modes(
                 sitting.targets, run.setup.prompts, plan, sitting.client,
                 done=frozenset(run.timed_keys), known=facts.timed, looks=facts.looks,
                 on_sample=run.keep, on_event=lambda event: _event(run, event),
-                settings=replace(_settings(run, sitting, flush if flushable else None), on_load=devices.on_load),
+                settings=replace(_settings(run, sitting, flush if flushable else None), on_load=on_load),
             )  # fmt: skip
         finally:
+            if seen := witness.look("after"):
+                run.keep(seen)
             for reading in devices.samples:
                 run.keep(reading)
+
+
+def _servers(facts: Facts, sitting: Sitting) -> list[int | None]:
+    """Processes of the servers that run on this machine; None for one whose process is not known."""
+    known = [facts.endpoints[label] for label in sitting.targets if label in facts.endpoints]
+    return [one.pid for one in known if one.place in ("here", "unknown")]
 
 
 async def _own_error(run: Recorder, sitting: Sitting) -> None:

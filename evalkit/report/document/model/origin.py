@@ -101,6 +101,30 @@ class Gpu(TypedDict):
 
 
 @with_config(PART)
+class Witness(TypedDict):
+    """What evalkit's machine did beside the run. Shares are of all cores; null where a server's process is unknown."""
+
+    seconds: NotRequired[float]
+    """Seconds of timing that were seen."""
+    cores: NotRequired[int]
+    """Cores of the machine."""
+    outside_cpu: NotRequired[float | None]
+    """Used by processes that are neither evalkit's nor the servers', while modes were timed (median)."""
+    outside_most: NotRequired[float | None]
+    """The largest such share."""
+    before: NotRequired[float | None]
+    """The same before timing."""
+    after: NotRequired[float | None]
+    """The same after timing."""
+    steal: NotRequired[float | None]
+    """Share of CPU time that the hypervisor took (median)."""
+    psi: NotRequired[float | None]
+    """Share of time in which work waited for a CPU (median, Linux)."""
+    load: NotRequired[float | None]
+    """Load average of one minute (median)."""
+
+
+@with_config(PART)
 class Resumed(TypedDict):
     """A later session."""
 

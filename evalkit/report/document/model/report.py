@@ -9,7 +9,16 @@ from typing_extensions import TypedDict
 
 from evalkit.report.document.model.findings import ItemPart, Limit, Waiver
 from evalkit.report.document.model.modes import Frontier, Mode, Timeline
-from evalkit.report.document.model.origin import Asked, Baselines, Candidate, Gpu, Provenance, Regraded, VendorClaim
+from evalkit.report.document.model.origin import (
+    Asked,
+    Baselines,
+    Candidate,
+    Gpu,
+    Provenance,
+    Regraded,
+    VendorClaim,
+    Witness,
+)
 from evalkit.report.document.model.part import PART
 from evalkit.report.document.model.quality import Length, Quality
 
@@ -102,5 +111,5 @@ class Report(TypedDict):
     """Suites by which `--regrade` graded the stored replies again; empty: the grades are the run's own."""
     limits: NotRequired[list[Limit]]
     """What the verdict on speed does not cover: kinds of prompts that were not drawn, starts, templates, time."""
-    witness: NotRequired[dict[str, Any]]
-    """What else the machine did while it was measured: outside_cpu, gpus, steal, psi, load."""
+    witness: NotRequired[Witness | None]
+    """What else the machine did while modes were timed; null where it was not seen."""

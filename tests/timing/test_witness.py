@@ -1,0 +1,97 @@
+"""What else the machine does: the processes of others are told from evalkit's own and the servers'."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from evalkit.analysis.witness import crowd
+from evalkit.findings import Status
+from evalkit.serving.facts import EndpointFacts
+from evalkit.timing.facts import WitnessSample
+from evalkit.timing.witness import Witness
+from tests.timing.support import AR, DLM, checklist, facts, found, simulated
+
+
+def test_processes_of_others_are_counted_and_those_of_a_server_are_not():
+    code = "import sys, time\nend = time.process_time() + 3\nwhile time.process_time() < end: pass\ntime.sleep(30)"
+    # started by a process that is gone: no child of this one
+    start = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {code!r}], start_new_session=True, stdout=subprocess.DEVNULL); print(p.pid)"
+    for as_server in (False, True):
+        pid = int(
+            subprocess.run([sys.executable, "-c", start], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[
+                -1
+            ]
+        )
+        try:
+            witness = Witness([pid] if as_server else [], every_s=0.1)
+            other = psutil.Process(pid)
+            before = other.cpu_times().user
+            while other.cpu_times().user < before + 0.4:
+                time.sleep(0.02)
+            spent = other.cpu_times().user - before
+            sample = witness.look("during")
+            assert sample is not None
+            total = sample.outside_cpu * sample.seconds
+            own = pid in {p.pid for p in psutil.Process().children(recursive=True)}
+            assert not own
+            assert as_server or total >= spent * 0.9
+            assert (pid in witness._roots) is as_server
+        finally:
+            os.kill(pid, signal.SIGKILL)
+    assert Witness([None], every_s=0.1)._separable is False
+
+
+def seen(share, n=10, *, separable=True, cores=4, **more):
+    return tuple(
+        WitnessSample(phase="during", seconds=2, cores=cores, outside_cpu=share * cores, separable=separable, **more)
+        for _ in range(n)
+    )
+
+
+@pytest.mark.parametrize("true", [2.0, 0.5])
+def test_on_a_crowded_machine_a_claim_is_neither_shown_nor_refuted(true):
+    timed = simulated(true, 40)
+    quiet = found(checklist(), timed, witness=seen(0.1))
+    assert quiet("speedup").status is (Status.PASS if true > 1 else Status.FAIL)
+    assert quiet("witness").status is Status.PASS
+    crowded = found(checklist(), timed, witness=seen(0.6))
+    assert crowded("speedup").status is Status.INCONCLUSIVE
+    assert crowded("witness").status is Status.INCONCLUSIVE
+    allowed = found(checklist(outside_cpu=0.8), timed, witness=seen(0.6))
+    assert allowed("speedup").status is quiet("speedup").status
+
+
+def test_a_short_burst_is_no_crowd_and_work_that_cannot_be_told_apart_is_a_warning():
+    timed = simulated(2, 40)
+    assert found(checklist(), timed, witness=(*seen(0.9, 4), *seen(0.0, 6)))("witness").status is Status.PASS
+    unknown = found(checklist(), timed, witness=seen(0.9, separable=False))
+    assert (unknown("witness").status, unknown("speedup").status) == (Status.WARN, Status.PASS)
+    assert found(checklist(), timed, witness=seen(0.1, steal=0.2))("witness").status is Status.WARN
+    assert crowd(facts(timed, witness=seen(0.1, n=0))) is None
+
+
+# -- the way to the server -------------------------------------------------------------------------------------------
+
+
+def far(mode_ms, baseline_ms):
+    made = {AR: baseline_ms, DLM: mode_ms}
+    return {
+        label: EndpointFacts(label=label, endpoint="http://h", reachable=True, round_trip_ms=ms)
+        for label, ms in made.items()
+    }
+
+
+def test_a_claim_that_the_way_alone_explains_is_open():
+    timed = simulated(1.6, 60)
+    asked = checklist(speedup={"at_least": 1.3})
+    assert found(asked, timed, endpoints=far(1, 1))("round-trip").status is Status.PASS
+    assert found(asked, timed, endpoints=far(1, 200))("round-trip").status is Status.INCONCLUSIVE
+    assert found(asked, simulated(0.8, 60), endpoints=far(400, 1))("round-trip").status is Status.INCONCLUSIVE
+    assert found(checklist(), simulated(5, 60), endpoints=far(1, 20))("round-trip").status is Status.PASS
