@@ -16,8 +16,9 @@ from evalkit.stats.planning import Sought, prompts_needed
 from evalkit.stats.ratio import MIN_PAIRS, RatioEstimate, p_at_most, tipping
 from evalkit.stats.sequential import confidence_of
 
-#: shown: the whole interval reaches the threshold; below: none of it does; not-after-holm: shown if it were alone
-Outcome = Literal["shown", "below", "open", "not-after-holm", "too-few-prompts", "too-few-groups"]
+#: shown: the whole interval reaches the threshold; below: none of it does; not-after-holm: shown if it were alone;
+#: crowded: the machine was busy with other work
+Outcome = Literal["shown", "below", "open", "not-after-holm", "too-few-prompts", "too-few-groups", "crowded"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +82,7 @@ def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, 
     decided = _claims(checklist, facts, readings)
     if not crowded(facts, checklist.items.modes.outside_cpu):
         return decided
-    reason = "the machine was busy with other work while modes were timed"
-    return {mode: replace(one, status=Status.INCONCLUSIVE, reason=reason) for mode, one in decided.items()}
+    return {mode: replace(one, outcome="crowded", needed=None) for mode, one in decided.items()}
 
 
 def _claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, Claim]:

@@ -52,6 +52,7 @@ SPEEDUP = Check(
         "not-after-holm": Status.INCONCLUSIVE,
         "too-few-prompts": Status.INCONCLUSIVE,
         "too-few-groups": Status.INCONCLUSIVE,
+        "crowded": Status.INCONCLUSIVE,
         "nothing-to-compare": Status.INCONCLUSIVE,
         "is-the-baseline": Status.NOT_APPLICABLE,
     },

@@ -61,8 +61,8 @@ def round_trip(checklist: Checklist, facts: Facts, readings: Readings, mode: str
     found, target = claim.estimate, claim.at_least
     data: dict[str, object] = {"mode_ms": ways[0], "baseline_ms": ways[1], "ratio_without": found.ratio * factor}
     text = f"round trip {ways[0]:.1f} ms to {mode}, {ways[1]:.1f} ms to {baseline}"
-    gained = claim.status is Status.PASS and found.low * factor < target
-    lost = claim.status is Status.FAIL and found.high * factor >= target
+    gained = claim.outcome == "shown" and found.low * factor < target
+    lost = claim.outcome == "below" and found.high * factor >= target
     status = Status.PASS
     if gained or lost:
         status = Status.INCONCLUSIVE

@@ -157,6 +157,8 @@ class SpeedUp(Values):
                 return f"{shown}the threshold lies within the interval"
             case "not-after-holm":
                 return f"{shown}not shown once Holm counts {self.claims} claims"
+            case "crowded":
+                return f"{shown}the machine was busy with other work while modes were timed"
             case "too-few-groups":
                 held = f"{self.groups} groups of {self.concurrency} prompts in flight together"
                 return f"{shown}{held}; no verdict below 2"
@@ -164,6 +166,8 @@ class SpeedUp(Values):
         return f"{shown}{have}; no verdict below {MIN_PAIRS}"
 
     def _way_forward(self) -> str:
+        if self.outcome == "crowded":
+            return "end or move the other work on the machine, then run again"
         if self.prompts_needed is not None:
             return needed_words(Needed(self.prompts_needed, self.minutes_needed, self.usd_needed))
         if self.servers is not None and self.servers != "replicated":

@@ -62,7 +62,7 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
         run.say("modes", f"timing {', '.join(sitting.targets)}: {words(facts.pilot)}")
     else:
         run.say("modes", f"timing {', '.join(sitting.targets)}")
-    witness = Witness(_servers(facts, sitting))
+    witness = Witness(_servers(facts))
 
     def on_load(mode: str | None, level: int) -> None:
         """Between batches: no request is under way."""
@@ -87,10 +87,9 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
                 run.keep(reading)
 
 
-def _servers(facts: Facts, sitting: Sitting) -> list[int | None]:
+def _servers(facts: Facts) -> list[int | None]:
     """Processes of the servers that run on this machine; None for one whose process is not known."""
-    known = [facts.endpoints[label] for label in sitting.targets if label in facts.endpoints]
-    return [one.pid for one in known if one.place in ("here", "unknown")]
+    return [one.pid for one in facts.endpoints.values() if one.place in ("here", "unknown")]
 
 
 async def _own_error(run: Recorder, sitting: Sitting) -> None:
