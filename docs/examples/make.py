@@ -1,8 +1,9 @@
 """Writes the examples of the documentation again: python docs/examples/make.py demo | real
 
-`demo` runs the demo, keeps its report and charts, and takes the picture that the README shows (Chromium).
+`demo` runs the demo, keeps its report and charts, puts its first screen into the README and takes the picture that
+stands there (Chromium).
 `real` starts four real servers (after tests/real/setup.sh), runs real-cpu/checklist.yaml on an otherwise quiet machine,
-keeps the report, and puts its first screen into the README.
+and keeps the report.
 """
 
 from __future__ import annotations
@@ -48,10 +49,8 @@ def picture(page: Path, target: Path) -> None:
 
 
 def excerpt(report: Path) -> None:
-    """The report up to its second heading, quoted in the README."""
-    text = report.read_text(encoding="utf-8")
-    first = text.split("\n## ")[0:2]
-    lines = "\n## ".join(first).strip().splitlines()
+    """The first screen of the report, quoted in the README."""
+    lines = report.read_text(encoding="utf-8").split("\n## ")[0].strip().splitlines()
     place = report.relative_to(ROOT).as_posix()
     quoted = "\n".join(f"> {line}".rstrip().replace("](#", f"]({place}#") for line in lines)
     readme = ROOT / "README.md"
@@ -61,6 +60,7 @@ def excerpt(report: Path) -> None:
 def demo(folder: Path) -> None:
     evalkit("run", "--demo", "--output-dir", folder)
     keep(folder, HERE / "demo-report.md", "demo-charts")
+    excerpt(HERE / "demo-report.md")
     picture(folder / "report.html", HERE / "report.png")
 
 
@@ -72,7 +72,6 @@ def real(folder: Path) -> None:
             stack.enter_context(RealSglang(mode, port))
         evalkit("run", HERE / "real-cpu" / "checklist.yaml", "--output-dir", folder)
     keep(folder, HERE / "real-cpu" / "report.md", "charts")
-    excerpt(HERE / "real-cpu" / "report.md")
 
 
 if __name__ == "__main__":

@@ -57,11 +57,11 @@ _TEXT = 6000
 #: units between two figures above a timeline: nearer, and they would overlap
 _COUNT_GAP = 12.0
 _SECTIONS = (
-    ("checklist", "Checklist"),
+    ("checklist", "Modes and items"),
     ("speed", "Speed"),
     ("timelines", "Timelines"),
     ("quality-table", "Quality"),
-    ("harm", "Harm list"),
+    ("harm", "Regressions"),
     ("details", "Details"),
     ("limits", "Not shown"),
     ("provenance", "Provenance"),

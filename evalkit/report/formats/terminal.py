@@ -106,7 +106,7 @@ def _matrix(doc: dict[str, Any], screen: FirstScreen) -> Any:
         ]
         for item in doc["items"]:
             cell = row.cells[item["id"]]
-            cells.append(Text(f"{view.status(cell.status)} {cell.figure}".strip(), style=_STATUS.get(cell.status, "")))
+            cells.append(Text(f"{view.status(cell.status)}\n{cell.figure}".strip(), style=_STATUS.get(cell.status, "")))
         table.add_row(*cells)
     return table
 
