@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from evalkit.checklist.errors import suggest
@@ -72,6 +73,10 @@ def find(path: Path, kind: str | None, encoding: str | None = None) -> Importer:
     if not head.start.strip():
         raise InputFileError("the file is empty", where=str(path))
     found = detect(head)
+    if found is None and re.search(r"^suite:", head.text, re.MULTILINE):
+        raise InputFileError(
+            "a suite in evalkit's own format", where=str(path), hint="name it under tasks: in the checklist as it is"
+        )
     if found is None:
         raise InputFileError(
             "no known kind of prompts or tasks", where=str(path), hint=f"say it with --from: {', '.join(KINDS)}"

@@ -87,6 +87,7 @@ def entries(reading: Reading, rows: Iterable[tuple[int, dict[str, Any]]]) -> Ite
         if entry is not None:
             yield entry
     used = {name.split(".")[0] for name in (columns or {}).values()}
+    used |= {"input"} if (columns or {}).get("prompt") == "instruction" else set()
     left = sorted(one_line(name, limit=40) for name in ignored - used)
     if left:
         reading.note(f"columns that were not used: {', '.join(left[:20])}" + (" …" if len(left) > 20 else ""))
@@ -153,11 +154,14 @@ def _asked(
         reading.bad(line, f"no text under {columns.get('prompt', columns.get('messages'))!r}")
         return None
     # Alpaca's shape: the instruction says what to do, the input with what
-    more = row.get("input") if columns.get("prompt") == "instruction" else found.get("context")
-    if isinstance(more, str) and more.strip():
-        text = f"{prompt}\n\n{more}" if columns.get("prompt") == "instruction" else f"{more}\n\n{prompt}"
-        reading.note("instruction and input (or context and question) are joined by a blank line")
-        return {"prompt": text}
+    given = row.get("input") if columns.get("prompt") == "instruction" else None
+    context = found.get("context")
+    if isinstance(given, str) and given.strip():
+        reading.note("instruction and input are joined by a blank line")
+        prompt = f"{prompt}\n\n{given}"
+    if isinstance(context, str) and context.strip():
+        reading.note("context and question are joined by a blank line")
+        prompt = f"{context}\n\n{prompt}"
     return {"prompt": prompt}
 
 

@@ -168,3 +168,25 @@ def test_a_sample_is_drawn_over_the_whole_file_and_always_the_same(tmp_path):
     assert len(one.rows()) == 20
     assert len(imported(path, limit=20).rows()) == 20
     assert one.rows() != imported(path, limit=20).rows()
+
+
+@pytest.mark.parametrize(
+    ("row", "prompt"),
+    [
+        ({"instruction": "Do it.", "input": "with this", "output": "r"}, "Do it.\n\nwith this"),
+        ({"instruction": "Do it.", "input": "", "output": "r"}, "Do it."),
+        ({"instruction": "Do it.", "context": "about that", "response": "r"}, "about that\n\nDo it."),
+        ({"context": "about that", "question": "Who?", "answers": {"text": ["r"]}}, "about that\n\nWho?"),
+    ],
+)
+def test_what_belongs_to_a_question_is_asked_with_it(tmp_path, row, prompt):
+    found = imported(jsonl(tmp_path / "x.jsonl", row))
+    assert [case["prompt"] for case in found.cases] == [prompt]
+    assert not any("not used" in note for note in found.tally.notes)
+
+
+def test_a_suite_of_evalkits_own_is_said_to_be_one(tmp_path):
+    path = tmp_path / "own.yaml"
+    path.write_text("suite: {name: x, kind: chat}\ncases: []\n")
+    with pytest.raises(InputFileError, match="own format"):
+        imported(path)
