@@ -121,7 +121,7 @@ def loop_share(text: str) -> float:
     if text.strip()[:1] in ("{", "["):
         return best
     prose = _NO_PROSE.sub(_blank, text) if "```" in text or "|" in text or "~~~" in text else text
-    units = [(m.group().casefold(), m.start(), m.end()) for m in _UNIT.finditer(prose)][-_MAX_LOOP_WORDS:]
+    units = [(_unit(m, prose), m.start(), m.end()) for m in _UNIT.finditer(prose)][-_MAX_LOOP_WORDS:]
     longest = 0
     if len(units) >= 6:
         words = [word for word, _, _ in units]
@@ -132,6 +132,15 @@ def loop_share(text: str) -> float:
                 if length > longest and length >= _MIN_LOOP_CHARS and _is_loop(words[first : last + 1], size):
                     longest = length
     return max(best, longest / len(text)) if text else 0.0
+
+
+def _unit(found: re.Match[str], text: str) -> str:
+    """A word in small letters; a letter that numbers an entry (`a)`, `b.`) as its number."""
+    word = found.group().casefold()
+    lettered = (
+        len(word) == 1 and word.isascii() and word.isalpha() and text[found.end() : found.end() + 1] in (")", ".")
+    )
+    return str(ord(word)) if lettered else word
 
 
 def _blank(found: re.Match[str]) -> str:

@@ -34,6 +34,7 @@ READ = [
     ("no_loop", COUNTED + "\nThat is all there is to say.", FAIL),
     ("no_loop", PROSE + "and so it goes on and on and " * 20 + "I hope that this answers your question.", FAIL),
     ("no_loop", "\n".join(f"Step {n}: Repeat the process carefully." for n in range(1, 25)), FAIL),
+    ("no_loop", "\n".join(f"{chr(97 + n)}) and then it begins again from the start" for n in range(20)), FAIL),
     ("no_loop", "我喜欢这个城市。" * 30 + "谢谢。", FAIL),
     ("no_loop", "\n".join(f"{n}. {n * n}" for n in range(1, 60)), PASS),
     ("no_loop", json.dumps([{"number": n, "square of it": n * n} for n in range(60)]), PASS),
