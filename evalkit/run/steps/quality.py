@@ -21,9 +21,10 @@ from evalkit.serving.probe import target_for
 
 async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
     """The task requests that are not in the journal yet. A timed reply to the very same request is its answer."""
+    targets = sitting.targets
     item = run.checklist.items.quality
     load = item.concurrency or run.checklist.items.modes.level
-    planned = cases.plan(run.setup.suites, list(sitting.targets), baseline=run.checklist.baseline.quality)
+    planned = cases.plan(run.setup.suites, list(targets), baseline=run.checklist.baseline.quality)
     facts = run.facts
     # what failed is open: a later sitting asks it again, and the last answer of a key counts
     done = {answer.key for answer in facts.answers if answer.exchange.ok}
@@ -47,14 +48,14 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
 
     deadline = None if run.left_s is None else asyncio.get_running_loop().time() + run.left_s
     await cases.run_cases(
-        sitting.targets, left, sitting.client, done=done, on_answer=keep, concurrency=load,
+        targets, left, sitting.client, done=done, on_answer=keep, concurrency=load,
         allow_exec=run.setup.allow_exec, deadline=deadline,
     )  # fmt: skip
     if run.left_s == 0 and count < len(left):
         run.stopped = "budget: minutes used up"
     await _part(run, sitting, load)
     await _judge(run)
-    await run_harnesses(run, sitting.targets)
+    await run_harnesses(run, targets)
 
 
 def _within(run: Recorder, planned: list[cases.PlannedCase]) -> list[cases.PlannedCase]:
