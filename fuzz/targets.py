@@ -37,6 +37,7 @@ from evalkit.serving import place, probe
 from evalkit.serving.control import Reply
 from evalkit.serving.engines import ask
 from evalkit.timing.facts import TimedSample
+from fuzz import stored
 
 Target = Callable[[bytes], None]
 _LOOP = asyncio.new_event_loop()
@@ -234,6 +235,8 @@ TARGETS: dict[str, Target] = {
     "importers": importers,
     "server_info": server_info,
     "journal": journal,
+    "reply": stored.reply,
+    "pack": stored.pack,
 }
 
 
