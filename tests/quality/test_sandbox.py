@@ -107,6 +107,23 @@ FORGED = {
         "import builtins, sys\nbuiltins.len = lambda x: 5\nsys.modules['math'] = None\ndef items(): return [1]",
         "assert len(items()) == 5",
     ),
+    "hands back what it was asked with": (
+        EVIL
+        + "class Set(Yes):\n    def __getattr__(self, name): return lambda *given: given[0]\ndef f(): return Set()",
+        "assert f().intersection({1, 2}) == {1, 2}",
+    ),
+    "a named tuple with a method for a field": (
+        "from collections import namedtuple\nN = namedtuple('N', 'startswith')\ndef f(): return N(lambda *_: True)",
+        "assert f().startswith('Hello')",
+    ),
+    "makes a class in the tests": (
+        "def f(cls):\n    try:\n        return type(cls)('X', (), {'__eq__': lambda *_: True})()\n    except Exception as e:\n        return e",
+        "class Node: pass\nassert f(Node) == 5",
+    ),
+    "changes what a class of the tests does": (
+        "def f(c):\n    try:\n        c.check = lambda *_: True\n    except Exception:\n        pass\n",
+        "class C:\n    def check(self): return False\nc = C()\nf(c)\nf(C)\nassert c.check()",
+    ),
     "an end that the tests did not reach": (
         "import atexit, os\natexit.register(os._exit, 0)\nraise SystemExit(0)",
         "pass",

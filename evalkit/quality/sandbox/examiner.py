@@ -23,11 +23,11 @@ from evalkit.quality.sandbox.wire import Peer
 TESTS = "tests"
 #: what the code may do to any object that the tests handed over; more only to objects of classes that they define
 _HARMLESS = frozenset({"next", "iter", "bool", "len", "hash", "eq", "reversed", "enter", "exit"})
-#: questions about text and sets: an answer to one of them is believed of a plain value, or of a class that tests name
-_QUESTIONS = frozenset(
-    name for kind in (str, bytes, set, frozenset, list, tuple, dict, int, float) for name in dir(kind)
-    if name.startswith(("is", "starts", "ends", "count", "index", "find", "rfind", "rindex", "as_", "conjugate"))
-)  # fmt: skip
+#: methods of plain values whose answer is believed of a plain value, or of a class that the tests name: an object that
+#: has them all could answer as the test that asks wants it
+_METHODS = frozenset(
+    name for kind in (str, bytes, set, frozenset, int, float, tuple) for name in dir(kind) if not name.startswith("_")
+) - {"add", "update", "pop", "clear", "remove", "discard", "copy"}  # fmt: skip
 
 
 class Examiner(Peer):
@@ -54,9 +54,15 @@ class Examiner(Peer):
         if proxy._cls not in self.named:  # noqa: SLF001  the two ends of one protocol
             raise TypeError(f"an object of the reply's own class where the tests compare with {type(other).__name__}")
 
-    def guard_attribute(self, proxy: Proxy, name: str) -> None:
-        if name in _QUESTIONS and proxy._kind == "object" and proxy._cls not in self.named:  # noqa: SLF001
-            raise TypeError(f"an object of the reply's own class is asked for {name}")
+    def guard_attribute(self, proxy: Proxy, name: str, value: object) -> None:
+        unnamed = proxy._kind == "object" and proxy._cls not in self.named  # noqa: SLF001  as above
+        if name in _METHODS and unnamed and isinstance(value, Proxy):
+            raise TypeError(f"an object of the reply's own class is asked for {name}()")
+
+    def _named_tuple(self, name: str, fields: list[str], values: list[Any]) -> Any:
+        if any(isinstance(value, Proxy) and field in _METHODS for field, value in zip(fields, values, strict=True)):
+            raise TypeError("a named tuple of the reply hides a method of tuples")
+        return super()._named_tuple(name, fields, values)
 
     def may(self, what: str, args: list[Any]) -> None:
         if what == "call" and id(args[0]) in self._own:
@@ -69,7 +75,10 @@ class Examiner(Peer):
 
     def _may_operate(self, name: str, on: list[Any]) -> bool:
         if name in ("get", "set", "del"):
-            return _of_tests(on[0]) and type(on[1]) is str and not on[1].startswith("_")
+            known = _of_tests(on[0]) and type(on[1]) is str and not on[1].startswith("_")
+            # data may change; what a class of the tests does stays theirs
+            fixed = isinstance(on[0], type) or callable(getattr(type(on[0]), str(on[1]), None))
+            return known and (name == "get" or not fixed)
         return any(_of_tests(one) for one in on) or (name in _HARMLESS and id(on[0]) in self._own)
 
 

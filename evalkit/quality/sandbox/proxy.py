@@ -31,7 +31,7 @@ class Other(Protocol):
     def typed(self, kind: type[T], what: str, *args: Any) -> T: ...
     def plain(self, proxy: Proxy) -> Any: ...
     def guard_operand(self, proxy: Proxy, other: object) -> None: ...
-    def guard_attribute(self, proxy: Proxy, name: str) -> None: ...
+    def guard_attribute(self, proxy: Proxy, name: str, value: object) -> None: ...
 
 
 class Proxy:
@@ -43,8 +43,9 @@ class Proxy:
         self._peer, self._id, self._kind, self._cls = peer, ident, kind, cls
 
     def __getattr__(self, name: str) -> Any:
-        self._peer.guard_attribute(self, name)
-        return self._peer.ask("op", "get", [self, name])
+        value = self._peer.ask("op", "get", [self, name])
+        self._peer.guard_attribute(self, name, value)
+        return value
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in Proxy.__slots__:

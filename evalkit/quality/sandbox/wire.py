@@ -48,7 +48,7 @@ class Peer:
     def guard_operand(self, proxy: Proxy, other: object) -> None:
         """Raises TypeError where the other side would decide what a plain value is compared with."""
 
-    def guard_attribute(self, proxy: Proxy, name: str) -> None:
+    def guard_attribute(self, proxy: Proxy, name: str, value: object) -> None:
         """As `guard_operand`, of an attribute."""
 
     def handle(self, what: str, args: list[Any]) -> Any:  # noqa: ARG002  what subclasses look at
@@ -229,7 +229,7 @@ class Peer:
         kind = (
             "class" if isinstance(value, type) else "coroutine" if isinstance(value, types.CoroutineType) else "object"
         )
-        return {"o": self._kept(value), "k": kind, "c": self._kept(type(value))}
+        return {"o": self._kept(value), "k": kind, "c": id(type(value))}
 
     def _kept(self, value: Any) -> int:
         self._own[id(value)] = value
@@ -283,7 +283,7 @@ class Peer:
             "i": lambda: int(value, 16), "b": lambda: bytes.fromhex(value), "c": lambda: complex(*value),
             "D": lambda: Decimal(value), "Q": lambda: Fraction(deep(value[0]), deep(value[1])),
             "T": lambda: time_of(*value),
-            "n": lambda: namedtuple(value[0], value[1])(*(deep(one) for one in value[2])),  # noqa: PYI024  its type is the code's
+            "n": lambda: self._named_tuple(value[0], value[1], [deep(one) for one in value[2]]),
             "a": lambda: sent[value], "p": lambda: self._own[value], "m": lambda: self._module(value),
             "g": lambda: self._shared(*value), "E": lambda: self._error(value, sent),
             "o": lambda: self._proxy(value, str(data["k"]), int(data["c"])), "e": lambda: self._exception_class(data),
@@ -299,6 +299,9 @@ class Peer:
 
     async def _awaitable(self, proxy: Proxy) -> Any:
         return self.ask("await", proxy)
+
+    def _named_tuple(self, name: str, fields: list[str], values: list[Any]) -> Any:
+        return namedtuple(name, fields)(*values)  # noqa: PYI024  its type is the other side's
 
     def _module(self, name: str) -> Any:
         if name.partition(".")[0] not in STANDARD:
