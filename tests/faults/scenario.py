@@ -37,6 +37,8 @@ AR, DIFFUSION, SELF = Mode.AUTOREGRESSIVE.value, Mode.DIFFUSION.value, Mode.SELF
 LABELS = (AR, DIFFUSION, SELF, INCUMBENT)
 CITIES = ("Paris", "Tokyo", "Rome", "Madrid", "Berlin", "London", "Vienna", "Lisbon", "Athens", "Oslo", "Cairo", "Lima",
           "Delhi", "Beijing")  # fmt: skip
+#: enough for the margin with two adopted modes
+CASES = 20
 SCRIPTS = {
     AR: Script(mode=Mode.AUTOREGRESSIVE, model=MODEL, ttft_ms=30, ms_per_forward=10, context_length=1024, disable_radix_cache=True),
     DIFFUSION: Script(mode=Mode.DIFFUSION, model=MODEL, ttft_ms=30, ms_per_forward=5, forwards_per_block=4,
@@ -96,9 +98,10 @@ class Stage:
         prompts = [{"id": f"p{n}", "prompt": f"Timed item {n}: repeat exactly: {_words(n)}", "max_tokens": 48}
                    for n in range(20)]  # fmt: skip
         (folder / "prompts.jsonl").write_text("".join(json.dumps(p) + "\n" for p in prompts))
-        cases = [{"id": city.lower(), "prompt": f"Task item {n}. Give the record of {city} as JSON.",
+        asked = [CITIES[n % len(CITIES)] for n in range(CASES)]
+        cases = [{"id": f"{city.lower()}-{n}", "prompt": f"Task item {n}. Give the record of {city} as JSON.",
                   "expect": [{"json": {"where": "whole"}}, {"json_match": {"city": city}}]}
-                 for n, city in enumerate(CITIES)]  # fmt: skip
+                 for n, city in enumerate(asked)]  # fmt: skip
         suite = {"suite": {"name": "records", "kind": "structured"}, "cases": cases}
         (folder / "tasks.yaml").write_text(yaml.safe_dump(suite))
 
