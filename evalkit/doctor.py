@@ -48,9 +48,21 @@ def examine(folder: Path, concurrency: Sequence[int]) -> dict[str, Any]:
         "folder": _folder(folder),
         "open_files": system.open_files(),
         "network": network(),
+        "sandbox": _sandbox(),
         "timing": _timing(concurrency),
     }
     return {**document, "missing": [problem._asdict() for problem in missing(document, concurrency)]}
+
+
+def _sandbox() -> dict[str, Any]:
+    """What code from replies would run in here, and why it would not run."""
+    from evalkit.errors import UsageError
+    from evalkit.quality.sandbox.run import permit
+
+    try:
+        return {"kind": permit(), "refused": None}
+    except UsageError as error:
+        return {"kind": "none", "refused": error.message}
 
 
 def packages() -> dict[str, str | None]:

@@ -46,6 +46,7 @@ def _text(document: dict[str, Any]) -> str:
         ("cpu", f"{cpu['name'] or 'unknown'}, {cpu['usable']} usable cores, load {_known(cpu['load_1m'])}"),
         ("folder", f"{folder['path']}: {'' if folder['writable'] else 'not '}writable, {free:.1f} GiB free"),
         ("limits", f"{_known(document['open_files'])} open files (ulimit -n)"),
+        ("sandbox", _sandboxed(document["sandbox"])),
         ("proxies", f"{proxies}; an https endpoint is reached by {net['transport']['https']}"),
     ]  # fmt: skip
     lines = [_row(label, text) for label, text in rows]
@@ -57,6 +58,13 @@ def _text(document: dict[str, Any]) -> str:
     for problem in document["missing"]:
         lines += [_row("missing", problem["summary"]), _row("  hint", problem["hint"])]
     return "\n".join([*lines, f"{len(document['missing']) or 'nothing'} missing"]) + "\n"
+
+
+def _sandboxed(found: dict[str, Any]) -> str:
+    if found["refused"]:
+        return str(found["refused"])
+    none = "none: code from replies (--allow-exec) is limited, but can read this user's files"
+    return none if found["kind"] == "none" else f"{found['kind']}, for code from replies (--allow-exec)"
 
 
 def _known(value: float | None) -> str:

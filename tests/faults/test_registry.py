@@ -10,7 +10,9 @@ PROMISED = {
     "wrong-content-type", "html-page", "error-with-200", "error-in-stream", "abort", "missing-done", "no-usage",
     "wrong-usage", "duplicate-chunks", "out-of-order", "too-many-requests", "bursts-of-503", "key-revoked", "redirect",
     "huge-headers", "line-of-100-mb", "gzip-bomb", "invalid-utf8", "hostile-text", "model-swapped", "mode-swapped",
-    "clock-jumps", "restart", "empty-answer",
+    "clock-jumps", "restart", "empty-answer", "no-end-word",
+    "strange-end-word", "empty-end", "error-in-choice", "other-models-name", "redaction-bait", "redaction-bait-in-error",
+    "header-without-end",
 }  # fmt: skip
 
 

@@ -60,7 +60,7 @@ SAME_MODEL = Check(
         "other-type": _FAIL, "other-architecture": _FAIL, "other-revision": _FAIL, "other-variant": _FAIL,
         "other-variant-named": _OPEN, "other-model": _FAIL, "differs-type": _FAIL, "differs-architecture": _FAIL,
         "differs-model": _FAIL, "differs-revision": _FAIL, "replies-differ": _OPEN, "replies-mixed": _OPEN,
-        "fingerprints-mixed": _OPEN,
+        "fingerprints-mixed": _OPEN, "replies-of-baseline": _OPEN,
     },
 )  # fmt: skip
 SAME_SETTINGS = Check(

@@ -45,10 +45,20 @@ def same_model(
     values = apart or values
     known = KnownBy.DECLARED
     if checks.SAME_MODEL.outcomes[values.outcome] is not Status.FAIL:
-        replies = who_answered(checklist, facts, served, label)
+        compared = [one for one in against if one is not None and one.label != served.label]
+        replies = who_answered(checklist, facts, served, label) or _of_baseline(checklist, facts, compared)
         values, known = (replies, KnownBy.OBSERVED) if replies else (values, known)
     values = values.model_copy(update={"mode": label, "shown": shown})
     return checks.SAME_MODEL.found(values, mode=label, known_by=known)
+
+
+def _of_baseline(checklist: Checklist, facts: Facts, compared: list[EndpointFacts]) -> SameModel | None:
+    """What speaks against the replies of a mode that this one is compared with: the comparison is open then."""
+    for one in compared:
+        found = who_answered(checklist, facts, one, one.label)
+        if found is not None:
+            return found.model_copy(update={"outcome": "replies-of-baseline", "other": one.label})
+    return None
 
 
 def _against_candidate(checklist: Checklist, facts: Facts, served: EndpointFacts) -> SameModel:

@@ -10,6 +10,7 @@ Matches = Literal[
     "same", "declared", "declared-weights", "card-not-read", "not-verified", "other-type", "other-architecture",
     "other-revision", "other-variant", "other-variant-named", "other-model", "differs-type", "differs-architecture",
     "differs-model", "differs-revision", "replies-differ", "replies-mixed", "fingerprints-mixed",
+    "replies-of-baseline",
 ]  # fmt: skip
 
 
@@ -56,6 +57,7 @@ class SameModel(Values):
             "other-variant-named": f"serves {served}, the name of another variant than {wanted}",
             "replies-differ": f"{share} name another model than {wanted} ({names})",
             "replies-mixed": f"{share} name another model than {wanted}, and not the same one ({names})",
+            "replies-of-baseline": f"{share} of {self.other}, its baseline, are of another model ({names})",
             "fingerprints-mixed": f"{share} have another system_fingerprint than the others ({names})",
         }[self.outcome]
 

@@ -208,6 +208,66 @@ async def out_of_order(turn: Turn) -> None:
     await turn.send(replace(turn.answer, pieces=((5.0, b"".join(found)),)))
 
 
+@fault("no end word: every reply ends with [DONE] and a finish_reason of null", GENERATION)
+async def no_end_word(turn: Turn) -> None:
+    await turn.send(changed(turn.answer, lambda e: re.sub(rb'"finish_reason": ?"[a-z_]+"', b'"finish_reason":null', e)))
+
+
+@fault("an end word that no protocol has", GENERATION)
+async def strange_end_word(turn: Turn) -> None:
+    word = b'"finish_reason":"error_finish"'
+    await turn.send(changed(turn.answer, lambda e: re.sub(rb'"finish_reason": ?"[a-z_]+"', word, e)))
+
+
+@fault("an empty end word, and the stream cut behind it without [DONE]", GENERATION)
+async def empty_end(turn: Turn) -> None:
+    def cut(event: bytes) -> bytes:
+        if event.strip() == b"data: [DONE]" or b'"choices":[]' in event:
+            return b""
+        return re.sub(rb'"finish_reason": ?"[a-z_]+"', b'"finish_reason":""', event)
+
+    await turn.send(changed(turn.answer, cut))
+
+
+@fault("an error inside the choice, behind the first words, and a regular end", GENERATION)
+async def error_in_choice(turn: Turn) -> None:
+    choice = {"index": 0, "delta": {}, "finish_reason": "error", "error": {"message": "the worker died", "code": 502}}
+    if not turn.answer.stream:
+        body = json.loads(turn.answer.body)
+        for one in body.get("choices", []):
+            one.update(finish_reason="error", error=choice["error"])
+        await turn.send(turn.answer.with_body(json.dumps(body).encode()))
+        return
+    said = b"data: " + json.dumps({"object": "chat.completion.chunk", "choices": [choice]}).encode() + b"\n\n"
+    pieces = (*turn.answer.pieces[:1], (1.0, said), (0.0, b"data: [DONE]\n\n"))
+    await turn.send(replace(turn.answer, pieces=pieces))
+
+
+@fault("replies that bear another model's name", GENERATION, keeps="probe:early context incumbent")
+async def other_models_name(turn: Turn) -> None:
+    name = b'"model":"acme-labs/Other-70B"'
+    await turn.send(changed(turn.answer, lambda e: re.sub(rb'"model": ?"[^"]*"', name, e)))
+
+
+#: what made a redactor that looks back from every character slow: keywords' characters without a keyword
+BAIT = "-" * 6000 + "ha-" * 2000 + "api-" * 1000 + "=" * 500
+
+
+@fault("a reply that a slow redactor would take minutes for", keeps="control probe:early timing")
+async def redaction_bait(turn: Turn) -> None:
+    bait = BAIT.encode()
+    if turn.request.generates:
+        await turn.send(changed(turn.answer, lambda e: e.replace(b'"content":"', b'"content":"' + bait, 1)))
+        return
+    answer = turn.answer
+    await turn.send(replace(answer, headers={**answer.headers, "x-note": BAIT[:4000]}))
+
+
+@fault("an error whose text a slow redactor would take minutes for")
+async def redaction_bait_in_error(turn: Turn) -> None:
+    await turn.send(json_answer({"error": {"message": BAIT * 4, "code": 500}}, 500))
+
+
 # -- refusals --------------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +317,13 @@ async def huge_headers(turn: Turn) -> None:
     for number in range(256):
         await turn.raw(b"x-filler-%d: %s\r\n" % (number, b"a" * 4096))
     await turn.raw(b"content-length: 2\r\n\r\n{}")
+
+
+@fault("a header that never ends, in one line and fast", large=True)
+async def header_without_end(turn: Turn) -> None:
+    await turn.raw(b"HTTP/1.1 200 OK\r\nx-filler: ")
+    while True:
+        await turn.raw(b"a" * 65_536, 0.01)
 
 
 @fault("one line of 100 MB", large=True)
