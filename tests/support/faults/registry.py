@@ -253,7 +253,7 @@ async def other_models_name(turn: Turn) -> None:
 BAIT = "-" * 6000 + "ha-" * 2000 + "api-" * 1000 + "=" * 500
 
 
-@fault("a reply that a slow redactor would take minutes for", keeps="control probe:early timing")
+@fault("a reply that a slow redactor would take minutes for", keeps="control probe:early timing context incumbent")
 async def redaction_bait(turn: Turn) -> None:
     bait = BAIT.encode()
     if turn.request.generates:
