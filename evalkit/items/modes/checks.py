@@ -63,6 +63,12 @@ GOODPUT = Check(
     "A share of requests within every target says more about users than an average.",
     "time more prompts, relax the latency targets, or lower `items.modes.goodput`",
     per_mode=True,
+    outcomes={
+        "met": Status.PASS,
+        "missed": Status.FAIL,
+        "open": Status.INCONCLUSIVE,
+        "no-target": Status.INCONCLUSIVE,
+    },
 )
 FAILURES = Check(
     "modes.failures",
@@ -288,6 +294,12 @@ def _latency(metric: str, share: str) -> Check:
         "A target on a percentile holds when its distribution-free bound does: p95 needs 59 prompts, p99 needs 299.",
         "time more prompts, or relax the target under `items.modes.latency`",
         per_mode=True,
+        outcomes={
+            "within": Status.PASS,
+            "beyond": Status.FAIL,
+            "too-few": Status.INCONCLUSIVE,
+            "open": Status.INCONCLUSIVE,
+        },
     )
 
 

@@ -155,3 +155,73 @@ class CacheEqual(Values):
         if self.outcome == "lower-bound":
             text += f" The flush also empties what {self.mode} drafts from, so its speed-up is a lower bound."
         return Words(text)
+
+
+class Percentile(Values):
+    """A target on a percentile. `failed`: the percentile is a failed request; `low_failed`: its lower bound is one."""
+
+    outcome: Literal["within", "beyond", "too-few", "open"]
+    label: str
+    target_ms: float
+    concurrency: int
+    observed_ms: float | None
+    low: float | None
+    high: float | None
+    low_failed: bool
+    n: int
+    independent: int
+    needed: int
+    prompts_needed: int | None
+
+    def data(self) -> dict[str, object]:
+        names = ("low", "high", "n", "independent", "needed", "prompts_needed")
+        return {name: getattr(self, name) for name in names}
+
+    def words(self) -> Words:
+        prompts = (
+            f"{self.n} prompts" if self.independent == self.n else f"{self.n} prompts ({self.independent} independent)"
+        )
+        observed = "a failed request" if self.observed_ms is None else f"{self.observed_ms:.0f} ms"
+        text, remedy = f"{self.label} is {observed}", None
+        match self.outcome:
+            case "within":
+                text += f", at most {self.high or 0:.0f} ms, on {prompts}"
+            case "beyond":
+                low = "a failed request" if self.low_failed else f"{self.low or 0:.0f} ms"
+                text += f", at least {low}, on {prompts}"
+            case "too-few":
+                text += f" on {prompts}; a bound needs {self.needed}"
+                remedy = f"time {self.needed} independent prompts or more"
+            case "open":
+                text += f" on {prompts}; the target lies between its bounds"
+                remedy = f"time about {self.prompts_needed} prompts, or relax the target"
+        asked = f"target {self.target_ms:g} ms, {self.concurrency} streams"
+        return Words(f"{text} ({asked}).", observed, f"at most {self.target_ms:g} ms", remedy)
+
+
+class Goodput(Values):
+    """Requests that meet every latency target at once."""
+
+    outcome: Literal["met", "missed", "open", "no-target"]
+    asked: float
+    met: int = 0
+    n: int = 0
+    independent: int = 0
+    low: float = 0.0
+    high: float = 1.0
+    prompts_needed: int | None = None
+
+    def data(self) -> dict[str, object]:
+        if self.outcome == "no-target":
+            return {}
+        names = ("met", "n", "independent", "low", "high", "prompts_needed")
+        return {name: getattr(self, name) for name in names}
+
+    def words(self) -> Words:
+        if self.outcome == "no-target":
+            text = "goodput is asked for, but no latency target says what is good."
+            return Words(text, remedy="set `items.modes.latency`")
+        text = f"{self.met} of {self.n} requests meet every target "
+        text += f"({self.low:.0%} to {self.high:.0%}; asked {self.asked:.0%})."
+        remedy = f"time about {self.prompts_needed} prompts" if self.prompts_needed else None
+        return Words(text, f"{self.met / self.n:.3f}" if self.n else None, f"at least {self.asked:g}", remedy)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from evalkit.analysis.readings import Readings
 from evalkit.checklist.schema import Checklist
-from evalkit.findings import Finding, KnownBy, Status
+from evalkit.findings import Finding, KnownBy
 from evalkit.items.modes.checks import GOODPUT, LATENCY
+from evalkit.items.modes.guard_words import Goodput, Percentile
 from evalkit.stats.interval import Interval
 from evalkit.stats.percentiles import Bounds, bounds, needed, percentile
 from evalkit.stats.proportions import clopper_pearson
@@ -33,39 +35,22 @@ def _one(readings: Readings, mode: str, level: int, wanted: tuple[str, float], c
     values = readings.first_values(mode, level, metric)
     alone = min(readings.independent(mode, level), len(values))
     found = clustered_bounds(values, alone, _SHARES[share], confidence)
-    prompts = f"{found.n} prompts" if alone == found.n else f"{found.n} prompts ({alone} independent)"
     least = needed(_SHARES[share], confidence)
-    label = f"{metric.upper()} {share}"
-    observed = "a failed request" if math.isinf(found.estimate) else f"{found.estimate:.0f} ms"
-    status, remedy, enough = Status.INCONCLUSIVE, None, None
+    outcome: Literal["within", "beyond", "too-few", "open"] = "open"
+    enough: int | None = 4 * found.n
     if found.high is not None and found.high <= target:
-        status, text = Status.PASS, f"{label} is {observed}, at most {found.high:.0f} ms, on {prompts}"
+        outcome, enough = "within", None
     elif found.low is not None and found.low > target:
-        low = "a failed request" if math.isinf(found.low) else f"{found.low:.0f} ms"
-        status, text = Status.FAIL, f"{label} is {observed}, at least {low}, on {prompts}"
+        outcome, enough = "beyond", None
     elif alone < least:
-        text = f"{label} is {observed} on {prompts}; a bound needs {least}"
-        remedy, enough = f"time {least} independent prompts or more", least
-    else:
-        text = f"{label} is {observed} on {prompts}; its bounds hold the target"
-        remedy, enough = f"time about {4 * found.n} prompts, or relax the target", 4 * found.n
-    return LATENCY[name].finding(
-        status,
-        f"{text} (target {target:g} ms, {level} streams).",
-        mode=mode,
-        observed=observed,
-        threshold=f"at most {target:g} ms",
-        known_by=KnownBy.OBSERVED,
-        remedy=remedy,
-        data={
-            "low": _finite(found.low),
-            "high": _finite(found.high),
-            "n": found.n,
-            "independent": alone,
-            "needed": least,
-            "prompts_needed": enough,
-        },
-    )
+        outcome, enough = "too-few", least
+    result = Percentile(
+        outcome=outcome, label=f"{metric.upper()} {share}", target_ms=target, concurrency=level,
+        observed_ms=_finite(found.estimate), low=_finite(found.low), high=_finite(found.high),
+        low_failed=found.low is not None and math.isinf(found.low), n=found.n, independent=alone, needed=least,
+        prompts_needed=enough,
+    )  # fmt: skip
+    return LATENCY[name].found(result, mode=mode, known_by=KnownBy.OBSERVED)
 
 
 def clustered_bounds(values: Sequence[float], independent: int, share: float, confidence: float) -> Bounds:
@@ -95,37 +80,19 @@ def goodput(checklist: Checklist, readings: Readings, mode: str) -> list[Finding
         metric = name.split("_")[0]
         limits[metric] = max(target, limits.get(metric, 0.0))
     if not limits:
-        text = "goodput is asked for, but no latency target says what is good."
-        return [GOODPUT.finding(Status.INCONCLUSIVE, text, mode=mode, remedy="set `items.modes.latency`")]
+        return [GOODPUT.found(Goodput(outcome="no-target", asked=asked), mode=mode)]
     columns = [readings.first_values(mode, item.level, metric) for metric in limits]
     met = [all(v <= limit for v, limit in zip(row, limits.values(), strict=True)) for row in zip(*columns, strict=True)]
     alone = min(readings.independent(mode, item.level), len(met))
     found = _share(sum(met), len(met), alone, 2 * item.confidence - 1)
-    status = Status.PASS if found.low >= asked else Status.FAIL if found.high < asked else Status.INCONCLUSIVE
-    text = (
-        f"{sum(met)} of {len(met)} requests meet every target ({found.low:.0%} to {found.high:.0%}; asked {asked:.0%})."
+    outcome: Literal["met", "missed", "open"] = (
+        "met" if found.low >= asked else "missed" if found.high < asked else "open"
     )
-    enough = max(59, 4 * len(met)) if status is Status.INCONCLUSIVE else None
-    remedy = f"time about {enough} prompts" if enough else None
-    return [
-        GOODPUT.finding(
-            status,
-            text,
-            mode=mode,
-            observed=f"{found.estimate:.3f}" if met else None,
-            threshold=f"at least {asked:g}",
-            known_by=KnownBy.OBSERVED,
-            remedy=remedy,
-            data={
-                "met": sum(met),
-                "n": len(met),
-                "independent": alone,
-                "low": found.low,
-                "high": found.high,
-                "prompts_needed": enough,
-            },
-        )
-    ]
+    result = Goodput(
+        outcome=outcome, asked=asked, met=sum(met), n=len(met), independent=alone, low=found.low, high=found.high,
+        prompts_needed=max(59, 4 * len(met)) if outcome == "open" else None,
+    )  # fmt: skip
+    return [GOODPUT.found(result, mode=mode, known_by=KnownBy.OBSERVED)]
 
 
 def _share(met: int, n: int, independent: int, confidence: float) -> Interval:
