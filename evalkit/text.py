@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
+from sys import intern
 from typing import Any, NoReturn
 
 from evalkit.secrets import redact
@@ -98,18 +99,19 @@ def strict_json(text: str | bytes) -> Any:
     raw = text.decode() if isinstance(text, bytes) else text
     try:
         value = json.loads(raw, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
-        if _HALF_PAIR.search(raw):
+        if isinstance(text, str) or "\\ud" in raw or "\\uD" in raw:  # UTF-8 holds no half pair, an escape may
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deep") from None
     return value
 
 
-_HALF_PAIR = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+_SHORT = 256
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
+    # words, hashes and prompts recur in thousands of records: one copy of each is kept
+    found = {key: intern(value) if type(value) is str and len(value) < _SHORT else value for key, value in pairs}
     if len(found) != len(pairs):
         [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"key {one_line(twice, limit=80)!r} appears twice")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -99,21 +100,76 @@ class Fold:
         return Facts.model_validate({n: tuple(v) if isinstance(v, list) else v for n, v in self._values.items()})
 
 
+#: names of all fields of a model: one set for all its facts
+_FIELDS: dict[type, set[str]] = {}
+_NOTHING: dict[str, Any] = {}
+
+
+class _Lean:
+    """Facts that hold what they say once: a large run's memory was mostly sets of field names and equal parts."""
+
+    def __init__(self) -> None:
+        #: parts of facts by the hash of what they say: thousands of grades and signs of one reply are alike
+        self._known: dict[int, Frozen] = {}
+
+    def __call__(self, fact: Frozen) -> Frozen:
+        kind = type(fact)
+        if kind not in _FIELDS:
+            _FIELDS[kind] = set(kind.model_fields)
+        object.__setattr__(fact, "__pydantic_fields_set__", _FIELDS[kind])
+        values = fact.__dict__
+        for name, value in values.items():
+            if isinstance(value, Frozen):
+                values[name] = self._part(value)
+            elif value.__class__ is tuple and value and isinstance(value[0], Frozen):
+                values[name] = tuple(map(self._part, value))
+            elif value.__class__ is dict and not value:
+                values[name] = _NOTHING
+        return fact
+
+    def _part(self, value: Frozen) -> Frozen:
+        lean = self(value)
+        if len(lean.__dict__) > _SMALL:
+            return lean
+        known = self._known.setdefault(hash((type(lean), repr(lean.__dict__))), lean)
+        return known if known == lean else lean
+
+
+#: parts with more fields than this are never alike
+_SMALL = 16
+#: records from which on the collector of cycles would spend a third of the time on facts, which have none
+_MANY = 2_000
+
+
+def _uncollected(records: Iterable[Record]) -> Iterator[Record]:
+    """The records; what is made of many of them is left out of later searches for cycles."""
+    enabled, count = gc.isenabled(), 0
+    try:
+        for count, record in enumerate(records, 1):
+            if count == _MANY:
+                gc.disable()
+            yield record
+    finally:
+        if enabled and count >= _MANY:
+            gc.freeze()
+            gc.enable()
+
+
 def fold(records: Iterable[Record], *, where: str) -> Facts:
     """All facts of a journal.
 
     Raises:
         RunFolderError: no start record, or a record of a kind or shape that this evalkit does not know.
     """
-    seen = Fold()
-    for record in records:
+    seen, lean = Fold(), _Lean()
+    for record in _uncollected(records):
         kind = KINDS.get(record.kind)
         if kind is None:
             raise RunFolderError(
                 f"record {record.n} has the unknown kind {record.kind!r}", where=where, hint="upgrade evalkit"
             )
         try:
-            seen.add(kind, kind.model.model_validate(record.data))
+            seen.add(kind, lean(kind.model.model_validate(record.data)))
         except ValidationError as error:
             detail = error.errors(include_url=False)[0]
             raise RunFolderError(

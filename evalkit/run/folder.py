@@ -159,11 +159,14 @@ class RunFolder:
         """The identity of the stored checklist, as it was resolved: sha256 of its canonical JSON."""
         return plan_hash(self._json("checklist.json").get("checklist") or {})
 
-    def verify(self) -> list[str]:
-        """What is wrong with the stored evidence; empty when all of it is as it was written."""
+    def verify(self, facts: Facts | None = None) -> list[str]:
+        """What is wrong with the stored evidence; empty when all of it is as it was written.
+
+        `facts` are this run's, where they were read already.
+        """
         problems: list[str] = []
         try:
-            facts = self.facts()
+            facts = facts or self.facts()
             if facts.start.checklist_sha256 != self.checklist().sha256:
                 problems.append("checklist.json is not the checklist that the journal names")
             if facts.start.resolved_sha256 not in (None, self.resolved_sha256()):

@@ -161,11 +161,12 @@ def _parse(line: bytes, n: int, prev: str, end: int) -> Record | None:
         return None
     try:
         kind = head[1].decode()
-        payload = line[head.end() : -_TAIL].decode()
+        data = line[head.end() : -_TAIL]
+        payload = data.decode()
         current = digest(n, kind, payload, prev)
         if line != _framed(n, kind, payload, prev, current).encode():
             return None
-        return Record(n, kind, strict_json(payload), current, end)
+        return Record(n, kind, strict_json(data), current, end)
     except ValueError:
         return None
 

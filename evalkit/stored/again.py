@@ -27,14 +27,15 @@ def document_of(
     from evalkit.verdict.decide import decide
 
     source = open_source(path)
-    facts, told = regraded(source, regrade, allow_exec=allow_exec) if regrade else (source.facts(), [])
+    read = source.facts()
+    facts, told = regraded(source, regrade, allow_exec=allow_exec) if regrade else (read, [])
     loaded = source.checklist()
     decision = decide(loaded.checklist, facts, facts.as_of, strict=strict(facts))
     redacted = redact_prompts or source.redacted
     document = build(
         loaded.checklist, facts, decision, redact_prompts=redacted, report_only="--report-only" in facts.start.argv
     )
-    return document | {"integrity": source.verify(), "cannot": list(source.cannot), "regraded": told}
+    return document | {"integrity": source.verify(read), "cannot": list(source.cannot), "regraded": told}
 
 
 def workflow_lines(path: Path, document: dict[str, Any], file: str) -> list[str]:

@@ -59,8 +59,8 @@ def gate(
     from evalkit.verdict.decide import decide
 
     try:
-        problems = source.verify()
         facts, stored = source.facts(), source.checklist()
+        problems = source.verify(facts)
     except RunFolderError as error:
         return GateResult(3, "inconclusive", (f"the run cannot be read: {error}",))
     used = checklist or stored

@@ -29,7 +29,9 @@ class Source(Protocol):
 
     def checklist(self) -> LoadedChecklist: ...
 
-    def verify(self) -> list[str]: ...
+    def verify(self, facts: Facts | None = None) -> list[str]:
+        """What is wrong with it; `facts` are its own, where they were read already."""
+        ...
 
 
 class Unreadable:
@@ -48,7 +50,8 @@ class Unreadable:
     def checklist(self) -> LoadedChecklist:
         raise self._error
 
-    def verify(self) -> list[str]:
+    def verify(self, facts: Facts | None = None) -> list[str]:
+        del facts
         return []
 
 

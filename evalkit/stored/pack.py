@@ -81,8 +81,9 @@ class Pack:
         except (KeyError, ValidationError):
             raise RunFolderError(f"holds no readable {name}", where=str(self.path)) from None
 
-    def verify(self) -> list[str]:
+    def verify(self, facts: Facts | None = None) -> list[str]:
         """Problems of the pack: those that the run had when it was packed, and a change since."""
+        del facts
         problems = [str(p) for p in self._document.get("problems", [])]
         problems += [f"without its texts the pack cannot {one}" for one in self._document.get("undecidable", [])]
         if self._document.get("sha256") != digest(self._document):
@@ -132,7 +133,7 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
         "checklist": checklist,
         "checklist_sha256": loaded.sha256,
         "facts": without_folders(kept.model_dump(mode="json")),
-        "problems": source.verify(),
+        "problems": source.verify(facts),
     }
     document["sha256"] = digest(document)
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
