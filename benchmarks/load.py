@@ -43,7 +43,7 @@ register()
 code = guarded(lambda: app(sys.argv[1:], standalone_mode=False))
 used = resource.getrusage(resource.RUSAGE_SELF)
 status = Path("/proc/self/status").read_text()
-peak = int(status.partition("VmHWM:")[2].split()[0]) / 1000
+peak = int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 Path(place).write_text(json.dumps({"code": code, "cpu_s": used.ru_utime + used.ru_stime, "mb": peak}))
 """
 

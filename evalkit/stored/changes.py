@@ -76,8 +76,21 @@ def changes(old: Checklist, new: Checklist) -> list[Change]:
     return found
 
 
-def contents(loaded: LoadedChecklist, facts: Facts) -> list[Change]:
-    """Prompts and suites that are named now and are not, by hash, those that the run was made with."""
+def readable(loaded: LoadedChecklist) -> tuple[list[str], list[str]]:
+    """Which of `prompts` and `tasks` are files here, so that they can be compared; and the first file of the others."""
+    here, missing = [], []
+    for name in ("prompts", "tasks"):
+        paths = [resolve(loaded.folder, one) for one in getattr(loaded.checklist, name) or []]
+        gone = [path for path in paths if not path.exists()]
+        if gone:
+            missing.append(f"{name} cannot be compared with the run's: {gone[0].name} is not here")
+        elif paths:
+            here.append(name)
+    return here, missing
+
+
+def contents(loaded: LoadedChecklist, facts: Facts, names: Sequence[str]) -> list[Change]:
+    """Prompts and suites (`names`) that are named now and are not, by hash, those that the run was made with."""
     from evalkit.importers.direct import load_prompts, load_suites
 
     checklist, found = loaded.checklist, []
@@ -93,7 +106,7 @@ def contents(loaded: LoadedChecklist, facts: Facts) -> list[Change]:
         ("tasks", checklist.suites, suites, facts.suites),
     )
     for name, written, load, kept in asked:
-        if written is None:  # the shipped ones: a file of evalkit, not of the checklist's author
+        if name not in names or written is None:
             continue
         before = [_short(one.sha256) for one in kept]
         try:

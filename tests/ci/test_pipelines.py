@@ -149,3 +149,44 @@ def test_the_workflow_runs_what_ci_runs_with_least_permissions():
     checkouts = [one for one in steps if one.get("uses", "").startswith("actions/checkout")]
     assert all(one["with"]["persist-credentials"] is False for one in checkouts)
     assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+def git(folder, *arguments):
+    command = [
+        "git",
+        "-c",
+        "user.name=x",
+        "-c",
+        "user.email=x@example.org",
+        "-c",
+        "init.defaultBranch=main",
+        *arguments,
+    ]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("on_base", [True, False], ids=["base-checklist", "pull request's own"])
+def test_the_action_judges_a_pull_request_by_the_base_branchs_checklist(repository, tmp_path_factory, on_base):
+    """The pull request asks for less, in words that a runner would obey."""
+    path = repository / "evaluation" / "checklist.yaml"
+    git(repository, "init")
+    git(repository, "add", "evaluation")
+    git(repository, "commit", "-m", "base")
+    clone = tmp_path_factory.mktemp("clone") / "work"
+    git(repository, "clone", "--no-local", str(repository), str(clone))
+    asked = yaml.safe_load(path.read_text())
+    asked["name"] = "changed"
+    (clone / "evaluation" / "checklist.yaml").write_text(yaml.safe_dump(asked) + "# x\n# y\n\n  # ::error::obeyed\n")
+    variables = {"run": str(repository / "runs" / "2026-11-24"), "checklist": "evaluation/checklist.yaml"}
+    variables["base-checklist"] = str(on_base).lower()
+    os.environ["GITHUB_BASE_REF"] = "main"
+    try:
+        done = step(clone, "Gate", **variables)
+        missing = step(clone, "Gate", **variables | {"checklist": "evaluation/other.yaml"})
+    finally:
+        del os.environ["GITHUB_BASE_REF"]
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ("of the base branch" in done.stdout) == on_base
+    assert ("| +name: changed" in done.stdout) == on_base
+    assert not [line for line in done.stdout.splitlines() if line.lstrip().startswith("::")]
+    assert missing.returncode == (3 if on_base else 2)

@@ -63,12 +63,12 @@ def doubts(run: Path, loaded: LoadedChecklist, *, packed: bool, **options: Any) 
 HARMS = {
     "prompts": lambda at: (at / "p.jsonl").write_text('{"id": "p0", "prompt": "Something else?"}\n'),
     "tasks": lambda at: (at / "t.yaml").write_text(SUITE.replace("Paris", "a")),
-    "a suite that is gone": lambda at: (at / "t.yaml").unlink(),
+    "a suite that is none": lambda at: (at / "t.yaml").write_text("suite: 3"),
     "launch": lambda at: write(at / "c.yaml", mode={"launch": ["server", "--other", "{port}"]}),
     "served model": lambda at: write(at / "c.yaml", mode={"model": "another"}),
     "statistics": lambda at: write(at / "c.yaml", mode={"min_tokens_per_forward": 0.1}),
 }
-SAYS = {"a suite that is gone": "tasks (sha256)", "served model": "modes.diffusion.model", "statistics": "min_tokens"}
+SAYS = {"a suite that is none": "tasks (sha256)", "served model": "modes.diffusion.model", "statistics": "min_tokens"}
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "redacted pack"])
@@ -89,6 +89,14 @@ def test_files_that_moved_and_a_server_elsewhere_are_no_change(run) -> None:
     elsewhere = {"ready_timeout_s": 5, "note": "moved", "api_key_env": "OTHER_KEY"}
     write(checklist, prompts=["q.jsonl"], name="renamed", mode=elsewhere)
     assert "asks less" not in doubts(folder, load_checklist(checklist), packed=False)
+
+
+def test_files_that_are_not_here_are_noted(run) -> None:
+    folder, checklist = run
+    (checklist.parent / "p.jsonl").unlink()
+    result = gate(RunFolder.open(folder), NOW, checklist=load_checklist(checklist))
+    assert "asks less" not in " ".join(result.reasons)
+    assert any("prompts cannot be compared" in note for note in result.notes)
 
 
 def test_a_key_in_a_launch_command_changes_nothing(run) -> None:
