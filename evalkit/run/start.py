@@ -9,7 +9,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from evalkit.report.document.model import Report
 
 from evalkit.checklist.errors import suggest
 from evalkit.checklist.loader import DEFAULT, discovered, find_checklist, load_checklist, shipped_checklist
@@ -121,7 +124,7 @@ def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
             if folder.start() is None:
                 raise Interrupted("nothing was measured yet") from None
             interrupted, facts = True, folder.facts()
-        document = report(setup.loaded, facts, folder, flags)
+        document = dict(report(setup.loaded, facts, folder, flags))
     finally:
         lock.release()
     if interrupted:
@@ -129,7 +132,7 @@ def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
     return document
 
 
-def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flags) -> dict[str, Any]:
+def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flags) -> Report:
     """Decide, write the report's files and print the result."""
     from evalkit.report.document.build import build
     from evalkit.report.formats import report_json, terminal
@@ -147,7 +150,7 @@ def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flag
     else:
         terminal.show(document, sys.stdout, report_path=str(written.get("report.md", folder.path / "report.md")))
     if flags.report_only and document["exit_code"] in (1, 3):
-        document = {**document, "exit_code": 0}
+        document = document | {"exit_code": 0}
     return document
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from evalkit.facts import Facts
 from evalkit.report.document.build import build
+from evalkit.report.document.model import Report
+from evalkit.report.document.model.origin import Regraded
 from evalkit.stored.open import open_source
 
 
 def document_of(
     path: Path, *, redact_prompts: bool = False, regrade: Sequence[Path] = (), allow_exec: bool = False
-) -> dict[str, Any]:
+) -> Report:
     """report.json of the run at `path`, with what is wrong with its evidence and what a pack cannot do.
 
     With `regrade` the stored replies are graded by those suites instead; the stored run stays as it is. `allow_exec`:
@@ -35,10 +37,12 @@ def document_of(
     document = build(
         loaded.checklist, facts, decision, redact_prompts=redacted, report_only="--report-only" in facts.start.argv
     )
-    return document | {"integrity": source.verify(read), "cannot": list(source.cannot), "regraded": told}
+    document.update({"integrity": source.verify(read), "cannot": list(source.cannot)})
+    document["regraded"] = cast("list[Regraded]", told)
+    return document
 
 
-def workflow_lines(path: Path, document: dict[str, Any], file: str) -> list[str]:
+def workflow_lines(path: Path, document: Report, file: str) -> list[str]:
     """GitHub workflow commands for the findings of `document`, on the lines of the checklist `file`."""
     from evalkit.report.formats.github import workflow_commands
 
@@ -50,7 +54,7 @@ def strict(facts: Facts) -> bool:
     return facts.start.strict
 
 
-def render_as(name: str, doc: dict[str, Any]) -> str:
+def render_as(name: str, doc: Report) -> str:
     """The document in one of the formats of `evalkit report --format`."""
     from evalkit.report.formats.write import rendered
 

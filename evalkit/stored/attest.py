@@ -14,6 +14,7 @@ from typing import Any
 
 from evalkit.checklist.files import read_bytes, sha256_of
 from evalkit.errors import UsageError
+from evalkit.report.document.model import Report
 from evalkit.report.formats import report_json
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -22,7 +23,7 @@ _MAX_BYTES = 4_000_000
 _MOST_EVIDENCE = 2_000_000_000
 
 
-def statement(doc: dict[str, Any], *, evidence: str) -> dict[str, Any]:
+def statement(doc: Report, *, evidence: str) -> dict[str, Any]:
     """The statement of a report document. `evidence`: sha256 of the journal, or of the pack."""
     candidate = doc["candidate"]
     return {
@@ -56,7 +57,7 @@ def evidence_of(run: Path) -> str:
     return sha256_of(read_bytes(path, max_bytes=_MOST_EVIDENCE))
 
 
-def _subjects(doc: dict[str, Any]) -> list[dict[str, Any]]:
+def _subjects(doc: Report) -> list[dict[str, Any]]:
     found = [{"name": "report.json", "digest": {"sha256": sha256_of(report_json.render(doc).encode())}}]
     candidate = doc["candidate"]
     revision = str(candidate.get("revision") or "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,7 +58,7 @@ def cases_csv(facts: Facts) -> str:
     return _csv(CASE_COLUMNS, rows)
 
 
-def openmetrics(doc: dict[str, Any]) -> str:
+def openmetrics(doc: Mapping[str, Any]) -> str:
     """Gauges of one report, for a Pushgateway or the node exporter's text files."""
     model = {"model": doc["candidate"].get("model") or "", "checklist": doc["checklist"]["name"]}
     lines: list[str] = []

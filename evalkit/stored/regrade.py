@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ def _record(suite: Suite, old: SuiteFacts, before: Sequence[Answer], after: Sequ
     }
 
 
-def sentences(told: Sequence[dict[str, Any]]) -> list[str]:
+def sentences(told: Sequence[Mapping[str, Any]]) -> list[str]:
     """What the report says of it, one sentence a suite."""
     lines = []
     for one in told:

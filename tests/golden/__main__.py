@@ -1,4 +1,7 @@
-"""Writes the expected outputs again: python -m tests.golden [NAME...]."""
+"""Writes the expected outputs again, after a change that was meant: python -m tests.golden [NAME...].
+
+The diff shows what users will see. In a conflict take either side and run it.
+"""
 
 from __future__ import annotations
 

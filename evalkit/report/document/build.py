@@ -7,7 +7,7 @@ same document. No clock, no environment.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from evalkit.findings import Finding
 from evalkit.redaction import bare_name, masked, without_texts
@@ -15,6 +15,7 @@ from evalkit.report.document import modes as modes_part
 from evalkit.report.document import provenance, vendor
 from evalkit.report.document import quality as quality_part
 from evalkit.report.document.limits import limits
+from evalkit.report.document.model import Report
 from evalkit.report.document.not_shown import not_shown
 from evalkit.secrets import redact
 
@@ -33,7 +34,7 @@ def build(
     *,
     redact_prompts: bool = False,
     report_only: bool = False,
-) -> dict[str, Any]:
+) -> Report:
     """report.json of a run, rounded to six significant digits; a figure that is not finite is null.
 
     With `redact_prompts` the run is decided again from facts without texts, as of its end: whatever a finding, reason
@@ -97,7 +98,7 @@ def build(
     names = _local_names(facts)
     kept = document.pop("reproduce")  # a command stays as it was typed
     clean: dict[str, Any] = scrub(_named(document, names) if names else document) | {"reproduce": scrub(kept)}
-    return masked(clean) if redact_prompts else clean
+    return cast("Report", masked(clean) if redact_prompts else clean)
 
 
 def _local_names(facts: Facts) -> dict[str, str]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
+
+from evalkit.report.document.model import Report
 
 
 class Render(Protocol):
     """What the module of a format has: the text of `doc`, with `charts` (SVG by name) where the format shows any."""
 
-    def __call__(self, doc: dict[str, Any], *, charts: Mapping[str, str]) -> str: ...
+    def __call__(self, doc: Report, *, charts: Mapping[str, str]) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Format:
     #: whether it shows the charts, which take as long to draw as all else of a report
     drawn: bool = False
 
-    def render(self, doc: dict[str, Any], charts: Mapping[str, str]) -> str:
+    def render(self, doc: Report, charts: Mapping[str, str]) -> str:
         """The text; pure."""
         renderer: Render = import_module(f"evalkit.report.formats.{self.module}").render
         return renderer(doc, charts=charts)

@@ -8,6 +8,9 @@ from datetime import date
 from typing import Any
 
 from evalkit.errors import UsageError
+from evalkit.report.document.model import Report
+from evalkit.report.document.model.modes import Mode
+from evalkit.report.document.model.origin import Candidate, VendorClaim
 from evalkit.report.words import view
 from evalkit.text import sanitize
 
@@ -22,7 +25,7 @@ _SIZE_OR_KIND = re.compile(r"-(?:\d+(?:\.\d+)?[bm]|a\d+b|vlm|base|instruct|chat|
 _TPF = "tokens per forward pass"
 
 
-def status(doc: dict[str, Any]) -> str:
+def status(doc: Report) -> str:
     """`watch`, `candidate`, `rejected`, or `adopted` for a candidate with a named person and a date."""
     if doc["simulated"] or doc["verdict"] not in ("go", "no-go"):
         return "watch"
@@ -32,7 +35,7 @@ def status(doc: dict[str, Any]) -> str:
     return "adopted" if adopted.get("by") and adopted.get("on") else "candidate"
 
 
-def adopted(doc: dict[str, Any], by: str | None, on: str | None) -> dict[str, str]:
+def adopted(doc: Report, by: str | None, on: str | None) -> dict[str, str]:
     """Who adopted the candidate, and when.
 
     Raises:
@@ -49,7 +52,7 @@ def adopted(doc: dict[str, Any], by: str | None, on: str | None) -> dict[str, st
     return {"by": (by or "").strip(), "on": day.isoformat()}
 
 
-def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> str:
+def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
     """The record as YAML, keys in a fixed order, texts quoted by the YAML writer."""
     import yaml
 
@@ -67,7 +70,7 @@ def _clean(value: Any) -> Any:
     return sanitize(value) if isinstance(value, str) else value
 
 
-def record(doc: dict[str, Any]) -> dict[str, Any]:
+def record(doc: Report) -> dict[str, Any]:
     """The record; vendor figures stand apart from measured ones and say so."""
     candidate = doc["candidate"]
     model = candidate.get("model") or "unknown"
@@ -105,14 +108,15 @@ def family(name: str) -> str:
     return short if short == name or not short else family(short)
 
 
-def _licenses(candidate: dict[str, Any]) -> list[dict[str, Any]]:
+def _licenses(candidate: Candidate) -> list[dict[str, Any]]:
     rows = [candidate, *candidate.get("variants", [])]
     return [{"model": r.get("model"), "license": r.get("license"), "license_name": r.get("license_name")} for r in rows]
 
 
-def _measured(entry: dict[str, Any]) -> dict[str, Any]:
-    level = entry["levels"][0] if entry["levels"] else {}
-    speed = entry.get("speedup") or {}
+def _measured(entry: Mode) -> dict[str, Any]:
+    levels: list[Mapping[str, Any]] = [*entry["levels"], {}]
+    level = levels[0]
+    speed: Mapping[str, Any] = entry.get("speedup") or {}
     forward = level.get("tokens_per_forward") or {}
     kept = ("baseline", "ratio", "low", "high", "confidence", "pairs")
     return {
@@ -125,14 +129,14 @@ def _measured(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _vendor(claim: dict[str, Any]) -> dict[str, Any]:
+def _vendor(claim: VendorClaim) -> dict[str, Any]:
     note = "vendor-reported, unverified"
     if _TPF in str(claim.get("unit") or ""):
         note += "; a count of tokens per forward pass, not time"
     return {k: claim.get(k) for k in ("claim", "value", "unit", "conditions", "source", "date")} | {"note": note}
 
 
-def _sources(doc: dict[str, Any], model: str | None) -> list[str]:
+def _sources(doc: Report, model: str | None) -> list[str]:
     found = [f"https://huggingface.co/{model}"] if model and not doc["simulated"] else []
     found += [e["url"] for item in doc["items"] for f in item["findings"] for e in f["evidence"] if e.get("url")]
     found += [claim["source"] for claim in doc["vendor_claims"] if claim.get("source")]

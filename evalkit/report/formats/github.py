@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from evalkit.items.registry import ITEMS
+from evalkit.report.document.model import Report
+from evalkit.report.document.model.findings import FindingPart
 from evalkit.report.formats import markdown
 from evalkit.report.words.quote import command_property, command_value
 
@@ -18,13 +20,14 @@ _NOTE = "\n> Cut to fit a step summary. The whole report is in the run folder.\n
 _LEVEL = {"fail": "error", "error": "warning", "inconclusive": "warning", "warn": "notice"}
 
 
-def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> str:
+def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
     """The Markdown report without sibling files; long parts are left out before it is cut."""
     del charts  # a step summary reaches no file
     text = markdown.render(doc)
     if len(text.encode()) <= BUDGET:
         return text
-    slim = {**doc, "quality": {**doc["quality"], "harms": doc["quality"]["harms"][:20]}, "redacted": True}
+    slim = doc.copy()
+    slim.update({"quality": {**doc["quality"], "harms": doc["quality"]["harms"][:20]}, "redacted": True})
     text = markdown.render(slim)
     if len(text.encode()) <= BUDGET:
         return text + _NOTE
@@ -36,17 +39,17 @@ def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> s
     return head + "\n" + _NOTE
 
 
-def line_of(finding: dict[str, Any], loaded: LoadedChecklist) -> int:
+def line_of(finding: FindingPart, loaded: LoadedChecklist) -> int:
     """The line of the checklist that a finding is about: its threshold, its mode, its item, else the first."""
     item = finding["id"].partition(".")[0]
     mode = finding.get("mode")
-    known = ITEMS.get(item)
+    known = next((one for name, one in ITEMS.items() if name == item), None)
     own = next((key for name, key in known.keys.items() if finding["id"].startswith(name)), None) if known else None
     keys = (own, f"modes.{mode}" if mode else None, known.key if known else None, f"items.{item}")
     return next((loaded.lines[key] for key in keys if key and key in loaded.lines), 1)
 
 
-def workflow_commands(doc: dict[str, Any], *, file: str, loaded: LoadedChecklist) -> list[str]:
+def workflow_commands(doc: Report, *, file: str, loaded: LoadedChecklist) -> list[str]:
     """Workflow commands, one a finding that does not pass, on the checklist `file`: errors first.
 
     GitHub shows ten of each level a step.

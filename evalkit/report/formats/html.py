@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from evalkit.report.document.model import Report
+from evalkit.report.document.model.modes import Timeline
 from evalkit.report.words import context_tables as context_part
 from evalkit.report.words import fmt, quality_tables, shapes, tables, view
 from evalkit.report.words.first_screen import first_screen
@@ -109,7 +111,7 @@ def _shown(value: object) -> object:
     return sanitize(value, limit=_TEXT) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> str:
+def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
     """The whole report in one file, readable without JavaScript; `charts` are drawn where none are given."""
     from markupsafe import Markup
 
@@ -158,7 +160,7 @@ def diff(before: str, after: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def _placed(timeline: dict[str, Any]) -> dict[str, Any]:
+def _placed(timeline: Timeline) -> dict[str, Any]:
     """Chunks as marks on a line of 600 units: a dot a token, a bar a run, its height growing with the tokens."""
     longest = max((m["e2e_ms"] or 0 for m in timeline["modes"]), default=0) or 1
     modes = [{**entry, "marks": _marks(entry["chunks"], longest)} for entry in timeline["modes"]]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from evalkit.report.document.model import Report
+from evalkit.report.document.model.findings import ItemPart
 from evalkit.report.words import view
 from evalkit.report.words.quote import xml_text
 
@@ -14,7 +16,11 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _OPEN = ("inconclusive", "error")
 
 
-def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> str:
+#: a finding, an item without one, or the verdict
+Case = Mapping[str, Any]
+
+
+def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
     """The verdict as a suite of its own, then the six items.
 
     A finding that does not count is a skipped case. So is one of a mode that a GO does not rest on: a GO is green.
@@ -28,7 +34,7 @@ def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> s
         "summary": f"{view.verdict(doc)}. {' '.join(doc['reasons'])}",
     }
     suites = [_suite("verdict", [verdict], doc)]
-    suites += [_suite(item["id"], item["findings"] or [item], doc) for item in doc["items"]]
+    suites += [_suite(item["id"], _cases(item), doc) for item in doc["items"]]
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     for suite in suites:
         root.append(suite)
@@ -40,7 +46,12 @@ def render(doc: dict[str, Any], *, charts: Mapping[str, str] | None = None) -> s
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(name: str, findings: list[dict[str, Any]], doc: dict[str, Any]) -> ET.Element:
+def _cases(item: ItemPart) -> Sequence[Case]:
+    found: Sequence[Case] = item["findings"]
+    return found or [item]
+
+
+def _suite(name: str, findings: Sequence[Case], doc: Report) -> ET.Element:
     suite = ET.Element("testsuite", name=name)
     if _MOMENT.match(doc["started_at"]):
         suite.set("timestamp", doc["started_at"][:19])
@@ -59,7 +70,7 @@ def _suite(name: str, findings: list[dict[str, Any]], doc: dict[str, Any]) -> ET
     return suite
 
 
-def _aside(finding: dict[str, Any], doc: dict[str, Any]) -> bool:
+def _aside(finding: Case, doc: Report) -> bool:
     """Whether a finding concerns a mode, or an optional item, that the GO of the document does not rest on."""
     if doc["verdict"] != "go":
         return False
@@ -67,14 +78,14 @@ def _aside(finding: dict[str, Any], doc: dict[str, Any]) -> bool:
     return optional or finding.get("mode") not in (None, doc["recommended_mode"])
 
 
-def _title(finding: dict[str, Any]) -> str:
+def _title(finding: Case) -> str:
     """The finding with the mode and the suite of tasks that it is about: readers keep one case of a name."""
     suite = (finding.get("data") or {}).get("suite")
     about = (finding.get("mode") or finding.get("variant"), suite if isinstance(suite, str) else None)
     return str(finding["id"]) + "".join(f" [{one}]" for one in about if one)
 
 
-def _result(case: ET.Element, finding: dict[str, Any], doc: dict[str, Any]) -> str | None:
+def _result(case: ET.Element, finding: Case, doc: Report) -> str | None:
     status, summary = finding["status"], xml_text(finding.get("summary", ""))
     detail = "\n".join(
         f"{key}: {finding[key]}" for key in ("observed", "threshold", "remedy") if finding.get(key) is not None

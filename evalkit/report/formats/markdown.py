@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from evalkit.report.document.model import Report
 from evalkit.report.words import context_tables as context_part
 from evalkit.report.words import fmt, quality_tables, quote, shapes, tables, view
 from evalkit.report.words.first_screen import first_screen
@@ -40,7 +41,7 @@ def _environment() -> Environment:
     return environment
 
 
-def render(doc: dict[str, Any], *, charts: Iterable[str] = ()) -> str:
+def render(doc: Report, *, charts: Iterable[str] = ()) -> str:
     """The Markdown of `doc`; `charts` names the SVG files that lie in charts/ beside it."""
     from evalkit.report.words.charts import TITLES
 

@@ -6,6 +6,7 @@ import io
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
+from evalkit.report.document.model import Report
 from evalkit.report.words import view
 from evalkit.report.words.first_screen import FirstScreen, first_screen
 from evalkit.text import calm, one_line
@@ -19,7 +20,7 @@ _STATUS = {"pass": "green", "fail": "bold red", "warn": "yellow", "inconclusive"
 
 
 def render(
-    doc: dict[str, Any], *, width: int = 80, report_path: str | None = None, charts: Mapping[str, str] | None = None
+    doc: Report, *, width: int = 80, report_path: str | None = None, charts: Mapping[str, str] | None = None
 ) -> str:
     """The plain text of the report, no line longer than `width`."""
     del charts
@@ -31,7 +32,7 @@ def render(
     return calm("\n".join(line.rstrip() for line in out.getvalue().split("\n")))
 
 
-def show(doc: dict[str, Any], stream: IO[str], *, report_path: str | None = None) -> None:
+def show(doc: Report, stream: IO[str], *, report_path: str | None = None) -> None:
     """Print to `stream`; colours only on a terminal that wants them (NO_COLOR is honoured)."""
     from rich.console import Console
 
@@ -42,7 +43,7 @@ def show(doc: dict[str, Any], stream: IO[str], *, report_path: str | None = None
     _print(doc, console, report_path)
 
 
-def _print(doc: dict[str, Any], console: Console, report_path: str | None) -> None:
+def _print(doc: Report, console: Console, report_path: str | None) -> None:
     from rich.text import Text
 
     if doc["simulated"]:
@@ -91,7 +92,7 @@ def _bullet(line: str) -> Any:
     return grid
 
 
-def _matrix(doc: dict[str, Any], screen: FirstScreen) -> Any:
+def _matrix(doc: Report, screen: FirstScreen) -> Any:
     """A row a mode, a column an item; the figure of a cell below its status."""
     from rich.table import Table
     from rich.text import Text

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from evalkit.files import make_private, write_atomic
+from evalkit.report.document.model import Report
 from evalkit.report.formats import FORMATS, format_named
 
 
-def rendered(name: str, doc: dict[str, Any]) -> str:
+def rendered(name: str, doc: Report) -> str:
     """The document in one of `FORMATS`, as `evalkit report --format` prints it."""
     from evalkit.report.words import charts
 
@@ -17,7 +17,7 @@ def rendered(name: str, doc: dict[str, Any]) -> str:
     return chosen.render(doc, charts.draw(doc) if chosen.drawn else {})
 
 
-def write_all(run_dir: Path, doc: dict[str, Any]) -> dict[str, Path]:
+def write_all(run_dir: Path, doc: Report) -> dict[str, Path]:
     """Every format that has a file, and charts/*.svg, in `run_dir`; the paths by name.
 
     Raises:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from evalkit.report.words import view
+from evalkit.report.document.model import Report
+from evalkit.report.document.model.modes import Level, Mode, SpeedUp
+from evalkit.report.words import fmt, view
 from evalkit.report.words.shapes import frontier
 from evalkit.text import one_line
 
@@ -52,7 +54,7 @@ class _Series(NamedTuple):
     options: dict[str, Any] = {}  # noqa: RUF012  never changed
 
 
-def draw(doc: dict[str, Any]) -> dict[str, str]:
+def draw(doc: Report) -> dict[str, str]:
     """SVG text by name, for those charts that the document has figures for."""
     makers = {"speedup": _speedup, "latency": _latency, "frontier": _frontier, "lengths": _lengths, "context": _context}
     drawn = {name: make(doc) for name, make in makers.items()}
@@ -117,7 +119,7 @@ def _finish(svg: str, dark: list[str]) -> str:
     return _SCRIPTS.sub("", svg).replace("</style>", f"{_STYLE % colours}</style>", 1)
 
 
-def _looks(doc: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
+def _looks(doc: Report) -> dict[str, tuple[str, str, str]]:
     """Colour and dash by mode, in configured order, the incumbent last."""
     names = [m["mode"] for m in doc["modes"]] + (["incumbent"] if doc.get("incumbent") else [])
     return {name: _LOOKS[n % len(_LOOKS)] for n, name in enumerate(names)}
@@ -128,13 +130,13 @@ def _rule(name: str, points: list[Any]) -> _Series:
     return _Series(name, points, _RULE, {"show_dots": False})
 
 
-def _speedup(doc: dict[str, Any]) -> str | None:
+def _speedup(doc: Report) -> str | None:
     levels = sorted({lv["concurrency"] for m in doc["modes"] for lv in m["levels"] if lv.get("speedup")})
     if not levels:
         return None
     looks, highest, series = _looks(doc), 1.0, []
     rows = {m["mode"]: {lv["concurrency"]: lv["speedup"] for lv in m["levels"]} for m in doc["modes"]}
-    named = {name: row for name, row in rows.items() if any((s or {}).get("ratio") for s in row.values())}
+    named = {name: row for name, row in rows.items() if any(fmt.ratio_of(s) for s in row.values())}
     # a slot for each mode at each load, so that intervals stand side by side
     names = list(named)
     row_of_slots = [None, *names[: len(names) // 2], None, *names[len(names) // 2 :], None]
@@ -143,7 +145,7 @@ def _speedup(doc: dict[str, Any]) -> str | None:
     slots = [(level, name) for level in levels for name in row_of_slots]
     for name, row in named.items():
         points = [_with_interval(row.get(level)) if slot == name else None for level, slot in slots]
-        highest = max(highest, *((s.get("high") or s["ratio"]) for s in row.values() if s))
+        highest = max(highest, *((s["high"] or s["ratio"] or 0.0) for s in row.values() if s))
         series.append(_Series(name, points, looks[name]))
     series.append(_rule(f"{doc['baseline']['speed']} (baseline)", [1] * len(slots)))
     middle = len(row_of_slots) // 2
@@ -159,7 +161,7 @@ def _speedup(doc: dict[str, Any]) -> str | None:
     )
 
 
-def _with_interval(speed: dict[str, Any] | None) -> Any:
+def _with_interval(speed: SpeedUp | None) -> Any:
     if not speed or speed.get("ratio") is None:
         return None
     if speed.get("low") is None or speed.get("high") is None:
@@ -167,12 +169,12 @@ def _with_interval(speed: dict[str, Any] | None) -> Any:
     return {"value": speed["ratio"], "ci": {"low": speed["low"], "high": speed["high"]}}
 
 
-def _decided(doc: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def _decided(doc: Report) -> list[tuple[Mode, Level]]:
     """(mode, level) at the concurrency where the modes are decided."""
     return [(m, lv) for m, lv in view.levels(doc) if lv.get("concurrency") == doc["decided_at_concurrency"]]
 
 
-def _latency(doc: dict[str, Any]) -> str | None:
+def _latency(doc: Report) -> str | None:
     looks, series = _looks(doc), []
     for entry, level in _decided(doc):
         values = (level.get("distribution") or {}).get("e2e_ms") or []
@@ -186,7 +188,7 @@ def _latency(doc: dict[str, Any]) -> str | None:
     )
 
 
-def _frontier(doc: dict[str, Any]) -> str | None:
+def _frontier(doc: Report) -> str | None:
     points, looks = frontier(doc), _looks(doc)
     if len(points) < 2:
         return None
@@ -215,7 +217,7 @@ def _frontier(doc: dict[str, Any]) -> str | None:
     )
 
 
-def _lengths(doc: dict[str, Any]) -> str | None:
+def _lengths(doc: Report) -> str | None:
     looks, series, most = _looks(doc), [], 0.0
     rows = doc.get("lengths") or []
     for name in dict.fromkeys(r["mode"] for r in rows):
@@ -229,7 +231,7 @@ def _lengths(doc: dict[str, Any]) -> str | None:
     return _plot("lengths", series, x_title=f"{unit} asked", y_title=f"{unit} achieved", range=(0, most * 1.05))
 
 
-def _context(doc: dict[str, Any]) -> str | None:
+def _context(doc: Report) -> str | None:
     looks, series = _looks(doc), []
     for probe in doc.get("context_probes") or []:
         points = []

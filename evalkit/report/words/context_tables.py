@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from evalkit.report.document.model import Report
 from evalkit.report.words import fmt, view
-from evalkit.report.words.view import Document, Row
+from evalkit.report.words.view import Row
 from evalkit.text import one_line
 
 
-def limits_table(doc: Document) -> tuple[tuple[str, ...], list[Row]]:
+def limits_table(doc: Report) -> tuple[tuple[str, ...], list[Row]]:
     """Each limit with how it is known; the usable window and the need at the end. Empty where nothing told one."""
     head = ("Limit", "Tokens", "How it is known", "Binds a request")
     window = next((f for f in view.item(doc, "context")["findings"] if f["id"] == "context.window"), None)
-    data = (window or {}).get("data") or {}
+    data = (window.get("data") if window else None) or {}
     rows = [
         Row(
             (

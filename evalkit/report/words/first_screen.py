@@ -8,18 +8,20 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, SEVERITY, Status
-from evalkit.modes import INCUMBENT, Mode, base_mode
+from evalkit.modes import INCUMBENT, base_mode
+from evalkit.modes import Mode as Decoding
+from evalkit.report.document.model import Report
+from evalkit.report.document.model.findings import FindingPart, ItemPart
+from evalkit.report.document.model.modes import Mode
 from evalkit.report.words import fmt
-
-Document = dict[str, Any]
 
 _MOST_STEPS = 3
 _WORDS = {"go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE"}
 _CARRIES = ("pass", "warn", "not-applicable", "waived")
 #: what a mode is that a diffusion model was not chosen for
 _OTHER_METHOD = {
-    Mode.AUTOREGRESSIVE: "This is not diffusion decoding: one token at a time.",
-    Mode.SPECULATIVE: "This is not diffusion decoding: another model or n-grams draft, and the candidate verifies.",
+    Decoding.AUTOREGRESSIVE: "This is not diffusion decoding: one token at a time.",
+    Decoding.SPECULATIVE: "This is not diffusion decoding: another model or n-grams draft, and the candidate verifies.",
 }
 
 
@@ -52,7 +54,7 @@ class FirstScreen(NamedTuple):
     rows: tuple[Row, ...]
 
 
-def first_screen(doc: Document) -> FirstScreen:
+def first_screen(doc: Report) -> FirstScreen:
     """The answers of one report document."""
     adopted = doc["verdict"] == "go" and not doc.get("interrupted")
     steps = [*_gating(doc), *(f"Optional: {step}" if adopted else step for step in doc["next_steps"])]
@@ -69,13 +71,13 @@ def first_screen(doc: Document) -> FirstScreen:
     )
 
 
-def headline(doc: Document) -> str:
+def headline(doc: Report) -> str:
     """An interrupted run has no verdict; a simulated one says so before it."""
     word = "INTERRUPTED" if doc.get("interrupted") else _WORDS.get(doc["verdict"], str(doc["verdict"]).upper())
     return f"SIMULATED · {word}" if doc.get("simulated") else word
 
 
-def _decision(doc: Document) -> str:
+def _decision(doc: Report) -> str:
     """One sentence that a manager can repeat."""
     if doc.get("interrupted"):
         return f"No verdict: the run was interrupted. {_so_far(doc)}"
@@ -100,17 +102,17 @@ def _decision(doc: Document) -> str:
     return text
 
 
-def _so_far(doc: Document) -> str:
+def _so_far(doc: Report) -> str:
     """What an interrupted run had measured."""
-    known = [f"{m['mode']} {fmt.speedup(m['speedup'])}" for m in doc["modes"] if (m.get("speedup") or {}).get("ratio")]
+    known = [f"{m['mode']} {fmt.speedup(m['speedup'])}" for m in doc["modes"] if fmt.ratio_of(m["speedup"])]
     return f"So far: {'; '.join(known)}. Resume it with --resume." if known else "Resume it with --resume."
 
 
-def _speed(entry: dict[str, Any]) -> str:
-    speed = entry.get("speedup") or {}
-    if speed.get("ratio") is None:
+def _speed(entry: Mode) -> str:
+    speed = entry["speedup"]
+    if speed is None or speed["ratio"] is None:
         return "it passes every target that was asked"
-    level = 100 * speed.get("confidence", 0.95)
+    level = 100 * (speed["confidence"] or 0.95)
     interval = f"{level:.0f}% CI {fmt.interval(speed.get('low'), speed.get('high'))}"
     return f"{_ratio(speed['ratio'])} the speed of {speed.get('baseline', 'the baseline')} ({interval})"
 
@@ -119,7 +121,7 @@ def _ratio(value: float | None) -> str:
     return fmt.NOTHING if value is None else fmt.ratio(value)
 
 
-def _on(doc: Document) -> str:
+def _on(doc: Report) -> str:
     prompts = doc["provenance"].get("prompts") or []
     count = sum(p["count"] for p in prompts)
     own = [p for p in prompts if not p.get("shipped")]
@@ -127,7 +129,7 @@ def _on(doc: Document) -> str:
     return f" on {whose} {fmt.plural(count, 'prompt')}" if count else ""
 
 
-def _loss(doc: Document, mode: str) -> str:
+def _loss(doc: Report, mode: str) -> str:
     """At most which loss was shown, over which suites."""
     rows = [s for s in doc["quality"]["suites"] if s["mode"] == mode and s.get("difference") is not None]
     if not rows:
@@ -146,26 +148,28 @@ def _other_method(label: str) -> str:
     return f" {said}" if said else ""
 
 
-def _why_not(doc: Document, entry: dict[str, Any]) -> str:
+def _why_not(doc: Report, entry: Mode) -> str:
     """Why a mode does not qualify, in its finding's words, with its speed where that is known."""
     finding = blocker(doc, entry["mode"])
-    speed = entry.get("speedup") or {}
+    speed = entry["speedup"]
     speeding = finding is not None and finding["id"] == "modes.speedup"
     known = (
-        f" ({_ratio(speed['ratio'])} the speed of {speed['baseline']})" if speed.get("ratio") and not speeding else ""
+        f" ({_ratio(speed['ratio'])} the speed of {speed['baseline']})"
+        if speed and speed["ratio"] and not speeding
+        else ""
     )
     said = _short(finding["summary"]) if finding else "nothing was shown for it"
     said = said.removeprefix(f"{entry['mode']}: ")
     return f"{entry['mode']}{known}: {said}"
 
 
-def blocker(doc: Document, mode: str) -> dict[str, Any] | None:
+def blocker(doc: Report, mode: str) -> FindingPart | None:
     """The finding that keeps a mode from qualifying: one that fails, else the worst that is open."""
     found = [f for item in doc["items"] if item["required"] for f in _of(item, mode) if f["status"] not in _CARRIES]
     return min(found, key=lambda f: (f["status"] != "fail", f.get("mode") is None, _rank(f["status"])), default=None)
 
 
-def _of(item: dict[str, Any], mode: str) -> list[dict[str, Any]]:
+def _of(item: ItemPart, mode: str) -> list[FindingPart]:
     """Findings of an item that count for a mode: its own, and in per-mode items those of no mode."""
     both = (None, mode) if item["id"] in PER_MODE_ITEMS else (mode,)
     return [f for f in item["findings"] if f.get("counts", True) and not f.get("variant") and f.get("mode") in both]
@@ -178,7 +182,7 @@ def _rank(status: str) -> int:
         return 0
 
 
-def _may_use(doc: Document) -> str:
+def _may_use(doc: Report) -> str:
     entry = next((i for i in doc["items"] if i["id"] == "license"), {"status": "inconclusive", "summary": ""})
     answers = {
         "pass": "Yes", "warn": "Yes, with a caveat", "waived": "Yes, by waiver", "not-applicable": "Not asked",
@@ -187,7 +191,7 @@ def _may_use(doc: Document) -> str:
     return _sentence(f"{answers.get(entry['status'], 'Not known')}: {_short(entry['summary'])}")
 
 
-def _certainty(doc: Document) -> list[str]:
+def _certainty(doc: Report) -> list[str]:
     """Sample sizes and whose they are; what limits the claim; what the servers ran on."""
     provenance = doc["provenance"]
     prompts, suites = provenance.get("prompts") or [], provenance.get("suites") or []
@@ -214,7 +218,7 @@ def _certainty(doc: Document) -> list[str]:
     return lines
 
 
-def _scope(doc: Document) -> list[str]:
+def _scope(doc: Report) -> list[str]:
     """What a GO covers: prompts like those drawn, and which spread of server starts it survives."""
     shown = doc.get("limits") or []
     if doc.get("recommended_mode") is None:
@@ -235,7 +239,7 @@ def _shipped(files: list[dict[str, Any]]) -> str:
     )
 
 
-def _today(doc: Document) -> list[str]:
+def _today(doc: Report) -> list[str]:
     """Against the model in use: quality, speed, cost."""
     said = doc.get("versus_incumbent") or "NOT COMPARED"
     lines = [_sentence(said)]
@@ -251,7 +255,7 @@ def _today(doc: Document) -> list[str]:
     return lines
 
 
-def _gating(doc: Document) -> tuple[str, ...]:
+def _gating(doc: Report) -> tuple[str, ...]:
     """What follows a GO; an interrupted run is resumed first."""
     if doc.get("interrupted"):
         return ("Resume the run with `evalkit run … --resume`: what was measured is kept",)
@@ -260,18 +264,18 @@ def _gating(doc: Document) -> tuple[str, ...]:
     return ()
 
 
-def _rows(doc: Document) -> list[Row]:
+def _rows(doc: Report) -> list[Row]:
     """The recommended mode first, then other candidates by speed, then what they are compared with."""
     best, baseline = doc.get("recommended_mode"), doc["baseline"]["speed"]
 
-    def order(entry: dict[str, Any]) -> tuple[bool, bool, float]:
-        ratio = (entry.get("speedup") or {}).get("ratio") or 0.0
+    def order(entry: Mode) -> tuple[bool, bool, float]:
+        ratio = fmt.ratio_of(entry["speedup"]) or 0.0
         return (entry["mode"] != best, not entry.get("adopted"), -ratio)
 
     return [_row(doc, entry, best, baseline) for entry in sorted(doc["modes"], key=order)]
 
 
-def _row(doc: Document, entry: dict[str, Any], best: str | None, baseline: str) -> Row:
+def _row(doc: Report, entry: Mode, best: str | None, baseline: str) -> Row:
     mode = entry["mode"]
     role = "recommended" if mode == best else "baseline" if mode == baseline else ""
     cells = {}
@@ -285,18 +289,18 @@ def _row(doc: Document, entry: dict[str, Any], best: str | None, baseline: str) 
     return Row(mode, role, entry["qualified"], {name: cells[name] for name in ITEM_IDS if name in cells})
 
 
-def _figure(doc: Document, entry: dict[str, Any], item: str) -> str:
+def _figure(doc: Report, entry: Mode, item: str) -> str:
     if item == "modes":
-        return _ratio((entry.get("speedup") or {}).get("ratio")) if entry.get("speedup") else ""
+        return _ratio(fmt.ratio_of(entry["speedup"])) if entry["speedup"] else ""
     if item == "quality":
-        rows = [s for s in doc["quality"]["suites"] if s["mode"] == entry["mode"] and s.get("difference") is not None]
-        return f"{fmt.points(min(s['difference'] for s in rows))} points" if rows else ""
+        mine = [s.get("difference") for s in doc["quality"]["suites"] if s["mode"] == entry["mode"]]
+        rows = [one for one in mine if one is not None]
+        return f"{fmt.points(min(rows))} points" if rows else ""
     return ""
 
 
-def _mode(doc: Document, label: str | None) -> dict[str, Any] | None:
-    entries: list[dict[str, Any]] = doc["modes"]
-    return next((m for m in entries if m["mode"] == label), None)
+def _mode(doc: Report, label: str | None) -> Mode | None:
+    return next((m for m in doc["modes"] if m["mode"] == label), None)
 
 
 def _short(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from evalkit.report.document.model.modes import SpeedUp
 
 NOTHING = "–"
 
@@ -39,7 +39,12 @@ def interval(low: float | None, high: float | None, unit: str = "") -> str:
     return f"{low:.2f} to {high:.2f}{unit}"
 
 
-def speedup(entry: dict[str, Any] | None) -> str:
+def ratio_of(entry: SpeedUp | None) -> float | None:
+    """The ratio of a speed-up; None where none was measured."""
+    return entry["ratio"] if entry else None
+
+
+def speedup(entry: SpeedUp | None) -> str:
     """`1.62× (1.48 to 1.77, n = 40 pairs)`."""
     if not entry or entry.get("ratio") is None:
         return NOTHING

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from evalkit.report.document.model import Report
 from evalkit.report.words import fmt, view
 from evalkit.report.words.tables import Table
-from evalkit.report.words.view import Document, Row
+from evalkit.report.words.view import Row
 
 
-def quality_table(doc: Document) -> Table:
+def quality_table(doc: Report) -> Table:
     """Suites per mode against the baseline, with the interval of the difference and the margin."""
     head = ("Suite", "Mode", "Passed", "Baseline", "Difference, points (interval)", "Margin, points", "Status")
     rows = []
@@ -36,7 +37,7 @@ def _share(passed: float | None, scored: int | None, share: float | None) -> str
     return fmt.share(share)
 
 
-def tool_table(doc: Document) -> Table:
+def tool_table(doc: Report) -> Table:
     """What became of requests with tools, and how many calls were right."""
     head = ("Mode", "Suite", "Calls / text, n", "Malformed", "Cut off", "Right function", "Right arguments")
     rows = []
@@ -61,7 +62,7 @@ def tool_table(doc: Document) -> Table:
     return head, rows
 
 
-def position_table(doc: Document) -> Table:
+def position_table(doc: Report) -> Table:
     """Where along long replies a mode goes wrong."""
     head = ("Suite", "Mode", "Cases, n", "First third right", "Middle third right", "Last third right")
     rows = [
@@ -72,7 +73,7 @@ def position_table(doc: Document) -> Table:
     return head, rows
 
 
-def length_table(doc: Document) -> Table:
+def length_table(doc: Report) -> Table:
     """Length of replies against the length that the task asked for."""
     head = (
         "Mode",
@@ -100,7 +101,7 @@ def length_table(doc: Document) -> Table:
     return head, rows
 
 
-def probe_table(doc: Document) -> Table:
+def probe_table(doc: Report) -> Table:
     """The live context probe: each length that was sent."""
     head = ("Mode", "Tokens sent", "Tokens counted by the server", "Answered", "Planted facts back", "Stopped by")
     rows = []

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from evalkit.items.modes.frontier import Point
+from evalkit.report.document.model import Report
 from evalkit.report.words import fmt, view
 
 
-def frontier(doc: dict[str, Any]) -> list[Point]:
+def frontier(doc: Report) -> list[Point]:
     """The points of the document (of evalkit.items.modes.frontier): on the prompts and cases common to all modes."""
-    return [
-        Point(**{**p, "dominated_by": tuple(p["dominated_by"]), "surely": tuple(p["surely"])})
-        for p in doc.get("frontier") or []
-    ]
+    points: list[dict[str, Any]] = [dict(p) for p in doc.get("frontier", [])]
+    return [Point(**{**p, "dominated_by": tuple(p["dominated_by"]), "surely": tuple(p["surely"])}) for p in points]
 
 
-def frontier_table(doc: dict[str, Any]) -> tuple[tuple[str, ...], list[view.Row]]:
+def frontier_table(doc: Report) -> tuple[tuple[str, ...], list[view.Row]]:
     """Latency beside quality, and what is dominated: by the figures, or beyond chance."""
     head = ("Mode", "E2E latency, ms, mean", "Cases passed (95% interval)", "Cases, n", "Dominated by")
     points = frontier(doc)
@@ -29,7 +28,7 @@ def frontier_table(doc: dict[str, Any]) -> tuple[tuple[str, ...], list[view.Row]
     return head, rows if len(points) > 1 else []
 
 
-def crossover_lines(doc: dict[str, Any]) -> list[str]:
+def crossover_lines(doc: Report) -> list[str]:
     """For each mode timed at several loads: from where on it is no longer faster, that it never is, or stays so."""
     lines = []
     for entry in doc["modes"]:
@@ -37,7 +36,7 @@ def crossover_lines(doc: dict[str, Any]) -> list[str]:
         if len(loads) < 2:
             continue
         at = entry.get("crossover")
-        slower = [lv for lv in entry["levels"] if lv.get("speedup") and (lv["speedup"]["ratio"] or 0) <= 1]
+        slower = [lv for lv in entry["levels"] if (speed := lv["speedup"]) and (speed["ratio"] or 0) <= 1]
         if len(slower) == len(loads):
             loaded = ", ".join(map(str, loads))
             lines.append(

@@ -8,14 +8,18 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from evalkit.report.document.model import Report
+from evalkit.report.document.model.findings import FindingPart
+from evalkit.report.document.model.modes import Mode, Percentiles
+from evalkit.report.document.model.origin import VendorClaim
 from evalkit.report.words import fmt, view
-from evalkit.report.words.view import Document, Row
+from evalkit.report.words.view import Row
 from evalkit.text import one_line
 
 Table = tuple[tuple[str, ...], list[Row]]
 
 
-def timing_table(doc: Document) -> Table:
+def timing_table(doc: Report) -> Table:
     """The speed of each mode at each load, with intervals and n."""
     head = (
         "Mode",
@@ -55,13 +59,13 @@ def _value(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) else None
 
 
-def _pair(quantiles: dict[str, Any] | None) -> str:
+def _pair(quantiles: Percentiles | None) -> str:
     if not quantiles:
         return fmt.NOTHING
     return f"{fmt.number(_value(quantiles.get('p50')))} / {fmt.number(_value(quantiles.get('p95')))}"
 
 
-def blocks_table(doc: Document) -> Table:
+def blocks_table(doc: Report) -> Table:
     """How each mode hands out its tokens: what makes a mode a mode."""
     head = (
         "Mode",
@@ -72,11 +76,11 @@ def blocks_table(doc: Document) -> Table:
         "Tokens per forward pass",
         "Qualifies",
     )
-    entries = [*doc["modes"], *([doc["incumbent"]] if doc.get("incumbent") else [])]
+    entries = view.with_incumbent(doc)
     rows = []
     for entry in entries:
-        level = entry["levels"][0] if entry["levels"] else {}
-        forward = level.get("tokens_per_forward") or {}
+        level = next(iter(entry["levels"]), None)
+        forward = level["tokens_per_forward"] if level else None
         engine = " ".join(str(x) for x in (entry.get("engine"), entry.get("engine_version")) if x)
         rows.append(
             Row(
@@ -85,8 +89,8 @@ def blocks_table(doc: Document) -> Table:
                     entry.get("declared_mode") or "not said",
                     entry.get("observed_mode") or "not seen",
                     engine or "unknown",
-                    _chunk(level.get("tokens_per_chunk") or {}),
-                    fmt.number(_value(forward)),
+                    _chunk(level["tokens_per_chunk"] if level else {}),
+                    fmt.number(forward["value"] if forward else None),
                     "incumbent" if entry is doc.get("incumbent") else _qualifies(doc, entry),
                 )
             )
@@ -99,7 +103,7 @@ def _chunk(sizes: dict[str, Any]) -> str:
     return f"{fmt.number(sizes['mean'])} ({fmt.number(sizes.get('p50'))})" if sizes.get("mean") else fmt.NOTHING
 
 
-def _qualifies(doc: Document, entry: dict[str, Any]) -> str:
+def _qualifies(doc: Report, entry: Mode) -> str:
     """What became of a mode; of one that is not up for adoption, that too."""
     word = view.status(entry.get("qualified", "inconclusive"))
     if entry.get("adopted"):
@@ -107,7 +111,7 @@ def _qualifies(doc: Document, entry: dict[str, Any]) -> str:
     return f"{word}, {'baseline' if entry['mode'] == doc['baseline']['speed'] else 'not to be adopted'}"
 
 
-def spread_table(doc: Document) -> Table:
+def spread_table(doc: Report) -> Table:
     """How evenly the speed-up falls: a mean can hide prompts that became slower."""
     head = ("Mode", "Concurrency", "Pairs, n", "Prompts slower", "Slowest 10%", "By tag")
     rows = []
@@ -131,7 +135,7 @@ def spread_table(doc: Document) -> Table:
     return head, rows
 
 
-def worth_table(doc: Document) -> Table:
+def worth_table(doc: Report) -> Table:
     """Energy and money, where devices were watched and a price was given."""
     head = (
         "Mode",
@@ -161,7 +165,7 @@ def worth_table(doc: Document) -> Table:
     return head, rows
 
 
-def variants_table(doc: Document) -> Table:
+def variants_table(doc: Report) -> Table:
     """The candidate and its other variants side by side: terms, size, fit, context. Empty without variants."""
     head = (
         "Model", "License", "Commercial, changed, passed on", "Weights, GiB", "Need, GiB", "Longest that fits, tokens",
@@ -183,7 +187,7 @@ _TOLD_BY = {
 }
 
 
-def _variant_cells(name: str | None, found: list[dict[str, Any]]) -> tuple[str, ...]:
+def _variant_cells(name: str | None, found: list[FindingPart]) -> tuple[str, ...]:
     def told(what: str) -> dict[str, Any]:
         wanted = _TOLD_BY[what][0 if name is None else 1]
         return next((f.get("data") or {} for f in found if f["id"] == wanted and f.get("variant") == name), {})
@@ -201,29 +205,33 @@ def _variant_cells(name: str | None, found: list[dict[str, Any]]) -> tuple[str, 
     )  # fmt: skip
 
 
-def table_ages(doc: Document) -> str:
+def table_ages(doc: Report) -> str:
     """The packaged tables that the decision used, with their age at the time of the run."""
     from evalkit.data import table_ages as ages
 
     return ages(date.fromisoformat(str(doc["started_at"])[:10]))
 
 
-def vendor_table(doc: Document) -> Table:
+def vendor_table(doc: Report) -> Table:
     """Claims of a kind that this run measured, each beside our figure, with what differs."""
     head = ("Vendor says", "Vendor's figure", "Under", "Measured here", "What differs", "Source")
     return head, [_vendor_row(row) for row in doc["vendor_claims"] if _speaks_of_speed(row)]
 
 
-def vendor_rest(doc: Document) -> int:
+def vendor_rest(doc: Report) -> int:
     """How many further claims report.json lists: accuracy on public benchmarks, which no run of evalkit measures."""
     return sum(not _speaks_of_speed(row) for row in doc["vendor_claims"])
 
 
-def _speaks_of_speed(row: dict[str, Any]) -> bool:
+def _listed(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _speaks_of_speed(row: VendorClaim) -> bool:
     return not str(row.get("unit") or "").startswith("percent")
 
 
-def _vendor_row(row: dict[str, Any]) -> Row:
+def _vendor_row(row: VendorClaim) -> Row:
     measured, value = row.get("measured"), row.get("value")
     here = "not measured"
     if isinstance(measured, dict) and measured.get("value") is not None:
@@ -235,7 +243,7 @@ def _vendor_row(row: dict[str, Any]) -> Row:
             f"{figure} {row.get('unit') or ''}".strip() or fmt.NOTHING,
             str(row.get("conditions") or fmt.NOTHING),
             here,
-            "; ".join(row.get("differs") or ()) or fmt.NOTHING,
+            "; ".join(map(str, _listed(row.get("differs")))) or fmt.NOTHING,
             " ".join(str(part) for part in (row.get("source"), row.get("date")) if part) or fmt.NOTHING,
         )
     )

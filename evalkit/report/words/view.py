@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from evalkit.items.registry import ITEMS
+from evalkit.report.document.model import Report
+from evalkit.report.document.model.findings import FindingPart, ItemPart
+from evalkit.report.document.model.modes import Level, Mode
 from evalkit.report.words import fmt
 from evalkit.stored.regrade import sentences
 from evalkit.text import capital
 
-Document = dict[str, Any]
+Document = Report
 
 VERDICTS = {"go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE"}
 #: a word first, a sign second: never colour or sign alone
@@ -45,11 +48,11 @@ def status(word: str) -> str:
     return f"{word} {SIGNS.get(word, '')}".rstrip()
 
 
-def verdict(doc: Document) -> str:
+def verdict(doc: Report) -> str:
     return VERDICTS.get(doc["verdict"], str(doc["verdict"]).upper())
 
 
-def subject(doc: Document) -> str:
+def subject(doc: Report) -> str:
     """`model@revision`, the revision cut to twelve characters."""
     candidate = doc["candidate"]
     revision = candidate.get("revision") or candidate.get("requested_revision")
@@ -66,21 +69,25 @@ def short(revision: str | None) -> str:
     return f"{prefix}{colon}{rest[:12]}" if hexadecimal else revision
 
 
-def date(doc: Document) -> str:
+def date(doc: Report) -> str:
     return fmt.day(doc.get("finished_at") or doc["started_at"])
 
 
-def item(doc: Document, name: str) -> dict[str, Any]:
-    entries: list[dict[str, Any]] = doc["items"]
-    return next((i for i in entries if i["id"] == name), {"id": name, "status": "inconclusive", "findings": []})
+_NO_ITEM: ItemPart = {
+    "id": "modes", "status": "inconclusive", "required": False, "summary": "", "findings": []
+}  # fmt: skip
 
 
-def mode(doc: Document, label: str | None) -> dict[str, Any] | None:
-    entries: list[dict[str, Any]] = doc["modes"]
-    return next((m for m in entries if m["mode"] == label), None)
+def item(doc: Report, name: str) -> ItemPart:
+    """The item of that name; an open one without findings where a report has none."""
+    return next((i for i in doc["items"] if i["id"] == name), _NO_ITEM)
 
 
-def notices(doc: Document) -> list[str]:
+def mode(doc: Report, label: str | None) -> Mode | None:
+    return next((m for m in doc["modes"] if m["mode"] == label), None)
+
+
+def notices(doc: Report) -> list[str]:
     """What a reader must know before the verdict."""
     lines = [f"Waiver: {line}" for line in waiver_rows(doc)[:_MOST_WAIVERS]]
     if len(doc["waivers"]) > _MOST_WAIVERS:
@@ -108,7 +115,7 @@ def _sentence(text: str) -> str:
     return text if text[-1] in ".!?…" else f"{text}."
 
 
-def adoptable(doc: Document) -> str:
+def adoptable(doc: Report) -> str:
     """Which modes were up for adoption, and which were measured beside them."""
     adopted = [m["mode"] for m in doc["modes"] if m.get("adopted")]
     beside = [m["mode"] for m in doc["modes"] if not m.get("adopted")]
@@ -116,14 +123,20 @@ def adoptable(doc: Document) -> str:
     return f"{told}. Also measured, for comparison: {', '.join(beside)}." if beside else f"{told}."
 
 
-def versus(doc: Document) -> str:
+def versus(doc: Report) -> str:
     """`better`, `worse` or `NOT COMPARED: why`."""
     return doc.get("versus_incumbent") or "NOT COMPARED"
 
 
-def levels(doc: Document) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def with_incumbent(doc: Report) -> list[Mode]:
+    """The modes in configured order, the incumbent last."""
+    incumbent = doc.get("incumbent")
+    return [*doc["modes"], *([incumbent] if incumbent else [])]
+
+
+def levels(doc: Report) -> list[tuple[Mode, Level]]:
     """(mode, level) in reading order: by concurrency, then in configured order, the incumbent last."""
-    entries = [*doc["modes"], *([doc["incumbent"]] if doc.get("incumbent") else [])]
+    entries = with_incumbent(doc)
     pairs = [(entry, level) for entry in entries for level in entry["levels"]]
     order = {id(entry): n for n, entry in enumerate(entries)}
     return sorted(pairs, key=lambda p: (p[1].get("concurrency") or 0, order[id(p[0])]))
@@ -139,22 +152,23 @@ class Told(NamedTuple):
     where: str
     summary: str
     figures: str
-    finding: dict[str, Any]
+    finding: FindingPart
 
 
-def findings(entry: dict[str, Any]) -> list[Told]:
+def findings(entry: ItemPart) -> list[Told]:
     """The findings of an item, worst first, those for information last; no sentence repeats its mode or variant."""
 
-    def order(finding: dict[str, Any]) -> tuple[bool, int]:
+    def order(finding: FindingPart) -> tuple[bool, int]:
         status = finding["status"]
         return (not finding.get("counts", True), _ORDER.index(status) if status in _ORDER else 0)
 
     return [_told(finding) for finding in sorted(entry["findings"], key=order)]
 
 
-def _told(finding: dict[str, Any]) -> Told:
+def _told(finding: FindingPart) -> Told:
     name, summary = finding.get("mode") or finding.get("variant"), finding["summary"]
-    where = " ".join(f"{word} {finding[key]}" for word, key in (("in", "mode"), ("for", "variant")) if finding.get(key))
+    named = (("in", finding.get("mode")), ("for", finding.get("variant")))
+    where = " ".join(f"{word} {one}" for word, one in named if one)
     if name and summary.startswith(f"{name}: "):
         summary = summary.removeprefix(f"{name}: ")
     parts = [f"{word} {finding[word]}" for word in ("observed", "threshold") if finding.get(word)]
@@ -169,7 +183,7 @@ def counted(entry: dict[str, Any]) -> str:
     return f"{fmt.plural(len(statuses), 'finding')}: {each}"
 
 
-def waiver_rows(doc: Document) -> list[str]:
+def waiver_rows(doc: Report) -> list[str]:
     """One sentence a waiver: what it covers, what the status was, who owns it, until when."""
     lines = []
     for w in doc["waivers"]:
@@ -183,7 +197,7 @@ def waiver_rows(doc: Document) -> list[str]:
     return lines
 
 
-def shared_settings(doc: Document) -> dict[str, Any]:
+def shared_settings(doc: Report) -> dict[str, Any]:
     """Settings that every server of the run states alike; of a single server none."""
     servers = doc["provenance"]["servers"]
     if len(servers) < 2:
@@ -192,13 +206,13 @@ def shared_settings(doc: Document) -> dict[str, Any]:
     return {k: v for k, v in first.items() if all(k in other and other[k] == v for other in others)}
 
 
-def own_settings(doc: Document, server: dict[str, Any]) -> dict[str, Any]:
+def own_settings(doc: Report, server: dict[str, Any]) -> dict[str, Any]:
     """What of a server's settings differs from one of the others."""
     shared = shared_settings(doc)
     return {k: v for k, v in server["settings"].items() if k not in shared}
 
 
-def hardware_line(doc: Document) -> str:
+def hardware_line(doc: Report) -> str:
     """One line of what the servers ran on, as far as it is known."""
     names: dict[str, int] = {}
     for gpu in doc["gpus"]:

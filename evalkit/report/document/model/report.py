@@ -113,3 +113,5 @@ class Report(TypedDict):
     """What the verdict on speed does not cover: kinds of prompts that were not drawn, starts, templates, time."""
     witness: NotRequired[Witness | None]
     """What else the machine did while modes were timed; null where it was not seen."""
+    adopted: NotRequired[dict[str, Any]]
+    """Who adopted the candidate, and when: by, on. Only in the entry for a model directory."""
