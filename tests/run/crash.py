@@ -216,6 +216,20 @@ def _outline(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def crowded(seen: dict[str, Any]) -> bool:
+    """Whether other work on this machine opened a claim, which is no matter of the crash."""
+    return any(ident == "modes.witness" and status == "inconclusive" for ident, *_, status in seen["findings"])
+
+
+def calm_part(seen: dict[str, Any]) -> dict[str, Any]:
+    """What does not hang on the machine's load."""
+    return {
+        "items": {item: status for item, status in seen["items"].items() if item != "modes"},
+        "findings": [one for one in seen["findings"] if one[0] not in ("modes.witness", "modes.speedup")],
+        "modes": [one[:3] for one in seen["modes"]],
+    }
+
+
 def keys(folder: RunFolder) -> Counter[str]:
     """What the journal holds of each planned request."""
     facts = folder.facts()
@@ -253,8 +267,11 @@ def emissions(server: ReferenceProcess, *, clear: bool = False) -> Counter[str]:
 
 def compare(reference: RunFolder, found: RunFolder, story: Story, *, level: int) -> int:
     """Holds a resumed run against the undisturbed one; how many requests were sent more than once."""
-    for look in (decided, once, keys):
-        differing = _differing(look(reference), look(found))
+    before, after = decided(reference), decided(found)
+    if crowded(before) or crowded(after):
+        before, after = calm_part(before), calm_part(after)
+    for one, other in ((before, after), (once(reference), once(found)), (keys(reference), keys(found))):
+        differing = _differing(one, other)
         assert not differing, (differing, story.kills)
     assert found.verify() == []
     facts = found.facts()
