@@ -45,10 +45,10 @@ def journal(count):
     import time
 
     from evalkit.checklist.schema import Checklist, LoadedChecklist
-    from evalkit.run.folder import RunFolder
     from evalkit.run.recorder import Recorder
     from evalkit.run.setup import prepare
     from evalkit.run.show import Plain
+    from evalkit.stored.folder import RunFolder
 
     with tempfile.TemporaryDirectory() as name:
         given = LoadedChecklist(

@@ -57,8 +57,8 @@ def decide(folder: Path) -> None:
     from evalkit.facts import RunStart
     from evalkit.harness.registry import given
     from evalkit.items.quality.decide import decide as decided
-    from evalkit.run.fold import fold
-    from evalkit.run.journal import Journal, read
+    from evalkit.stored.fold import fold
+    from evalkit.stored.journal import Journal, read
 
     begin = time.perf_counter()
     checklist = folder / "checklist.yaml"

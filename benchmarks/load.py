@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
-from evalkit.run.folder import RunFolder
+from evalkit.stored.folder import RunFolder
 from tests.support.quality_run import DECIDING, run_facts
 from tests.support.stored_run import write_run
 

@@ -17,9 +17,9 @@ from evalkit.errors import EvalkitError
 from evalkit.facts import CollectError, Facts, RunStart
 from evalkit.report.document.build import build
 from evalkit.report.formats import github, junit, markdown, terminal
-from evalkit.run.fold import fold
-from evalkit.run.journal import Journal, read
 from evalkit.stored.again import document_of
+from evalkit.stored.fold import fold
+from evalkit.stored.journal import Journal, read
 from evalkit.stored.pack import digest
 from evalkit.timing.facts import TimedSample
 from evalkit.verdict.decide import decide

@@ -31,11 +31,11 @@ from evalkit.importers.convert import Source
 from evalkit.importers.registry import KINDS, find
 from evalkit.limits import GENERATION
 from evalkit.quality.suite import load_suite
-from evalkit.run.fold import fold
-from evalkit.run.journal import Journal, encode, read
 from evalkit.serving import place, probe
 from evalkit.serving.control import Reply
 from evalkit.serving.engines import ask
+from evalkit.stored.fold import fold
+from evalkit.stored.journal import Journal, encode, read
 from evalkit.timing.facts import TimedSample
 from fuzz import stored
 

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from evalkit.facts import CollectError, RunStart, SkippedItem
-from evalkit.run.fold import KINDS, Fold, fold
-from evalkit.run.journal import Journal, read
 from evalkit.serving.facts import EndpointFacts
+from evalkit.stored.fold import KINDS, Fold, fold
+from evalkit.stored.journal import Journal, read
 
 START = RunStart(
     run_id="r", started_at="2026-11-24T00:00:00+00:00", evalkit_version="0", plan_sha256="p", checklist_sha256="c"
@@ -26,7 +26,7 @@ def test_facts_seen_while_collecting_equal_those_read_back(tmp_path):
     assert seen.facts() == fold(read(tmp_path / "journal.jsonl"), where="x")
 
 
-def test_a_second_sitting_adds_to_the_first_and_leaves_it_as_it_was():
+def test_a_second_session_adds_to_the_first_and_leaves_it_as_it_was():
     first = Fold()
     for kind, fact in RECORDS[:3]:
         first.add(KINDS[kind], fact)

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from evalkit.run.journal import Journal, read
+from evalkit.stored.journal import Journal, read
 
 
 def test_records_of_threads_that_write_together_make_one_chain(tmp_path):

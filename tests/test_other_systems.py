@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from evalkit.reference import ReferenceProcess, Script
-from tests.run.sittings import FAST, write
+from tests.run.sessions import FAST, write
 
 ROOT = Path(__file__).resolve().parents[1]
 AR, DIFF = "autoregressive", "diffusion"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 LEAST = 90.0
 MODULES = (
-    "evalkit/verdict/decide.py", "evalkit/verdict/waivers.py", "evalkit/stats", "evalkit/run/journal.py",
+    "evalkit/verdict/decide.py", "evalkit/verdict/waivers.py", "evalkit/stats", "evalkit/stored/journal.py",
     "evalkit/run/lock.py",
     "evalkit/files.py", "evalkit/text.py", "evalkit/secrets.py", "evalkit/serving/redaction.py",
     "evalkit/checklist/loader.py", "evalkit/checklist/yaml.py", "evalkit/checklist/files.py",

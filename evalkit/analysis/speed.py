@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from evalkit.analysis.comparison import UNSEEN, UNSEEN_REPLICATED, Comparison, Terms, compare, enough
+from evalkit.analysis.cost import Needed, needed
 from evalkit.analysis.readings import Readings
 from evalkit.analysis.witness import crowded
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
-from evalkit.items.modes.cost import Needed, needed
 from evalkit.stats.holm import levels as holm_levels
 from evalkit.stats.planning import Sought, prompts_needed
 from evalkit.stats.ratio import MIN_PAIRS, RatioEstimate, p_at_most, tipping

@@ -41,7 +41,7 @@ def run_command(  # noqa: PLR0917  typer reads them by name
         list[str] | None, typer.Option("--only", help="Only this item (repeat).", envvar="EVALKIT_ONLY")
     ] = None,
     only_mode: Annotated[
-        list[str] | None, typer.Option("--only-mode", help="Only this mode in this sitting (repeat); see --resume.")
+        list[str] | None, typer.Option("--only-mode", help="Only this mode in this session (repeat); see --resume.")
     ] = None,
     skip: Annotated[list[str] | None, typer.Option("--skip", help="ITEM=REASON (repeat).")] = None,
     output_dir: Annotated[

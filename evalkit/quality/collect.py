@@ -108,7 +108,7 @@ class _Run:
         return self.deadline is not None and asyncio.get_running_loop().time() >= self.deadline
 
     async def ask(self, planned: PlannedCase) -> Exchange | None:
-        """The reply; None when the whole run's deadline came first, so that the case stays open for a later sitting."""
+        """The reply; None when the whole run's deadline came first, so that the case stays open for a later session."""
         target = self.targets[planned.mode]
         limit = target.limits.total_s + GRACE_S
         left = None if self.deadline is None else max(0.0, self.deadline - asyncio.get_running_loop().time())
@@ -144,7 +144,7 @@ async def run_cases(
     """Sends what is not yet done, with at most `concurrency` requests at once; returns how many answers were stored.
 
     `deadline` is on the running loop's clock (`loop.time()`); cases not answered by then stay open. Modes without a
-    target are left out: their server is not up in this sitting. Never raises for what a server does.
+    target are left out: their server is not up in this session. Never raises for what a server does.
     """
     stored = 0
 

@@ -9,15 +9,15 @@ from evalkit import client as clients
 from evalkit.checklist.schema import Endpoint
 from evalkit.facts import Facts
 from evalkit.modes import INCUMBENT
-from evalkit.run.folder import RunFolder
-from evalkit.run.recorder import Recorder, Sitting
+from evalkit.run.recorder import Recorder, Session
 from evalkit.run.setup import Setup
 from evalkit.run.show import Show
 from evalkit.run.steps import candidate, context, launches, quality, restarts, serving, stability, timing
+from evalkit.stored.folder import RunFolder
 
 
 def collect(setup: Setup, folder: RunFolder, show: Show) -> Facts:
-    """The facts of the whole run so far, after this sitting.
+    """The facts of the whole run so far, after this session.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; what was measured is in the journal.
@@ -48,7 +48,7 @@ async def _servers(run: Recorder) -> None:
     client = clients.open_client([e.endpoint for e in endpoints.values() if e.endpoint])
     try:
         if alone or not endpoints:
-            await sit(run, Sitting(client, alone))
+            await sit(run, Session(client, alone))
         for group in shared:
             await restarts.in_turn(run, client, group, sit)
         await launches.launch_each(run, client, endpoints, sit)
@@ -56,28 +56,28 @@ async def _servers(run: Recorder) -> None:
         await client.aclose()
 
 
-async def sit(run: Recorder, sitting: Sitting) -> None:
+async def sit(run: Recorder, session: Session) -> None:
     """All work of the servers that are up together."""
-    await serving.probe_servers(run, sitting)
+    await serving.probe_servers(run, session)
     candidate.look_at_hardware(run)
-    serving.check(run, sitting)
-    if sitting.targets and candidate.goes_on(run):
-        async with serving.counted(run, sitting):
-            await _measure(run, sitting)
-        await serving.look_again(run, sitting)
+    serving.check(run, session)
+    if session.targets and candidate.goes_on(run):
+        async with serving.counted(run, session):
+            await _measure(run, session)
+        await serving.look_again(run, session)
 
 
-async def _measure(run: Recorder, sitting: Sitting) -> None:
-    timed = replace(sitting, targets=serving.timing_references(run, sitting))
+async def _measure(run: Recorder, session: Session) -> None:
+    timed = replace(session, targets=serving.timing_references(run, session))
     if run.wanted("modes") and timed.targets:
         await timing.time_modes(run, timed)
-    if not sitting.last:
+    if not session.last:
         return
     if run.wanted("quality"):
-        await quality.ask_tasks(run, sitting)
+        await quality.ask_tasks(run, session)
     if run.wanted("serving"):
-        await quality.draw(run, sitting)
+        await quality.draw(run, session)
     if run.wanted("context") and run.checklist.items.context.probe:
-        await context.probe_windows(run, sitting)
+        await context.probe_windows(run, session)
     if run.wanted("serving"):
-        await stability.soak_servers(run, sitting)
+        await stability.soak_servers(run, session)

@@ -18,21 +18,21 @@ from evalkit.errors import EvalkitError
 from evalkit.facts import CollectError, Facts, Resumed, RunEnd, RunStart, SkippedItem
 from evalkit.findings import ITEM_IDS, Frozen, ItemId
 from evalkit.quality.suite import facts_of
-from evalkit.run.fold import KINDS, Fold
-from evalkit.run.folder import RunFolder, plan_hash
-from evalkit.run.journal import Journal
 from evalkit.run.setup import Setup
 from evalkit.run.show import Show
 from evalkit.serving.launch import Running
+from evalkit.stored.fold import KINDS, Fold
+from evalkit.stored.folder import RunFolder, plan_hash
+from evalkit.stored.journal import Journal
 from evalkit.timing.facts import TimedSample
 
-#: two requests further apart belong to two sittings: no single request may take so long
+#: two requests further apart belong to two sessions: no single request may take so long
 _PAUSE_S = 900.0
 _KIND_OF = {kind.model: name for name, kind in KINDS.items()}
 
 
 def seconds_of(facts: Facts) -> float:
-    """Seconds that the sittings of `facts` took. One that was killed wrote no end: its requests tell."""
+    """Seconds that the sessions of `facts` took. One that was killed wrote no end: its requests tell."""
     end = facts.end
     since = datetime.fromisoformat(end.finished_at if end else facts.start.started_at).timestamp()
     written = [*(s.exchange.written_at for s in facts.timed), *(a.exchange.written_at for a in facts.answers)]
@@ -63,7 +63,7 @@ class Recorder:
 
     @property
     def facts(self) -> Facts:
-        """All that is known so far, earlier sittings included; but of the timed samples of this process only those
+        """All that is known so far, earlier sessions included; but of the timed samples of this process only those
         that are scored too: the rest is in the journal alone, so that a long run does not grow.
         """
         return self.seen.facts()
@@ -104,7 +104,7 @@ class Recorder:
 
     @property
     def spent_s(self) -> float:
-        """Seconds of this run, earlier sittings included."""
+        """Seconds of this run, earlier sessions included."""
         return self._earlier_s + time.monotonic() - self._began
 
     @property
@@ -114,7 +114,7 @@ class Recorder:
         return None if minutes is None else max(0.0, minutes * 60 - self.spent_s)
 
     def begin(self) -> None:
-        """The first records of a run, those that an earlier sitting did not come to write."""
+        """The first records of a run, those that an earlier session did not come to write."""
         before = self.before
         if before is None:
             self.keep(self._start())
@@ -130,7 +130,7 @@ class Recorder:
                 self.keep(reported)
 
     def _resume(self, before: Facts) -> None:
-        """Notes that this sitting runs under another evalkit, Python or platform."""
+        """Notes that this session runs under another evalkit, Python or platform."""
         last = before.resumed[-1] if before.resumed else before.start
         here = Resumed(
             at=now(),
@@ -164,12 +164,12 @@ class Recorder:
 
 
 @dataclass
-class Sitting:
+class Session:
     """Servers that are up together: by label, how they are configured and where requests go."""
 
     client: ChatClient
     endpoints: dict[str, Endpoint]
-    #: set when evalkit started the (only) server of this sitting
+    #: set when evalkit started the (only) server of this session
     running: Running | None = None
     #: which of the mode's starts it is, and whether the last: the one in which all but timing is done
     launch: int = 0

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from evalkit.errors import UsageError
-from evalkit.run.folder import RunFolder
 from evalkit.run.setup import Setup
 from evalkit.secrets import redact_words
+from evalkit.stored.folder import RunFolder
 from evalkit.text import one_line
 
 #: differences that a message names

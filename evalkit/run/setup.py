@@ -42,7 +42,7 @@ class Setup:
     strict: bool = False
     #: graders may run code that a model wrote: permission of the person who runs it, never of a file
     allow_exec: bool = False
-    #: the only modes of this sitting; empty: all. No part of the plan, which is that of the whole run.
+    #: the only modes of this session; empty: all. No part of the plan, which is that of the whole run.
     only_modes: frozenset[str] = frozenset()
     #: timed prompts that are task cases as well, word for word: prompt id -> case id
     scored: dict[str, str] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Setup:
         return list(dict.fromkeys(name for one in servers for name in one.environment))
 
     def takes(self, label: str) -> bool:
-        """Whether the mode (or the incumbent) has its turn in this sitting."""
+        """Whether the mode (or the incumbent) has its turn in this session."""
         return not self.only_modes or label in self.only_modes
 
     @property

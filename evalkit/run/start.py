@@ -22,12 +22,12 @@ from evalkit.facts import Facts
 from evalkit.files import make_private, sweep, write_atomic
 from evalkit.findings import ITEM_IDS, ItemId
 from evalkit.modes import INCUMBENT, canonical
-from evalkit.run.folder import RunFolder
 from evalkit.run.lock import FolderLock
 from evalkit.run.resume import resumed
 from evalkit.run.setup import Setup, merged, prepare
 from evalkit.run.show import Shown, plain
 from evalkit.run.words import continued
+from evalkit.stored.folder import RunFolder
 from evalkit.system import ended_by_term
 
 

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 
 def continued(words: Sequence[str], folder: str, *, only_mode: str | None = None) -> str:
-    """The command that goes on with the run in `folder`; `only_mode` is the mode of its next sitting."""
-    sitting = ("--output-dir", "--resume", *(("--only-mode",) if only_mode else ()))
+    """The command that goes on with the run in `folder`; `only_mode` is the mode of its next session."""
+    session = ("--output-dir", "--resume", *(("--only-mode",) if only_mode else ()))
     kept: list[str] = []
     skip = False
     for word in words:
         name, equals, _ = word.partition("=")
         if skip:
             skip = False
-        elif name in sitting:
+        elif name in session:
             skip = not equals
         else:
             kept.append(word)

@@ -164,9 +164,9 @@ class Identity(Frozen):
 
 
 class Afterwards(Frozen):
-    """One server before and after the work of a sitting.
+    """One server before and after the work of a session.
 
-    An `opening` one (`after` is `before`) is written before the work, so that a sitting that is killed leaves word of
+    An `opening` one (`after` is `before`) is written before the work, so that a session that is killed leaves word of
     whose evidence it collected.
     """
 
@@ -177,10 +177,10 @@ class Afterwards(Frozen):
 
 
 class Counters(Frozen):
-    """A server's own counters before and after one sitting's requests; empty where it has none.
+    """A server's own counters before and after one session's requests; empty where it has none.
 
-    An `opening` one is written before the first request, so that a sitting that is killed loses no count: where the
-    server goes on, the next sitting counts from there.
+    An `opening` one is written before the first request, so that a session that is killed loses no count: where the
+    server goes on, the next session counts from there.
     """
 
     mode: str

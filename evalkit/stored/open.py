@@ -81,6 +81,6 @@ def open_source(path: Path) -> Source:
         return Pack.open(path)
     if not path.exists():
         raise RunFolderError("no such run", where=str(path), hint="give a run folder, or a file made by evalkit pack")
-    from evalkit.run.folder import RunFolder
+    from evalkit.stored.folder import RunFolder
 
     return RunFolder.open(path)

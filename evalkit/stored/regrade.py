@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,22 +60,3 @@ def _record(suite: Suite, old: SuiteFacts, before: Sequence[Answer], after: Sequ
         "without_reply": sorted(set(suite.by_id) - stored),
         "dropped": sorted(stored - set(suite.by_id)),
     }
-
-
-def sentences(told: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the report says of it, one sentence a suite."""
-    lines = []
-    for one in told:
-        same = "the same file" if one["sha256"] == one["run_sha256"] else f"the run's was {one['run_sha256'][:12]}"
-        line = f"Regraded: {one['replies']} stored replies of {one['suite']} by suite {one['sha256'][:12]} ({same})."
-        for name, words in (
-            ("changed_requests", "unscored, as their request has changed"),
-            ("without_reply", "without a stored reply"),
-            ("dropped", "dropped, as the suite has them no more"),
-        ):
-            if one[name]:
-                line += (
-                    f" {len(one[name])} cases {words}: {', '.join(one[name][:5])}{' …' if len(one[name]) > 5 else ''}."
-                )
-        lines.append(line)
-    return lines

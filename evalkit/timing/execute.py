@@ -96,7 +96,7 @@ async def run_modes(
     on_event: Callable[[Event], None] = lambda _: None,
     settings: Settings = Settings(),
 ) -> None:
-    """Times what `plan` asks of `targets` and is not in `done`; `known` and `looks` are what earlier sittings saw.
+    """Times what `plan` asks of `targets` and is not in `done`; `known` and `looks` are what earlier sessions saw.
 
     `on_sample` is called on a thread as soon as a reply is there, and may take its time. Cancelling closes the
     connections in use; samples already handed to `on_sample` stay.

@@ -10,8 +10,8 @@ import yaml
 from evalkit.checklist.loader import find_checklist, load_checklist
 from evalkit.checklist.schema import Checklist
 from evalkit.reference import ReferenceProcess, preset
-from evalkit.run.folder import RunFolder
 from evalkit.run.start import Flags, run
+from evalkit.stored.folder import RunFolder
 from evalkit.verdict.decide import decide
 from tests.support.small_run import write_inputs
 

@@ -187,7 +187,7 @@ def test_a_bad_request_is_refused_and_the_server_goes_on(one, body, status):
 @pytest.mark.slow
 def test_as_baseline_of_quality_it_is_asked_and_not_timed(tmp_path):
     from evalkit.reference import ReferenceProcess, Script
-    from tests.run.sittings import FAST, evalkit, finding, write
+    from tests.run.sessions import FAST, evalkit, finding, write
 
     suite = {
         "suite": {"name": "echo", "kind": "chat"},

@@ -23,9 +23,9 @@ from evalkit.data import demo_path
 from evalkit.facts import Facts
 from evalkit.modes import INCUMBENT, Mode
 from evalkit.reference.script import Script
-from evalkit.run.folder import RunFolder
 from evalkit.run.start import Flags, run
 from evalkit.serving.place import Place
+from evalkit.stored.folder import RunFolder
 from evalkit.timing.facts import ClientError
 from tests.faults import virtual
 from tests.faults.virtual import Clock

@@ -10,9 +10,9 @@ from evalkit.checklist.loader import load_checklist
 from evalkit.checklist.schema import Request
 from evalkit.errors import InputFileError
 from evalkit.importers.direct import load_prompts, load_suites
-from evalkit.run.folder import RunFolder
 from evalkit.run.setup import prepare
 from evalkit.run.sizing import sizing
+from evalkit.stored.folder import RunFolder
 from tests.importers.support import jsonl
 
 

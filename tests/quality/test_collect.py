@@ -107,7 +107,7 @@ def test_what_is_done_is_not_sent_again(tmp_path):
     assert len(client.sent) == len(stored) == 2
 
 
-def test_a_mode_without_a_server_in_this_sitting_is_left_for_another(tmp_path):
+def test_a_mode_without_a_server_in_this_session_is_left_for_another(tmp_path):
     planned = plan([suite_file(tmp_path, TEXT)], ["autoregressive", "diffusion"], baseline="autoregressive")
     stored = run(planned, Client(echo), targets=("diffusion",))
     assert {one.mode for one in stored} == {"diffusion"}

@@ -11,9 +11,9 @@ from evalkit.checklist.loader import load_checklist
 from evalkit.findings import Status
 from evalkit.reference import Answers, ReferenceServer, Reply, Script
 from evalkit.run.collect import collect
-from evalkit.run.folder import RunFolder
 from evalkit.run.setup import prepare
 from evalkit.run.show import Plain
+from evalkit.stored.folder import RunFolder
 from evalkit.verdict.decide import decide
 
 pytestmark = pytest.mark.slow

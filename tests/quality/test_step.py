@@ -11,9 +11,9 @@ from evalkit.checklist.loader import load_checklist
 from evalkit.reference import ReferenceServer, Script
 from evalkit.report.document.build import build
 from evalkit.run.collect import collect
-from evalkit.run.folder import RunFolder
 from evalkit.run.setup import prepare
 from evalkit.run.show import Plain
+from evalkit.stored.folder import RunFolder
 from evalkit.verdict.decide import decide
 
 AR, DLM = "autoregressive", "diffusion"
@@ -21,7 +21,7 @@ FAST = {"ttft_ms": 0, "ms_per_forward": 0.05}
 
 
 @pytest.mark.slow
-def test_timed_replies_are_the_answers_of_their_cases_and_a_second_sitting_asks_nothing(tmp_path):
+def test_timed_replies_are_the_answers_of_their_cases_and_a_second_session_asks_nothing(tmp_path):
     texts = [f"Give the record of Town{i} as JSON." for i in range(24)]
     rows = [{"id": f"p{i}", "prompt": text, "max_tokens": 100} for i, text in enumerate(texts)]
     (tmp_path / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -61,7 +61,7 @@ def test_timed_replies_are_the_answers_of_their_cases_and_a_second_sitting_asks_
     assert len(facts.answers) == 24 * 3
     assert {one.passed for one in facts.answers} == {True}
     assert again.answers == facts.answers
-    assert probes < 30  # a new sitting looks at its servers again, and asks no case
+    assert probes < 30  # a new session looks at its servers again, and asks no case
 
 
 @pytest.mark.slow

@@ -24,11 +24,11 @@ import yaml
 from evalkit.client.types import Exchange
 from evalkit.reference import ReferenceProcess, Script
 from evalkit.report.document.build import build
-from evalkit.run.folder import RunFolder
 from evalkit.stored.again import document_of
+from evalkit.stored.folder import RunFolder
 from evalkit.timing.facts import TimedSample
 from evalkit.verdict.decide import decide
-from tests.run.sittings import MODEL, command, write
+from tests.run.sessions import MODEL, command, write
 
 AR, FAST = "autoregressive", "self-speculation"
 _ERRORS = ("ttft_error_ms", "e2e_error_ms", "e2e_error_share", "itl_error_share", "lag_p99_ms")
@@ -117,11 +117,11 @@ def _where(folder: Path) -> tuple[object, ...]:
 
 
 def _one(path: Path, folder: Path, rng: random.Random, target: int, story: Story) -> bool:
-    """One sitting that is ended from outside; False when it came to its end before."""
+    """One session that is ended from outside; False when it came to its end before."""
     journal = folder / "journal.jsonl"
     signal_ = signal.SIGKILL if rng.random() < 0.7 else signal.SIGINT
     pause = rng.uniform(0.0, 0.03)
-    early = rng.uniform(0.0, 1.0) if rng.random() < 0.1 else None  # before a record of this sitting
+    early = rng.uniform(0.0, 1.0) if rng.random() < 0.1 else None  # before a record of this session
     process = subprocess.Popen(
         # behind the one who watches it
         ["nice", "-n", "5", *command(path, *_where(folder))],

@@ -10,9 +10,9 @@ import subprocess
 
 import pytest
 
-from evalkit.run.folder import RunFolder
+from evalkit.stored.folder import RunFolder
 from tests.run import crash
-from tests.run.sittings import command
+from tests.run.sessions import command
 
 LEVEL = 2
 

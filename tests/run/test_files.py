@@ -13,11 +13,11 @@ import pytest
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import RunFolderError
 from evalkit.files import create_text, make_private, sweep, write_atomic
-from evalkit.run.folder import RunFolder
-from evalkit.run.journal import Journal
 from evalkit.run.lock import FolderLock
+from evalkit.stored.folder import RunFolder
+from evalkit.stored.journal import Journal
 from tests.run import crash
-from tests.run.sittings import command
+from tests.run.sessions import command
 from tests.run.test_journal import at_most
 
 NOBODY = 65534

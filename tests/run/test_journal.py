@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from evalkit.errors import RunFolderError
 from evalkit.facts import CollectError
-from evalkit.run import journal as module
-from evalkit.run.journal import GENESIS, Journal, digest, encode, read
 from evalkit.secrets import Secret
+from evalkit.stored import journal as module
+from evalkit.stored.journal import GENESIS, Journal, digest, encode, read
 
 TEXTS = ["first", "second ünï \u2028", 'quotes " and \\ and {"prev": 1,"data":2}', ""]
 
@@ -261,7 +261,7 @@ def test_no_number_gets_in_that_json_does_not_have():
 def test_kill_minus_nine_in_the_middle_of_writing_leaves_whole_records_and_a_tail(tmp_path):
     path = tmp_path / "journal.jsonl"
     code = (
-        "import sys; from pathlib import Path; from evalkit.run.journal import Journal\n"
+        "import sys; from pathlib import Path; from evalkit.stored.journal import Journal\n"
         "j = Journal(Path(sys.argv[1]))\n"
         "print('on', flush=True)\n"
         "n = 0\n"

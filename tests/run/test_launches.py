@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.run.sittings import FAST, evalkit, finding, findings, write
+from tests.run.sessions import FAST, evalkit, finding, findings, write
 
 AR, DIFF = "autoregressive", "diffusion"
 #: starts the reference server and writes down what evalkit filled in

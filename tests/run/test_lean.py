@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 
 from evalkit.facts import Facts
-from evalkit.run.fold import fold
-from evalkit.run.journal import read
+from evalkit.stored.fold import fold
+from evalkit.stored.journal import read
 from tests.support.quality_run import DECIDING, run_facts
 from tests.support.stored_run import write_run
 
@@ -27,7 +27,7 @@ def test_facts_that_were_read_say_what_was_written_and_share_equal_parts(tmp_pat
 
 
 def test_the_collector_of_cycles_is_left_as_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr("evalkit.run.fold._MANY", 10)
+    monkeypatch.setattr("evalkit.stored.fold._MANY", 10)
     folder = write_run(tmp_path / "run", DECIDING, run_facts(cases=10, prompts=2))
     for enabled in (True, False):
         (gc.enable if enabled else gc.disable)()

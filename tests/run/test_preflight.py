@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evalkit.reference import ReferenceProcess, Script
-from tests.run.sittings import FAST, evalkit, finding, findings, write
+from tests.run.sessions import FAST, evalkit, finding, findings, write
 
 AR, DIFF = "autoregressive", "diffusion"
 

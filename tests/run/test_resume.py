@@ -13,10 +13,10 @@ import pytest
 from evalkit.checklist.loader import load_checklist
 from evalkit.errors import UsageError
 from evalkit.reference import ReferenceProcess, Script
-from evalkit.run.folder import RunFolder
 from evalkit.run.resume import resumed
 from evalkit.run.setup import prepare
-from tests.run.sittings import FAST, command, write
+from evalkit.stored.folder import RunFolder
+from tests.run.sessions import FAST, command, write
 
 AR, DIFF = "autoregressive", "diffusion"
 MODES = {AR: {"endpoint": "http://127.0.0.1:1"}, DIFF: {"endpoint": "http://127.0.0.1:2"}}

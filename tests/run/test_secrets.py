@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from evalkit.reference import ReferenceProcess, Script
-from tests.run.sittings import FAST, command, write
+from tests.run.sessions import FAST, command, write
 
 API, ADMIN = "canary-api-key-55291", "canary-admin-key-81273"
 

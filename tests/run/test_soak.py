@@ -9,7 +9,7 @@ import pytest
 from evalkit.reference import ReferenceProcess, Script
 from evalkit.run.start import Flags, run
 from evalkit.serving import stability
-from tests.run.sittings import MODEL, finding, write
+from tests.run.sessions import MODEL, finding, write
 
 AR, DIFF = "autoregressive", "diffusion"
 

@@ -1,4 +1,4 @@
-"""The minutes of a budget are those of all sittings, also of one that was killed."""
+"""The minutes of a budget are those of all sessions, also of one that was killed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -32,14 +32,14 @@ def facts(written, end=None):
     return Facts(start=start, timed=timed, end=end)
 
 
-def test_a_killed_sitting_is_charged_up_to_its_last_request():
+def test_a_killed_session_is_charged_up_to_its_last_request():
     assert seconds_of(facts([5, 300, 610])) == 610
 
 
-def test_a_sitting_that_ended_is_charged_by_its_own_count_and_a_killed_one_after_it_is_added():
+def test_a_session_that_ended_is_charged_by_its_own_count_and_a_killed_one_after_it_is_added():
     end = RunEnd(finished_at=at(100), seconds=98.5)
     assert seconds_of(facts([5, 90], end)) == 98.5
-    # the next sitting began two hours later and was killed after 40 seconds
+    # the next session began two hours later and was killed after 40 seconds
     assert seconds_of(facts([5, 90, 7300, 7340], end)) == 98.5 + 40
 
 

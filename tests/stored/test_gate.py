@@ -15,8 +15,8 @@ import pytest
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.facts import Facts, RunEnd
 from evalkit.hub.facts import CandidateFacts, TextFile
-from evalkit.run.folder import RunFolder
 from evalkit.stored.again import document_of, render_as
+from evalkit.stored.folder import RunFolder
 from evalkit.stored.gate import gate
 from evalkit.stored.open import open_for_gate
 from evalkit.stored.pack import pack

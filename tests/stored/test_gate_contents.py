@@ -13,9 +13,9 @@ from evalkit.checklist.schema import LoadedChecklist
 from evalkit.facts import Facts, Resumed
 from evalkit.quality.suite import facts_of
 from evalkit.report.words import view
-from evalkit.run.folder import RunFolder
 from evalkit.run.setup import prepare
 from evalkit.stored.again import document_of
+from evalkit.stored.folder import RunFolder
 from evalkit.stored.gate import gate
 from evalkit.stored.open import open_for_gate
 from evalkit.stored.pack import pack
@@ -108,7 +108,7 @@ def test_a_key_in_a_launch_command_changes_nothing(run) -> None:
     assert "asks less" not in doubts(kept, load_checklist(checklist), packed=False)
 
 
-def test_a_sitting_under_another_version_is_told_in_report_and_gate(tmp_path) -> None:
+def test_a_session_under_another_version_is_told_in_report_and_gate(tmp_path) -> None:
     later = Resumed(at="2026-11-24T10:00:00+00:00", evalkit_version="9.9.9", python="3.13.1")
     facts: Facts = run_facts(cases=24, prompts=22).model_copy(update={"resumed": (later,)})
     from tests.support.quality_run import DECIDING

@@ -9,9 +9,9 @@ from typing import Any
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.facts import Facts
 from evalkit.findings import Frozen
-from evalkit.run.fold import KINDS
-from evalkit.run.folder import RunFolder, plan_hash
-from evalkit.run.journal import Journal
+from evalkit.stored.fold import KINDS
+from evalkit.stored.folder import RunFolder, plan_hash
+from evalkit.stored.journal import Journal
 
 PLAN: dict[str, Any] = {"requests": []}
 

@@ -7,10 +7,10 @@ import tracemalloc
 
 import pytest
 
-from evalkit.run.folder import RunFolder
 from evalkit.run.recorder import Recorder
 from evalkit.run.setup import prepare
 from evalkit.run.show import Plain
+from evalkit.stored.folder import RunFolder
 from tests.timing.support import AR, sample
 from tests.timing.test_launched import loaded
 

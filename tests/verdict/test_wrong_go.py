@@ -178,12 +178,12 @@ def test_a_run_resumed_on_another_server_is_evidence_of_two():
     asked = checklist({"serving": {}})
     endpoints = {m: served(m, m) for m in (AR, DIFF, SELF)}
 
-    def status(*sittings: Afterwards) -> list[Status]:
-        facts = GO.model_copy(update={"endpoints": endpoints, "afterwards": sittings})
+    def status(*sessions: Afterwards) -> list[Status]:
+        facts = GO.model_copy(update={"endpoints": endpoints, "afterwards": sessions})
         return [f.status for f in of(serving.decide(asked, facts, NOW), "serving.unchanged", DIFF)]
 
     bf16, fp8 = {"settings": {"quantization": None}}, {"settings": {"quantization": "fp8"}}
-    assert status(seen(process="a", **bf16), seen(process="b", **bf16)) == [Status.PASS]  # restarted between sittings
+    assert status(seen(process="a", **bf16), seen(process="b", **bf16)) == [Status.PASS]  # restarted between sessions
     assert status(seen(process="a", **bf16), seen(process="b", **fp8)) == [Status.INCONCLUSIVE]
 
 
@@ -469,8 +469,8 @@ def test_starts_that_share_no_prompt_show_no_spread():
     assert started(shared=False) == [Status.WARN]
 
 
-def sittings(*identities: tuple[str, Identity, Identity | None]) -> list[Afterwards]:
-    """Each sitting as it is kept: a look before the work, and one after it unless the sitting was killed."""
+def sessions(*identities: tuple[str, Identity, Identity | None]) -> list[Afterwards]:
+    """Each session as it is kept: a look before the work, and one after it unless the session was killed."""
     kept = []
     for mode, before, after in identities:
         kept.append(Afterwards(mode=mode, before=before, after=before, opening=True))
@@ -479,13 +479,13 @@ def sittings(*identities: tuple[str, Identity, Identity | None]) -> list[Afterwa
 
 
 @pytest.mark.parametrize("killed", [DIFF, AR])
-def test_a_killed_sitting_leaves_word_of_whose_evidence_it_collected(killed):
+def test_a_killed_session_leaves_word_of_whose_evidence_it_collected(killed):
     def who(process: str | None = "a", **more: Any) -> Identity:
         return Identity(reachable=True, engine="sglang", model_path="org/model", process=process, **more)
 
     def status(first: Identity, then: Identity | None) -> list[Status]:
-        looks = sittings((AR, who(), who()), (DIFF, who(), who()), (killed, first, None))
-        looks += sittings((killed, then, then)) if then else []
+        looks = sessions((AR, who(), who()), (DIFF, who(), who()), (killed, first, None))
+        looks += sessions((killed, then, then)) if then else []
         endpoints = {m: served(m, m) for m in (AR, DIFF, SELF)}
         facts = GO.model_copy(update={"endpoints": endpoints, "afterwards": tuple(looks)})
         found = serving.decide(checklist({"serving": {}}), facts, NOW)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+from evalkit.analysis.cost import Needed
 from evalkit.analysis.speed import Claim, Outcome
 from evalkit.findings import Values, Words
-from evalkit.items.modes.cost import Needed
 from evalkit.stats.ratio import MIN_PAIRS
 
 

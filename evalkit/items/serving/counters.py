@@ -49,7 +49,7 @@ def corroborated(facts: Facts, label: str, served: EndpointFacts) -> list[Findin
     received = _received(facts, label)
     if status is Status.PASS and (slow := _one_a_round(facts, label, served, tokens, sum(rounds))):
         status, said = Status.WARN, f"{said}; {slow}"
-    cut_short = len(every) > 2 * len(mine)  # a sitting was killed and its server went too: what it counted is unknown
+    cut_short = len(every) > 2 * len(mine)  # a session was killed and its server went too: what it counted is unknown
     if status is Status.PASS and tokens < 0.9 * received and not cut_short:
         status = Status.WARN
         said += f", fewer than the {received} that its replies carried: other processes answer too"

@@ -163,7 +163,7 @@ def _its_turn(checklist: Checklist, label: str, endpoint: Endpoint) -> str:
 
 
 def _launches(facts: Facts, label: str) -> list[Finding]:
-    """Each start as it went last: one that failed in an earlier sitting may have come up since."""
+    """Each start as it went last: one that failed in an earlier session may have come up since."""
     latest = {launch.launch: launch for launch in facts.launches if launch.mode == label}
     return [_launch(label, launch) for launch in latest.values()]
 

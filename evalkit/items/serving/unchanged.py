@@ -35,13 +35,13 @@ def unchanged(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
     baselines = [] if label == INCUMBENT else [checklist.baseline.speed, checklist.baseline.quality]
     against = {b: [seen for seen in facts.afterwards if seen.mode == b] for b in baselines if b != label}
     if problem is None:
-        changed = ((b, _open(sittings) or _problem(sittings)) for b, sittings in against.items())
+        changed = ((b, _open(sessions) or _problem(sessions)) for b, sessions in against.items())
         problem = next((f"{b}, which it is compared with: {text}" for b, text in changed if text), None)
-    cut = next((name for name, sittings in {label: mine, **against}.items() if _cut_off(sittings)), None)
+    cut = next((name for name, sessions in {label: mine, **against}.items() if _cut_off(sessions)), None)
     if problem is None and cut is not None:
         text = (
-            f"{label}: a sitting was cut off before the server of {cut} was asked again: it says the same of itself"
-            " since, but whether it was restarted before that sitting ended is not known."
+            f"{label}: a session was cut off before the server of {cut} was asked again: it says the same of itself"
+            " since, but whether it was restarted before that session ended is not known."
         )
         return [checks.UNCHANGED.finding(Status.WARN, text, mode=label, known_by=KnownBy.DECLARED)]
     if problem is None:
@@ -51,31 +51,31 @@ def unchanged(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
     return [checks.UNCHANGED.finding(Status.INCONCLUSIVE, text, mode=label, known_by=KnownBy.OBSERVED)]
 
 
-def _problem(sittings: list[Afterwards]) -> str | None:
-    """What changed within a sitting, or between two of them: then a restart is as it should be, all else is not."""
-    within = next((text for seen in sittings if (text := difference(seen))), None)
+def _problem(sessions: list[Afterwards]) -> str | None:
+    """What changed within a session, or between two of them: then a restart is as it should be, all else is not."""
+    within = next((text for seen in sessions if (text := difference(seen))), None)
     if within is not None:
         return f"{within}: {_TWO}"
-    for one, other in pairwise(sittings):
+    for one, other in pairwise(sessions):
         parts = [f"{text} {_shown(old)} became {_shown(new)}" for text, old, new in _changes(one.after, other.before)]
         if parts:
-            return f"between two sittings {'; '.join(parts)}: {_TWO}"
+            return f"between two sessions {'; '.join(parts)}: {_TWO}"
     return None
 
 
-def _open(sittings: list[Afterwards]) -> str | None:
+def _open(sessions: list[Afterwards]) -> str | None:
     return (
         "it was not asked again after the work, so nothing shows that it stayed the same"
-        if sittings and sittings[-1].opening
+        if sessions and sessions[-1].opening
         else None
     )
 
 
-def _cut_off(sittings: list[Afterwards]) -> bool:
-    """Whether a sitting has no closing look, and the next one did not find the very same process."""
+def _cut_off(sessions: list[Afterwards]) -> bool:
+    """Whether a session has no closing look, and the next one did not find the very same process."""
     return any(
         one.opening and other.opening and (other.before.process is None or one.before.process != other.before.process)
-        for one, other in pairwise(sittings)
+        for one, other in pairwise(sessions)
     )
 
 

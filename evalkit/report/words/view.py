@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from evalkit.items.registry import ITEMS
@@ -9,7 +10,6 @@ from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart, ItemPart
 from evalkit.report.document.model.modes import Level, Mode
 from evalkit.report.words import fmt
-from evalkit.stored.regrade import sentences
 from evalkit.text import capital
 
 Document = Report
@@ -96,7 +96,7 @@ def notices(doc: Report) -> list[str]:
     if doc.get("cannot"):
         lines.append(f"From a redacted pack: texts were left out, and it cannot {', '.join(doc['cannot'])}.")
     lines += [f"{line[:1].upper()}{line[1:]}." for line in doc.get("other_versions") or ()]
-    lines += sentences(doc.get("regraded") or ())
+    lines += regraded(doc.get("regraded") or ())
     if doc.get("report_only"):
         lines.append("--report-only: the exit code is always 0.")
     if doc.get("interrupted"):
@@ -181,6 +181,25 @@ def counted(entry: dict[str, Any]) -> str:
     statuses = [f["status"] for f in entry["findings"]]
     each = ", ".join(f"{statuses.count(status)} {status}" for status in _ORDER if status in statuses)
     return f"{fmt.plural(len(statuses), 'finding')}: {each}"
+
+
+def regraded(told: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the report says of it, one sentence a suite."""
+    lines = []
+    for one in told:
+        same = "the same file" if one["sha256"] == one["run_sha256"] else f"the run's was {one['run_sha256'][:12]}"
+        line = f"Regraded: {one['replies']} stored replies of {one['suite']} by suite {one['sha256'][:12]} ({same})."
+        for name, words in (
+            ("changed_requests", "unscored, as their request has changed"),
+            ("without_reply", "without a stored reply"),
+            ("dropped", "dropped, as the suite has them no more"),
+        ):
+            if one[name]:
+                line += (
+                    f" {len(one[name])} cases {words}: {', '.join(one[name][:5])}{' …' if len(one[name]) > 5 else ''}."
+                )
+        lines.append(line)
+    return lines
 
 
 def waiver_rows(doc: Report) -> list[str]:

@@ -9,7 +9,7 @@ from evalkit.checklist.schema import Endpoint
 from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
-from evalkit.run.recorder import Recorder, Sitting
+from evalkit.run.recorder import Recorder, Session
 from evalkit.run.steps import candidate
 from evalkit.run.steps.harness import open_runs
 from evalkit.run.steps.timing import open_requests
@@ -20,7 +20,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 #: tokens of context that a launched server gets where less is needed
 _LEAST_WINDOW = 4096
 
-Work = Callable[[Recorder, Sitting], Awaitable[None]]
+Work = Callable[[Recorder, Session], Awaitable[None]]
 
 
 async def launch_each(run: Recorder, client: ChatClient, endpoints: dict[str, Endpoint], work: Work) -> None:
@@ -84,7 +84,7 @@ def _model(run: Recorder) -> tuple[str, str]:
 
 
 def _window(run: Recorder) -> int:
-    """`{context}` of a launch: what is needed, at least 4,096, the same for every mode and sitting."""
+    """`{context}` of a launch: what is needed, at least 4,096, the same for every mode and session."""
     from evalkit.analysis.need import need
 
     before = run.facts.model_copy(update={"timed": (), "answers": ()})  # counts of a first mode would change it
@@ -114,7 +114,7 @@ async def _launch(  # noqa: PLR0917  called once, right above
         ) as running:  # fmt: skip
             run.keep(running.facts)
             served = endpoint.model_copy(update={"endpoint": running.base_url})
-            await work(run, Sitting(client, {label: served}, running, launch=launch, last=launch == last))
+            await work(run, Session(client, {label: served}, running, launch=launch, last=launch == last))
     except LaunchFailed as error:
         run.tell("serving", str(error))
         run.keep(error.facts)

@@ -1,4 +1,4 @@
-"""Asks the task cases of the servers of a sitting, and grades the replies."""
+"""Asks the task cases of the servers of a session, and grades the replies."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from evalkit.quality.facts import Answer
 from evalkit.quality.judging import judge, open_questions
 from evalkit.quality.sampling import probe_sampling
 from evalkit.quality.timed import timed_answers
-from evalkit.run.recorder import Recorder, Sitting
+from evalkit.run.recorder import Recorder, Session
 from evalkit.run.steps.harness import run_harnesses
 from evalkit.serving.probe import target_for
 
 
-async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
+async def ask_tasks(run: Recorder, session: Session) -> None:
     """The task requests that are not in the journal yet. A timed reply to the very same request is its answer."""
-    targets = sitting.targets
+    targets = session.targets
     item = run.checklist.items.quality
     load = item.concurrency or run.checklist.items.modes.level
     planned = cases.plan(run.setup.suites, list(targets), baseline=run.checklist.baseline.quality)
     facts = run.facts
-    # what failed is open: a later sitting asks it again, and the last answer of a key counts
+    # what failed is open: a later session asks it again, and the last answer of a key counts
     done = {answer.key for answer in facts.answers if answer.exchange.ok}
     left = [one for one in planned if one.key not in done]
     timed = timed_answers(
@@ -48,12 +48,12 @@ async def ask_tasks(run: Recorder, sitting: Sitting) -> None:
 
     deadline = None if run.left_s is None else asyncio.get_running_loop().time() + run.left_s
     await cases.run_cases(
-        targets, left, sitting.client, done=done, on_answer=keep, concurrency=load,
+        targets, left, session.client, done=done, on_answer=keep, concurrency=load,
         allow_exec=run.setup.allow_exec, deadline=deadline,
     )  # fmt: skip
     if run.left_s == 0 and count < len(left):
         run.stopped = "budget: minutes used up"
-    await _part(run, sitting, load)
+    await _part(run, session, load)
     await _judge(run)
     await run_harnesses(run, targets)
 
@@ -69,17 +69,17 @@ def _within(run: Recorder, planned: list[cases.PlannedCase]) -> list[cases.Plann
     return planned[: max(0, most - used)]
 
 
-async def _part(run: Recorder, sitting: Sitting, load: int) -> None:
+async def _part(run: Recorder, session: Session, load: int) -> None:
     """Where speculation's text leaves the baseline's, and how close the baseline's own choice was there."""
     baseline, modes, facts = run.checklist.baseline.quality, list(run.checklist.modes), run.facts
-    target = sitting.targets.get(baseline)
+    target = session.targets.get(baseline)
     if target is not None and baseline != INCUMBENT and run.left_s != 0:
         read = {(one.suite, one.case_id) for one in facts.ties}
         again = ties.wanted(facts.answers, run.setup.suites, modes, baseline, read)
         if again:
             run.say("quality", f"reading {len(again)} replies of {baseline} with logprobs")
             first = ties.first_greedy(facts.answers)
-            await ties.read_ties(again, first, target, sitting.client, run.keep, concurrency=load)
+            await ties.read_ties(again, first, target, session.client, run.keep, concurrency=load)
             facts = run.facts
     for one in ties.divergences(facts.answers, facts.ties, modes, baseline):
         if facts.divergences.get(one.key) != one:
@@ -113,17 +113,17 @@ async def _judge(run: Recorder) -> None:
         await client.aclose()
 
 
-async def draw(run: Recorder, sitting: Sitting) -> None:
+async def draw(run: Recorder, session: Session) -> None:
     """Whether the servers honour temperature, where production asks for one above 0."""
     request = run.checklist.request
     if not request.temperature:
         return
     probed = {probe.mode for probe in run.facts.sampling}
-    for label, target in sitting.targets.items():
+    for label, target in session.targets.items():
         if label not in probed and label != INCUMBENT:
             run.say("serving", f"drawing replies of {label}")
             run.keep(
                 await probe_sampling(
-                    label, target, sitting.client, temperature=request.temperature, extra_body=request.extra_body
+                    label, target, session.client, temperature=request.temperature, extra_body=request.extra_body
                 )
             )

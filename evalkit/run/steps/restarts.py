@@ -1,4 +1,4 @@
-"""Modes that share one address: the server is restarted by hand in between, and each mode has a sitting of its own."""
+"""Modes that share one address: the server is restarted by hand in between, and each mode has a session of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evalkit.checklist.schema import Endpoint
 from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT, base_mode
-from evalkit.run.recorder import Recorder, Sitting
+from evalkit.run.recorder import Recorder, Session
 from evalkit.run.steps.harness import open_runs
 from evalkit.run.steps.timing import open_requests
 from evalkit.run.words import continued
@@ -18,7 +18,7 @@ from evalkit.serving.control import base_url
 from evalkit.serving.facts import EndpointFacts
 from evalkit.serving.probe import probe
 
-Work = Callable[[Recorder, Sitting], Awaitable[None]]
+Work = Callable[[Recorder, Session], Awaitable[None]]
 _LOOK_S = 2.0
 
 
@@ -45,7 +45,7 @@ async def in_turn(run: Recorder, client: ChatClient, group: dict[str, Endpoint],
             _continue_with(run, left)
             return
         left.remove(label)
-        await work(run, Sitting(client, {label: group[label]}))
+        await work(run, Session(client, {label: group[label]}))
 
 
 def measured(run: Recorder, label: str) -> bool:

@@ -1,4 +1,4 @@
-"""Asks the servers of a sitting what they are, and whether they can do what is about to be asked."""
+"""Asks the servers of a session what they are, and whether they can do what is about to be asked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from evalkit.client.types import Target
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.run.preflight import Work, preflight
-from evalkit.run.recorder import Recorder, Sitting
+from evalkit.run.recorder import Recorder, Session
 from evalkit.secrets import redact
 from evalkit.serving import counters
 from evalkit.serving.engines import engine_of
@@ -20,42 +20,42 @@ from evalkit.serving.stability import IDLE_S
 from evalkit.serving.stats_file import StatsFile
 
 
-async def probe_servers(run: Recorder, sitting: Sitting) -> None:
-    """What each server is; those that answer become the sitting's targets."""
+async def probe_servers(run: Recorder, session: Session) -> None:
+    """What each server is; those that answer become the session's targets."""
     limits = run.checklist.limits
-    for label, endpoint in sitting.endpoints.items():
+    for label, endpoint in session.endpoints.items():
         run.say("serving", f"probing {label}")
         try:
             facts = await probe(
-                label, endpoint, client=sitting.client, ask_capabilities=run.wanted("serving"),
+                label, endpoint, client=session.client, ask_capabilities=run.wanted("serving"),
                 temperature=run.checklist.request.temperature, limits=limits.control(),
                 generation=limits.generation(),
             )  # fmt: skip
         except UsageError as error:
             facts = _unusable(label, endpoint, error)
-        if sitting.running is not None:
-            facts = facts.model_copy(update={"launched": True, "ready_s": sitting.running.facts.ready_s})
+        if session.running is not None:
+            facts = facts.model_copy(update={"launched": True, "ready_s": session.running.facts.ready_s})
         run.keep(facts)
         if facts.reachable:
             now = Identity.of(facts)
             run.keep(Afterwards(mode=label, before=now, after=now, opening=True))
-            sitting.targets[label] = target_for(label, endpoint, facts, limits.generation())
+            session.targets[label] = target_for(label, endpoint, facts, limits.generation())
 
 
 def _unusable(label: str, endpoint: Endpoint, error: UsageError) -> EndpointFacts:
-    """A key that is not set is a fact of this sitting: the next one may have it."""
+    """A key that is not set is a fact of this session: the next one may have it."""
     why = f"{error}; {error.hint}" if error.hint else str(error)
     return EndpointFacts(
         label=label, endpoint=redact(endpoint.endpoint or ""), reachable=False, error=why, error_kind="auth"
     )
 
 
-def check(run: Recorder, sitting: Sitting) -> None:
-    """Names every conflict before a timed request; modes whose requests would surely fail leave the sitting.
+def check(run: Recorder, session: Session) -> None:
+    """Names every conflict before a timed request; modes whose requests would surely fail leave the session.
 
     Without the baseline there is nothing to compare: then nothing is measured. `--keep-going` measures all the same.
     """
-    known = {label: run.facts.endpoints[label] for label in sitting.targets}
+    known = {label: run.facts.endpoints[label] for label in session.targets}
     found = preflight(run.checklist, known, _work(run, known))
     for conflict in found:
         where = f"{conflict.mode}: " if conflict.mode else ""
@@ -69,24 +69,24 @@ def check(run: Recorder, sitting: Sitting) -> None:
         stopped = any(c.certain for c in mine) and not run.setup.keep_going
         run.keep(Preflight(mode=label, conflicts=mine, stopped=stopped))
         if stopped:
-            sitting.targets.pop(label, None)
-    _without_baseline(run, sitting)
+            session.targets.pop(label, None)
+    _without_baseline(run, session)
 
 
-def _without_baseline(run: Recorder, sitting: Sitting) -> None:
+def _without_baseline(run: Recorder, session: Session) -> None:
     baseline = run.checklist.baseline.speed
     seen = run.facts.preflights.get(baseline)
     if seen and seen.stopped:
         what = next(c.what for c in seen.conflicts if c.certain)
         run.stopped = f"the baseline {baseline} cannot be measured: {what}; --keep-going measures all the same"
-        sitting.targets.clear()
+        session.targets.clear()
 
 
-def timing_references(run: Recorder, sitting: Sitting) -> dict[str, Target]:
+def timing_references(run: Recorder, session: Session) -> dict[str, Target]:
     """The targets whose times mean something: a model's own code is asked for quality alone."""
     known = run.facts.endpoints
     keeps = run.setup.keep_going
-    targets = sitting.targets.items()
+    targets = session.targets.items()
     return {label: t for label, t in targets if keeps or engine_of(known[label].engine).timing_reference}
 
 
@@ -118,16 +118,16 @@ def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:
     )
 
 
-async def look_again(run: Recorder, sitting: Sitting) -> None:
+async def look_again(run: Recorder, session: Session) -> None:
     """What each server says of itself after the work: another model, mode or process would make two runs of one."""
-    for label, target in sitting.targets.items():
-        endpoint = sitting.endpoints[label].model_copy(update={"endpoint": target.base_url})
+    for label, target in session.targets.items():
+        endpoint = session.endpoints[label].model_copy(update={"endpoint": target.base_url})
         after = await probe(label, endpoint, client=None, observe=False, limits=run.checklist.limits.control())
         run.keep(Afterwards(mode=label, before=Identity.of(run.facts.endpoints[label]), after=Identity.of(after)))
 
 
 def _counted_from(run: Recorder, label: str, now: dict[str, float]) -> dict[str, float]:
-    """Where this sitting's counts begin: at the start of one that was killed, if its server still runs."""
+    """Where this session's counts begin: at the start of one that was killed, if its server still runs."""
     last = next((c for c in reversed(run.facts.counters) if c.mode == label), None)
     if last is not None and last.opening and last.continues(now):
         return last.before
@@ -142,14 +142,14 @@ def _longest_case(run: Recorder) -> int:
 
 
 @asynccontextmanager
-async def counted(run: Recorder, sitting: Sitting) -> AsyncIterator[None]:
+async def counted(run: Recorder, session: Session) -> AsyncIterator[None]:
     """The servers' own counters and statistics files, over the work of the block: what they say that they did."""
-    labels = [label for label in sitting.targets if run.facts.endpoints[label].counters_before]
-    before = {label: _counted_from(run, label, await counters.read(sitting.targets[label])) for label in labels}
-    named = {label: sitting.endpoints[label].stats_file for label in sitting.targets}
+    labels = [label for label in session.targets if run.facts.endpoints[label].counters_before]
+    before = {label: _counted_from(run, label, await counters.read(session.targets[label])) for label in labels}
+    named = {label: session.endpoints[label].stats_file for label in session.targets}
     files = [StatsFile(label, path) for label, path in named.items() if path]
     yield
     for file in files:
         run.keep(file.read())
     for label in labels:
-        run.keep(Counters(mode=label, before=before[label], after=await counters.read(sitting.targets[label])))
+        run.keep(Counters(mode=label, before=before[label], after=await counters.read(session.targets[label])))

@@ -1,13 +1,13 @@
-"""Keeps each server of a sitting under load for some minutes, when everything else is measured."""
+"""Keeps each server of a session under load for some minutes, when everything else is measured."""
 
 from __future__ import annotations
 
 from evalkit.modes import INCUMBENT
-from evalkit.run.recorder import Recorder, Sitting
+from evalkit.run.recorder import Recorder, Session
 
 
-async def soak_servers(run: Recorder, sitting: Sitting) -> None:
-    """One soak a mode, one after the other; modes soaked in an earlier sitting are left out."""
+async def soak_servers(run: Recorder, session: Session) -> None:
+    """One soak a mode, one after the other; modes soaked in an earlier session are left out."""
     from evalkit.serving.flush import flush
     from evalkit.serving.stability import DISCONNECTS, IDLE_S, soak
 
@@ -15,7 +15,7 @@ async def soak_servers(run: Recorder, sitting: Sitting) -> None:
     requests = [prompt.request for prompt in run.setup.prompts.prompts]
     if asked is None or not requests:
         return
-    for label, target in sitting.targets.items():
+    for label, target in session.targets.items():
         if label == INCUMBENT or label in facts.stability:
             continue
         level, left = run.checklist.items.modes.level, run.left_s
@@ -28,6 +28,6 @@ async def soak_servers(run: Recorder, sitting: Sitting) -> None:
         )
 
         async def emptied(label: str = label) -> bool:
-            return (await flush(label, sitting.endpoints[label], facts.endpoints.get(label))).method == "flush"
+            return (await flush(label, session.endpoints[label], facts.endpoints.get(label))).method == "flush"
 
-        run.keep(await soak(sitting.client, target, requests, concurrency=level, minutes=asked.minutes, flush=emptied))
+        run.keep(await soak(session.client, target, requests, concurrency=level, minutes=asked.minutes, flush=emptied))

@@ -1,4 +1,4 @@
-"""Times the modes of a sitting."""
+"""Times the modes of a session."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from evalkit.facts import Facts
-from evalkit.run.recorder import Recorder, Sitting
+from evalkit.run.recorder import Recorder, Session
 from evalkit.serving import flush as flushing
 from evalkit.serving.facts import EndpointFacts
 from evalkit.timing.calibrate import client_error
@@ -36,12 +36,12 @@ def open_requests(run: Recorder, modes: Sequence[str], launch: int = 0) -> list[
     return left
 
 
-async def time_modes(run: Recorder, sitting: Sitting) -> None:
+async def time_modes(run: Recorder, session: Session) -> None:
     """The timed requests of the plan that belong to these servers and are not in the journal yet."""
-    if not open_requests(run, list(sitting.targets), sitting.launch):
+    if not open_requests(run, list(session.targets), session.launch):
         return
-    await _own_error(run, sitting)
-    flushable = await _flush(run, sitting, run.facts)
+    await _own_error(run, session)
+    flushable = await _flush(run, session, run.facts)
 
     unable: set[str] = set()
 
@@ -49,19 +49,19 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
         """Before each batch; a server that no longer does it is not waited for again, and that is a fact."""
         if mode in unable:
             return False
-        state = await flushing.flush(mode, sitting.endpoints[mode], run.facts.endpoints.get(mode))
+        state = await flushing.flush(mode, session.endpoints[mode], run.facts.endpoints.get(mode))
         if state.method != "flush":
             unable.add(mode)
             run.keep(state)
         return state.method == "flush"
 
-    if sitting.running is not None and run.facts.pilot is None:
-        await _pilot(run, sitting)
+    if session.running is not None and run.facts.pilot is None:
+        await _pilot(run, session)
     facts, plan = run.facts, run.setup.plan
-    if facts.pilot and sitting.running is not None:
-        run.say("modes", f"timing {', '.join(sitting.targets)}: {words(facts.pilot)}")
+    if facts.pilot and session.running is not None:
+        run.say("modes", f"timing {', '.join(session.targets)}: {words(facts.pilot)}")
     else:
-        run.say("modes", f"timing {', '.join(sitting.targets)}")
+        run.say("modes", f"timing {', '.join(session.targets)}")
     witness = Witness(_servers(facts))
 
     def on_load(mode: str | None, level: int) -> None:
@@ -75,10 +75,10 @@ async def time_modes(run: Recorder, sitting: Sitting) -> None:
     with watched(facts.hardware) as devices:
         try:
             await run_modes(
-                sitting.targets, run.setup.prompts, plan, sitting.client,
+                session.targets, run.setup.prompts, plan, session.client,
                 done=frozenset(run.timed_keys), known=facts.timed, looks=facts.looks,
                 on_sample=run.keep, on_event=lambda event: _event(run, event),
-                settings=replace(_settings(run, sitting, flush if flushable else None), on_load=on_load),
+                settings=replace(_settings(run, session, flush if flushable else None), on_load=on_load),
             )  # fmt: skip
         finally:
             if seen := witness.look("after"):
@@ -92,15 +92,15 @@ def _servers(facts: Facts) -> list[int | None]:
     return [one.pid for one in facts.endpoints.values() if one.place in ("here", "unknown")]
 
 
-async def _own_error(run: Recorder, sitting: Sitting) -> None:
+async def _own_error(run: Recorder, session: Session) -> None:
     """At every concurrency, and at least at the chunk rate that these servers showed when they were probed."""
-    rate = chunk_rate([e for label, e in run.facts.endpoints.items() if label in sitting.targets])
+    rate = chunk_rate([e for label, e in run.facts.endpoints.items() if label in session.targets])
     known = run.facts.client_errors
     for level in run.checklist.items.modes.concurrency:
         at = min(rate, _MOST_EVENTS / level)
         if not any(e.streams == level and e.events_per_s >= level * at * _NEAR for e in known):
             run.say("modes", f"measuring evalkit's own timing error: {level} streams of {at:.0f} events a second")
-            run.keep(await client_error(sitting.client, level, events_per_s=at, tokens=max(20, round(at))))
+            run.keep(await client_error(session.client, level, events_per_s=at, tokens=max(20, round(at))))
 
 
 def chunk_rate(endpoints: Sequence[EndpointFacts]) -> float:
@@ -110,7 +110,7 @@ def chunk_rate(endpoints: Sequence[EndpointFacts]) -> float:
     return min(_MOST_RATE, max([_LEAST_RATE, *rates]))
 
 
-def _settings(run: Recorder, sitting: Sitting, flush: Flush | None) -> Settings:
+def _settings(run: Recorder, session: Session, flush: Flush | None) -> Settings:
     facts, plan, item = run.facts, run.setup.plan, run.checklist.items.modes
     seconds, requests = _means(run, facts)
 
@@ -124,7 +124,7 @@ def _settings(run: Recorder, sitting: Sitting, flush: Flush | None) -> Settings:
         salt=flush is None,
         salt_each=item.cache == "salt-each",
         cases=run.setup.scored,
-        launch=sitting.launch,
+        launch=session.launch,
         prompts=facts.pilot.prompts if facts.pilot else None,
         question=question(run.checklist, plan, scored=bool(run.setup.scored)),
         pilot=pilot if plan.together and facts.pilot is None else None,
@@ -140,17 +140,17 @@ def _means(run: Recorder, facts: Facts) -> tuple[float | None, int | None]:
     return seconds, None if most is None else max(0, most - used - (facts.pilot.extra_requests if facts.pilot else 0))
 
 
-async def _pilot(run: Recorder, sitting: Sitting) -> None:
+async def _pilot(run: Recorder, session: Session) -> None:
     """Two readings of ten prompts in the first server that evalkit started: they fix the sample for all of them."""
-    (mode, target), *_ = sitting.targets.items()
+    (mode, target), *_ = session.targets.items()
     plan, prompts = run.setup.plan, run.setup.prompts
     run.say("modes", f"pilot: {PILOT_PROMPTS} prompts twice on {mode}")
     order = list(dict.fromkeys(p.prompt_id for p in plan.requests))[:PILOT_PROMPTS]
     chosen = [next(p for p in prompts.prompts if p.id == name) for name in order]
-    times, tokens = await read_twice(target, chosen, sitting.client)
+    times, tokens = await read_twice(target, chosen, session.client)
     seconds, requests = _means(run, run.facts)
     if seconds is not None:
-        ready = sitting.running.facts.ready_s if sitting.running else None
+        ready = session.running.facts.ready_s if session.running else None
         seconds = max(0.0, seconds - (len(plan.starts) - 1) * (ready or GUESSED_START_S))
     fixed = of_baseline(
         plan, mode, times, tokens, len(prompts.prompts), sought=sought(run.checklist, plan),
@@ -170,10 +170,10 @@ def _event(run: Recorder, event: Event) -> None:
         run.say("modes", f"after {event.read} prompts: {words(event)}")
 
 
-async def _flush(run: Recorder, sitting: Sitting, facts: Facts) -> bool:
+async def _flush(run: Recorder, session: Session, facts: Facts) -> bool:
     """Whether every server's cache can be flushed; what was done is a fact either way."""
     states = [
-        await flushing.flush(mode, sitting.endpoints[mode], facts.endpoints.get(mode)) for mode in sitting.targets
+        await flushing.flush(mode, session.endpoints[mode], facts.endpoints.get(mode)) for mode in session.targets
     ]
     every = all(state.method == "flush" for state in states)
     for state in states:

@@ -15,7 +15,6 @@ from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.harness.facts import HarnessFacts
 from evalkit.hub.facts import CandidateFacts
 from evalkit.quality.facts import Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
-from evalkit.run.journal import Record
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import (
     Afterwards,
@@ -26,6 +25,7 @@ from evalkit.serving.facts import (
     Preflight,
     StabilityFacts,
 )
+from evalkit.stored.journal import Record
 from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, TimedSample, WarmUp, WitnessSample
 
 
@@ -77,7 +77,7 @@ class Fold:
     """Facts as they are added one by one; `facts()` is what was seen so far."""
 
     def __init__(self, before: Facts | None = None) -> None:
-        """Continue behind the facts of an earlier sitting."""
+        """Continue behind the facts of an earlier session."""
         given = {name: getattr(before, name) for name in before.model_fields_set} if before else {}
         self._values: dict[str, Any] = {
             name: list(v) if isinstance(v, tuple) else dict(v) if isinstance(v, dict) else v

@@ -1,4 +1,4 @@
-"""One server, restarted by hand for each mode on the same address: several sittings of one run."""
+"""One server, restarted by hand for each mode on the same address: several sessions of one run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from evalkit.reference import ReferenceProcess, Script
 from evalkit.run.words import continued
 from evalkit.serving.launch import free_port
-from tests.run.sittings import FAST, command, evalkit, finding, findings, write
+from tests.run.sessions import FAST, command, evalkit, finding, findings, write
 
 AR, DIFF = "autoregressive", "diffusion"
 
@@ -32,7 +32,7 @@ def engines(report) -> dict[str, str | None]:
 
 
 @pytest.mark.slow
-def test_modes_on_one_address_are_collected_in_two_sittings_under_one_plan(tmp_path):
+def test_modes_on_one_address_are_collected_in_two_sessions_under_one_plan(tmp_path):
     port, path = checklist(tmp_path)
     folder = tmp_path / "run"
     with server(AR, port):
@@ -135,7 +135,7 @@ def test_at_a_terminal_the_run_waits_until_the_server_shows_the_next_mode(tmp_pa
     assert engines(json.loads(out)) == {AR: AR, DIFF: DIFF}
 
 
-def test_the_command_that_goes_on_keeps_the_users_words_and_changes_only_the_sitting():
+def test_the_command_that_goes_on_keeps_the_users_words_and_changes_only_the_session():
     words = ["run", "my list.yaml", "--output-dir", "old", "--only-mode=diffusion", "--strict"]
     assert continued(words, "runs/1", only_mode=AR) == (
         "evalkit run 'my list.yaml' --strict --only-mode autoregressive --resume runs/1"

@@ -20,9 +20,9 @@ from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import InputFileError, RunFolderError
 from evalkit.facts import Facts, RunStart
 from evalkit.files import make_private, sweep, write_atomic
-from evalkit.run.fold import fold
-from evalkit.run.journal import read
 from evalkit.secrets import redact_words
+from evalkit.stored.fold import fold
+from evalkit.stored.journal import read
 from evalkit.text import json_safe, strict_json
 
 FORMAT = 1
