@@ -518,7 +518,7 @@ class StrictRun:
     def checklist(self) -> LoadedChecklist:
         return self._pack.checklist()
 
-    def verify(self) -> list[str]:
+    def verify(self, facts=None) -> list[str]:
         return []
 
 
