@@ -62,6 +62,7 @@ class Settings:
     `flush` empties the prefix cache of a mode's server and says whether it did; without it, `salt` puts a text in front
     that differs by prompt and repeat and is the same for all modes, except before prompts that are scored (`cases`).
     `salt_each`: the text differs by mode as well, whatever can be flushed, so that no cache can help any reading.
+    `run` is in each such text, since a cache of replies may hold what an earlier run of the same plan was answered.
     """
 
     minutes: float | None = None
@@ -69,6 +70,7 @@ class Settings:
     flush: Flush | None = None
     salt: bool = False
     salt_each: bool = False
+    run: str = ""
     #: prompt id -> id of the task case that is the same request
     cases: Mapping[str, str] = field(default_factory=dict)
     #: which start of the (only) server this is
@@ -187,7 +189,7 @@ class _Execution:
                 request = replace(request, extra_body={**request.extra_body, "ignore_eos": True})
             if salted and planned.prompt_id not in self.settings.cases:
                 own = f"|{planned.mode}|{planned.launch}" if self.settings.salt_each else ""
-                request = _salted(request, f"{planned.prompt_id}|{planned.repeat}|{self.plan.seed}{own}")
+                request = _salted(request, f"{self.settings.run}|{planned.prompt_id}|{planned.repeat}{own}")
             exchange = await self.client.chat(self.targets[planned.mode], request, request_id=_request_id(planned))
             self.count_silence(planned.mode, exchange)
             sample = self.sample(planned, exchange, salted=salted).model_copy(
@@ -292,11 +294,11 @@ class _Execution:
         """Rounds of `level` requests that are not kept, until two in a row agree."""
         if not self.plan.warmup or self.down(mode):
             return
-        prompts = list(self.prompts.values())
+        prompts, run = list(self.prompts.values()), self.settings.run
         medians: list[float] = []
         sent = 0
         for turn in range(self.plan.warmup + _EXTRA_ROUNDS):
-            asked = [_warming(prompts[(turn * level + i) % len(prompts)], turn) for i in range(level)]
+            asked = [_warming(prompts[(turn * level + i) % len(prompts)], turn, run) for i in range(level)]
             replies = await asyncio.gather(*(self.client.chat(self.targets[mode], request) for request in asked))
             sent += len(replies)
             times = sorted(r.e2e_us / 1000 / max(1, r.completion_tokens or 1) for r in replies if r.e2e_us)
@@ -325,14 +327,14 @@ def planned_here(
 
 
 async def read_twice(
-    target: Target, prompts: Sequence[Prompt], client: ChatClient
+    target: Target, prompts: Sequence[Prompt], client: ChatClient, run: str
 ) -> tuple[dict[str, list[float]], list[int]]:
     """E2E in ms of two readings of each prompt, and the output tokens of all: a pilot, no part of the sample."""
     times: dict[str, list[float]] = {}
     tokens: list[int] = []
     for turn in range(2):
         for prompt in prompts:
-            reply = await client.chat(target, _salted(prompt.request, f"pilot {prompt.id} {turn}"))
+            reply = await client.chat(target, _salted(prompt.request, f"{run} pilot {prompt.id} {turn}"))
             if reply.e2e_us:
                 times.setdefault(prompt.id, []).append(reply.e2e_us / 1000)
                 tokens.append(reply.completion_tokens or 0)
@@ -369,5 +371,5 @@ def _salted(request: ChatRequest, salt: str) -> ChatRequest:
     return replace(request, messages=({**first, "content": marked}, *request.messages[1:]))
 
 
-def _warming(prompt: Prompt, turn: int) -> ChatRequest:
-    return _salted(prompt.request, f"warm-up {prompt.id} {turn}")
+def _warming(prompt: Prompt, turn: int, run: str) -> ChatRequest:
+    return _salted(prompt.request, f"{run} warm-up {prompt.id} {turn}")

@@ -146,6 +146,19 @@ def test_salt_is_equal_across_modes_and_differs_by_repeat(tmp_path):
     assert len(set(sent[0])) == 4
 
 
+@pytest.mark.parametrize("salt", [{"salt": True}, {"salt_each": True}])
+def test_no_request_of_a_run_has_the_text_of_an_earlier_one(tmp_path, salt):
+    """A cache of replies may hold what the same plan was answered before."""
+
+    def texts(run):
+        settings = execute.Settings(run=run, **salt)
+        _, _, _, servers = execute_on(tmp_path, [script(0.0)] * 2, count=2, settings=settings)
+        return {body["messages"][0]["content"] for server in servers for _, body in server.requests}
+
+    assert texts("a") == texts("a")
+    assert not texts("a") & texts("b")
+
+
 def test_each_reading_can_carry_a_text_of_its_own_whatever_can_be_flushed(tmp_path):
     async def flush(_mode):
         return True

@@ -123,12 +123,17 @@ def _settings(run: Recorder, session: Session, flush: Flush | None) -> Settings:
         flush=flush,
         salt=flush is None,
         salt_each=item.cache == "salt-each",
+        run=_run_id(run),
         cases=run.setup.scored,
         launch=session.launch,
         prompts=facts.pilot.prompts if facts.pilot else None,
         question=question(run.checklist, plan, scored=bool(run.setup.scored)),
         pilot=pilot if plan.together and facts.pilot is None else None,
     )
+
+
+def _run_id(run: Recorder) -> str:
+    return run.facts.start.run_id if run.facts.start else ""
 
 
 def _means(run: Recorder, facts: Facts) -> tuple[float | None, int | None]:
@@ -147,7 +152,7 @@ async def _pilot(run: Recorder, session: Session) -> None:
     run.say("modes", f"pilot: {PILOT_PROMPTS} prompts twice on {mode}")
     order = list(dict.fromkeys(p.prompt_id for p in plan.requests))[:PILOT_PROMPTS]
     chosen = [next(p for p in prompts.prompts if p.id == name) for name in order]
-    times, tokens = await read_twice(target, chosen, session.client)
+    times, tokens = await read_twice(target, chosen, session.client, _run_id(run))
     seconds, requests = _means(run, run.facts)
     if seconds is not None:
         ready = session.running.facts.ready_s if session.running else None
