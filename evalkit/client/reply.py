@@ -137,6 +137,8 @@ class Reply:
         self.finish_reason: End | None = None
         #: the last choice had a text for its end that means null: "", "null"
         self.blank_end = False
+        #: an event without text, or the usage, came behind the last text: what a stream that is cut does not have
+        self.closed = False
         self.models: list[str] = []
         self.prompt_tokens: int | None = None
         self.completion_tokens: int | None = None
@@ -190,12 +192,15 @@ class Reply:
         choice = self._choice(payload)
         self._extras(payload, choice)
         if choice is None:
+            self.closed = self.closed or isinstance(payload.get("usage"), dict)
             return
         self._raise_inside(choice)
         delta = choice.get("delta")
         if "delta" not in choice:
             delta = self._whole_message(choice)
-        if self._message(delta, at_us):
+        carried = self._message(delta, at_us)
+        self.closed = not carried
+        if carried:
             self._in_order(data, counted)
             self.chunks.append((at_us, counted))
             if is_blank(choice.get("finish_reason")) and "delta" in choice:
@@ -253,6 +258,7 @@ class Reply:
     def _plain(self, data: bytes, text: str, counted: int | None, at_us: int) -> None:
         """What `event` does for text and a count alone."""
         self.events += 1
+        self.closed = False
         counted = counted or None
         if counted is not None:
             self._count(counted)

@@ -48,12 +48,13 @@ def test_any_other_word_is_no_end_of_an_answer(word):
 
 @pytest.mark.parametrize("blank", ["", "null", "None", " NULL ", False])
 def test_a_text_for_null_is_no_end_and_a_stream_that_is_cut_behind_it_fails(blank):
-    whole, _ = ask([HEAD, chunk(choice(blank)), chunk(choice(blank, "b")), DONE, LAST])
-    assert (whole.ok, whole.text, whole.finish_reason) == (True, "ab", None)
+    for closing in (choice(blank, ""), b'data: {"choices": [], "usage": {"completion_tokens": 2}}\n\n'):
+        whole, _ = ask([HEAD, chunk(choice(blank)), chunk(choice(blank, "b")), chunk(closing), DONE, LAST])
+        assert (whole.ok, whole.text, whole.finish_reason) == (True, "ab", None)
     ended, _ = ask([HEAD, chunk(choice(blank)), chunk(choice("stop", "")), DONE, LAST])
     assert (ended.ok, ended.finish_reason) == (True, "stop")
-    for tail in (LAST, "close"):
-        cut, _ = ask([HEAD, chunk(choice(blank)), chunk(choice(blank, "b")), tail])
+    for tail in ([LAST], ["close"], [DONE, LAST]):
+        cut, _ = ask([HEAD, chunk(choice(blank, "")), chunk(choice(blank)), chunk(choice(blank, "b")), *tail])
         assert (cut.ok, cut.error.kind) == (False, "incomplete")
 
 
