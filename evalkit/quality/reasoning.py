@@ -8,13 +8,17 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from evalkit.client.types import Exchange
+from evalkit.text import shows
 
-_NAMES = "think|thinking|thought|reasoning|seed:think"
+#: with the prefix of a family: seed:think, mm:think, longcat_think
+_NAMES = "(?:[a-z]{1,12}[:_])?(?:think|thinking|thoughts?|reasoning(?:_content)?)"
 #: opening and closing marks of reasoning, as models and chat templates write them
 _MARK = re.compile(
-    rf"(?P<open><(?:{_NAMES})(?:\s[^<>]{{0,80}})?>|\[THINK\]|◁think▷|<\|(?:begin_of_thought|START_THINKING)\|>"
+    rf"(?P<open><(?:{_NAMES})(?:\s[^<>]{{0,80}})?>|\[THINK\]|◁think▷"
+    r"|<\|(?:begin_of_thought|START_THINKING|think|thinking|inner_prefix)\|>"
     r"|<\|channel\|?>\s*(?:analysis|thought)\b(?:<\|message\|>)?)"
-    rf"|(?P<close></(?:{_NAMES})>|\[/THINK\]|◁/think▷|<\|(?:end_of_thought|END_THINKING)\|>|<channel\|>"
+    rf"|(?P<close></(?:{_NAMES})>|\[/THINK\]|◁/think▷"
+    r"|<\|(?:end_of_thought|END_THINKING|/think|/thinking|inner_suffix)\|>|<channel\|>"
     r"|<\|channel\|>\s*final\b(?:<\|message\|>)?)",
     re.IGNORECASE,
 )
@@ -83,7 +87,9 @@ class _Quoted:
 
 
 def visible(text: str) -> str:
-    """The text without what no reader sees: white space at the ends, control and format characters."""
+    """The text without what no reader sees: white space at the ends, control and format characters, fillers."""
+    if not shows(text):
+        return ""
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf")).strip()
 
 

@@ -145,6 +145,12 @@ def test_a_reply_is_graded_as_a_careful_reader_would(expect, text, wanted):
         ("<THINK>a", "", True),
         ("[THINK]a", "", True),
         ("◁think▷a", "", True),
+        ("<mm:think>a", "", True),
+        ("<longcat_think>a</longcat_think>b", "b", False),
+        ("<thoughts>a", "", True),
+        ("<reasoning_content>a</reasoning_content> b", "b", False),
+        ("<|think|>a", "", True),
+        ("<|inner_prefix|>a<|inner_suffix|>b", "b", False),
         ("<think>France: Paris.</think>\nThe capital is Paris.", "The capital is Paris.", False),
         ("the template opened it</think>Paris", "Paris", False),
         ("<think><think>twice</think> Paris", "Paris", False),
@@ -176,7 +182,19 @@ def test_closed_reasoning_is_dropped_for_every_grader_and_open_reasoning_meets_n
     assert passed(expect, f"{text}\n<think>\nbut") is False
 
 
-@pytest.mark.parametrize("text", ["", "  \n", "\u200b\ufeff", "<think>a</think>", "<think>a</think>\n\u200b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "  \n",
+        "\u200b\ufeff",
+        "\u2800\u2800",
+        "\u3164 \u115f",
+        "\ufe0f",
+        "<think>a</think>",
+        "<think>a</think>\n\u200b",
+    ],
+)
 @pytest.mark.parametrize("expect", ["no_loop", {"length": {"max": 9}}, {"not": {"contains": "x"}}, "no_special_tokens"])
 def test_what_no_reader_sees_is_no_answer(text, expect):
     assert passed(expect, text) is False
