@@ -176,6 +176,8 @@ def _foreign_tasks(path: Path) -> Importer | None:
         return None
     found = registry.detect(head)
     first = head.first if isinstance(head.first, dict) else {}
+    if "suite" in first and found is jsonl.IMPORTER:
+        return None  # a suite of evalkit's own, written as JSON
     if path.suffix == ".jsonl" and found in (jsonl.IMPORTER, openai.IMPORTER):
         known = set(RawCase.model_fields)
         if (
