@@ -75,14 +75,15 @@ def fit(
     fixed = GUESSED_START_S * starts + context + _soak(checklist)
     rounds = max(starts, modes)  # each start is warmed up
     left = max(_SLACK * minutes * 60 - fixed - _warm_up(prompts.prompts, checklist, rounds), 0.0)
-    share = _SPEED_SHARE if quality and suites else 1.0
-    kept = _prompts(prompts.prompts, share * left, lambda p: _timed(p, checklist, readings))
-    speed = sum(_timed(p, checklist, readings) for p in kept)
     streams = checklist.items.quality.concurrency or checklist.items.modes.level
 
     def cost(case: Case) -> float:
         return _asked(case, modes, streams)
 
+    whole = sum(cost(case) for suite in suites for case in suite.cases) if quality else 0.0
+    room = max(_SPEED_SHARE * left, left - whole)  # what few cases leave is for timing
+    kept = _prompts(prompts.prompts, room, lambda p: _timed(p, checklist, readings))
+    speed = sum(_timed(p, checklist, readings) for p in kept)
     chosen = _suites(suites, max(left - speed, 0.0), cost) if quality else suites
     asked = sum(cost(case) for suite in chosen for case in suite.cases) if quality else 0.0
     split = Split(

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from evalkit.scaffold.engines import Installed
 from evalkit.serving.engines import ENGINES
 from evalkit.serving.facts import EndpointFacts
 
@@ -23,6 +24,7 @@ class Found(NamedTuple):
     servers: tuple[EndpointFacts, ...] = ()
     gpus: tuple[str, ...] = ()
     no_gpu: str | None = None
+    engines: tuple[Installed, ...] = ()
 
 
 async def find_servers(urls: Sequence[str] = (), ports: Sequence[int] = PORTS) -> tuple[EndpointFacts, ...]:

@@ -1,29 +1,37 @@
-"""Renders a first checklist and writes it with its prompts and tasks. Nothing that exists is touched."""
+"""Renders a first checklist and writes it with its prompts, tasks and side files. Nothing that exists is touched."""
 
 from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from evalkit.checklist.loader import shipped_folder
 from evalkit.errors import UsageError
-from evalkit.modes import Mode
 from evalkit.scaffold.detect import Found, asks_for_a_key
+from evalkit.scaffold.propose import Model, Proposal, model_of, named, owned, propose, serves, what
+from evalkit.scaffold.sizes import Sized, sized
 from evalkit.serving.facts import EndpointFacts
 from evalkit.text import one_line, sanitize
+
+if TYPE_CHECKING:
+    from evalkit.importers.direct import Conversion
+    from evalkit.run.setup import Setup
 
 CHECKLIST = "checklist.yaml"
 #: characters of a system prompt
 _LONGEST = 20_000
+#: characters of a name in candidate.same_as
+_LONGEST_NAME = 512
 DEFAULT_MODEL = "nvidia/Nemotron-Labs-Diffusion-8B"
-_PLACES = {
-    Mode.AUTOREGRESSIVE.value: "http://127.0.0.1:30000",
-    Mode.DIFFUSION.value: "http://127.0.0.1:30001",
-    Mode.SELF_SPECULATION.value: "http://127.0.0.1:30002",
-}
+#: copies of the shipped sets, where the buyer has none of their own yet
+PROMPTS, TASKS = "prompts/prompts.jsonl", "tasks/example.yaml"
+#: while the cases that fit are counted: wide enough that no suite is asked three times
+_COUNTING = 0.5
+_KINDS = ("chat", "tools", "long", "structured", "custom")
 
 
 class Request(NamedTuple):
@@ -34,27 +42,60 @@ class Request(NamedTuple):
     system: str | None = None
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What the buyer says. `model` None: that of the servers found, else the default; `minutes`: of the whole run."""
+
+    model: str | None = None
+    purpose: str = "product"
+    commercial: bool = True
+    incumbent: str | None = None
+    prompts: tuple[Path, ...] = ()
+    tasks: tuple[Path, ...] = ()
+    minutes: float = 90.0
+    request: Request = field(default_factory=Request)
+
+
 class Written(NamedTuple):
-    """Files by path, those that were there already apart."""
+    """Files by path, those that were there already apart; how each mode is served; what was imported."""
 
     written: tuple[Path, ...]
     kept: tuple[Path, ...]
+    proposals: tuple[Proposal, ...] = ()
+    imports: tuple[Conversion, ...] = ()
 
 
-def scaffold(folder: Path, found: Found, request: Request) -> Written:
-    """Write what is missing of a checklist, prompts and tasks.
+@dataclass(frozen=True)
+class _Plan:
+    """What the checklist will say."""
+
+    model: Model
+    proposals: list[Proposal]
+    others: list[str]
+    same_as: list[str]
+    incumbent: EndpointFacts | None
+
+
+def scaffold(folder: Path, found: Found, wanted: Wanted) -> Written:
+    """Write what is missing of a checklist, prompts, tasks and side files of start commands.
 
     Raises:
         UsageError: the folder holds a checklist already, or cannot be written.
+        InputFileError: prompts or tasks that cannot be read, with FILE:LINE. Nothing was written.
     """
     path = folder / CHECKLIST
     if os.path.lexists(path):
         raise UsageError("exists already: nothing was written", where=str(path), hint="edit it, or name another folder")
-    contents = {
-        folder / "prompts" / "prompts.jsonl": (shipped_folder("prompts") / "quick.jsonl").read_bytes(),
-        folder / "tasks" / "example.yaml": (shipped_folder("prompts") / "example.yaml").read_bytes(),
-        path: checklist_text(path, found, request).encode(),
-    }
+    plan = _plan(folder, found, wanted)
+    contents: dict[Path, bytes] = {}
+    if not wanted.prompts:
+        contents[folder / PROMPTS] = (shipped_folder("prompts") / "quick.jsonl").read_bytes()
+    if not wanted.tasks:
+        contents[folder / TASKS] = (shipped_folder("prompts") / "example.yaml").read_bytes()
+    for file in (file for one in plan.proposals for file in one.side_files):
+        contents[folder / file.name] = file.text.encode()
+    setup = _counted(path, found, wanted)
+    contents[path] = checklist_text(path, found, wanted, sized(setup)).encode()
     kept = tuple(one for one in contents if os.path.lexists(one))
     try:
         for one, data in contents.items():
@@ -63,7 +104,8 @@ def scaffold(folder: Path, found: Found, request: Request) -> Written:
                 _create(one, data)
     except OSError as error:
         raise UsageError(f"cannot be written: {error.strerror}", where=str(error.filename or folder)) from None
-    return Written(tuple(one for one in contents if one not in kept), kept)
+    written = tuple(one for one in contents if one not in kept)
+    return Written(written, kept, tuple(plan.proposals), setup.imports)
 
 
 def _create(path: Path, data: bytes) -> None:
@@ -73,19 +115,45 @@ def _create(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def checklist_text(path: Path, found: Found, request: Request) -> str:
-    """The checklist for what was found; placeholders where nothing was, so that it can be run once they are filled."""
+def _counted(path: Path, found: Found, wanted: Wanted) -> Setup:
+    """The run as it would be planned, to count which prompts and cases fit its budget."""
+    from evalkit.checklist.schema import Checklist, LoadedChecklist
+    from evalkit.checklist.yaml import parse_yaml
+    from evalkit.run.setup import prepare
+
+    wide = Sized(dict.fromkeys(("default", *_KINDS), _COUNTING), ())
+    checklist = Checklist.model_validate(parse_yaml(checklist_text(path, found, wanted, wide), path).data)
+    shipped = shipped_folder("prompts")
+    prompts, tasks = path.parent / PROMPTS, path.parent / TASKS
+    own = {
+        "prompts": [str(one.resolve()) for one in wanted.prompts]
+        or [str((prompts if prompts.is_file() else shipped / "quick.jsonl").resolve())],
+        "tasks": [str(one.resolve()) for one in wanted.tasks]
+        or [str((tasks if tasks.is_file() else shipped / "example.yaml").resolve())],
+    }
+    checklist = checklist.model_copy(update=own)
+    return prepare(LoadedChecklist(checklist=checklist, path=None, folder=path.parent, sha256=""))
+
+
+def checklist_text(path: Path, found: Found, wanted: Wanted, sizes: Sized | None = None) -> str:
+    """The checklist for what was found; a placeholder where a run needs a server and nothing is known of one."""
     from jinja2 import Environment, StrictUndefined
 
     template = resources.files(__package__ or "evalkit.scaffold").joinpath("checklist.yaml.j2").read_text()
     environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701  YAML
     environment.filters["quoted"] = quoted
-    modes, others = _modes(found.servers)
-    model = _model(found.servers)
+    folder, plan = path.parent, _plan(path.parent, found, wanted)
+    sizes = sizes or Sized({"structured": 0.10}, ())
+    margins = {"default": max(sizes.margins.values(), default=0.10), **sizes.margins}
     return environment.from_string(template).render(
-        path=one_line(str(path), limit=200), name=f"{model or DEFAULT_MODEL} for us", model=model or DEFAULT_MODEL,
-        model_known=model is not None, modes=modes, others=others, hardware=_hardware(found),
-        temperature=f"{request.temperature:g}", max_tokens=request.max_tokens, system=request.system,
+        path=one_line(str(path), limit=200), schema=_schema(), wanted=wanted, model=_written_as(plan.model, folder),
+        model_known=plan.model.given, modes=plan.proposals, others=plan.others, same_as=plan.same_as,
+        hardware=_hardware(found), temperature=f"{wanted.request.temperature:g}", incumbent=plan.incumbent,
+        baseline_elsewhere=bool(wanted.incumbent) and not _served(plan.proposals[0]),
+        prompts=[_beside(one, folder) for one in wanted.prompts] or [PROMPTS],
+        tasks=[_beside(one, folder) for one in wanted.tasks] or [TASKS],
+        margins={kind: f"{margin:.2f}" for kind, margin in margins.items()}, remarks=sizes.remarks,
+        allow=sorted({"release", *(one.release for one in plan.proposals if one.known)}, reverse=True),
     )  # fmt: skip
 
 
@@ -94,45 +162,74 @@ def quoted(text: object) -> str:
     return json.dumps(sanitize(str(text), limit=_LONGEST), ensure_ascii=False)
 
 
-def _modes(servers: tuple[EndpointFacts, ...]) -> tuple[list[dict[str, Any]], list[str]]:
-    """One server a mode; the baseline and something to adopt are always there. The rest are remarks."""
-    first: dict[str, EndpointFacts] = {}
-    others = []
-    for server in servers:
-        mode = None if asks_for_a_key(server) else server.declared_mode
-        if mode is None or mode in first:
-            why = f"also {mode}" if mode else "decoding mode not declared"
-            why = "asks for a key: name its variable in api_key_env" if asks_for_a_key(server) else why
-            others.append(one_line(f"{server.endpoint}: {_what(server)}, {why}", limit=200))
-        else:
-            first[mode] = server
-    wanted = [Mode.AUTOREGRESSIVE.value, *(mode for mode in first if mode != Mode.AUTOREGRESSIVE.value)]
-    if len(wanted) == 1:
-        wanted += [mode for mode in _PLACES if mode not in wanted]
-    taken = {server.endpoint for server in servers}
-    return [_mode(mode, first.get(mode), taken) for mode in wanted], others
+def _schema() -> str:
+    """The shipped schema, for editors: every key is completed and explained there."""
+    path = resources.files("evalkit.data").joinpath("checklist.schema.json")
+    return Path(str(path)).as_uri()
 
 
-def _mode(label: str, server: EndpointFacts | None, taken: set[str]) -> dict[str, Any]:
-    if server is not None:
-        return {"label": label, "url": server.endpoint, "model": server.model, "remark": f"found: {_what(server)}"}
-    url = _PLACES[label]
-    while url in taken:
-        url = f"{url[:-1]}{int(url[-1]) + 1}"
-    return {"label": label, "url": url, "model": None, "remark": "no server was found: start it, then correct this"}
+def _beside(path: Path, folder: Path) -> str:
+    """As the checklist refers to a file: from its own folder."""
+    return os.path.relpath(path.resolve(), folder.resolve())
 
 
-def _what(server: EndpointFacts) -> str:
-    engine = " ".join(filter(None, (server.engine or "unknown engine", server.engine_version)))
-    kind = "" if server.release == "release" else f" ({server.release})"
-    return one_line(f"{engine}{kind}, model {server.model or 'unknown'}", limit=160)
+def _written_as(model: Model, folder: Path) -> str:
+    return _beside(Path(model.name), folder) if model.given and Path(model.name).is_dir() else model.name
+
+
+def _served(proposal: Proposal) -> bool:
+    return proposal.launch is not None or proposal.url is not None
+
+
+def _plan(folder: Path, found: Found, wanted: Wanted) -> _Plan:
+    incumbent = next((one for one in found.servers if one.endpoint == wanted.incumbent), None)
+    servers = tuple(one for one in found.servers if one.endpoint != wanted.incumbent)
+    model = _candidate(servers, wanted) or named(DEFAULT_MODEL, given=False)
+    mine = tuple(one for one in servers if not model.given or serves(one, model))
+    proposals = propose(model, found._replace(servers=mine), folder, baseline_elsewhere=bool(wanted.incumbent))
+    used = {one.url for one in proposals}
+    others = [_other(one, mine) for one in servers if one.endpoint not in used]
+    names = [one.model for one in proposals if one.model and model.given and len(one.model) <= _LONGEST_NAME]
+    names = [name for name in names if one_line(name, limit=200).casefold() != model.name.casefold()]
+    return _Plan(model, proposals, others, list(dict.fromkeys(names)), incumbent)
+
+
+def _other(server: EndpointFacts, mine: tuple[EndpointFacts, ...]) -> str:
+    """A remark on a server that no mode has."""
+    if asks_for_a_key(server):
+        why = "asks for a key: name its variable in api_key_env"
+    elif server not in mine:
+        why = "by its name another model: the incumbent? If it is the candidate: candidate.same_as"
+    else:
+        why = f"also {server.declared_mode}" if server.declared_mode else "decoding mode not declared"
+    return one_line(f"{server.endpoint}: {what(server)}, {why}", limit=300)
+
+
+def others_of(found: Found, wanted: Wanted) -> list[EndpointFacts]:
+    """Servers that serve another model than the candidate: one of them may be the incumbent."""
+    model = _candidate(found.servers, wanted)
+    return [one for one in found.servers if model and not asks_for_a_key(one) and not serves(one, model)]
+
+
+def _candidate(servers: tuple[EndpointFacts, ...], wanted: Wanted) -> Model | None:
+    """The model that the buyer named, else the one that the servers do."""
+    if wanted.model:
+        return model_of(wanted.model)
+    said = _model(servers)
+    return named(said) if said else None
+
+
+def default_model(found: Found) -> str:
+    """The model of the servers found, else the first candidate."""
+    return _model(found.servers) or DEFAULT_MODEL
 
 
 def _model(servers: tuple[EndpointFacts, ...]) -> str | None:
-    """A Hub id that a server names as the place of its weights."""
-    for server in servers:
+    """A Hub id that a server names as the place of its weights; of servers of diffusion models first."""
+    plain = ("autoregressive", None)
+    for server in sorted(servers, key=lambda one: one.declared_mode in plain):
         for name in (server.model_path, server.model):
-            if name and name.count("/") == 1 and not name.startswith(("/", ".", "~")):
+            if name and owned(name):
                 return one_line(name, limit=200)
     return None
 

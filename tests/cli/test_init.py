@@ -20,7 +20,7 @@ from evalkit.checklist.yaml import parse_yaml
 from evalkit.reference import ReferenceServer, preset
 from evalkit.run.setup import prepare
 from evalkit.scaffold.detect import Found, find_servers
-from evalkit.scaffold.write import Request, checklist_text, quoted, scaffold
+from evalkit.scaffold.write import Request, Wanted, checklist_text, quoted, scaffold
 from evalkit.serving.facts import EndpointFacts
 from tests.cli.command import evalkit
 
@@ -95,11 +95,11 @@ def test_one_server_of_two_modes_is_a_remark_and_a_lone_baseline_gets_company():
     assert "# http://127.0.0.1:30001: sglang" in text
     assert "decoding mode not declared" in text
     alone = yaml.safe_load(checklist_text_of(Found((server(30000, "autoregressive"),))))["modes"]
-    assert list(alone) == ["autoregressive", "diffusion", "self-speculation"]
+    assert list(alone) == ["autoregressive", "diffusion"]
 
 
 def checklist_text_of(found, request=None, path="checklist.yaml"):
-    return checklist_text(Path(path), found, request or Request())
+    return checklist_text(Path(path), found, Wanted(request=request or Request()))
 
 
 @settings(max_examples=150, deadline=None)
@@ -118,7 +118,8 @@ def test_whatever_a_server_or_a_card_is_called_the_checklist_loads_and_says_noth
     text = checklist_text_of(found, Request(0.5, 7, system))
     data = parse_yaml(text, Path("checklist.yaml")).data
     checklist = Checklist.model_validate(data)
-    assert set(data) == {"schema_version", "name", "candidate", "use", "request", "modes", "prompts", "tasks", "items"}
+    assert set(data) == {"schema_version", "name", "profile", "budget", "candidate", "use", "request", "modes", "prompts",
+                         "tasks", "items"}  # fmt: skip
     assert set(data["items"]) == {"modes", "hardware", "serving", "quality", "context"}
     assert list(checklist.modes) == ["autoregressive", "diffusion"]
     assert checklist.modes["diffusion"].model == yaml.safe_load(quoted(model))
@@ -170,14 +171,14 @@ def test_a_server_that_is_none_is_left_out(capsys):
     "text", ['say "hi": #1', "a\nb", "x: [y", "é 🙂 \u202e", "\x1b[31m\x07\x7f\x85", "{{ 7 }}", "- &a *a"]
 )
 def test_any_system_prompt_gives_a_checklist_that_loads(tmp_path, text):
-    scaffold(tmp_path, Found(), Request(0.7, 100, text))
+    scaffold(tmp_path, Found(), Wanted(request=Request(0.7, 100, text)))
     checklist = load_checklist(tmp_path / "checklist.yaml").checklist
     assert checklist.request.system == yaml.safe_load(quoted(text))
     assert (checklist.request.temperature, checklist.request.max_tokens) == (0.7, 100)
 
 
 def test_copies_of_the_shipped_prompts_and_tasks_do_not_pass_for_your_own(tmp_path):
-    scaffold(tmp_path, Found(), Request())
+    scaffold(tmp_path, Found(), Wanted())
     setup = prepare(load_checklist(tmp_path / "checklist.yaml"))
     assert [facts.shipped for facts in setup.prompts.facts] == [True]
     assert [suite.shipped for suite in setup.suites] == [True]
@@ -195,7 +196,7 @@ def test_a_person_is_asked_what_production_sends_and_a_pipe_is_not(tmp_path):
     assert piped.returncode == 0, piped.stderr
     assert "temperature" not in piped.stderr
     ours, theirs = pty.openpty()
-    os.write(ours, b"hot\n0.7\n256\nBe brief.\n")
+    os.write(ours, b"\nresearch\nno\n\n\n\n\nhot\n0.7\n256\nBe brief.\n")
     asked = subprocess.run(
         [*command, tmp_path / "asked"], stdin=theirs, capture_output=True, text=True, timeout=60, check=False
     )
@@ -205,3 +206,5 @@ def test_a_person_is_asked_what_production_sends_and_a_pipe_is_not(tmp_path):
     assert "hot is no temperature" in asked.stderr
     request = load_checklist(tmp_path / "asked" / "checklist.yaml").checklist.request
     assert (request.temperature, request.max_tokens, request.system) == (0.7, 256, "Be brief.")
+    use = load_checklist(tmp_path / "asked" / "checklist.yaml").checklist.use
+    assert (use.purpose, use.commercial) == ("research", False)

@@ -1,0 +1,189 @@
+"""How each decoding mode could be served: a server that is up, else the records' start command. Nothing is guessed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalkit.data.records import SideFile, records_for
+from evalkit.modes import Mode
+from evalkit.scaffold.detect import Found, asks_for_a_key
+from evalkit.scaffold.engines import Installed, in_environment
+from evalkit.serving.facts import EndpointFacts
+from evalkit.serving.support import Recipe, line, recipes_for, unknown
+from evalkit.text import one_line
+
+#: records of a mode that are listed where no start command is known
+_MOST_RECORDS = 4
+_PLACES = {
+    Mode.AUTOREGRESSIVE.value: "http://127.0.0.1:30000",
+    Mode.DIFFUSION.value: "http://127.0.0.1:30001",
+    Mode.SELF_SPECULATION.value: "http://127.0.0.1:30002",
+}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One mode of the checklist. `remarks` are comments; with neither `url` nor `launch` they are all there is."""
+
+    label: str
+    remarks: tuple[str, ...]
+    url: str | None = None
+    model: str | None = None
+    launch: tuple[str, ...] | None = None
+    side_files: tuple[SideFile, ...] = ()
+    #: what `serving.allow` must have for the start command: release, pre-release, fork
+    release: str = "release"
+    #: a placeholder: nothing is known to listen there
+    open: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether a server or a start command was found."""
+        return self.launch is not None or (self.url is not None and not self.open)
+
+
+@dataclass(frozen=True)
+class Model:
+    """The candidate: its id or folder, what it is called by servers, and its architecture classes."""
+
+    name: str
+    names: frozenset[str]
+    architectures: tuple[str, ...] = ()
+    #: False: nobody said it, and no server did
+    given: bool = True
+
+
+def model_of(given: str) -> Model:
+    """A Hub id, or a folder with config.json."""
+    path = Path(given)
+    if not path.is_dir():
+        return named(given)
+    try:
+        read = json.loads((path / "config.json").read_bytes()[: 1 << 20])
+        classes = tuple(name for name in read.get("architectures") or [] if isinstance(name, str))
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+        classes = ()
+    return Model(str(path), _names(str(path.resolve())), classes)
+
+
+def named(name: str, *, given: bool = True) -> Model:
+    """A Hub id."""
+    return Model(name, _names(name), given=given)
+
+
+def _names(name: str) -> frozenset[str]:
+    return frozenset({_plain(name), _tail(name)})
+
+
+def _plain(name: str) -> str:
+    return one_line(name, limit=200).casefold().rstrip("/")
+
+
+def _tail(name: str) -> str:
+    return _plain(name).rpartition("/")[2]
+
+
+def owned(name: str) -> bool:
+    """Whether it reads owner/name, as ids of the Hub do."""
+    parts = name.split("/")
+    return len(parts) == 2 and all(part.strip() for part in parts) and not name.startswith((".", "~"))
+
+
+def serves(server: EndpointFacts, model: Model) -> bool:
+    """Whether a server calls its model as the candidate is called: by id or folder, or by the last part of it alone.
+
+    The same last part under another owner is another model: a fine-tuned or quantised one often keeps it.
+    """
+    if server.model_path and owned(server.model_path):
+        return _plain(server.model_path) in model.names
+    said = [server.model_path, server.model, *server.served_models]
+    return any((_plain(name) if owned(name) else _tail(name)) in model.names for name in said if name)
+
+
+def propose(model: Model, found: Found, folder: Path, *, baseline_elsewhere: bool = False) -> list[Proposal]:
+    """A proposal for each mode, the baseline first.
+
+    What a run needs and nothing is known of has a placeholder as its address: the baseline (unless
+    `baseline_elsewhere`) and one mode to adopt. Further modes are comments.
+    """
+    servers = _by_mode(found.servers)
+    labels = dict.fromkeys([*_PLACES, *servers])
+    made = [
+        _of_server(label, servers[label]) if label in servers else _of_records(label, model, found, folder)
+        for label in labels
+    ]
+    needed: set[str] = set()
+    if not made[0].known and not baseline_elsewhere:
+        needed.add(made[0].label)
+    if not any(one.known for one in made[1:]):
+        needed.add(Mode.DIFFUSION.value)
+    taken = {server.endpoint for server in found.servers}
+    return [_placeholder(one, taken) if one.label in needed else one for one in made]
+
+
+def _by_mode(servers: Sequence[EndpointFacts]) -> dict[str, EndpointFacts]:
+    """The first server of each mode that declares it."""
+    first: dict[str, EndpointFacts] = {}
+    for server in servers:
+        if server.declared_mode is not None and not asks_for_a_key(server):
+            first.setdefault(server.declared_mode, server)
+    return first
+
+
+def what(server: EndpointFacts) -> str:
+    """Engine, version and model of a server."""
+    engine = " ".join(filter(None, (server.engine or "unknown engine", server.engine_version)))
+    kind = "" if server.release == "release" else f" ({server.release})"
+    return one_line(f"{engine}{kind}, model {server.model or 'unknown'}", limit=160)
+
+
+def _of_server(label: str, server: EndpointFacts) -> Proposal:
+    release = server.release if server.release in ("pre-release", "fork") else "release"
+    return Proposal(label, (f"found: {what(server)}",), url=server.endpoint, model=server.model, release=release)
+
+
+def _of_records(label: str, model: Model, found: Found, folder: Path) -> Proposal:
+    unsaid = not model.given and found.servers  # they serve something, and nothing says that it is this model
+    recipes = [] if unsaid else recipes_for(model.name, label, model.architectures)
+    here = {one.key: one for one in found.engines}
+    if not recipes:
+        return Proposal(label, tuple(_unknown(label, model, found)))
+    chosen = next((one for one in recipes if one.record.engine in here), recipes[0])
+    return _of_recipe(label, chosen, here.get(chosen.record.engine), folder)
+
+
+def _of_recipe(label: str, recipe: Recipe, installed: Installed | None, folder: Path) -> Proposal:
+    record = recipe.record
+    state = f"installed here: {installed.version}" if installed else "not installed in the environment looked at"
+    remarks = (f"{recipe.title}; {state}", record.note, f"record of {record.date}: {record.source}")
+    files = {file.name: str(folder.resolve() / file.name) for file in recipe.side_files}
+    argv = in_environment(tuple(files.get(part, part) for part in recipe.argv), installed)
+    release = {"released": "release", "fork": "fork"}.get(record.status, "pre-release")
+    return Proposal(
+        label, tuple(one_line(text, limit=300) for text in remarks), launch=argv, side_files=recipe.side_files,
+        release=release,
+    )  # fmt: skip
+
+
+def _unknown(label: str, model: Model, found: Found) -> list[str]:
+    """That no start command is known, and what was looked for."""
+    engines = ", ".join(f"{one.key} {one.version}" for one in found.engines) or "none"
+    asked = f"{len(found.servers)} servers that were found" if found.servers else "no server was found"
+    records = records_for(model.name, label, model.architectures)
+    said = [
+        f"no start command is known: {unknown(model.name, label)}",
+        f"looked for: a server of this mode ({asked}), the records, engines installed ({engines})",
+        *(f"record: {line(record)}: {record.note}" for record in records[:_MOST_RECORDS]),
+    ]
+    return [one_line(text, limit=300) for text in said]
+
+
+def _placeholder(proposal: Proposal, taken: set[str]) -> Proposal:
+    url = _PLACES[proposal.label]
+    while url in taken:
+        url = f"{url.rpartition(':')[0]}:{int(url.rpartition(':')[2]) + 1}"
+    remarks = (*proposal.remarks, "no server was found: start it, then correct this address")
+    return Proposal(proposal.label, remarks, url=url, open=True)
