@@ -123,6 +123,15 @@ def process_group(pid: int) -> int | None:
         return None
 
 
+def end_group(pid: int, *, hard: bool) -> bool:
+    """Ask the process group of `pid` to end, or end it; False where there is none any more."""
+    try:
+        os.killpg(pid, signal.SIGKILL if hard else signal.SIGTERM)
+    except (ProcessLookupError, PermissionError, AttributeError):
+        return False
+    return True
+
+
 @contextmanager
 def ended_by_term() -> Iterator[None]:
     """In this block SIGTERM, which schedulers send, ends the work as Ctrl-C does; further ones change nothing.

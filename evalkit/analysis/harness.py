@@ -8,6 +8,7 @@ from statistics import fmean
 from evalkit.analysis.pairs import Pair, Table
 from evalkit.harness.facts import HarnessFacts
 from evalkit.quality.facts import SuiteFacts
+from evalkit.text import cut
 
 #: not compared: what the tool's own version is called is shown, and another one is a difference of its own
 _SHOWN = 3
@@ -51,7 +52,7 @@ def differences(mode: HarnessFacts, base: HarnessFacts) -> list[str]:
 
 def _short(value: object) -> str:
     text = "nothing" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return text if len(text) <= 60 else f"{cut(text, 59)}…"
 
 
 def table(mode: HarnessFacts, base: HarnessFacts | None, alpha: float) -> Table:

@@ -20,6 +20,7 @@ from evalkit.checklist.settings import SETTINGS
 from evalkit.checklist.tasks import HarnessTask
 from evalkit.findings import ItemId
 from evalkit.modes import INCUMBENT, Mode, canonical
+from evalkit.text import cut
 
 __all__ = [
     "Baseline",
@@ -142,7 +143,7 @@ class Endpoint(Section):
     def _known_settings(cls, value: list[str]) -> list[str]:
         for name in value:
             if name not in SETTINGS:
-                raise ValueError(f"{name[:60]!r} is no setting that is compared: one of {', '.join(SETTINGS)}")
+                raise ValueError(f"{cut(name, 60)!r} is not a setting that is compared: one of {', '.join(SETTINGS)}")
         return value
 
 

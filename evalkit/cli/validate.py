@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,7 +120,12 @@ def _text(document: dict[str, Any]) -> str:
     ]
     if cost["soak_minutes"]:
         lines.append(f"         of these {cost['soak_minutes']:g} minutes of the stability soak")
-    lines += [f"note     {note}" for note in document["notes"]]
-    lines += ["", *(f"cannot decide: {problem}" for problem in document["problems"])]
+    for note in document["notes"]:
+        lines += textwrap.wrap(note, 88, initial_indent="note     ", subsequent_indent=" " * 9, break_on_hyphens=False)
+    lines.append("")
+    for problem in document["problems"]:
+        lines += textwrap.wrap(
+            problem, 88, initial_indent="cannot decide: ", subsequent_indent=" " * 15, break_on_hyphens=False
+        )
     lines.append("able to decide" if document["able_to_decide"] else "a run would not decide everything that is asked")
     return "\n".join(lines) + "\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import field_serializer, field_validator, model_validator
 
-from evalkit.findings import Frozen
+from evalkit.findings import Frozen, Quoted
 
 
 class HarnessFacts(Frozen):
@@ -30,7 +30,7 @@ class HarnessFacts(Frozen):
     #: evalkit started the harness itself, against this mode's server, in this run
     ran_here: bool = False
     #: why the results are not whole
-    problems: tuple[str, ...] = ()
+    problems: tuple[Quoted, ...] = ()
     #: samples that the harness says it had, repeats included; None: it does not say
     planned: int | None = None
     #: files that were read, with their hashes

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from evalkit import system
 from evalkit.errors import MeasurementError
 from evalkit.files import create_text, make_private
 from evalkit.secrets import MASK, Secret, redact
@@ -82,13 +82,11 @@ async def _settled(draining: asyncio.Task[None]) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    for sign in (signal.SIGTERM, signal.SIGKILL):
-        try:
-            os.killpg(process.pid, sign)
-        except (ProcessLookupError, PermissionError):
+    for hard in (False, True):
+        if not system.end_group(process.pid, hard=hard):
             break
         try:
-            async with asyncio.timeout(_GRACE_S if sign is signal.SIGTERM else None):
+            async with asyncio.timeout(None if hard else _GRACE_S):
                 await process.wait()
         except TimeoutError:
             continue

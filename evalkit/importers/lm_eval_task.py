@@ -13,6 +13,7 @@ from evalkit.importers.base import Entry, Head, Importer, Reading
 from evalkit.importers.promptfoo import fill
 from evalkit.importers.promptfoo_files import Refused
 from evalkit.importers.stream import objects, open_binary
+from evalkit.text import cut
 
 #: filters after which an exact match is still one of the whole reply
 _HARMLESS = frozenset({"take_first", "remove_whitespace"})
@@ -37,7 +38,7 @@ def _read(reading: Reading) -> Iterator[Entry]:
         raise refuse("output_type", f"output_type {task['output_type']}: only generate_until can be imported")
     for key in ("doc_to_text", "doc_to_target", "process_docs"):
         if isinstance(task.get(key), loose_yaml.Tagged):
-            raise refuse(key, f"{key} is a function ({task[key].text[:60]}), which is not run")
+            raise refuse(key, f"{key} is a function ({cut(task[key].text, 60)}), which is not run")
     if not isinstance(task.get("doc_to_text"), str):
         raise refuse("doc_to_text", "no doc_to_text")
     if task.get("num_fewshot"):

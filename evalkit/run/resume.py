@@ -68,6 +68,8 @@ def differences(folder: RunFolder, setup: Setup) -> list[str]:
         if suites.get(name) != now.get(name):
             change = "is new" if name not in suites else "is gone" if name not in now else "has changed"
             found.append(f"the suite {one_line(name, limit=60)} {change}")
+    if (old.get("reported") or {}) != (new.get("reported") or {}):
+        found.append("the results of a harness, or the files that hold them, changed")
     for key, words in _WORDS.items():
         if old.get(key) != new.get(key):
             found.append(f"{words} changed")

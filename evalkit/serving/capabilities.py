@@ -250,7 +250,7 @@ async def _odd_length(asker: _Asker) -> Capability:
 
 
 def _said(exchange: Exchange) -> str:
-    return exchange.error.message[:200] if exchange.error else "no reply"
+    return cut(exchange.error.message, 200) if exchange.error else "no reply"
 
 
 _QUESTIONS: dict[str, Callable[[_Asker], Awaitable[Capability]]] = {

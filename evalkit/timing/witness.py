@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from evalkit import system
 from evalkit.gpu.host import process_tree
 from evalkit.timing.facts import WitnessSample
 
@@ -54,7 +55,7 @@ class Witness:
             phase=phase, mode=mode, seconds=round(seconds, 3), cores=os.cpu_count() or 1, separable=self._separable,
             outside_cpu=round(outside / seconds, 4),
             steal=round((now.steal - last.steal) / busy, 4) if busy > 0 else None,
-            psi=_pressure(), load=_load(),
+            psi=_pressure(), load=system.load_1m(),
         )  # fmt: skip
 
 
@@ -94,11 +95,4 @@ def _pressure() -> float | None:
         first = Path("/proc/pressure/cpu").read_text(encoding="ascii").splitlines()[0]
         return float(first.split("avg10=")[1].split()[0]) / 100
     except (OSError, IndexError, ValueError):
-        return None
-
-
-def _load() -> float | None:
-    try:
-        return round(os.getloadavg()[0], 2)
-    except OSError:
         return None

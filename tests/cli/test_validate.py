@@ -37,7 +37,7 @@ def document(path):
 
 
 def test_enough_prompts_and_cases_can_decide(tmp_path, capsys):
-    done = evalkit(capsys, "validate", write(tmp_path, MODES, prompts=24, cases=80))
+    done = evalkit(capsys, "validate", write(tmp_path, MODES, prompts=24, cases=120))
     assert done.code == 0, done.out
     assert "able to decide" in done.out
     assert "chance to show the margin" in done.out
@@ -48,8 +48,8 @@ def test_enough_prompts_and_cases_can_decide(tmp_path, capsys):
     ("text", "prompts", "cases", "says"),
     [
         (MODES, 12, 80, "12 independent prompts: a speed-up needs at least 20"),
-        (MODES, 24, 30, "at least 76 cases are needed"),
-        (MODES + "items: {quality: {margin: {default: 0.1}}}\n", 24, 21, "at least 22 cases are needed"),
+        (MODES, 24, 30, "at least 101 cases are needed"),
+        (MODES + "items: {quality: {margin: {default: 0.1}}}\n", 24, 21, "at least 30 cases are needed"),
         (MODES + "items: {modes: {latency: {e2e_p95_ms: 400.0}}}\n", 58, 80, "needs at least 59"),
         (MODES + "items: {modes: {latency: {ttft_p99_ms: 400.0}}}\n", 298, 80, "needs at least 299"),
         (MODES + "items: {modes: {goodput: 0.9}}\n", 28, 80, "goodput: 28 prompts, a bound needs at least 29"),
@@ -87,13 +87,13 @@ def test_what_is_invalid_is_exit_2_as_text_and_as_one_json_document(tmp_path, ca
 
 
 def test_the_document_says_what_effect_is_shown_and_what_it_costs(tmp_path, capsys):
-    path = write(tmp_path, MODES + "cost: {usd_per_gpu_hour: 3.0}\n", prompts=24, cases=80)
+    path = write(tmp_path, MODES + "cost: {usd_per_gpu_hour: 3.0}\n", prompts=24, cases=120)
     said = json.loads(evalkit(capsys, "validate", path, "--json").out)
     assert said["valid"]
     assert said["able_to_decide"]
     assert 1.0 < said["speedup"]["detectable"] < 1.5
     assert said["cost"]["timed_requests"] >= 24 * 2 * 2
-    assert said["cost"]["task_requests"] == 80 * 2 + 80  # the baseline answers each case twice
+    assert said["cost"]["task_requests"] == 120 * 2 + 120  # the baseline answers each case twice
     assert said["cost"]["output_tokens"] > 0
     assert said["cost"]["minutes"] > 0
     assert said["cost"]["usd"] > 0
@@ -148,7 +148,7 @@ def test_modes_given_as_flags_are_counted_in_and_called_nowhere(capsys):
 
 
 def test_a_key_that_is_not_set_here_is_a_note_and_its_value_is_never_shown(tmp_path, capsys, monkeypatch):
-    path = write(tmp_path, MODES.replace("1'}", "1', api_key_env: EVALKIT_TEST_KEY}"), prompts=24, cases=80)
+    path = write(tmp_path, MODES.replace("1'}", "1', api_key_env: EVALKIT_TEST_KEY}"), prompts=24, cases=120)
     assert "EVALKIT_TEST_KEY is not set here" in evalkit(capsys, "validate", path).out
     monkeypatch.setenv("EVALKIT_TEST_KEY", "canary")
     done = evalkit(capsys, "validate", path)

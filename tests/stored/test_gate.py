@@ -222,7 +222,7 @@ def test_one_table_of_exit_codes_for_folder_pack_and_command(stored, tmp_path, c
             assert gate(open_for_gate(file), NOW).exit_code == expected, (name, redact)
     told = evalkit(capsys, "gate", stored("simulated"))
     assert told.code == 3
-    assert told.out.startswith("gate: not to be trusted\nthe run was simulated")
+    assert told.out.startswith("gate: cannot be trusted\nthe run was simulated")
     assert evalkit(capsys, "gate", stored("simulated"), "--report-only").code == 0
     assert evalkit(capsys, "gate", tmp_path / "nowhere").code == 2
     assert evalkit(capsys, "gate", tmp_path).code == 2

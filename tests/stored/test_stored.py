@@ -60,7 +60,7 @@ class Stored:
     def checklist(self) -> LoadedChecklist:
         return LoadedChecklist(checklist=Checklist(), path=None, folder=Path(), sha256="b")
 
-    def verify(self) -> list[str]:
+    def verify(self, facts=None) -> list[str]:
         return []
 
 
@@ -88,7 +88,7 @@ def test_what_is_no_pack_is_said_so(tmp_path, data) -> None:
     [
         ({}, {}, None),
         ({"end": None}, {}, "did not finish"),
-        ({"end": RunEnd(finished_at="2026-10-01T10:00:00+00:00")}, {}, "days old"),
+        ({"end": RunEnd(finished_at="2026-10-01T10:00:00+00:00")}, {}, "before it began"),
         ({"end": RunEnd(finished_at="2027-10-01T10:00:00+00:00")}, {}, "future"),
         ({"end": RunEnd(finished_at="never")}, {}, "cannot be read"),
         ({}, {"revision": COMMIT}, None),

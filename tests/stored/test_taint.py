@@ -38,7 +38,8 @@ STAYS = frozenset({
     "served_models", "server", "settings", "severity", "sha256", "source", "source_sha256", "spdx", "started_at",
     "stopped_by", "suite", "tags", "taken_at", "throttle_reasons", "tool_outcome", "trained_source", "trained_known_by",
     "transport", "unclosed", "unknown_for", "unreadable", "url", "uuid", "value", "version", "what", "written_at", "cluster",
-    "card_claims", "config_source", "signs",
+    "card_claims", "config_source", "signs", "api", "at", "cases", "clusters", "docs", "link", "prompts", "reader",
+    "harness", "sources", "task", "tool_version", "unread",
     # keys alone are texts: modes, metrics, depths
     "after", "before", "caches", "context_probes", "counters_after", "counters_before", "divergences", "endpoint_gpus",
     "endpoints", "memory_gib", "preflights", "recalled", "stability",
@@ -51,7 +52,7 @@ BY_MODEL = {
 }  # fmt: skip
 HIDDEN = frozenset({
     "arguments", "asked_sha256", "detail", "error", "log_tail", "message", "output_error", "over_limit_detail",
-    "prompt_preview", "reason", "reasoning", "reply_sha256", "request_sha256", "special_tokens", "summary", "text",
+    "problems", "prompt_preview", "reason", "reasoning", "reply_sha256", "request_sha256", "special_tokens", "summary", "text",
     "unscored",
 })  # fmt: skip
 
@@ -65,7 +66,7 @@ class Stored:
         self.path = path
         self.checklist = lambda: LoadedChecklist(checklist=checklist, path=None, folder=path, sha256="b" * 64)
         self.facts = lambda: facts
-        self.verify = list
+        self.verify = lambda facts=None: []
 
 
 def tainted(value: Any, name: str = "", owner: str = "", inside: bool = False) -> Any:

@@ -59,6 +59,7 @@ def test_what_was_timed_is_graded_and_not_asked_again(tmp_path):
         for repeat in (0, 1)
     ]
     got = timed_answers(timed, setup.prompts.prompts, planned, concurrency=1)
-    assert {a.key for a in got} == {one.key for one in planned}  # the baseline twice, the mode once
+    assert len(got) == len(timed)
+    assert {a.key for a in got} < {one.key for one in planned}  # a small suite is asked three times: the rest is open
     assert all(a.passed for a in got)
     assert timed_answers(timed, setup.prompts.prompts, planned, concurrency=4) == []

@@ -14,6 +14,7 @@ from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Grade
 from evalkit.quality.graders.base import Example, Grader, NoParams, Params, Reply, by_thirds, grade, shown, text_of
 from evalkit.quality.prose import stopped_mid_sentence
 from evalkit.quality.reasoning import reasoning_marks
+from evalkit.text import cut
 
 
 class Sections(Params):
@@ -160,7 +161,9 @@ def clean_end(reply: Exchange, case: Case, params: CleanEnd) -> Grade:
     if params.end is not None:
         return grade("clean_end", bool(last) and last in params.end, f"ends with {shown(last)!r}")
     if stopped_mid_sentence(text):
-        return grade("clean_end", False, f"stops in the middle of a sentence: {shown(text.rstrip()[-40:])!r}")
+        return grade(
+            "clean_end", False, f"stops in the middle of a sentence: {shown(cut(text.rstrip(), 40, tail=True))!r}"
+        )
     return grade("clean_end", bool(last), "" if last else "an empty reply")
 
 
