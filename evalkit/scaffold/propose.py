@@ -174,9 +174,9 @@ def _unknown(label: str, model: Model, found: Found) -> list[str]:
     asked = f"{len(found.servers)} servers that were found" if found.servers else "no server was found"
     records = records_for(model.name, label, model.architectures)
     said = [
-        f"no start command is known: {unknown(model.name, label)}",
+        unknown(model.name, label).replace("No start", "no start", 1),
         f"looked for: a server of this mode ({asked}), the records, engines installed ({engines})",
-        *(f"record: {line(record)}: {record.note}" for record in records[:_MOST_RECORDS]),
+        *(f"record: {line(record)}" for record in records[:_MOST_RECORDS]),
     ]
     return [one_line(text, limit=300) for text in said]
 

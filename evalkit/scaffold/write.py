@@ -117,12 +117,18 @@ def _create(path: Path, data: bytes) -> None:
 
 def _counted(path: Path, found: Found, wanted: Wanted) -> Setup:
     """The run as it would be planned, to count which prompts and cases fit its budget."""
+    from pydantic import ValidationError
+
+    from evalkit.checklist.errors import input_error
     from evalkit.checklist.schema import Checklist, LoadedChecklist
     from evalkit.checklist.yaml import parse_yaml
     from evalkit.run.setup import prepare
 
     wide = Sized(dict.fromkeys(("default", *_KINDS), _COUNTING), ())
-    checklist = Checklist.model_validate(parse_yaml(checklist_text(path, found, wanted, wide), path).data)
+    try:
+        checklist = Checklist.model_validate(parse_yaml(checklist_text(path, found, wanted, wide), path).data)
+    except ValidationError as error:
+        raise input_error(error, Path("the command line"), {}, schema=Checklist) from None
     shipped = shipped_folder("prompts")
     prompts, tasks = path.parent / PROMPTS, path.parent / TASKS
     own = {
@@ -174,7 +180,7 @@ def _beside(path: Path, folder: Path) -> str:
 
 
 def _written_as(model: Model, folder: Path) -> str:
-    return _beside(Path(model.name), folder) if model.given and Path(model.name).is_dir() else model.name
+    return _beside(Path(model.name), folder) if model.given and Path(model.name).exists() else model.name
 
 
 def _served(proposal: Proposal) -> bool:
@@ -214,7 +220,9 @@ def others_of(found: Found, wanted: Wanted) -> list[EndpointFacts]:
 def _candidate(servers: tuple[EndpointFacts, ...], wanted: Wanted) -> Model | None:
     """The model that the buyer named, else the one that the servers do."""
     if wanted.model:
-        return model_of(wanted.model)
+        from evalkit.hub.candidate import full_id
+
+        return model_of(full_id(wanted.model))
     said = _model(servers)
     return named(said) if said else None
 

@@ -62,6 +62,11 @@ def test_start_commands_come_from_the_records_with_their_side_files(tmp_path, ca
     assert (tmp_path / "checklist.yaml").read_text().startswith("# yaml-language-server: $schema=")
 
 
+def test_a_short_name_is_that_of_its_repository(tmp_path, capsys):
+    assert evalkit(capsys, "init", tmp_path, "--model", "nemotron-labs-diffusion-8b").code == 0
+    assert made(tmp_path).candidate.model == NEMOTRON
+
+
 def test_what_no_record_knows_has_no_start_command(tmp_path, capsys):
     assert evalkit(capsys, "init", tmp_path, "--model", "acme-labs/Unheard-7B").code == 0
     text = (tmp_path / "checklist.yaml").read_text()
@@ -116,7 +121,7 @@ def test_a_file_that_cannot_be_used_writes_nothing(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "flags", [("--use", "produkt"), ("--budget", "0"), ("--budget", "nan"), ("--model", "/no/such/folder"),
-              ("--model", ""), ("--python", "/no/such/python"), ("--python", "/bin/false")]
+              ("--model", ""), ("--temperature", "nan"), ("--incumbent", "no address"), ("--incumbent", "ftp://x"), ("--python", "/no/such/python"), ("--python", "/bin/false")]
 )  # fmt: skip
 def test_a_wrong_flag_is_refused_before_anything_is_written(tmp_path, capsys, flags):
     assert evalkit(capsys, "init", tmp_path / "new", *flags).code == 2
