@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import accumulate
 from typing import Any, TypeGuard
 
 from evalkit.client.calls import Calls
@@ -153,6 +154,8 @@ class Reply:
         self._calls = Calls()
         self._last_payload: bytes | None = None
         self._last_count = 0
+        #: the first count that was smaller than the one before, and that one
+        self._disorder: tuple[int, int] | None = None
         #: the count of the first chunk that was equal to the one before
         self._twice: int | None = None
         self._template: Template | None = None
@@ -210,13 +213,13 @@ class Reply:
         self._finish(choice)
 
     def _in_order(self, data: bytes, counted: int | None) -> None:
-        """A text that came twice, or in the wrong order, is not what the model said: it is neither timed nor graded."""
+        """A text that came twice, or in the wrong order, is not what the model said: `settle` says what it means."""
         if counted is None:
             return
         if data == self._last_payload and self._twice is None:
             self._twice = counted
         if counted < self._last_count:
-            raise BadReplyError("protocol", f"chunks out of order: {counted} tokens after {self._last_count}")
+            self._disorder = self._disorder or (counted, self._last_count)
         self._last_payload, self._last_count = data, counted
 
     def _whole_message(self, choice: dict[str, Any]) -> Any:
@@ -232,13 +235,17 @@ class Reply:
         """What only the whole stream shows: a chunk that came twice, or counts that never meant anything.
 
         Raises:
-            BadReplyError: a chunk came twice, or each event carried the whole text so far.
+            BadReplyError: a chunk came twice or in the wrong order, or each event carried the whole text so far.
         """
         if len(self._again) > 1 and all(self._again[1:]) and len(self.text[0]) >= _SURE:
             raise BadReplyError("protocol", "events carry the whole text so far in `message`, and not what is new")
         if self.completion_tokens == 0 and (self.chunks or self.text or len(self._calls)):
             self.note("usage counts no token although text arrived")
             self.completion_tokens = None
+        if self._apart():
+            return
+        if self._disorder is not None:
+            raise BadReplyError("protocol", "chunks out of order: {} tokens after {}".format(*self._disorder))
         if self._twice is None:
             return
         if len(self.chunks) > 2 and len({counted for _, counted in self.chunks}) == 1:
@@ -246,6 +253,16 @@ class Reply:
             self.chunks = [(at_us, None) for at_us, _ in self.chunks]
             return
         raise BadReplyError("protocol", f"a chunk came twice: the same text at the same count of {self._twice} tokens")
+
+    def _apart(self) -> bool:
+        """Whether counts that fall are of each chunk alone and add up to the last: running ones add up to more."""
+        counts = [counted or 0 for _, counted in self.chunks]
+        if self._disorder is None or not all(counts) or sum(counts) != self.completion_tokens:
+            return False
+        self.chunks = [(at, so_far) for (at, _), so_far in zip(self.chunks, accumulate(counts), strict=True)]
+        self._notes.pop("usage went backwards", None)
+        self.note("usage counts each chunk by itself")
+        return True
 
     def _learn(self, data: bytes, delta: Any, counted: int | None) -> None:
         """Keeps the form of an event with text alone; a stream whose events differ otherwise is read as JSON."""

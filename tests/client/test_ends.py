@@ -131,6 +131,18 @@ def test_a_count_that_never_moves_is_no_count_and_one_that_moves_shows_a_chunk_t
     assert (twice.ok, twice.error.kind) == (False, "protocol")
 
 
+@pytest.mark.parametrize("counts", [[16, 16, 8], [1, 3, 2, 4]])
+def test_counts_of_each_chunk_alone_are_added_up_and_any_other_disorder_fails(counts):
+    texts = [counted(f"w{place} ", count) for place, count in enumerate(counts)]
+    got, _ = ask([HEAD, *texts, *at_end(sum(counts))])
+    assert (got.ok, got.completion_tokens) == (True, sum(counts))
+    assert [tokens for _, tokens in got.chunks] == [sum(counts[: n + 1]) for n in range(len(counts))]
+    assert not any("backwards" in note for note in got.notes)
+    for last in (max(counts), sum(counts) + 1):
+        mixed, _ = ask([HEAD, *texts, *at_end(last)])
+        assert (mixed.ok, mixed.error.kind) == (False, "protocol")
+
+
 # -- text that nobody sees -------------------------------------------------------------------------------------------
 
 
