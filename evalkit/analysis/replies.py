@@ -18,7 +18,7 @@ from evalkit.quality.reasoning import answered
 from evalkit.quality.toolcalls import read
 from evalkit.stats.distributions import t_quantile
 from evalkit.stats.ratio import log_ratios
-from evalkit.timing.facts import TimedSample
+from evalkit.timing.facts import TimedSample, WarmUp
 
 #: a long reply is looked at in its first and last so many characters
 _HALF = 8000
@@ -38,17 +38,23 @@ _PACED = 16
 
 Shape = Literal["tokens", "blocks"]
 
+UNCLOSED, NO_END = "unclosed thinking", "no end of thinking"
+#: kept of a reply to see whether another mode's lacks the end of its thinking; no fault by themselves
+_THOUGHT, _ALONE = "thinking", "a closing mark alone"
+
 
 def signs(reply: Exchange, prompt: str = "", tools: Sequence[dict[str, Any]] = ()) -> tuple[str, ...]:
-    """Signs of broken decoding in a reply. Looks at 16,000 characters at most."""
+    """Signs of broken decoding in a reply, and of thinking that ended. Looks at 16,000 characters at most."""
     text = reply.text if len(reply.text) <= 2 * _HALF else f"{reply.text[:_HALF]}\n{reply.text[-_HALF:]}"
-    twice = len(degeneration.adjacent_duplicates(text))
+    twice, found = len(degeneration.adjacent_duplicates(text)), answered(reply.text)
     flags = {
         "loops": degeneration.loop_share(text) > TAIL_LOOP_LIMIT,
         "doubled words": twice > 0 and twice / max(1, len(degeneration.words_of(text)) - 1) > ADJACENT_LIMIT,
         "special tokens": bool(degeneration.special_tokens(text, prompt)),
         "cut off": reply.finish_reason == "length",
-        "unclosed thinking": answered(reply.text).open,
+        UNCLOSED: found.open,
+        _THOUGHT: (found.reasoned and not found.open) or bool(reply.reasoning),
+        _ALONE: found.alone,
         "malformed calls": bool(tools) and read(reply, tools).outcome == "malformed",
     }
     return tuple(name for name, flag in flags.items() if flag)
@@ -79,10 +85,20 @@ class SignCount:
 
 def sign_counts(readings: Readings, mode: str, baseline: str, level: int) -> list[SignCount]:
     """One for each sign that either mode shows, by prompt: a prompt shows a sign when half of its readings do."""
-    mine, theirs = _by_prompt(readings, mode, level), _by_prompt(readings, baseline, level)
-    shared = [prompt for prompt in mine if prompt in theirs]
+    one, other = _by_prompt(readings, mode, level), _by_prompt(readings, baseline, level)
+    shared = [prompt for prompt in one if prompt in other]
+    mine = {prompt: _against(one[prompt], other[prompt]) for prompt in shared}
+    theirs = {prompt: _against(other[prompt], one[prompt]) for prompt in shared}
     names = sorted({sign for prompt in shared for sign in (*mine[prompt], *theirs[prompt])})
     return [_count(name, [(name in mine[p], name in theirs[p]) for p in shared]) for name in names]
+
+
+def _against(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:
+    """Signs of one mode's reply. A text that never closes what the template opened is thinking throughout: that it was
+    opened shows in the other mode's reply alone.
+    """
+    lacks = _ALONE in other and not one & {_THOUGHT, UNCLOSED}
+    return (one - {_THOUGHT, _ALONE}) | ({NO_END} if lacks else frozenset())
 
 
 def _count(name: str, both: list[tuple[bool, bool]]) -> SignCount:
@@ -196,6 +212,22 @@ def again(readings: Readings, mode: str, level: int) -> Again:
     faster = sum(first >= _TWICE * min(rest) for first, *rest in twice)
     slower = sum(first * _TWICE <= min(rest) for first, *rest in twice)
     return Again(len(twice), faster, slower)
+
+
+def warm_ups(readings: Readings, facts: Iterable[WarmUp], mode: str, level: int) -> tuple[int, int]:
+    """Prompts that were read in the last rounds of the warm-up and then timed; how many at half the time or less.
+
+    The warm-up asks what no earlier run has asked: a gateway that keeps replies from before answers timed requests
+    alone. Of several readings the slowest counts.
+    """
+    timed: dict[str, float] = {}
+    for s in readings.good(mode, level):
+        timed[s.prompt_id] = max(timed.get(s.prompt_id, 0.0), (s.exchange.e2e_us or 1) / 1000)
+    warm: dict[str, float] = {}
+    for name, ms in (one for w in facts if (w.mode, w.concurrency) == (mode, level) for one in w.last):
+        warm[name] = min(warm.get(name, math.inf), ms)
+    shared = warm.keys() & timed.keys()
+    return len(shared), sum(warm[name] >= _TWICE * timed[name] for name in shared)
 
 
 # -- who answered, and how -------------------------------------------------------------------------------------------

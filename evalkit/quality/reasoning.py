@@ -27,17 +27,21 @@ _FENCE = re.compile(r"^[ \t]{0,3}(?:```|~~~)", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The text behind closed reasoning. `open`: reasoning began and did not end, so that no answer follows."""
+    """The text behind closed reasoning. `open`: reasoning began and did not end, so that no answer follows.
+
+    `alone`: reasoning ended that the text did not begin, so that the server's template had opened it.
+    """
 
     text: str
     reasoned: bool = False
     open: bool = False
+    alone: bool = False
 
 
 def answered(text: str) -> Answered:
     """The answer in a text. Marks in code (a fence, or between backticks) are text; linear in the text's length."""
     kept: list[str] = []
-    at, depth, reasoned, quoted = 0, 0, False, _Quoted(text)
+    at, depth, reasoned, alone, quoted = 0, 0, False, False, _Quoted(text)
     for mark in _MARK.finditer(text):
         if depth == 0 and quoted.at(mark.start(), mark.end()):
             continue
@@ -51,13 +55,13 @@ def answered(text: str) -> Answered:
             at = mark.end()
         else:  # the template wrote the opening: all before the end is reasoning
             kept.clear()
-            at = mark.end()
+            at, alone = mark.end(), True
     if depth:
         # nested openings that were closed once: models repeat the mark, and close it once
         closed = _closed_last(text)
         return Answered(text[at:].strip() if closed else "", reasoned=True, open=not closed)
     kept.append(text[at:])
-    return Answered("".join(kept).strip() if reasoned else text, reasoned)
+    return Answered("".join(kept).strip() if reasoned else text, reasoned, alone=alone)
 
 
 def _closed_last(text: str) -> bool:

@@ -296,11 +296,15 @@ class _Execution:
             return
         prompts, run = list(self.prompts.values()), self.settings.run
         medians: list[float] = []
+        last: list[list[tuple[str, float]]] = []
         sent = 0
         for turn in range(self.plan.warmup + _EXTRA_ROUNDS):
-            asked = [_warming(prompts[(turn * level + i) % len(prompts)], turn, run) for i in range(level)]
+            chosen = [prompts[(turn * level + i) % len(prompts)] for i in range(level)]
+            asked = [_warming(prompt, turn, run) for prompt in chosen]
             replies = await asyncio.gather(*(self.client.chat(self.targets[mode], request) for request in asked))
             sent += len(replies)
+            both = zip(chosen, replies, strict=True)
+            last.append([(prompt.id, r.e2e_us / 1000) for prompt, r in both if r.ok and r.e2e_us])
             times = sorted(r.e2e_us / 1000 / max(1, r.completion_tokens or 1) for r in replies if r.e2e_us)
             medians.append(times[len(times) // 2] if times else 0.0)
             if turn + 1 >= self.plan.warmup and (not times or _level(medians)):
@@ -312,6 +316,7 @@ class _Execution:
                 requests=sent,
                 levelled=_level(medians),
                 last_e2e_ms=tuple(round(m, 3) for m in medians[-3:]),
+                last=tuple((name, round(ms, 3)) for one in last[-2:] for name, ms in one),
             )
         )
 

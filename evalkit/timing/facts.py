@@ -118,6 +118,8 @@ class WarmUp(Frozen):
     requests: int
     levelled: bool
     last_e2e_ms: tuple[float, ...] = ()
+    #: prompt id and E2E (ms) of each reply of the last two rounds
+    last: tuple[tuple[str, float], ...] = ()
 
 
 class CacheState(Frozen):

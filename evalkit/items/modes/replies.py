@@ -5,6 +5,7 @@ from __future__ import annotations
 from evalkit.analysis import replies
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status, worst
 from evalkit.items.modes import checks as check
 from evalkit.stats.ratio import log_ratios
@@ -14,15 +15,17 @@ _ALPHA = 0.05 / 6
 #: share of the prompts by which a mode may show a sign more often than the baseline
 _SLACK = 0.05
 _LENGTH_RANGE = (0.8, 1.25)
+#: prompts of the warm-up that are held against their timed readings
+_FEWEST_WARM = 2
 
 
-def of_replies(checklist: Checklist, readings: Readings, mode: str) -> list[Finding]:
+def of_replies(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> list[Finding]:
     """Findings on the texts of one mode's timed replies."""
     return [
         _sound(checklist, readings, mode),
         _length(checklist, readings, mode),
         *_token_counts(checklist, readings, mode),
-        second_readings(checklist, readings, mode),
+        second_readings(checklist, facts, readings, mode),
     ]
 
 
@@ -35,6 +38,8 @@ def _sound(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     text = f"replies to {prompts} prompts: {shown}"
     if status is Status.FAIL:
         text += f": more than {baseline} by more than chance explains"
+    elif any(one.sign == replies.NO_END and _status(one) is Status.INCONCLUSIVE for one in counts):
+        text += f": {baseline} closes thinking that its template opens, and {mode} may never come to an answer"
     elif status is Status.INCONCLUSIVE:
         text += f": more than {baseline}, and too few to tell whether by chance"
     data: dict[str, object] = {
@@ -50,8 +55,8 @@ def _status(one: replies.SignCount) -> Status:
     more = one.gained - one.lost
     if more <= 0:
         return Status.PASS
-    if one.p <= _ALPHA:
-        return Status.FAIL
+    if one.p <= _ALPHA:  # a mode that is not made to think has no end of thinking either
+        return Status.INCONCLUSIVE if one.sign == replies.NO_END else Status.FAIL
     return Status.WARN if more <= max(1, _SLACK * one.prompts) else Status.INCONCLUSIVE
 
 
@@ -105,8 +110,8 @@ def _token_counts(checklist: Checklist, readings: Readings, mode: str) -> list[F
     return [check.TOKEN_COUNTS.finding(Status.WARN, f"{text}.", mode=mode, known_by=KnownBy.OBSERVED, data=data)]
 
 
-def second_readings(checklist: Checklist, readings: Readings, mode: str) -> Finding:
-    """Two readings of one prompt that differ by 2x, again and again, are not of the same work."""
+def second_readings(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding:
+    """Two readings of one prompt that differ by 2x, again and again, are not of the same work; nor is the warm-up's."""
     level = checklist.items.modes.level
     both = {m: replies.again(readings, m, level) for m in dict.fromkeys((mode, checklist.baseline.speed))}
     seen = {m: {"prompts": one.prompts, "faster": one.faster, "slower": one.slower} for m, one in both.items()}
@@ -120,6 +125,12 @@ def second_readings(checklist: Checklist, readings: Readings, mode: str) -> Find
             for m, one in off.items()
         )
         text = f"{shown}: a cache of replies, or another server, answers part of the requests."
+        return make(Status.INCONCLUSIVE, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
+    warm = {m: replies.warm_ups(readings, facts.warmups, m, level) for m in both}
+    kept = {m: n for m, (n, faster) in warm.items() if n >= _FEWEST_WARM and faster == n}
+    if kept:
+        shown = "; ".join(f"{m}: all {n} prompts of the warm-up took half the time or less" for m, n in kept.items())
+        text = f"{shown} when timed: a cache holds replies of an earlier run, or another server answers."
         return make(Status.INCONCLUSIVE, text, mode=mode, known_by=KnownBy.OBSERVED, data=data)
     if not any(one.prompts for one in both.values()):
         return make(Status.WARN, "each prompt was read once: a cache of replies would not show.", mode=mode, data=data)

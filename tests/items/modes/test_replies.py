@@ -8,6 +8,7 @@ from evalkit.analysis.levels import summarise_modes
 from evalkit.analysis.replies import signs
 from evalkit.client.types import Exchange
 from evalkit.findings import Status
+from evalkit.timing.facts import WarmUp
 from tests.timing.support import AR, DLM, checklist, facts, found, simulated
 
 PROSE = "The keeper climbed up to the lamp, opened the old radio with a small knife, and waited for the storm to end."
@@ -38,7 +39,7 @@ def told(samples, text=None, every=1, mode=DLM, **fields):
 )
 def test_each_sign_is_seen(reply, sign):
     assert signs(Exchange(ok=True, **reply)) == (sign,)
-    assert signs(Exchange(ok=True, text=PROSE + " <think>a</think> Done.")) == ()
+    assert signs(Exchange(ok=True, text=PROSE + " <think>a</think> Done.")) == ("thinking",)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,23 @@ def test_counts_that_contradict_the_text_are_found_and_figures_per_token_left_ou
     assert honest[DLM].levels[0].output_tokens_per_second.request is not None
 
 
+# -- thinking that the template opens --------------------------------------------------------------------------------
+
+
+def test_a_mode_that_never_closes_the_thinking_that_a_template_opened_is_open():
+    def pair(mine, **more):
+        both = told(simulated(2, 24), f"{PROSE}</think>Paris.", mode=AR), told(simulated(2, 24), mine, **more)
+        return [one if one.mode == AR else other for one, other in zip(*both, strict=True)]
+
+    got = found(checklist(), pair(PROSE))("replies")
+    assert got.status is Status.INCONCLUSIVE
+    assert got.data["signs"]["no end of thinking"]["mode"] == 24
+    closed = f"{PROSE}</think>Lyon.", f"<think>{PROSE}</think>Lyon."
+    for sound in (*(pair(text) for text in closed), pair("Paris.", reasoning=PROSE), told(simulated(2, 24), PROSE)):
+        assert found(checklist(), sound)("replies").status is Status.PASS
+    assert found(checklist(), pair(f"<think>{PROSE}"))("replies").status is Status.FAIL
+
+
 # -- two readings of one prompt --------------------------------------------------------------------------------------
 
 
@@ -118,6 +136,25 @@ def test_a_cache_of_replies_shows_in_the_second_readings(mode, factor, every):
     assert got.status is Status.INCONCLUSIVE
     assert got.data["readings"][mode]["faster"] == 24 // every
     assert "salt-each" in got.remedy
+
+
+def warmed(samples, factor, *, mode=DLM, prompts=2):
+    slowest = {}
+    for s in samples:
+        if s.mode == mode:
+            slowest[s.prompt_id] = max(slowest.get(s.prompt_id, 0), s.exchange.e2e_us / 1000)
+    last = tuple((name, ms * factor) for name, ms in list(slowest.items())[:prompts])
+    return (WarmUp(mode=mode, concurrency=1, requests=3, levelled=True, last=last),)
+
+
+@pytest.mark.parametrize("mode", [AR, DLM])
+def test_a_cache_that_holds_an_earlier_run_shows_against_the_warm_up(mode):
+    samples = simulated(2, 24)
+    got = found(checklist(), samples, warmups=warmed(samples, 2.5, mode=mode))("second-reading")
+    assert got.status is Status.INCONCLUSIVE
+    assert "salt-each" in got.remedy
+    for warmups in (warmed(samples, 1.5, mode=mode), warmed(samples, 5, mode=mode, prompts=1), ()):
+        assert found(checklist(), samples, warmups=warmups)("second-reading").status is Status.PASS
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.3])
