@@ -21,6 +21,7 @@ COMMANDS = {
     "init": Command("init", "init_command", "Write a checklist, prompts and an example suite."),
     "validate": Command("validate", "validate_command", "Check a checklist, and whether it can decide."),
     "import": Command("import_files", "import_command", "Write prompts and tasks of other tools as evalkit's."),
+    "ab": Command("ab", "ab_command", "Compare any two endpoints: faster, and no worse?"),
     "probe": Command("probe", "probe_command", "Say what a server is, and which mode it decodes in."),
     "license": Command("license", "license_command", "Say what the license of each model allows."),
     "hardware": Command("hardware", "hardware_command", "Say which GPUs are here, and which models fit."),

@@ -59,6 +59,7 @@ async def _servers(run: Recorder) -> None:
 async def sit(run: Recorder, session: Session) -> None:
     """All work of the servers that are up together."""
     await serving.probe_servers(run, session)
+    serving.complete(run, session)
     candidate.look_at_hardware(run)
     serving.check(run, session)
     if session.targets and candidate.goes_on(run):

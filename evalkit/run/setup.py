@@ -40,6 +40,8 @@ class Setup:
     keep_going: bool = False
     #: warnings count as failures
     strict: bool = False
+    #: nothing is measured unless every server of a sitting answers
+    all_or_none: bool = False
     #: graders may run code that a model wrote: permission of the person who runs it, never of a file
     allow_exec: bool = False
     #: the only modes of this session; empty: all. No part of the plan, which is that of the whole run.

@@ -52,6 +52,7 @@ class Flags:
     keep_going: bool = False
     allow_exec: bool = False
     dry_run: bool = False
+    all_or_none: bool = False
 
 
 def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
@@ -62,7 +63,16 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
         Interrupted: Ctrl-C or SIGTERM; what was measured is kept.
     """
     loaded = load_checklist(_chosen(flags))
-    loaded = merged(loaded, _changes(flags, loaded.checklist))
+    return evaluate(merged(loaded, _changes(flags, loaded.checklist)), flags, shown)
+
+
+def evaluate(loaded: LoadedChecklist, flags: Flags, shown: Shown = plain) -> dict[str, Any]:
+    """The report document of a run of `loaded`, in which what the flags say of a checklist is laid over already.
+
+    Raises:
+        UsageError: flags or files that are no good; nothing was run.
+        Interrupted: Ctrl-C or SIGTERM; what was measured is kept.
+    """
     skip = _skipped(flags)
     with ExitStack() as stack:
         stack.enter_context(ended_by_term())
@@ -73,6 +83,7 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
         setup = replace(
             prepare(loaded, simulated=flags.demo, skip=skip), keep_going=flags.keep_going,
             only_modes=_only_modes(flags, loaded), strict=flags.strict, allow_exec=flags.allow_exec,
+            all_or_none=flags.all_or_none,
         )  # fmt: skip
         if flags.dry_run:
             return _dry_run(setup, flags)

@@ -242,6 +242,8 @@ def _incumbent(checklist: Checklist, findings: dict[ItemId, list[Finding]], best
     # without a mode that qualifies, of the first that was compared
     mode = best or next((m for m in checklist.adopted if any(f.mode == m for f in compared)), None)
     found = [f for f in compared if f.mode == mode]
+    if not found and checklist.baseline.speed == INCUMBENT and checklist.items.quality.not_applicable:
+        return "NOT COMPARED on tasks, which are not part of this run; the speed-up is against it"
     if not found:
         return "NOT COMPARED: no mode was compared with it"
     worded = [(str(f.data.get("word", "NOT COMPARED")), f.summary) for f in found]

@@ -83,7 +83,8 @@ def _decision(doc: Report) -> str:
         return f"No verdict: the run was interrupted. {_so_far(doc)}"
     best = _mode(doc, doc.get("recommended_mode"))
     if doc["verdict"] == "go" and best:
-        return f"Adopt {best['mode']}: {_speed(best)}{_on(doc)}{_loss(doc, best['mode'])}.{_other_method(best['mode'])}"
+        gain = f"{_speed(best)}{_on(doc)}{_loss(doc, best['mode'])}"
+        return f"Adopt {best['mode']}: {gain}.{_other_method(doc, best['mode'])}"
     blocked = [entry for entry in doc["items"] if entry["required"] and entry["id"] not in PER_MODE_ITEMS]
     wanted = ("fail",) if doc["verdict"] == "no-go" else ("error", "inconclusive", "skipped")
     reasons = [_short(entry["summary"]) for entry in blocked if entry["status"] in wanted]
@@ -140,7 +141,10 @@ def _loss(doc: Report, mode: str) -> str:
     return f", and no loss beyond {fmt.number(100 * margin)} points on {'your' if own else 'the'} {suites}"
 
 
-def _other_method(label: str) -> str:
+def _other_method(doc: Document, label: str) -> str:
+    """Said of a candidate: without one, nobody chose a diffusion model."""
+    if not doc["candidate"].get("model"):
+        return ""
     try:
         said = _OTHER_METHOD.get(base_mode(label))
     except ValueError:

@@ -53,10 +53,10 @@ def verdict(doc: Report) -> str:
 
 
 def subject(doc: Report) -> str:
-    """`model@revision`, the revision cut to twelve characters."""
+    """`model@revision`, the revision cut to twelve characters; without a candidate the checklist's name."""
     candidate = doc["candidate"]
     revision = candidate.get("revision") or candidate.get("requested_revision")
-    name = candidate.get("model") or "no candidate"
+    name = candidate.get("model") or doc["checklist"]["name"]
     return f"{name}@{short(revision)}" if revision else name
 
 

@@ -42,6 +42,18 @@ async def probe_servers(run: Recorder, session: Session) -> None:
             session.targets[label] = target_for(label, endpoint, facts, limits.generation())
 
 
+def complete(run: Recorder, sitting: Sitting) -> None:
+    """Where all are needed or none, servers that do not answer end the sitting: half a comparison costs and says nothing."""
+    silent = [label for label in sitting.endpoints if not run.facts.endpoints[label].reachable]
+    if not run.setup.all_or_none or not silent:
+        return
+    for label in silent:
+        seen = run.facts.endpoints[label]
+        run.tell("serving", f"{label} does not answer at {seen.endpoint}: {seen.error}")
+    run.stopped = f"{' and '.join(silent)} did not answer: bring the server up, then run again with --resume"
+    sitting.targets.clear()
+
+
 def _unusable(label: str, endpoint: Endpoint, error: UsageError) -> EndpointFacts:
     """A key that is not set is a fact of this session: the next one may have it."""
     why = f"{error}; {error.hint}" if error.hint else str(error)
