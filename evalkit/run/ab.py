@@ -12,11 +12,12 @@ from evalkit.checklist.errors import input_error
 from evalkit.checklist.files import sha256_of
 from evalkit.checklist.schema import Checklist, Endpoint, LoadedChecklist
 from evalkit.errors import UsageError
-from evalkit.modes import INCUMBENT, Mode
+from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.run.folder import RunFolder
 from evalkit.run.setup import prepare
 from evalkit.run.show import Shown, plain
 from evalkit.run.start import Flags, evaluate, note
+from evalkit.secrets import redact
 from evalkit.serving.facts import EndpointFacts
 from evalkit.serving.keys import resolve_key
 from evalkit.text import one_line
@@ -68,8 +69,9 @@ def ab(asked: Asked, shown: Shown = plain) -> dict[str, Any]:
     prepare(loaded)  # files are read before a server is asked
     for side in (asked.a, asked.b):
         resolve_key(side.key)
-    label = _stored_label(asked.resume) if asked.resume else _label_of(_probed(loaded))
-    note(f"A is {asked.a.url} ({INCUMBENT} in the report), B is {asked.b.url} ({label})")
+    seen = _probed(loaded)
+    label = _stored_label(asked.resume, seen) if asked.resume else _label_of(seen)
+    note(redact(f"A is {asked.a.url} ({INCUMBENT} in the report), B is {asked.b.url} ({label})"))
     flags = Flags(output_dir=asked.output_dir, resume=asked.resume, as_json=asked.as_json, all_or_none=True)
     return evaluate(checklist_of(asked, label), flags, shown)
 
@@ -134,13 +136,18 @@ def _label_of(seen: EndpointFacts) -> str:
     return f"{seen.declared_mode or seen.observed_mode or Mode.AUTOREGRESSIVE.value}@b"
 
 
-def _stored_label(folder: Path) -> str:
+def _stored_label(folder: Path, seen: EndpointFacts) -> str:
     """B's label in the run that is gone on with.
 
     Raises:
-        UsageError: the folder holds another kind of run.
+        UsageError: the folder holds another kind of run, or B declares another mode now.
     """
     modes = list(RunFolder.begun(folder).checklist().checklist.modes)
     if len(modes) != 1:
         raise UsageError("is no run of evalkit ab", where=str(folder), hint="go on with it by evalkit run --resume")
+    if seen.declared_mode and base_mode(modes[0]).value != seen.declared_mode:
+        raise UsageError(
+            f"this run took B for {modes[0]}, and B declares {seen.declared_mode} now", where=str(folder),
+            hint="start a new run: give the same command with another --output-dir instead of --resume",
+        )  # fmt: skip
     return modes[0]

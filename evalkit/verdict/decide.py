@@ -243,7 +243,7 @@ def _incumbent(checklist: Checklist, findings: dict[ItemId, list[Finding]], best
     mode = best or next((m for m in checklist.adopted if any(f.mode == m for f in compared)), None)
     found = [f for f in compared if f.mode == mode]
     if not found and checklist.baseline.speed == INCUMBENT and checklist.items.quality.not_applicable:
-        return "NOT COMPARED on tasks, which are not part of this run; the speed-up is against it"
+        return "NOT COMPARED: tasks are not part of this run; it is the baseline of the speed-up"
     if not found:
         return "NOT COMPARED: no mode was compared with it"
     worded = [(str(f.data.get("word", "NOT COMPARED")), f.summary) for f in found]

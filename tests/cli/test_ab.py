@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from evalkit.reference import ReferenceProcess, preset
+from evalkit.reference import ReferenceProcess, ReferenceServer, preset
 from evalkit.run.folder import RunFolder
 from tests.cli.command import evalkit
 from tests.support.small_run import MODEL, suite_text
@@ -113,6 +113,22 @@ def test_a_comparison_is_gone_on_with_once_b_answers(tmp_path, capsys, prompts):
     assert again.code == first.code
     assert len(RunFolder.open(tmp_path / "run").facts().timed) == timed
     assert (other.code, other.out) == (2, "")
+
+
+@pytest.mark.parametrize(("mode", "codes"), [("autoregressive", (0, 1, 3)), ("diffusion", (2,))])
+def test_b_that_comes_up_later_is_measured_if_it_is_what_the_run_took_it_for(tmp_path, capsys, prompts, mode, codes):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ("--prompts", prompts, "--json")
+    with serving(speed=20.0) as a:
+        pair = (a.base_url, f"http://127.0.0.1:{port}")
+        first = evalkit(capsys, "ab", *pair, *words, "--output-dir", tmp_path / "run")
+        with ReferenceServer(preset(mode, speed=20.0, model=MODEL), port=port):
+            again = evalkit(capsys, "ab", *pair, *words, "--resume", tmp_path / "run")
+    assert first.code == 3
+    assert again.code in codes, again.err
+    assert bool(RunFolder.open(tmp_path / "run").facts().timed) == (mode == "autoregressive")
 
 
 def test_two_models_of_one_address_are_compared(tmp_path, capsys, prompts):

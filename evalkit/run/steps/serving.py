@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,6 +12,7 @@ from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.run.preflight import Work, preflight
 from evalkit.run.recorder import Recorder, Session
+from evalkit.run.words import continued
 from evalkit.secrets import redact
 from evalkit.serving import counters
 from evalkit.serving.engines import engine_of
@@ -42,16 +44,17 @@ async def probe_servers(run: Recorder, session: Session) -> None:
             session.targets[label] = target_for(label, endpoint, facts, limits.generation())
 
 
-def complete(run: Recorder, sitting: Sitting) -> None:
-    """Where all are needed or none, servers that do not answer end the sitting: half a comparison costs and says nothing."""
-    silent = [label for label in sitting.endpoints if not run.facts.endpoints[label].reachable]
+def complete(run: Recorder, session: Session) -> None:
+    """Where all are needed or none, one silent server ends the work: half a comparison says nothing."""
+    silent = [label for label in session.endpoints if not run.facts.endpoints[label].reachable]
     if not run.setup.all_or_none or not silent:
         return
     for label in silent:
         seen = run.facts.endpoints[label]
         run.tell("serving", f"{label} does not answer at {seen.endpoint}: {seen.error}")
+    run.tell("serving", f"nothing is timed: bring it up, then: {continued(sys.argv[1:], str(run.folder.path))}")
     run.stopped = f"{' and '.join(silent)} did not answer: bring the server up, then run again with --resume"
-    sitting.targets.clear()
+    session.targets.clear()
 
 
 def _unusable(label: str, endpoint: Endpoint, error: UsageError) -> EndpointFacts:
