@@ -77,7 +77,7 @@ def ab(asked: Asked, shown: Shown = plain) -> dict[str, Any]:
 
 
 def checklist_of(asked: Asked, label: str) -> LoadedChecklist:
-    """The checklist that asks whether B, under `label`, is faster than A and loses no more than the margin.
+    """The checklist that asks whether B, under `label`, is faster than A and loses at most the margin.
 
     Raises:
         InputFileError: an option holds what a checklist must not.

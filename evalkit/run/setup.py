@@ -40,7 +40,7 @@ class Setup:
     keep_going: bool = False
     #: warnings count as failures
     strict: bool = False
-    #: nothing is measured unless every server of a sitting answers
+    #: nothing is measured unless every server that is up together answers
     all_or_none: bool = False
     #: graders may run code that a model wrote: permission of the person who runs it, never of a file
     allow_exec: bool = False

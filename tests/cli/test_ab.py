@@ -8,6 +8,7 @@ import socket
 import pytest
 
 from evalkit.reference import ReferenceProcess, ReferenceServer, preset
+from evalkit.run import ab
 from evalkit.run.folder import RunFolder
 from tests.cli.command import evalkit
 from tests.support.small_run import MODEL, suite_text
@@ -29,6 +30,18 @@ def suite(tmp_path):
     path = tmp_path / "suite.yaml"
     path.write_text(suite_text(), encoding="utf-8")
     return path
+
+
+@pytest.fixture(autouse=True)
+def shared_machine(monkeypatch):
+    """Other tests run beside this one: that they use the cores says nothing of the command."""
+    asked = ab._items
+
+    def patient(given):
+        items = asked(given)
+        return items | {"modes": items["modes"] | {"outside_cpu": 1.0}}
+
+    monkeypatch.setattr(ab, "_items", patient)
 
 
 def serving(mode="autoregressive", **changes):

@@ -141,7 +141,7 @@ def _loss(doc: Report, mode: str) -> str:
     return f", and no loss beyond {fmt.number(100 * margin)} points on {'your' if own else 'the'} {suites}"
 
 
-def _other_method(doc: Document, label: str) -> str:
+def _other_method(doc: Report, label: str) -> str:
     """Said of a candidate: without one, nobody chose a diffusion model."""
     if not doc["candidate"].get("model"):
         return ""
