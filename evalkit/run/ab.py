@@ -13,13 +13,13 @@ from evalkit.checklist.files import sha256_of
 from evalkit.checklist.schema import Checklist, Endpoint, LoadedChecklist
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT, Mode, base_mode
-from evalkit.run.folder import RunFolder
 from evalkit.run.setup import prepare
 from evalkit.run.show import Shown, plain
 from evalkit.run.start import Flags, evaluate, note
 from evalkit.secrets import redact
 from evalkit.serving.facts import EndpointFacts
 from evalkit.serving.keys import resolve_key
+from evalkit.stored.folder import RunFolder
 from evalkit.text import one_line
 
 _NOT_ASKED = "evalkit ab asks for speed and tasks alone"

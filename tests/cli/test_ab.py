@@ -6,10 +6,10 @@ import json
 import socket
 
 import pytest
-from evalkit.run.folder import RunFolder
 
 from evalkit.reference import ReferenceProcess, ReferenceServer, preset
 from evalkit.run import ab
+from evalkit.stored.folder import RunFolder
 from tests.cli.command import evalkit
 from tests.support.small_run import MODEL, suite_text
 
