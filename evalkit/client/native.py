@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.client import proxy_for, sse
 from evalkit.client.origin import origin_of
-from evalkit.client.reply import BadReplyError, parse_json
+from evalkit.client.payload import BadReplyError, parse_json
 from evalkit.client.types import Target
 
 _MAX_TOKENS = 2**31

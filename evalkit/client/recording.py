@@ -15,7 +15,8 @@ from itertools import pairwise
 from typing import Any
 
 from evalkit.client import sse
-from evalkit.client.reply import BadReplyError, Reply, error_message, parse_json, whole_text
+from evalkit.client.payload import BadReplyError, error_message, parse_json
+from evalkit.client.reply import Reply, whole_text
 from evalkit.client.types import ErrorKind, Exchange, ExchangeError
 from evalkit.limits import Limits
 from evalkit.text import cut, one_line

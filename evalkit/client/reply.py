@@ -7,24 +7,21 @@ errors flat, nested, or as text.
 
 from __future__ import annotations
 
-import json
 import math
 from itertools import accumulate
-from typing import Any, TypeGuard
+from typing import Any
 
 from evalkit.client.calls import Calls
 from evalkit.client.ends import End, end_of, is_blank
+from evalkit.client.payload import BadReplyError, error_message, is_count, parse_json
 from evalkit.client.template import Template
-from evalkit.client.types import ErrorKind, ExchangeError, ToolCall
+from evalkit.client.types import ToolCall
 from evalkit.limits import GENERATION
-from evalkit.text import cut, one_line, shows
+from evalkit.text import one_line, shows
 
 _MAX_TOOL_CALLS = 256
-#: of a reply that is no JSON, from which what is shown is taken
-_SHOWN_BYTES = 16_384
 #: names of models that are kept of one reply
 _MAX_MODELS = 4
-_MAX_COUNT = 1_000_000_000
 #: characters of a first event whose repetition shows a cumulative stream
 _SURE = 4
 #: forms of an event that are tried before a stream is read as JSON throughout
@@ -41,60 +38,6 @@ _FIGURES = frozenset(
 )  # fmt: skip
 
 _HOLDERS = frozenset({"sglext", "meta_info", "timings", "time_info"})
-
-
-class BadReplyError(Exception):
-    """The reply is unusable: why, in the vocabulary of an exchange."""
-
-    def __init__(self, kind: ErrorKind, message: str, status: int | None = None) -> None:
-        super().__init__(message)
-        self.error = ExchangeError(kind=kind, message=one_line(message), status=status)
-
-
-def parse_json(data: bytes | bytearray, *, max_depth: int = GENERATION.max_depth) -> Any:
-    """JSON of an untrusted server.
-
-    Raises:
-        BadReplyError: not UTF-8, not JSON, numbers or nesting beyond reason.
-    """
-    try:
-        value = json.loads(str(data, "utf-8"))
-    except (ValueError, RecursionError) as error:
-        shown = one_line(bytes(data[:_SHOWN_BYTES]).decode("utf-8", "replace"), limit=120)
-        raise BadReplyError("protocol", f"not JSON ({type(error).__name__}): {shown!r}") from None
-    if data.count(b"{") + data.count(b"[") > max_depth and _deeper(value, max_depth):
-        raise BadReplyError("protocol", f"JSON nested deeper than {max_depth} levels")
-    return value
-
-
-def _deeper(value: Any, limit: int) -> bool:
-    """Whether lists and objects lie deeper in each other than `limit`; level by level, so that nothing recurses."""
-    level = [value] if isinstance(value, dict | list) else []
-    for _ in range(limit):
-        inner = [v for outer in level for v in (outer.values() if isinstance(outer, dict) else outer)]
-        level = [v for v in inner if isinstance(v, dict | list)]
-        if not level:
-            return False
-    return True
-
-
-def error_message(payload: Any) -> tuple[str, int | None] | None:
-    """Message and status of an error in any of the servers' shapes; None when the payload is no error."""
-    if not isinstance(payload, dict):
-        return None
-    error = payload.get("error", payload if payload.get("object") == "error" else None)
-    if not error:
-        detail = payload.get("detail") if "choices" not in payload else None
-        return (str(detail), None) if detail else None
-    if isinstance(error, dict):
-        code = error.get("code", error.get("status_code"))
-        text = error.get("message") or error.get("detail") or cut(json.dumps(error), 300)
-        return str(text), code if _is_count(code) and 100 <= code < 600 else None
-    return str(error), None
-
-
-def _is_count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT
 
 
 def _lead(entry: dict[str, Any]) -> float | None:
@@ -383,16 +326,16 @@ class Reply:
         """The cumulative output tokens of a usage object, checked against what came before."""
         if not isinstance(usage, dict):
             return None
-        if _is_count(usage.get("prompt_tokens")) and usage["prompt_tokens"]:
+        if is_count(usage.get("prompt_tokens")) and usage["prompt_tokens"]:
             self.prompt_tokens = usage["prompt_tokens"]
         details = usage.get("prompt_tokens_details")
-        if isinstance(details, dict) and _is_count(details.get("cached_tokens")):
+        if isinstance(details, dict) and is_count(details.get("cached_tokens")):
             self.cached_tokens = details["cached_tokens"]
         self._figures(usage)
         if isinstance(more := usage.get("completion_tokens_details"), dict):
             self._figures(more)
         tokens = usage.get("completion_tokens")
-        if not _is_count(tokens):
+        if not is_count(tokens):
             if tokens is not None:
                 self.note("usage is no count")
             return None

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.client.ends import end_of, is_blank
-from evalkit.client.reply import BadReplyError, Reply
+from evalkit.client.payload import BadReplyError
+from evalkit.client.reply import Reply
 from evalkit.text import shows
 
 from .rawserver import HEAD, LAST, chunk, event

@@ -6,7 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from evalkit.checklist.schema import Checklist, Endpoint
-from evalkit.client.reply import BadReplyError, Reply, parse_json
+from evalkit.client.payload import BadReplyError, parse_json
+from evalkit.client.reply import Reply
 from evalkit.limits import CONTROL, GENERATION
 from evalkit.serving.probe import target_for
 

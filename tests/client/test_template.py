@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.client.reply import BadReplyError, Reply
+from evalkit.client.payload import BadReplyError
+from evalkit.client.reply import Reply
 from evalkit.client.template import Template
 
 
