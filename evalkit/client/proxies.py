@@ -13,6 +13,7 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from socket import inet_aton
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ _SCHEMES = ("http", "https")
 _SOCKS = ("socks5", "socks5h")
 _PORTS = {"http": 80, "https": 443}
 _ENTRY = re.compile(r"(\[[^\]]+\]|[^:\[\]]+|[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*)(?::([0-9]{1,5}))?")
+_NUMBERS = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x[0-9a-f]+|[0-9]+)){0,3}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -92,13 +94,16 @@ def _is_loopback(host: str) -> bool:
     if host == "localhost" or host.endswith(".localhost"):
         return True
     found = _address(host)
-    return found is not None and found.is_loopback
+    # 0.0.0.0 and ::, which servers print as theirs, reach this machine
+    return found is not None and (found.is_loopback or found.is_unspecified)
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     with suppress(ValueError):
         found = ip_address(text.strip("[]").partition("%")[0])
         return getattr(found, "ipv4_mapped", None) or found
+    with suppress(OSError, UnicodeError):  # 127.1, 2130706433: as the system reads them when it connects
+        return ip_address(inet_aton(text)) if _NUMBERS.fullmatch(text) else None
     return None
 
 

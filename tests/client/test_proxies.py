@@ -75,7 +75,13 @@ def test_a_network_excepts_what_lies_in_it(base, bits, host):
     assert proxies._excepts("no_proxy", f"{base}/{bits}", str(host), 80) == lies_in
 
 
-@pytest.mark.parametrize("url", ["http://localhost:1", "http://127.8.8.8:1", "http://[::1]:1", "http://a.localhost"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:1", "http://127.8.8.8:1", "http://[::1]:1", "http://a.localhost", "http://0.0.0.0:1",
+        "http://[::]:1", "http://127.1:1", "http://2130706433:1", "http://0x7f.1:1",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("value", ["socks5://127.0.0.1:9", "http://proxy.invalid:3128", "nonsense://"])
 def test_loopback_takes_no_proxy_whatever_is_named(environment, url, value):
     environment(ALL_PROXY=value, http_proxy=value)
