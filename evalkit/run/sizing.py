@@ -82,8 +82,10 @@ def _speed(setup: Setup) -> dict[str, Any] | None:
         return None
     prompts, clusters = setup.prompts.prompts, _units(setup)
     ratio = item.speedup.at_least * detectable_ratio(clusters, sought(checklist, setup.plan))
-    can = clusters >= MIN_PAIRS
-    if can:
+    can = clusters >= MIN_PAIRS and math.isfinite(ratio)
+    if clusters >= MIN_PAIRS and not can:
+        text = f"{clusters} prompts show no speed-up over {item.speedup.at_least:g}x, however large: add prompts"
+    elif can:
         text = f"{clusters} prompts: a true {ratio:.2f}x is shown to reach {item.speedup.at_least:g}x in 8 of 10 runs"
     else:
         text = f"{clusters} independent prompts: a speed-up needs at least {MIN_PAIRS}"

@@ -145,8 +145,8 @@ class Pilot(Frozen):
     sd: float
     #: prompts that will be timed in every mode; fixed from here on
     prompts: int
-    #: smallest true ratio over the threshold that they show with 80% chance
-    detects: float
+    #: smallest true ratio over the threshold that they show with 80% chance; None: they are too few to show any
+    detects: float | None
     requests: int
     tokens: int | None = None
     minutes: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
@@ -36,7 +37,7 @@ def interleaved(plan: Plan, times: Mapping[str, Mapping[str, Sequence[float]]], 
         e2e_ms=round(e2e, 3),
         sd=round(spreads[widest], 4),
         prompts=prompts,
-        detects=round(detectable_ratio(prompts, replace(sought, sd=spreads[widest])), 4),
+        detects=_detects(prompts, replace(sought, sd=spreads[widest])),
         requests=len(plan.requests),
         minutes=round(seconds / 60, 2),
     )
@@ -79,12 +80,18 @@ def of_baseline(
         output_tokens=fmean(tokens) if tokens else None,
         sd=round(sd, 4),
         prompts=fixed,
-        detects=round(detectable_ratio(fixed, replace(sought, sd=sd)), 4),
+        detects=_detects(fixed, replace(sought, sd=sd)),
         requests=fixed * per_prompt * len(plan.concurrency),
         tokens=round(fmean(tokens) * fixed * per_prompt * len(plan.concurrency)) if tokens else None,
         minutes=round(seconds * fixed / 60, 2),
         note=note,
     )
+
+
+def _detects(prompts: int, sought: Sought) -> float | None:
+    """None where so few prompts show no ratio at all."""
+    ratio = detectable_ratio(prompts, sought)
+    return round(ratio, 4) if math.isfinite(ratio) else None
 
 
 def _spread(logs: Mapping[str, float]) -> float:
@@ -94,7 +101,7 @@ def _spread(logs: Mapping[str, float]) -> float:
 def words(pilot: Pilot) -> str:
     """The pilot in a sentence."""
     note = f" ({pilot.note})" if pilot.note else ""
-    return (
-        f"{pilot.prompts} prompts, {pilot.requests} requests, about {pilot.minutes:.1f} minutes; "
-        f"a gain of {pilot.detects - 1:.1%} over the threshold would show{note}"
-    )
+    shows = "no gain would show"
+    if pilot.detects is not None:
+        shows = f"a gain of {pilot.detects - 1:.1%} over the threshold would show"
+    return f"{pilot.prompts} prompts, {pilot.requests} requests, about {pilot.minutes:.1f} minutes; {shows}{note}"

@@ -115,9 +115,11 @@ def started(tmp_path: Path, mode: str = "ar") -> subprocess.Popen[str]:
         "prompts": ["prompts.jsonl"],
         "candidate": {"model": str(servers.model_folder(mode))},
         "request": {"max_tokens": 16},
-        "modes": {"autoregressive": {"launch": servers.launch_argv(mode), "ready_timeout_s": 300}},
+        "modes": {
+            "autoregressive": {"launch": servers.launch_argv(mode), "launch_env": [OURS], "ready_timeout_s": 300}
+        },
         "tasks": [],
-        "items": {"modes": {"repeats": 1, "warmup": 1, "launch_order": ["autoregressive"]}},
+        "items": {"modes": {"repeats": 1, "warmup": 1, "launches": "single", "launch_order": ["autoregressive"]}},
     }
     path = tmp_path / "checklist.yaml"
     path.write_text(yaml.safe_dump(checklist))
