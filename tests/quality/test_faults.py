@@ -39,7 +39,7 @@ def structured(n=130):
     ]
 
 
-def tools(n=130):
+def tools(n=160):
     return "tools", [
         {
             "id": f"weather-{i}",
@@ -178,7 +178,7 @@ def test_malformed_tool_calls_are_the_modes_fault_and_no_abstention(tmp_path):
 
 
 def test_a_judge_beside_it_is_asked_over_sockets_and_changes_no_verdict(tmp_path):
-    kind, cases = chat(80)
+    kind, cases = chat(120)
     for case in cases[:4]:
         case["expect"].append({"prefer": "clearer"})
     told = Answers()
@@ -197,7 +197,7 @@ def test_calls_lost_in_the_stream_are_told_from_calls_the_mode_cannot_make(tmp_p
     (parity,) = findings(decision, "quality.stream-parity")
     assert parity.status is Status.WARN
     assert "the stream's tool parser loses calls" in parity.summary
-    assert parity.data["pairs"] == 130
+    assert parity.data["pairs"] == 160
     assert decision.verdict == "no-go"  # production streams: the calls are lost to it all the same
 
 
@@ -220,7 +220,7 @@ def test_a_suite_that_hangs_the_server_meets_its_deadline_says_so_and_lets_the_n
 
 def test_a_judge_whose_key_is_missing_blocks_nothing(tmp_path, monkeypatch):
     monkeypatch.delenv("EVALKIT_NO_SUCH_KEY", raising=False)
-    kind, cases = chat(80)
+    kind, cases = chat(120)
     cases[0]["expect"].append({"rubric": ["Is it right?"]})
     judge = {"endpoint": "http://127.0.0.1:9", "model": "judge-1", "api_key_env": "EVALKIT_NO_SUCH_KEY"}
     decision, facts = decided(tmp_path, [(kind, cases)], judge=judge)

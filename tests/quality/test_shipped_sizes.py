@@ -14,8 +14,7 @@ from evalkit.quality.suite import load_suite
 from evalkit.run.setup import merged, prepare
 from evalkit.run.sizing import sizing
 from evalkit.scaffold.detect import Found
-from evalkit.scaffold.write import Request as Asked
-from evalkit.scaffold.write import scaffold
+from evalkit.scaffold.write import Wanted, scaffold
 from evalkit.stats.proportions import least_cases
 
 MODES = {mode: {"endpoint": f"http://127.0.0.1:{port}"} for port, mode in enumerate(
@@ -50,7 +49,7 @@ def test_the_defaults_alone_can_decide_with_three_modes(tmp_path):
 
 
 def test_what_init_writes_can_decide(tmp_path):
-    written = scaffold(tmp_path / "mine", Found(servers=(), gpus=()), Asked()).written
+    written = scaffold(tmp_path / "mine", Found(servers=(), gpus=()), Wanted()).written
     setup = prepare(load_checklist(next(path for path in written if path.name == "checklist.yaml")))
     assert len(setup.checklist.adopted) == 2
     assert too_small(sizing(setup, TODAY)) == []

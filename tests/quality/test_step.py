@@ -36,7 +36,7 @@ def test_timed_replies_are_the_answers_of_their_cases_and_a_second_session_asks_
             "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": dlm.base_url}},
             "prompts": ["prompts.jsonl"],
             "tasks": ["tasks.yaml"],
-            "items": {"modes": {"warmup": 1}},
+            "items": {"modes": {"warmup": 1}, "quality": {"margin": {"structured": 0.25}}},
         }
         path = tmp_path / "checklist.yaml"
         path.write_text(json.dumps(checklist))
@@ -87,6 +87,7 @@ def test_cases_that_met_a_hanging_server_are_asked_again_once_it_is_mended(tmp_p
                 "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": url}},
                 "tasks": ["tasks.yaml"],
                 "limits": {"first_byte_s": 1, "total_s": 2},
+                "items": {"quality": {"margin": {"structured": 0.7}}},
             }
             path = tmp_path / "checklist.yaml"
             path.write_text(json.dumps(checklist))
@@ -157,6 +158,7 @@ def test_a_budget_of_requests_leaves_cases_open_and_says_so(tmp_path):
             "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": dlm.base_url}},
             "tasks": ["tasks.yaml"],
             "budget": {"requests": 45},
+            "items": {"quality": {"margin": {"default": 0.3}}},
         }
         path = tmp_path / "checklist.yaml"
         path.write_text(json.dumps(checklist))

@@ -26,10 +26,10 @@ def test_every_conflict_is_named_at_once_and_the_mode_is_not_timed(tmp_path):
         report, said = evalkit(write(tmp_path, modes, **asked), "--output-dir", tmp_path / "run")
     found = finding(report, "serving.preflight", DIFF)
     assert found["status"] == "error"
-    assert "the server takes 64" in found["summary"]
+    assert "the server takes 32" in found["summary"]
     assert "the server runs 1" in found["summary"]
     assert "--context-length" in found["remedy"]
-    assert "the server takes 64" in said
+    assert "the server takes 32" in said
     assert finding(report, "serving.preflight", AR)["status"] == "pass"
     assert timed(tmp_path / "run") == {AR}
     assert report["verdict"] != "go"

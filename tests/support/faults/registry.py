@@ -253,7 +253,7 @@ async def other_models_name(turn: Turn) -> None:
 BAIT = "-" * 6000 + "ha-" * 2000 + "api-" * 1000 + "=" * 500
 
 
-@fault("a reply that a slow redactor would take minutes for", keeps="control probe:early timing context incumbent")
+@fault("a reply that a slow redactor would take minutes for", keeps="control probe:early context incumbent")
 async def redaction_bait(turn: Turn) -> None:
     bait = BAIT.encode()
     if turn.request.generates:
@@ -355,7 +355,7 @@ HOSTILE = "\x1b[31m\x1b]0;owned\x07\x1b]8;;http://evil\x1b\\\x9b2J\u202e\u2066\u
 
 @fault(
     "terminal escapes, bidi overrides and invisible characters in every text",
-    keeps="probe timing context incumbent baseline:early baseline:middle",
+    keeps="probe timing context incumbent",
 )
 async def hostile_text(turn: Turn) -> None:
     hostile = json.dumps(HOSTILE)[1:-1].encode()
