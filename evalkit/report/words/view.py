@@ -108,13 +108,6 @@ def notices(doc: Report) -> list[str]:
     return lines
 
 
-def _sentence(text: str) -> str:
-    text = " ".join(str(text).split())
-    if not text:
-        return ""
-    return text if text[-1] in ".!?…" else f"{text}."
-
-
 def adoptable(doc: Report) -> str:
     """Which modes were up for adoption, and which were measured beside them."""
     adopted = [m["mode"] for m in doc["modes"] if m.get("adopted")]
