@@ -136,3 +136,14 @@ _PROSE_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?(?=[\s,;!?]|$)")
 def capital(text: str) -> str:
     """The text with a capital letter in front; an id, a path or a mode's name keeps its spelling."""
     return text[:1].upper() + text[1:] if _PROSE_WORD.match(text) else text
+
+
+def clause(text: str) -> str:
+    """The text on one line, without a full stop: to go on with, or to put in a cell."""
+    return " ".join(str(text).split()).rstrip(".")
+
+
+def sentence(text: str) -> str:
+    """The text on one line, with a full stop where nothing else ends it."""
+    text = " ".join(str(text).split())
+    return text if not text or text[-1] in ".!?…`" else f"{text}."

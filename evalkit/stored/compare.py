@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from evalkit import fmt
 from evalkit.analysis.pairs import Answers, paired
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.report.document.build import scrub
-from evalkit.report.words import fmt
 from evalkit.stats.ratio import MIN_PAIRS, estimate, log_ratios
 from evalkit.stored.pack import REDACTED
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from evalkit import fmt
 from evalkit.report.formats.terminal import wrapped
-from evalkit.report.words import fmt, quote
+from evalkit.report.words import quote, view
 
 Rows = list[tuple[str, ...]]
 _ABOVE = (
@@ -70,7 +71,7 @@ def _overview(doc: dict[str, Any]) -> tuple[tuple[str, ...], Rows]:
     head = ("Run", "Date", "Model", "Hardware", "Engines", "Speed-up (interval), n prompts")
     rows: Rows = []
     for run in doc["runs"]:
-        gains = ", ".join(f"{mode} {fmt.speedup(speed)}" for mode, speed in run["speedups"].items())
+        gains = ", ".join(f"{mode} {view.speedup(speed)}" for mode, speed in run["speedups"].items())
         engines = ", ".join(dict.fromkeys(run["engines"].values())) or "unknown"
         rows.append((run["run"], run["date"], run["model"] or "none", run["hardware"], engines, gains or fmt.NOTHING))
     return head, rows

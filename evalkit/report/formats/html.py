@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from evalkit import fmt
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.modes import Timeline
 from evalkit.report.words import context_tables as context_part
-from evalkit.report.words import fmt, quality_tables, shapes, tables, view
+from evalkit.report.words import quality_tables, shapes, tables, view
 from evalkit.report.words.first_screen import first_screen
 from evalkit.text import one_line, sanitize
 

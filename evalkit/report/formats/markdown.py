@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
+from evalkit import fmt
 from evalkit.report.document.model import Report
 from evalkit.report.words import context_tables as context_part
-from evalkit.report.words import fmt, quality_tables, quote, shapes, tables, view
+from evalkit.report.words import quality_tables, quote, shapes, tables, view
 from evalkit.report.words.first_screen import first_screen
 
 if TYPE_CHECKING:

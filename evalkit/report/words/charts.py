@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.modes import Level, Mode, SpeedUp
-from evalkit.report.words import fmt, view
+from evalkit.report.words import view
 from evalkit.report.words.shapes import frontier
 from evalkit.text import one_line
 
@@ -136,7 +136,7 @@ def _speedup(doc: Report) -> str | None:
         return None
     looks, highest, series = _looks(doc), 1.0, []
     rows = {m["mode"]: {lv["concurrency"]: lv["speedup"] for lv in m["levels"]} for m in doc["modes"]}
-    named = {name: row for name, row in rows.items() if any(fmt.ratio_of(s) for s in row.values())}
+    named = {name: row for name, row in rows.items() if any(view.ratio_of(s) for s in row.values())}
     # a slot for each mode at each load, so that intervals stand side by side
     names = list(named)
     row_of_slots = [None, *names[: len(names) // 2], None, *names[len(names) // 2 :], None]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from evalkit import fmt
 from evalkit.report.document.model import Report
-from evalkit.report.words import fmt, view
+from evalkit.report.words import view
 from evalkit.report.words.view import Row
 from evalkit.text import one_line
 

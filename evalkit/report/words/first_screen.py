@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from evalkit import fmt
 from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, SEVERITY, Status
 from evalkit.modes import INCUMBENT, base_mode
 from evalkit.modes import Mode as Decoding
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart, ItemPart
 from evalkit.report.document.model.modes import Mode
-from evalkit.report.words import fmt
+from evalkit.report.words import view
+from evalkit.text import clause, sentence
 
 _MOST_STEPS = 3
 _WORDS = {"go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE"}
@@ -58,7 +60,7 @@ def first_screen(doc: Report) -> FirstScreen:
     """The answers of one report document."""
     adopted = doc["verdict"] == "go" and not doc.get("interrupted")
     steps = [*_gating(doc), *(f"Optional: {step}" if adopted else step for step in doc["next_steps"])]
-    steps = [_sentence(step) for step in steps]
+    steps = [sentence(step) for step in steps]
     return FirstScreen(
         headline=headline(doc),
         decision=_decision(doc),
@@ -87,7 +89,7 @@ def _decision(doc: Report) -> str:
         return f"Adopt {best['mode']}: {gain}.{_other_method(doc, best['mode'])}"
     blocked = [entry for entry in doc["items"] if entry["required"] and entry["id"] not in PER_MODE_ITEMS]
     wanted = ("fail",) if doc["verdict"] == "no-go" else ("error", "inconclusive", "skipped")
-    reasons = [_short(entry["summary"]) for entry in blocked if entry["status"] in wanted]
+    reasons = [clause(entry["summary"]) for entry in blocked if entry["status"] in wanted]
     adopted = [m for m in doc["modes"] if m.get("adopted")]
     if not reasons or doc["verdict"] == "no-go":
         reasons += [_why_not(doc, m) for m in adopted if m["qualified"] != "pass"]
@@ -105,7 +107,7 @@ def _decision(doc: Report) -> str:
 
 def _so_far(doc: Report) -> str:
     """What an interrupted run had measured."""
-    known = [f"{m['mode']} {fmt.speedup(m['speedup'])}" for m in doc["modes"] if fmt.ratio_of(m["speedup"])]
+    known = [f"{m['mode']} {view.speedup(m['speedup'])}" for m in doc["modes"] if view.ratio_of(m["speedup"])]
     return f"So far: {'; '.join(known)}. Resume it with --resume." if known else "Resume it with --resume."
 
 
@@ -115,11 +117,7 @@ def _speed(entry: Mode) -> str:
         return "it passes every target that was asked"
     level = 100 * (speed["confidence"] or 0.95)
     interval = f"{level:.0f}% CI {fmt.interval(speed.get('low'), speed.get('high'))}"
-    return f"{_ratio(speed['ratio'])} the speed of {speed.get('baseline', 'the baseline')} ({interval})"
-
-
-def _ratio(value: float | None) -> str:
-    return fmt.NOTHING if value is None else fmt.ratio(value)
+    return f"{fmt.ratio(speed['ratio'])} the speed of {speed.get('baseline', 'the baseline')} ({interval})"
 
 
 def _on(doc: Report) -> str:
@@ -158,11 +156,11 @@ def _why_not(doc: Report, entry: Mode) -> str:
     speed = entry["speedup"]
     speeding = finding is not None and finding["id"] == "modes.speedup"
     known = (
-        f" ({_ratio(speed['ratio'])} the speed of {speed['baseline']})"
+        f" ({fmt.ratio(speed['ratio'])} the speed of {speed['baseline']})"
         if speed and speed["ratio"] and not speeding
         else ""
     )
-    said = _short(finding["summary"]) if finding else "nothing was shown for it"
+    said = clause(finding["summary"]) if finding else "nothing was shown for it"
     said = said.removeprefix(f"{entry['mode']}: ")
     return f"{entry['mode']}{known}: {said}"
 
@@ -192,7 +190,7 @@ def _may_use(doc: Report) -> str:
         "pass": "Yes", "warn": "Yes, with a caveat", "waived": "Yes, by waiver", "not-applicable": "Not asked",
         "fail": "No", "skipped": "Not checked",
     }  # fmt: skip
-    return _sentence(f"{answers.get(entry['status'], 'Not known')}: {_short(entry['summary'])}")
+    return sentence(f"{answers.get(entry['status'], 'Not known')}: {clause(entry['summary'])}")
 
 
 def _certainty(doc: Report) -> list[str]:
@@ -211,11 +209,11 @@ def _certainty(doc: Report) -> list[str]:
     load = "one request at a time" if level == 1 else f"{level} requests at a time"
     samples = " and ".join(f"{count}{whose}" for count, whose in parts) or "no measurement"
     lines = [f"Based on {samples}; {load}."]
-    lines += [_sentence(_short(text)) for text in _scope(doc)]
+    lines += [sentence(clause(text)) for text in _scope(doc)]
     warned = [
         f for item in doc["items"] for f in item["findings"] if f["id"] == "modes.witness" and f["status"] != "pass"
     ]
-    lines += [_sentence(_short(f["summary"])) for f in warned[:1]]
+    lines += [sentence(clause(f["summary"])) for f in warned[:1]]
     skipped = [i["id"] for i in doc["items"] if i["status"] in ("skipped", "not-applicable")]
     if skipped:
         lines.append(f"Not part of this run: {', '.join(skipped)}.")
@@ -246,7 +244,7 @@ def _shipped(files: list[dict[str, Any]]) -> str:
 def _today(doc: Report) -> list[str]:
     """Against the model in use: quality, speed, cost."""
     said = doc.get("versus_incumbent") or "NOT COMPARED"
-    lines = [_sentence(said)]
+    lines = [sentence(said)]
     best = doc.get("recommended_mode")
     costs = {
         f.get("mode"): f["data"]["usd_per_1000"]
@@ -273,7 +271,7 @@ def _rows(doc: Report) -> list[Row]:
     best, baseline = doc.get("recommended_mode"), doc["baseline"]["speed"]
 
     def order(entry: Mode) -> tuple[bool, bool, float]:
-        ratio = fmt.ratio_of(entry["speedup"]) or 0.0
+        ratio = view.ratio_of(entry["speedup"]) or 0.0
         return (entry["mode"] != best, not entry.get("adopted"), -ratio)
 
     return [_row(doc, entry, best, baseline) for entry in sorted(doc["modes"], key=order)]
@@ -295,7 +293,7 @@ def _row(doc: Report, entry: Mode, best: str | None, baseline: str) -> Row:
 
 def _figure(doc: Report, entry: Mode, item: str) -> str:
     if item == "modes":
-        return _ratio(fmt.ratio_of(entry["speedup"])) if entry["speedup"] else ""
+        return fmt.ratio(view.ratio_of(entry["speedup"])) if entry["speedup"] else ""
     if item == "quality":
         mine = [s.get("difference") for s in doc["quality"]["suites"] if s["mode"] == entry["mode"]]
         rows = [one for one in mine if one is not None]
@@ -305,13 +303,3 @@ def _figure(doc: Report, entry: Mode, item: str) -> str:
 
 def _mode(doc: Report, label: str | None) -> Mode | None:
     return next((m for m in doc["modes"] if m["mode"] == label), None)
-
-
-def _short(text: str) -> str:
-    """Without white space at its ends and without a full stop."""
-    return " ".join(str(text).split()).rstrip(".")
-
-
-def _sentence(text: str) -> str:
-    text = " ".join(str(text).split())
-    return text if not text or text[-1] in ".!?…`" else f"{text}."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from evalkit import fmt
 from evalkit.report.document.model import Report
-from evalkit.report.words import fmt, view
+from evalkit.report.words import view
 from evalkit.report.words.tables import Table
 from evalkit.report.words.view import Row
 
@@ -14,7 +15,7 @@ def quality_table(doc: Report) -> Table:
     rows = []
     for row in doc["quality"].get("suites", []):
         low, high = row.get("low"), row.get("high")
-        span = f" ({100 * low:+.1f} to {100 * high:+.1f})" if low is not None and high is not None else ""
+        span = f" ({fmt.points(low)} to {fmt.points(high)})" if low is not None and high is not None else ""
         rows.append(
             Row(
                 (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from evalkit import fmt
 from evalkit.items.modes.frontier import Point
 from evalkit.report.document.model import Report
-from evalkit.report.words import fmt, view
+from evalkit.report.words import view
 
 
 def frontier(doc: Report) -> list[Point]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
+from evalkit import fmt
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart
 from evalkit.report.document.model.modes import Mode, Percentiles
 from evalkit.report.document.model.origin import VendorClaim
-from evalkit.report.words import fmt, view
+from evalkit.report.words import view
 from evalkit.report.words.view import Row
 from evalkit.text import one_line
 
@@ -39,7 +40,7 @@ def timing_table(doc: Report) -> Table:
                     entry["mode"],
                     str(level.get("concurrency", fmt.NOTHING)),
                     f"{level.get('requests', 0)} ({level.get('failed', 0)})",
-                    "baseline" if entry["mode"] == doc["baseline"]["speed"] else fmt.speedup(level.get("speedup")),
+                    "baseline" if entry["mode"] == doc["baseline"]["speed"] else view.speedup(level.get("speedup")),
                     _pair(level.get("ttft_ms")),
                     _pair(level.get("e2e_ms")),
                     f"{fmt.number(_value(rate.get('request')))} / {fmt.number(_value(rate.get('system')))}",

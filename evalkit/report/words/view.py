@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from evalkit import fmt
 from evalkit.items.registry import ITEMS
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart, ItemPart
-from evalkit.report.document.model.modes import Level, Mode
-from evalkit.report.words import fmt
+from evalkit.report.document.model.modes import Level, Mode, SpeedUp
 from evalkit.text import capital
 
 Document = Report
@@ -67,6 +67,22 @@ def short(revision: str | None) -> str:
     prefix, colon, rest = revision.rpartition(":")
     hexadecimal = len(rest) >= 40 and all(c in "0123456789abcdef" for c in rest)
     return f"{prefix}{colon}{rest[:12]}" if hexadecimal else revision
+
+
+def ratio_of(entry: SpeedUp | None) -> float | None:
+    """The ratio of a speed-up; None where none was measured."""
+    return entry["ratio"] if entry else None
+
+
+def speedup(entry: SpeedUp | None) -> str:
+    """`1.62× (1.48 to 1.77, n = 40 pairs)`."""
+    if not entry or entry.get("ratio") is None:
+        return fmt.NOTHING
+    pairs = entry.get("pairs")
+    tail = f", n = {pairs}" if pairs is not None else ""
+    span = fmt.interval(entry.get("low"), entry.get("high"))
+    ratio = fmt.ratio(entry["ratio"])
+    return f"{ratio} ({span}{tail})" if span != fmt.NOTHING else f"{ratio}{tail}"
 
 
 def date(doc: Report) -> str:

@@ -1,8 +1,11 @@
-"""Figures as people read them: units, fixed precision, intervals. The same figure reads the same in every output."""
+"""Figures as people read them: units, fixed precision, intervals. One figure has one spelling in every output.
+
+The one address for items, report and stored runs alike: nothing here knows what a figure means.
+"""
 
 from __future__ import annotations
 
-from evalkit.report.document.model.modes import SpeedUp
+import math
 
 NOTHING = "–"
 
@@ -39,28 +42,23 @@ def interval(low: float | None, high: float | None, unit: str = "") -> str:
     return f"{low:.2f} to {high:.2f}{unit}"
 
 
-def ratio_of(entry: SpeedUp | None) -> float | None:
-    """The ratio of a speed-up; None where none was measured."""
-    return entry["ratio"] if entry else None
-
-
-def speedup(entry: SpeedUp | None) -> str:
-    """`1.62× (1.48 to 1.77, n = 40 pairs)`."""
-    if not entry or entry.get("ratio") is None:
+def share(value: float | None, digits: int = 1) -> str:
+    """A share as a percentage; "unknown" where it is not finite."""
+    if value is None:
         return NOTHING
-    pairs = entry.get("pairs")
-    tail = f", n = {pairs}" if pairs is not None else ""
-    span = interval(entry.get("low"), entry.get("high"))
-    return f"{ratio(entry['ratio'])} ({span}{tail})" if span != NOTHING else f"{ratio(entry['ratio'])}{tail}"
-
-
-def share(value: float | None) -> str:
-    return NOTHING if value is None else f"{100 * value:.1f}%"
+    return f"{100 * value:.{digits}f}%".replace("-", "−") if math.isfinite(value) else "unknown"
 
 
 def points(value: float | None) -> str:
-    """A difference of shares, in percentage points with its sign."""
-    return NOTHING if value is None else f"{100 * value:+.1f}".replace("-", "−")
+    """A difference of shares, in percentage points with its sign; the caller adds the unit, once for an interval."""
+    if value is None:
+        return NOTHING
+    return f"{100 * value:+.1f}".replace("-", "−") if math.isfinite(value) else "unknown"
+
+
+def margin(value: float) -> str:
+    """A size in percentage points that has no sign: `3 points`."""
+    return f"{100 * value:g} points"
 
 
 def day(stamp: str | None) -> str:
@@ -68,9 +66,14 @@ def day(stamp: str | None) -> str:
     return stamp[:10] if stamp else "date unknown"
 
 
-def gib(size: int | None) -> str:
+def gib(size: float | None) -> str:
+    """Bytes as GiB."""
     return NOTHING if size is None else f"{size / 2**30:.1f} GiB"
 
 
+def tokens(count: int) -> str:
+    return plural(count, "token")
+
+
 def plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
