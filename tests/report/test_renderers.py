@@ -88,11 +88,12 @@ def test_what_is_glued_to_a_code_span_stays_silent(render: Callable[[str], str],
 
 @settings(max_examples=300, deadline=None)
 @given(GLUED)
+@example("![x](https://evil.example/pixel.png)" * 6)
 def test_quoting_loses_no_letter(text: str) -> None:
     def letters(shown: str) -> str:
         return "".join(re.findall(r"[A-Za-z0-9]", shown))
 
-    for made in (quote.prose(text), quote.code(text)):
+    for made in (quote.prose(text), quote.code(text, limit=600)):
         if MASK not in made:  # `https://a)@b` reads as an address with a name in it
             assert letters(made.replace("&#124;", "")) == letters(text)
 

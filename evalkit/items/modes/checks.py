@@ -230,6 +230,7 @@ CACHE = Check(
         "equal": Status.PASS,
         "unequal": Status.INCONCLUSIVE,
         "lower-bound": Status.WARN,
+        "helped-less": Status.WARN,
         "not-reported": Status.WARN,
         "not-kept": Status.INCONCLUSIVE,
     },

@@ -131,10 +131,13 @@ class SameEngine(Values):
                 return Words(f"{self.engine} against {self.baseline_engine}: the ratio is of engine and mode.")
 
 
+CacheOutcome = Literal["equal", "unequal", "lower-bound", "helped-less", "not-reported", "not-kept"]
+
+
 class CacheEqual(Values):
     """`cached`: shares of prompt tokens. `method`: how equal state was arranged; `why`: what kept it from that."""
 
-    outcome: Literal["equal", "unequal", "lower-bound", "not-reported", "not-kept"]
+    outcome: CacheOutcome
     mode: str
     baseline: str
     method: str | None = None
@@ -152,6 +155,8 @@ class CacheEqual(Values):
             return Words(f"the servers do not report cached tokens, which is unknown, not zero (cache: {how}).")
         text = f"{self.cached or 0:.0%} of the prompt tokens came from the cache, {self.baseline_cached or 0:.0%} for "
         text += f"{self.baseline} (cache: {how})."
+        if self.outcome == "helped-less":
+            text += f" The cache helped {self.mode} less, so its speed-up is a lower bound."
         if self.outcome == "lower-bound":
             text += f" The flush also empties what {self.mode} drafts from, so its speed-up is a lower bound."
         return Words(text)

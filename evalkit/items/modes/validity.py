@@ -62,7 +62,7 @@ def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, 
             *round_trip(checklist, facts, readings, mode, claim),
             *of_replies(checklist, facts, readings, mode),
             _same_engine(checklist, facts, mode),
-            _cache(checklist, facts, readings, mode),
+            _cache(checklist, facts, readings, mode, claim),
             _launches(checklist, readings, mode, claim),
         ]
     return found
@@ -200,18 +200,22 @@ def _cached(readings: Readings, mode: str, level: int) -> float | None:
     return sum(c for c, _ in pairs) / sum(p for _, p in pairs if p) if pairs else None
 
 
-def _cache(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding:
+def _cache(checklist: Checklist, facts: Facts, readings: Readings, mode: str, claim: Claim | None) -> Finding:
     level, baseline = checklist.items.modes.level, checklist.baseline.speed
     mine, theirs = _cached(readings, mode, level), _cached(readings, baseline, level)
     state = facts.caches.get(mode)
     gone = next((s for m in (mode, baseline) if (s := facts.caches.get(m)) and s.method == "none"), None)
     method = state.method if state else None
     known: KnownBy | None = KnownBy.DECLARED
-    outcome: Literal["equal", "unequal", "lower-bound", "not-reported", "not-kept"] = "equal"
+    kept = all((s := facts.caches.get(m)) is not None and s.method != "none" for m in (mode, baseline))
+    outcome: guard_words.CacheOutcome = "equal"
     if mine is None or theirs is None:
         outcome, known = ("not-kept", KnownBy.OBSERVED) if gone is not None else ("not-reported", None)
     elif abs(mine - theirs) > _CACHED_SLACK:
-        outcome = "unequal"
+        # Pages of a block hold less of a short shared prefix than pages of one token: a gain is then too small, not
+        # too large.
+        gains = mine < theirs and kept and claim is not None and claim.outcome == "shown"
+        outcome = "helped-less" if gains else "unequal"
     elif _drafts_from_earlier_answers(facts, mode) and method == "flush":
         outcome = "lower-bound"
     values = guard_words.CacheEqual(

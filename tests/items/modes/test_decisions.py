@@ -136,6 +136,24 @@ def test_a_warm_cache_for_one_mode_leaves_it_open():
     assert found(checklist(), unknown)("cache-state").status is Status.WARN
 
 
+def test_a_gain_in_spite_of_less_help_from_the_cache_is_a_lower_bound_and_a_loss_is_open():
+    """Pages of a whole block hold less of a short shared prefix than pages of one token."""
+
+    def timed(ratio):
+        return [
+            s.model_copy(update={"exchange": s.exchange.model_copy(update={"cached_tokens": 9})})
+            if s.mode == AR
+            else s.model_copy(update={"exchange": s.exchange.model_copy(update={"cached_tokens": 0})})
+            for s in simulated(ratio)
+        ]
+
+    kept = {m: CacheState(mode=m, method="flush") for m in (AR, DLM)}
+    assert found(checklist(), timed(1.5), caches=kept)("cache-state").outcome == "helped-less"
+    assert found(checklist(), timed(0.7), caches=kept)("cache-state").outcome == "unequal"
+    left = kept | {DLM: CacheState(mode=DLM, method="none", detail="no admin key")}
+    assert found(checklist(), timed(1.5), caches=left)("cache-state").outcome == "unequal"
+
+
 def test_a_flush_that_empties_the_n_gram_store_is_told_as_a_lower_bound():
     flushed = {m: CacheState(mode=m, method="flush") for m in (AR, DLM)}
     ngram = EndpointFacts(label=DLM, endpoint="http://a:1", reachable=True, settings={"speculative_algorithm": "NGRAM"})
