@@ -68,7 +68,8 @@ def _part(part: str, *, table: bool) -> str:
 def _word(word: str, *, table: bool) -> str:
     if _ACTIVE.search(word):
         left, inner, right = _AROUND.fullmatch(word).groups()  # type: ignore[union-attr]  # matches every word
-        return f"{left}{code(inner, limit=len(inner), table=table)}{right}" if inner else code(word, limit=len(word), table=table)
+        quoted = code(inner or word, limit=len(word), table=table)
+        return f"{left}{quoted}{right}" if inner else quoted
     escaped = _PUNCTUATION.sub(r"\\\1", word)
     return escaped.replace("|", "&#124;")
 
