@@ -2,7 +2,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test check bench docs real harness lock audit coverage mutants crash fuzz soak
+.PHONY: venv demo test check bench docs real harness lock audit coverage mutants crash faults fuzz soak
 .DEFAULT_GOAL := test
 
 venv: .venv/.installed
@@ -23,7 +23,7 @@ demo: venv
 	exit $$status
 
 test: venv
-	$(BIN)/pytest -q -m "not real and not harness" -n 2 --dist loadfile
+	$(BIN)/pytest -q -m "not real and not harness and not proof" -n 2 --dist loadfile
 
 check: venv
 	$(BIN)/ruff check .
@@ -80,6 +80,10 @@ coverage: venv
 # Operators, constants and conditions of the verdict and the statistics are changed one by one: a test must fail.
 mutants: venv
 	nice -n 10 $(BIN)/python tools/mutants.py $(MUTANTS)
+
+# Each fault at each place and stage: several hundred whole runs.
+faults: venv
+	$(BIN)/pytest -q -n 2 tests/faults/test_matrix.py
 
 # Runs killed and interrupted at drawn points, and resumed.
 CRASHES ?= 200

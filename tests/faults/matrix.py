@@ -78,6 +78,12 @@ def cells() -> Iterator[Cell]:
                 yield from (Cell(fault, place, stage) for stage in STAGES)
 
 
+def sampled(cell: Cell) -> bool:
+    """Whether the suite plays the cell: of each fault every third place, the stages in turn."""
+    fault, place = list(FAULTS).index(cell.fault.name), list(PLACES).index(cell.place.name)
+    return (fault + place) % 3 == 0 and cell.stage == STAGES[(fault + place // 3) % len(STAGES)]
+
+
 class Matrix:
     """Plays cells on one stage, after one run without a fault that says how many requests each place sees."""
 
