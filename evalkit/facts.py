@@ -13,6 +13,7 @@ from evalkit.quality.facts import Answer, Divergence, Judgement, SamplingProbe, 
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import (
     Afterwards,
+    Attempt,
     Counters,
     EndpointFacts,
     ForwardStats,
@@ -100,6 +101,7 @@ class Facts(Frozen):
     candidates: tuple[CandidateFacts, ...] = ()
     hardware: HardwareFacts | None = None
     endpoints: dict[str, EndpointFacts] = {}  # noqa: RUF012  latest probe by mode label (and "incumbent")
+    attempts: dict[str, Attempt] = {}  # noqa: RUF012  latest try by mode label
     launches: tuple[LaunchFacts, ...] = ()
     prompts: tuple[PromptFacts, ...] = ()
     suites: tuple[SuiteFacts, ...] = ()

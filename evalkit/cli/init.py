@@ -256,10 +256,13 @@ def _tried(folder: Path) -> bool:
     """Whether every mode answered; one line a mode."""
     from evalkit.checklist.loader import load_checklist
     from evalkit.client import run
-    from evalkit.scaffold.attempt import attempt
+    from evalkit.run.steps.tries import of_checklist
     from evalkit.scaffold.write import CHECKLIST
 
-    done = run(attempt(load_checklist(folder / CHECKLIST)))
+    done = run(of_checklist(load_checklist(folder / CHECKLIST)))
     for one in done:
-        typer.echo(f"tried {one.label}: {'ok' if one.ok else 'failed'}: {one.said}")
+        up = f"ready after {one.ready_s:.0f} s, " if one.ready_s is not None else ""
+        typer.echo(f"tried {one.mode}: {'ok' if one.ok else 'failed'}: {up}{one.said}")
+        for line in one.log_tail[-8:]:
+            typer.echo(f"    {line}")
     return bool(done) and all(one.ok for one in done)

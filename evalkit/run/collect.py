@@ -12,7 +12,7 @@ from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.setup import Setup
 from evalkit.run.show import Show
-from evalkit.run.steps import candidate, context, launches, quality, restarts, serving, stability, timing
+from evalkit.run.steps import candidate, context, launches, quality, restarts, serving, stability, timing, tries
 from evalkit.stored.folder import RunFolder
 
 
@@ -45,13 +45,18 @@ async def _servers(run: Recorder) -> None:
     live = {label: e for label, e in endpoints.items() if e.launch is None}
     together, shared = restarts.by_address(live)
     alone = {label: e for label, e in together.items() if run.setup.takes(label)}
+    started = {label: e for label, e in endpoints.items() if e.launch is not None}
+    dead = await tries.try_each(run, started, live=bool(live))
+    if dead is None:
+        candidate.look_at_hardware(run)
+        return
     client = clients.open_client([e.endpoint for e in endpoints.values() if e.endpoint])
     try:
         if alone or not endpoints:
             await sit(run, Session(client, alone))
         for group in shared:
             await restarts.in_turn(run, client, group, sit)
-        await launches.launch_each(run, client, endpoints, sit)
+        await launches.launch_each(run, client, endpoints, sit, dead)
     finally:
         await client.aclose()
 

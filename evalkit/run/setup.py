@@ -131,7 +131,7 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     one = planned(prompts.prompts[:1], item.model_copy(update={"concurrency": [item.level]}))
     asked = "quality" not in skipped
     prompts, suites, split = fit(
-        checklist, prompts, suites, starts=len(one.starts), readings=len(one.requests), quality=asked
+        checklist, prompts, suites, starts=len(one.starts) + len(one.tries), readings=len(one.requests), quality=asked
     )
     if split is not None:  # a profile with a budget times the deciding concurrency alone
         item = item.model_copy(update={"concurrency": [item.level]})

@@ -218,6 +218,17 @@ class ForwardStats(Frozen):
         return self.tokens / self.forward_passes if self.forward_passes else None
 
 
+class Attempt(Frozen):
+    """One try of a mode before anything is measured: its server started, probed, asked one question, and stopped."""
+
+    mode: str
+    ok: bool
+    said: Quoted
+    #: None: it did not come up, or was up already
+    ready_s: float | None = None
+    log_tail: tuple[Quoted, ...] = ()
+
+
 class LaunchFacts(Frozen):
     """One start of a server by evalkit."""
 

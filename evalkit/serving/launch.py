@@ -51,7 +51,8 @@ class Running:
     base_url: str
     port: int
     facts: LaunchFacts
-    alive: asyncio.Event = field(default_factory=asyncio.Event)
+    #: last lines of its output
+    tail: deque[str] = field(default_factory=deque)
 
 
 def filled(argv: list[str], *, model: str, revision: str, port: int, context: int | None) -> list[str]:
@@ -173,7 +174,7 @@ async def launched(
     draining = asyncio.create_task(log.drain(process.stdout))
     try:
         seconds = await _ready(process, endpoint, base, log, facts)
-        yield Running(label, base, port, facts.model_copy(update={"ready_s": round(seconds, 2)}))
+        yield Running(label, base, port, facts.model_copy(update={"ready_s": round(seconds, 2)}), log.tail)
     finally:
         await _stop(
             process,

@@ -18,6 +18,7 @@ from evalkit.quality.facts import Answer, Divergence, Judgement, SamplingProbe, 
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import (
     Afterwards,
+    Attempt,
     Counters,
     EndpointFacts,
     ForwardStats,
@@ -45,6 +46,7 @@ KINDS: dict[str, Kind] = {
     "candidate": Kind(CandidateFacts, "candidates"),
     "hardware": Kind(HardwareFacts, "hardware", single=True),
     "endpoint": Kind(EndpointFacts, "endpoints", key="label"),
+    "attempt": Kind(Attempt, "attempts", key="mode"),
     "launch": Kind(LaunchFacts, "launches"),
     "prompts": Kind(PromptFacts, "prompts"),
     "suite": Kind(SuiteFacts, "suites"),

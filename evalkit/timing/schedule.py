@@ -76,6 +76,12 @@ class Plan:
         """The number of the mode's last start: quality and context are looked at there."""
         return max((launch for label, launch in self.starts if label == mode), default=0)
 
+    @property
+    def tries(self) -> tuple[str, ...]:
+        """Modes whose launch is tried before anything is measured; the first one is tried by its own first start."""
+        launched = list(dict.fromkeys(mode for mode, _ in self.starts))
+        return tuple(launched if set(self.modes) - set(launched) else launched[1:])
+
     def at(self, concurrency: int) -> tuple[Planned, ...]:
         return tuple(p for p in self.requests if p.concurrency == concurrency)
 
@@ -231,14 +237,15 @@ def _interleaved(  # noqa: PLR0917  called once, right above
 def estimate(
     plan: Plan, prompts: Sequence[Prompt], *, tokens_per_second: float = GUESSED_RATE, start_s: float = GUESSED_START_S
 ) -> Estimate:
-    """Requests, tokens (at most) and seconds of a plan: warm-ups and `start_s` for each server start included."""
+    """Requests, tokens (at most) and seconds of a plan: warm-ups, and `start_s` for each start and try, included."""
     limits = {prompt.id: prompt.request.max_tokens for prompt in prompts}
     typical = max(limits.values(), default=0)
     rounds = plan.warmup * (len(plan.starts) + len(set(plan.modes) - {mode for mode, _ in plan.starts}))
     tokens = sum(limits[p.prompt_id] for p in plan.requests) + sum(rounds * c * typical for c in plan.concurrency)
     requests = len(plan.requests) + sum(rounds * c for c in plan.concurrency)
-    seconds = start_s * len(plan.starts)
+    starts = len(plan.starts) + len(plan.tries)
+    seconds = start_s * starts
     for level in plan.concurrency:
         planned = sum(limits[p.prompt_id] for p in plan.at(level))
         seconds += (planned / level + rounds * typical) / tokens_per_second
-    return Estimate(requests, tokens, math.ceil(seconds), len(plan.starts))
+    return Estimate(requests, tokens, math.ceil(seconds), starts)

@@ -47,27 +47,3 @@ def test_every_mode_is_started_with_the_same_model_commit_and_window_and_none_is
     alive = [p for p in psutil.process_iter(["environ"]) if (p.info["environ"] or {}).get("EVALKIT_LAUNCH")
              and p.info["environ"].get("XDG_LAUNCH_TEST") == str(tmp_path)]  # fmt: skip
     assert not alive
-
-
-@pytest.mark.slow
-def test_a_start_that_failed_is_no_error_any_more_once_it_comes_up(tmp_path, monkeypatch):
-    monkeypatch.setenv("SCRIPT", json.dumps(FAST))
-    (tmp_path / "wrapper.py").write_text("raise SystemExit('no card')")
-    words = ["{model}", "{revision}", "{context}", "{port}", AR, str(tmp_path / "filled.jsonl")]
-    modes = {
-        AR: {
-            "launch": [sys.executable, str(tmp_path / "wrapper.py"), *words],
-            "launch_env": ["SCRIPT"],
-            "ready_timeout_s": 60,
-        }
-    }
-    path = write(tmp_path, modes)
-    first, said = evalkit(path, "--output-dir", tmp_path / "run")
-    failed = finding(first, "serving.launch", AR)
-    assert failed["status"] == "error"
-    assert "no card" in failed["remedy"]
-    assert "no card" in said
-    (tmp_path / "wrapper.py").write_text(WRAPPER)
-    second, _ = evalkit(path, "--resume", tmp_path / "run")
-    assert {f["status"] for f in findings(second, "serving.launch", AR)} == {"pass"}
-    assert finding(second, "serving.reachable", AR)["status"] == "pass"

@@ -16,8 +16,10 @@ REACHABLE = Check(
 LAUNCH = Check(
     "serving.launch",
     "A server that evalkit starts comes up",
-    "A launch that dies or never becomes ready leaves its mode unmeasured.",
-    "Read the last lines of its log in the run folder, run the command by hand, and correct modes.NAME.launch.",
+    "A launch that dies, never becomes ready, does not answer or decodes in another mode leaves its mode unmeasured. "
+    "Each is tried once before anything is measured, so that a wrong command ends a run in minutes.",
+    "Read the last lines of its log in the run folder, run the command by hand, correct modes.NAME.launch, and run "
+    "again; `--keep-going` measures the other modes, `--resume` tries again what failed.",
     per_mode=True,
 )
 MODE = Check(

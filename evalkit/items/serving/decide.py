@@ -18,7 +18,7 @@ from evalkit.items.serving.settings import same_settings
 from evalkit.items.serving.stability import stability
 from evalkit.items.serving.unchanged import unchanged
 from evalkit.modes import INCUMBENT, Mode, base_mode
-from evalkit.serving.facts import EndpointFacts, LaunchFacts
+from evalkit.serving.facts import Attempt, EndpointFacts, LaunchFacts
 from evalkit.serving.support import line, recipe_for, unknown
 
 CHECKS: tuple[Check, ...] = checks.CHECKS
@@ -163,9 +163,23 @@ def _its_turn(checklist: Checklist, label: str, endpoint: Endpoint) -> str:
 
 
 def _launches(facts: Facts, label: str) -> list[Finding]:
-    """Each start as it went last: one that failed in an earlier session may have come up since."""
+    """The try, and each start as it went last: one that failed in an earlier session may have come up since."""
     latest = {launch.launch: launch for launch in facts.launches if launch.mode == label}
-    return [_launch(label, launch) for launch in latest.values()]
+    found = [_launch(label, launch) for launch in latest.values()]
+    tried = facts.attempts.get(label)
+    failed = any(one.status is Status.ERROR for one in found)
+    return [*found, _try(tried)] if tried is not None and not (failed or (tried.ok and found)) else found
+
+
+def _try(tried: Attempt) -> Finding:
+    ready = "" if tried.ready_s is None else f"ready after {tried.ready_s:.1f} s, "
+    if tried.ok:
+        text = f"{tried.mode}: its launch was tried: {ready}{tried.said}."
+        return checks.LAUNCH.finding(Status.PASS, text, mode=tried.mode, known_by=KnownBy.OBSERVED)
+    tail = "\n".join(tried.log_tail[-8:])
+    remedy = f"{checks.LAUNCH.remedy}\n{tail}" if tail else None
+    text = f"{tried.mode}: its launch was tried and failed: {ready}{tried.said}."
+    return checks.LAUNCH.finding(Status.ERROR, text, mode=tried.mode, known_by=KnownBy.OBSERVED, remedy=remedy)
 
 
 def _launch(label: str, launch: LaunchFacts) -> Finding:

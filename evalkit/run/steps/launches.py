@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 
 from evalkit.checklist.schema import Endpoint
@@ -10,28 +9,26 @@ from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Session
-from evalkit.run.steps import candidate
+from evalkit.run.steps import candidate, tries
 from evalkit.run.steps.harness import open_runs
 from evalkit.run.steps.timing import open_requests
 from evalkit.serving.facts import LaunchFacts
 from evalkit.serving.launch import LaunchFailed, launched
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-#: tokens of context that a launched server gets where less is needed
-_LEAST_WINDOW = 4096
-
 Work = Callable[[Recorder, Session], Awaitable[None]]
 
 
-async def launch_each(run: Recorder, client: ChatClient, endpoints: dict[str, Endpoint], work: Work) -> None:
+async def launch_each(
+    run: Recorder, client: ChatClient, endpoints: dict[str, Endpoint], work: Work, failed: set[str]
+) -> None:
     """The starts of the plan in order: each server started, its work done, and stopped.
 
-    A start whose work is in the journal already is left out; a server that did not come up is not tried again.
+    A start whose work is in the journal already is left out; a server that did not come up, as those of `failed` when
+    they were tried, is not started again.
     """
-    failed: set[str] = set()
     for label, launch in run.setup.plan.starts:
         endpoint = endpoints.get(label)
-        if endpoint is None or label in failed or not _needed(run, label, launch):
+        if endpoint is None or label in failed or not needed(run, label, launch):
             continue
         if not candidate.goes_on(run):
             return
@@ -40,6 +37,8 @@ async def launch_each(run: Recorder, client: ChatClient, endpoints: dict[str, En
             return
         if not await _launch(run, client, label, launch, endpoint, work):
             failed.add(label)
+        if run.stopped and not run.facts.attempts[label].ok:
+            return
         if _conflicts(run, label):
             failed.add(label)
             if label == run.checklist.baseline.speed:
@@ -52,7 +51,7 @@ def _conflicts(run: Recorder, label: str) -> bool:
     return seen is not None and seen.stopped
 
 
-def _needed(run: Recorder, label: str, launch: int) -> bool:
+def needed(run: Recorder, label: str, launch: int) -> bool:
     """Whether something is left to do in this start: timed requests, or in the last one tasks, window and soak."""
     if run.wanted("modes") and open_requests(run, [label], launch):
         return True
@@ -70,28 +69,6 @@ def _needed(run: Recorder, label: str, launch: int) -> bool:
     return bool(run.wanted("serving") and checklist.items.serving.stability and label not in facts.stability)
 
 
-def _model(run: Recorder) -> tuple[str, str]:
-    """`{model}` and `{revision}` of a launch: the commit that was read, so that what is served is what was examined."""
-    chosen, read = run.checklist.candidate, run.facts.candidate
-    if chosen is None:
-        return "", "main"
-    beside = run.setup.loaded.folder / chosen.model
-    if beside.is_dir():
-        return str(beside.resolve()), chosen.revision
-    model = read.model if read and beside.is_file() else chosen.model  # a snapshot names its repository
-    commit = read.revision if read and _COMMIT.fullmatch(read.revision or "") else None
-    return model, commit or chosen.revision
-
-
-def _window(run: Recorder) -> int:
-    """`{context}` of a launch: what is needed, at least 4,096, the same for every mode and session."""
-    from evalkit.analysis.need import need
-
-    before = run.facts.model_copy(update={"timed": (), "answers": ()})  # counts of a first mode would change it
-    wanted = need(run.checklist, before)
-    return max(_LEAST_WINDOW, -(-(wanted.tokens if wanted else 0) // 1024) * 1024)
-
-
 def _open_cases(run: Recorder, label: str) -> bool:
     from evalkit.quality.collect import plan
 
@@ -106,18 +83,23 @@ async def _launch(  # noqa: PLR0917  called once, right above
     """Whether the server came up."""
     last = run.setup.plan.last_start(label)
     run.say("serving", f"starting {label}" + (f" ({launch + 1} of {last + 1})" if last else ""))
-    model, revision = _model(run)
+    model, revision = tries.model_of(run.setup.loaded, run.facts.candidate)
+    context = tries.window(run.checklist, run.facts, run.facts.candidate)
     try:
         async with launched(
-            label, endpoint, model=model, revision=revision, context=_window(run), log_dir=run.folder.logs,
+            label, endpoint, model=model, revision=revision, context=context, log_dir=run.folder.logs,
             launch=launch,
         ) as running:  # fmt: skip
             run.keep(running.facts)
             served = endpoint.model_copy(update={"endpoint": running.base_url})
-            await work(run, Session(client, {label: served}, running, launch=launch, last=launch == last))
+            session = Session(client, {label: served}, running, launch=launch, last=launch == last)
+            if not await tries.first(run, session, label):
+                return False
+            await work(run, session)
     except LaunchFailed as error:
-        run.tell("serving", str(error))
         run.keep(error.facts)
+        if tries.not_up(run, label, error):
+            run.tell("serving", str(error))
         return False
     except UsageError as error:  # a key that is not set
         run.keep(LaunchFacts(mode=label, launch=launch, argv=(), error=str(error)))
