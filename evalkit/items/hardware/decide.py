@@ -8,11 +8,22 @@ from evalkit.analysis.need import need
 from evalkit.checklist.schema import Checklist
 from evalkit.data import load_vendor_claims
 from evalkit.facts import Facts
-from evalkit.findings import Finding, KnownBy, Status
+from evalkit.findings import Finding, KnownBy
 from evalkit.gpu.facts import SLOWDOWNS, Gpu, HardwareFacts, TelemetrySample
 from evalkit.items.hardware import checks as check
 from evalkit.items.hardware.checks import CHECKS
 from evalkit.items.hardware.fit import fits, variant
+from evalkit.items.hardware.words import (
+    Ecc,
+    IdleMemory,
+    Known,
+    Mig,
+    SameDevice,
+    Throttled,
+    Unsized,
+    VendorHardware,
+    describe,
+)
 
 __all__ = ["CHECKS", "decide"]
 
@@ -20,6 +31,7 @@ __all__ = ["CHECKS", "decide"]
 _IDLE_GIB = 1.0
 #: share of the samples of a mode that may be slowed down
 _SLOW_SHARE = 0.05
+_SEEN = KnownBy.OBSERVED
 
 
 def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
@@ -32,10 +44,9 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     if known.status.carries:
         findings += fits(checklist, facts, hardware, wanted)
     else:
-        text = "what fits cannot be said of unknown hardware."
-        findings.append(check.FITS.finding(Status.INCONCLUSIVE, text, remedy=check.KNOWN.remedy))
+        findings.append(check.FITS.found(Unsized(outcome="hardware-unknown", hint=check.KNOWN.remedy)))
     if hardware.known_by is KnownBy.OBSERVED and hardware.gpus:
-        findings += [*_memory(hardware, facts), *_throttled(hardware, facts.telemetry), *_same_device(hardware)]
+        findings += [_memory(hardware, facts), *_throttled(hardware, facts.telemetry), *_same_device(hardware)]
         findings += _devices(hardware)
     findings += [variant(checklist, hardware, wanted, one) for one in facts.variants]
     findings += _vendor(facts, hardware)
@@ -43,68 +54,40 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
 
 
 def _known(hardware: HardwareFacts) -> Finding:
-    notes = f" Noticed: {'; '.join(hardware.notes)}." if hardware.notes else ""
+    values = {"notes": hardware.notes, "devices": hardware.endpoint_devices, "unknown_for": hardware.unknown_for}
     if hardware.known_by is None:
-        where = "on another machine" if hardware.place == "elsewhere" else "on a machine that is not known"
-        text = "what hardware is behind the endpoint is unknown"
-        why = f" ({hardware.nvml_error})" if hardware.nvml_error and hardware.place == "here" else f" (it is {where})"
-        if hardware.place == "here" and not hardware.nvml_error:
-            why = ""
-        return check.KNOWN.finding(Status.INCONCLUSIVE, f"{text}{why}: run on the server, or declare it.{notes}")
-    observed = describe(hardware)
+        outcome = {"elsewhere": "elsewhere", "unknown": "place-unknown", "here": "nothing-found"}[hardware.place]
+        if hardware.place == "here" and hardware.nvml_error:
+            outcome = "not-readable"
+        unknown = Known.model_validate({"outcome": outcome, "why": hardware.nvml_error, **values})
+        return check.KNOWN.found(unknown)
+    values["hardware"] = describe(hardware)
     if hardware.unknown_for:
-        text = (
-            f"{observed} was found here, but {', '.join(hardware.unknown_for)} is served by another, unknown machine."
-        )
-        return check.KNOWN.finding(Status.INCONCLUSIVE, text + notes, observed=observed)
-    status = Status.WARN if hardware.notes else Status.PASS
-    verb = "is declared" if hardware.known_by is KnownBy.DECLARED else "was found here"
-    tied = "; ".join(f"{label}: {text}" for label, text in hardware.endpoint_devices.items())
-    text = f"{observed} {verb}.{notes}" + (f" Endpoints: {tied}." if tied else "")
-    remedy = "check which of the two is right" if hardware.notes else None
-    return check.KNOWN.finding(status, text, observed=observed, known_by=hardware.known_by, remedy=remedy)
+        return check.KNOWN.found(Known.model_validate({"outcome": "other-machine", **values}))
+    outcome = "declared" if hardware.known_by is KnownBy.DECLARED else "found"
+    outcome += "-noted" if hardware.notes else ""
+    return check.KNOWN.found(Known.model_validate({"outcome": outcome, **values}), known_by=hardware.known_by)
 
 
-def describe(hardware: HardwareFacts) -> str:
-    """The hardware in a few words."""
-    if hardware.cpu_only:
-        memory = f", {hardware.memory_bytes / (1 << 30):.0f} GiB" if hardware.memory_bytes else ""
-        cores = f", {hardware.cores} cores" if hardware.cores else ""
-        return f"cpu ({hardware.cpu or 'processor not named'}{cores}{memory})"
-    names = [gpu.name for gpu in hardware.gpus if not (gpu.mig and gpu.mig_of is None)] or [
-        g.name for g in hardware.gpus
-    ]
-    listed = [f"{names.count(name)}x {name}" if names.count(name) > 1 else name for name in dict.fromkeys(names)]
-    driver = f", driver {hardware.driver}" if hardware.driver else ""
-    return " + ".join(listed) + driver
-
-
-def _memory(hardware: HardwareFacts, facts: Facts) -> list[Finding]:
+def _memory(hardware: HardwareFacts, facts: Facts) -> Finding:
     own = set(hardware.endpoint_pids)
     used = [gpu for gpu in hardware.gpus if _relevant(gpu, hardware)]
-    others = {gpu.index: sorted(set(gpu.processes) - own) for gpu in used if set(gpu.processes) - own}
+    others = {gpu.index: tuple(sorted(set(gpu.processes) - own)) for gpu in used if set(gpu.processes) - own}
     if others and own:
-        text = (
-            "other processes use the device: " + "; ".join(f"GPU {i}: pids {pids}" for i, pids in others.items()) + "."
-        )
-        return [check.IDLE_MEMORY.finding(Status.WARN, text, known_by=KnownBy.OBSERVED)]
+        return check.IDLE_MEMORY.found(IdleMemory(outcome="shared", processes=others), known_by=_SEEN)
     taken = [
         (gpu, (gpu.memory_total_bytes - gpu.memory_free_bytes) / (1 << 30))
         for gpu in used
         if gpu.memory_total_bytes and gpu.memory_free_bytes is not None
     ]
     if not taken:
-        text = "the memory in use could not be read."
-        return [check.IDLE_MEMORY.finding(Status.WARN, text, remedy="look at nvidia-smi while the server is stopped")]
+        return check.IDLE_MEMORY.found(IdleMemory(outcome="not-readable"))
     served = any(endpoint.place == "here" for endpoint in facts.endpoints.values())
     busy = [(gpu, gib) for gpu, gib in taken if gib > _IDLE_GIB and not gpu.processes and not served]
     if busy:
         gpu, gib = max(busy, key=lambda one: one[1])
-        text = f"GPU {gpu.index} has {gib:.1f} GiB in use and lists no process (hidden, or of another container)."
-        return [check.IDLE_MEMORY.finding(Status.WARN, text, known_by=KnownBy.OBSERVED)]
-    return [
-        check.IDLE_MEMORY.finding(Status.PASS, "no other process was seen on the device.", known_by=KnownBy.OBSERVED)
-    ]
+        return check.IDLE_MEMORY.found(IdleMemory(outcome="taken", gpu=gpu.index, gib=gib), known_by=_SEEN)
+    return check.IDLE_MEMORY.found(IdleMemory(outcome="idle"), known_by=_SEEN)
 
 
 def _relevant(gpu: Gpu, hardware: HardwareFacts) -> bool:
@@ -114,27 +97,23 @@ def _relevant(gpu: Gpu, hardware: HardwareFacts) -> bool:
 
 
 def _throttled(hardware: HardwareFacts, telemetry: tuple[TelemetrySample, ...]) -> list[Finding]:
-    findings = []
-    slow = {
-        gpu.index: sorted(SLOWDOWNS & set(gpu.throttle_reasons)) for gpu in hardware.gpus if _relevant(gpu, hardware)
-    }
-    at_start = "; ".join(f"GPU {index}: {', '.join(reasons)}" for index, reasons in slow.items() if reasons)
-    if at_start:
-        text = f"slowed down already at the start: {at_start}."
-        findings.append(check.THROTTLED.finding(Status.WARN, text, known_by=KnownBy.OBSERVED))
+    found = []
+    slow = {gpu.index: tuple(sorted(SLOWDOWNS & set(gpu.throttle_reasons)))
+            for gpu in hardware.gpus if _relevant(gpu, hardware)}  # fmt: skip
+    reasons = {index: why for index, why in slow.items() if why}
+    if reasons:
+        found.append(Throttled(outcome="at-start", reasons=reasons))
     for mode in dict.fromkeys(sample.mode for sample in telemetry):
-        rows = [s for s in telemetry if s.mode == mode]
-        hit = [s for s in rows if SLOWDOWNS & set(s.throttle_reasons)]
+        rows = [SLOWDOWNS & set(s.throttle_reasons) for s in telemetry if s.mode == mode]
+        hit = [row for row in rows if row]
         if len(hit) > _SLOW_SHARE * len(rows):
-            reasons = sorted({reason for s in hit for reason in SLOWDOWNS & set(s.throttle_reasons)})
-            text = f"{mode}: slowed down in {len(hit)} of {len(rows)} readings while timed ({', '.join(reasons)})."
-            findings.append(check.THROTTLED.finding(Status.WARN, text, known_by=KnownBy.OBSERVED))
-    if findings:
-        return findings
-    if all("throttle_reasons" in gpu.unreadable for gpu in hardware.gpus):
-        text = "whether the device is slowed down cannot be read here."
-        return [check.THROTTLED.finding(Status.WARN, text, remedy="watch nvidia-smi -q -d PERFORMANCE during the run")]
-    return [check.THROTTLED.finding(Status.PASS, "no slow-down by heat or power was seen.", known_by=KnownBy.OBSERVED)]
+            why = tuple(sorted(frozenset().union(*hit)))
+            found.append(Throttled(outcome="while-timed", mode=mode, slow=len(hit), samples=len(rows), why=why))
+    if not found:
+        unread = all("throttle_reasons" in gpu.unreadable for gpu in hardware.gpus)
+        found.append(Throttled(outcome="not-readable" if unread else "not-throttled"))
+    known = {"not-readable": None}
+    return [check.THROTTLED.found(one, known_by=known.get(one.outcome, _SEEN)) for one in found]
 
 
 def _same_device(hardware: HardwareFacts) -> list[Finding]:
@@ -145,10 +124,7 @@ def _same_device(hardware: HardwareFacts) -> list[Finding]:
     }
     if len(set(names.values())) <= 1:
         return []
-    text = (
-        "the modes run on different devices: " + "; ".join(f"{mode}: {', '.join(n)}" for mode, n in names.items()) + "."
-    )
-    return [check.SAME_DEVICE.finding(Status.WARN, text, known_by=KnownBy.OBSERVED)]
+    return [check.SAME_DEVICE.found(SameDevice(devices=names), known_by=_SEEN)]
 
 
 def _devices(hardware: HardwareFacts) -> list[Finding]:
@@ -156,23 +132,19 @@ def _devices(hardware: HardwareFacts) -> list[Finding]:
     slices = [gpu for gpu in hardware.gpus if gpu.mig_of is not None]
     parents = [gpu for gpu in hardware.gpus if gpu.mig and gpu.mig_of is None]
     if parents:
-        text = f"{len(parents)} device(s) in MIG mode, {len(slices)} slice(s): clocks depend on the neighbours."
-        findings.append(check.MIG.finding(Status.WARN, text, known_by=KnownBy.OBSERVED, counts=False))
+        findings.append(check.MIG.found(Mig(devices=len(parents), slices=len(slices)), known_by=_SEEN, counts=False))
     ecc = {gpu.ecc for gpu in hardware.gpus if gpu.ecc is not None}
     if ecc:
-        text = "memory is error-corrected." if ecc == {True} else "memory is not error-corrected on every device."
-        status = Status.PASS if ecc == {True} else Status.WARN
-        findings.append(check.ECC.finding(status, text, known_by=KnownBy.OBSERVED, counts=False))
+        values = Ecc(outcome="corrected" if ecc == {True} else "not-corrected")
+        findings.append(check.ECC.found(values, known_by=_SEEN, counts=False))
     return findings
 
 
 def _vendor(facts: Facts, hardware: HardwareFacts) -> list[Finding]:
     """Information: on what hardware the vendor's figures for this model were taken."""
     model = facts.candidate.model if facts.candidate else None
-    claims = [claim for claim in load_vendor_claims() if claim.variant == model and claim.hardware]
-    if not claims:
+    theirs = dict.fromkeys(one.hardware for one in load_vendor_claims() if one.variant == model and one.hardware)
+    if not theirs:
         return []
-    theirs = ", ".join(dict.fromkeys(claim.hardware for claim in claims if claim.hardware))
-    ours = describe(hardware) if hardware.known_by else "unknown hardware"
-    text = f"the vendor's speed figures were taken on {theirs}; here: {ours}. They are shown, not counted."
-    return [check.VENDOR.finding(Status.PASS, text, known_by=KnownBy.VENDOR_REPORTED, counts=False)]
+    values = VendorHardware(vendor=tuple(theirs), hardware=describe(hardware) if hardware.known_by else None)
+    return [check.VENDOR.found(values, known_by=KnownBy.VENDOR_REPORTED, counts=False)]
