@@ -32,6 +32,9 @@ def ab_command(  # noqa: PLR0917  typer reads them by name
     ] = None,
     resume: Annotated[Path | None, typer.Option("--resume", help="Continue this run folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json to stdout.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Start a long run without asking.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show details too: they are in run.log.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what must be read.")] = False,
 ) -> None:
     """Say whether endpoint B is faster than A on your prompts, and no worse on your tasks.
 
@@ -47,6 +50,6 @@ def ab_command(  # noqa: PLR0917  typer reads them by name
     asked = Asked(
         a=Side(url_a, model_a, api_key_env_a), b=Side(url_b, model_b, api_key_env_b), prompts=tuple(prompts),
         tasks=tuple(tasks or ()), at_least=at_least, margin=margin, floor=floor, max_tokens=max_tokens,
-        concurrency=concurrency, output_dir=output_dir, resume=resume, as_json=as_json,
+        concurrency=concurrency, output_dir=output_dir, resume=resume, as_json=as_json, yes=yes,
     )  # fmt: skip
-    raise typer.Exit(int(ab(asked, shown)["exit_code"]))
+    raise typer.Exit(int(ab(asked, shown(int(verbose) - int(quiet)))["exit_code"]))

@@ -1,74 +1,122 @@
-"""Live progress on a terminal: one row an item, drawn by Rich on stderr; elsewhere one plain line a step."""
+"""Live progress on a terminal, drawn by Rich on stderr; elsewhere lines for a log."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
-from evalkit.findings import ITEM_IDS
-from evalkit.run.show import Plain, Show
+from evalkit.run.show import Board, Quiet, Show, Shown, plain
 from evalkit.text import one_line
 
 if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+#: redraws a second: each takes time that belongs to the measurement
+_FPS = 2
+_MARKS = {
+    "waiting": ("·", "dim"),
+    "working": ("▸", "bold"),
+    "paused": ("▹", ""),
+    "done": ("✓", "green"),
+    "skipped": ("–", "dim"),
+}
+
+
+def shown(verbosity: int = 0) -> Shown:
+    """The way to show progress that fits where stderr goes. `verbosity`: below 0 quiet, above 0 with details."""
+    return partial(_shown, verbosity)
+
+
+@contextmanager
+def _shown(verbosity: int) -> Iterator[Show]:
+    if verbosity < 0:
+        yield Quiet()
+        return
+    if not sys.stderr.isatty():
+        with plain(verbose=verbosity > 0) as lines:
+            yield lines
+        return
     from rich.console import Console
-    from rich.progress import Progress, TaskID
+
+    screen = Screen(verbose=verbosity > 0)
+    with drawn(screen, Console(stderr=True)):
+        yield screen
 
 
-class Live:
-    """Six rows in the order of the report; a row starts to turn when its item is at work."""
+class Screen(Quiet):
+    """Six rows in the order of the report, then the results so far and the time left. As wide as the terminal."""
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._rows: dict[str, TaskID] = {
-            item: progress.add_task(item, total=None, start=False, note="", count="") for item in ITEM_IDS
-        }
+    def __init__(self, *, verbose: bool = False) -> None:
+        self.board = Board()
+        self.console: Console | None = None
+        self._verbose = verbose
+        self._whole = self.board.clock()
 
     def say(self, item: str, text: str) -> None:
-        row = self._rows[item]
-        self._progress.start_task(row)
-        self._progress.update(row, note=one_line(text, limit=60), total=None, count="")
-        for other in self._rows.values():
-            if other != row and self._progress.tasks[other].started:
-                self._progress.stop_task(other)
+        self.board.begin(item, one_line(text))
 
     def tell(self, item: str, text: str) -> None:
         from rich.text import Text
 
-        self._progress.console.print(Text(f"{item:9} {one_line(text, limit=1000)}"), soft_wrap=True)
+        if self.console is not None:
+            self.console.print(Text(f"{item:9} {one_line(text, limit=1000)}"), soft_wrap=True)
+
+    def detail(self, item: str, text: str) -> None:
+        if self._verbose:
+            self.tell(item, text)
 
     def advance(self, item: str, done: int, planned: int) -> None:
-        self._progress.update(self._rows[item], completed=done, total=planned, count=f"{done}/{planned}")
+        row = self.board.rows[item]
+        row.done, row.planned = done, planned
+
+    def finish(self, item: str, text: str = "") -> None:
+        self.board.finish(item, one_line(text) or "done")
+
+    def overall(self, results: Sequence[str], left: str) -> None:
+        self.board.results, self.board.left = [one_line(text) for text in results], left
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The rows and what is below them. Where a line is too short the note is cut, never the time or the count."""
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.add_column(width=1)
+        table.add_column(width=8, no_wrap=True)
+        table.add_column(width=7, no_wrap=True, justify="right")
+        table.add_column(width=11, no_wrap=True, justify="right")
+        table.add_column(ratio=1, no_wrap=True)
+        table.add_column(ratio=3, no_wrap=True, overflow="ellipsis")
+        now = self.board.clock()
+        for item, row in self.board.rows.items():
+            mark, style = _MARKS["paused" if row.state == "working" and row.since is None else row.state]
+            total = float(max(row.planned, 1))
+            full = total if row.state == "done" else float(row.done)
+            table.add_row(
+                Text(mark, style), Text(item, style if row.state != "done" else ""),
+                Text(_clock(row.elapsed(now)) if row.state in ("working", "done") else ""),
+                Text(f"{row.done}/{row.planned}" if row.planned else ""),
+                Text("") if row.state in ("waiting", "skipped") else ProgressBar(total, full), Text(row.note),
+            )  # fmt: skip
+        yield table
+        for text in self.board.results:
+            yield Text(f"  {text}", no_wrap=True, overflow="ellipsis")
+        left = f", {self.board.left}" if self.board.left else ""
+        yield Text(f"  {_clock(now - self._whole)} in all{left}", "dim", no_wrap=True, overflow="ellipsis")
 
 
-@contextmanager
-def shown() -> Iterator[Show]:
-    """The way to tell progress that fits where stderr goes."""
-    if not sys.stderr.isatty():
-        yield Plain()
-        return
-    from rich.console import Console
+def drawn(screen: Screen, console: Console) -> AbstractContextManager[object]:
+    """Draws `screen` until the block ends; then it is gone."""
+    from rich.live import Live
 
-    with rows(Console(stderr=True)) as progress:
-        yield Live(progress)
+    screen.console = console
+    return Live(screen, console=console, refresh_per_second=_FPS, transient=True, redirect_stdout=False)
 
 
-def rows(console: Console) -> Progress:
-    """The live rows; where a line is too short the note is cut, never the time or the count."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.table import Column
-
-    def fixed(width: int) -> Column:
-        return Column(no_wrap=True, min_width=width, max_width=width)
-
-    columns = (
-        TextColumn("{task.description}", table_column=fixed(9)),
-        TimeElapsedColumn(table_column=fixed(7)),
-        BarColumn(bar_width=10, table_column=fixed(10)),
-        TextColumn("{task.fields[count]:>9}", table_column=fixed(9)),
-        TextColumn(
-            "{task.fields[note]}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
-        ),
-    )
-    return Progress(*columns, console=console, transient=True, expand=True)
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -60,6 +60,9 @@ def run_command(  # noqa: PLR0917  typer reads them by name
         bool, typer.Option("--allow-exec", help="Run code that a model wrote, in a limited process (python_tests).")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Start a long run without asking.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show details too: they are in run.log.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what must be read.")] = False,
 ) -> None:
     """Work through the checklist and say GO, NO-GO or INCONCLUSIVE.
 
@@ -77,7 +80,7 @@ def run_command(  # noqa: PLR0917  typer reads them by name
         prompts=tuple(prompts or ()), tasks=tuple(tasks or ()), only=tuple(only or ()), skip=tuple(skip or ()),
         only_mode=tuple(only_mode or ()), output_dir=output_dir, resume=resume, as_json=as_json,
         report_only=report_only, strict=strict,
-        keep_going=keep_going, allow_exec=allow_exec, dry_run=dry_run,
+        keep_going=keep_going, allow_exec=allow_exec, dry_run=dry_run, yes=yes,
     )  # fmt: skip
-    outcome: dict[str, Any] = run(flags, shown)
+    outcome: dict[str, Any] = run(flags, shown(int(verbose) - int(quiet)))
     raise typer.Exit(int(outcome["exit_code"]))

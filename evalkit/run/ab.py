@@ -56,6 +56,7 @@ class Asked:
     output_dir: Path | None = None
     resume: Path | None = None
     as_json: bool = False
+    yes: bool = False
 
 
 def ab(asked: Asked, shown: Shown = plain) -> dict[str, Any]:
@@ -72,7 +73,9 @@ def ab(asked: Asked, shown: Shown = plain) -> dict[str, Any]:
     seen = _probed(loaded)
     label = _stored_label(asked.resume, seen) if asked.resume else _label_of(seen)
     note(redact(f"A is {asked.a.url} ({INCUMBENT} in the report), B is {asked.b.url} ({label})"))
-    flags = Flags(output_dir=asked.output_dir, resume=asked.resume, as_json=asked.as_json, all_or_none=True)
+    flags = Flags(
+        output_dir=asked.output_dir, resume=asked.resume, as_json=asked.as_json, yes=asked.yes, all_or_none=True
+    )
     return evaluate(checklist_of(asked, label), flags, shown)
 
 

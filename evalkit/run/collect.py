@@ -8,6 +8,7 @@ from dataclasses import replace
 from evalkit import client as clients
 from evalkit.checklist.schema import Endpoint
 from evalkit.facts import Facts
+from evalkit.findings import ITEM_IDS
 from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.setup import Setup
@@ -26,9 +27,11 @@ def collect(setup: Setup, folder: RunFolder, show: Show) -> Facts:
     try:
         run.begin()
         candidate.read_candidate(run)
+        run.finish("license")
         clients.run(_servers(run))
         run.end()
     except (KeyboardInterrupt, asyncio.CancelledError):
+        show.tell("run", "interrupted: the connections are closed and the report is written")
         run.end(interrupted=True)
         raise KeyboardInterrupt from None
     finally:
@@ -50,6 +53,7 @@ async def _servers(run: Recorder) -> None:
     if dead is None:
         candidate.look_at_hardware(run)
         return
+    run.sessions_left = bool(alone or not endpoints) + sum(map(len, shared)) + len(run.setup.plan.starts)
     client = clients.open_client([e.endpoint for e in endpoints.values() if e.endpoint])
     try:
         if alone or not endpoints:
@@ -57,15 +61,21 @@ async def _servers(run: Recorder) -> None:
         for group in shared:
             await restarts.in_turn(run, client, group, sit)
         await launches.launch_each(run, client, endpoints, sit, dead)
+        run.sessions_left = 0
+        for item in ITEM_IDS:
+            if run.wanted(item):
+                run.finish(item)
     finally:
         await client.aclose()
 
 
 async def sit(run: Recorder, session: Session) -> None:
     """All work of the servers that are up together."""
+    run.sessions_left -= 1
     await serving.probe_servers(run, session)
     serving.complete(run, session)
     candidate.look_at_hardware(run)
+    run.finish("hardware")
     serving.check(run, session)
     if session.targets and candidate.goes_on(run):
         async with serving.counted(run, session):
@@ -77,13 +87,16 @@ async def _measure(run: Recorder, session: Session) -> None:
     timed = replace(session, targets=serving.timing_references(run, session))
     if run.wanted("modes") and timed.targets:
         await timing.time_modes(run, timed)
+    run.finish("modes")
     if not session.last:
         return
     if run.wanted("quality"):
         await quality.ask_tasks(run, session)
+        run.finish("quality")
     if run.wanted("serving"):
         await quality.draw(run, session)
     if run.wanted("context") and run.checklist.items.context.probe:
         await context.probe_windows(run, session)
+        run.finish("context")
     if run.wanted("serving"):
         await stability.soak_servers(run, session)

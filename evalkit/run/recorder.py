@@ -12,12 +12,15 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import evalkit
+from evalkit.analysis.readings import light
 from evalkit.checklist.schema import Checklist, Endpoint
-from evalkit.client.types import ChatClient, Target
+from evalkit.client.types import ChatClient, Exchange, Target
 from evalkit.errors import EvalkitError
 from evalkit.facts import CollectError, Facts, Resumed, RunEnd, RunStart, SkippedItem
 from evalkit.findings import ITEM_IDS, Frozen, ItemId
+from evalkit.quality.facts import Answer
 from evalkit.quality.suite import facts_of
+from evalkit.run.outlook import Outlook, left_words
 from evalkit.run.setup import Setup
 from evalkit.run.show import Show
 from evalkit.serving.launch import Running
@@ -51,6 +54,10 @@ class Recorder:
         self.seen = Fold(self.before)
         #: of every timed sample in the journal
         self.timed_keys = {sample.key for sample in self.before.timed} if self.before else set[str]()
+        self.outlook = Outlook(setup)
+        #: sessions of servers that this process still begins; the items are over in the last
+        self.sessions_left = 0
+        self._recall()
         #: why the run ended before its plan did
         self.stopped: str | None = None
         self._writing = threading.Lock()
@@ -75,29 +82,70 @@ class Recorder:
             self.journal.append(kind, fact)
             if isinstance(fact, TimedSample):
                 self.timed_keys.add(fact.key)
+                self._timed(fact)
                 if fact.case_id is None:
                     return
             self.seen.add(KINDS[kind], fact)
+        if isinstance(fact, Answer):
+            self.outlook.kept("quality")
+            self._failed("quality", f"{fact.mode}, {fact.suite}, case {fact.case_id}", fact.exchange)
 
     @staticmethod
     def keeps(fact: object) -> bool:
         """Whether `fact` is of a kind that the journal takes."""
         return type(fact) in _KIND_OF
 
+    def _recall(self) -> None:
+        """What earlier sessions measured counts in the results so far."""
+        if self.before is None:
+            return
+        for sample in self.before.timed:
+            self._timed(sample, earlier=True)
+        for _ in self.before.answers:
+            self.outlook.kept("quality", earlier=True)
+
+    def _timed(self, sample: TimedSample, *, earlier: bool = False) -> None:
+        self.outlook.kept("modes", earlier=earlier)
+        if sample.concurrency == self.setup.plan.decide_at and not sample.fixed_length:
+            for reading in light([sample], sample.concurrency):
+                self.outlook.add(reading)
+        if not earlier:
+            self._failed("modes", f"{sample.mode}, prompt {sample.prompt_id}", sample.exchange)
+
+    def _failed(self, item: ItemId, what: str, exchange: Exchange) -> None:
+        if exchange.error is not None:
+            self.show.detail(item, f"{what}: {exchange.error.message}")
+
     def say(self, item: ItemId, text: str) -> None:
-        """A step begins: told to the person who waits."""
+        """A step begins."""
+        self.outlook.begin(item)
         self.show.say(item, text)
 
     def tell(self, item: ItemId, text: str) -> None:
         """Something that the person who waits must read: it stays on the screen, whole."""
         self.show.tell(item, text)
 
+    def detail(self, item: ItemId, text: str) -> None:
+        """Something for the run's log alone."""
+        self.show.detail(item, text)
+
     def advance(self, item: ItemId, done: int, planned: int) -> None:
-        """How many requests of the step are done."""
+        """How many requests of the step are done; now and then also the results so far and the time left."""
         self.show.advance(item, done, planned)
+        if self.outlook.due():
+            left = self.outlook.left_s()
+            if left is not None and self.left_s is not None:
+                left = min(left, self.left_s)
+            self.show.overall(self.outlook.results(), left_words(left))
+
+    def finish(self, item: ItemId) -> None:
+        """The item's work is over, unless servers of a later session are still to come."""
+        if self.sessions_left <= 0:
+            self.outlook.finish(item)
+            self.show.finish(item)
 
     def wanted(self, item: ItemId) -> bool:
-        return item not in self.setup.skip and self.checklist.items.of(item).not_applicable is None
+        return self.setup.asks(item)
 
     def error(self, item: ItemId, mode: str | None, error: EvalkitError) -> None:
         self.keep(CollectError(item=item, mode=mode, summary=str(error), remedy=error.hint))
@@ -125,6 +173,12 @@ class Recorder:
         for fact in (*skipped, *self.setup.prompts.facts, *suites):
             if before is None or fact not in (*before.skipped, *before.prompts, *before.suites):
                 self.keep(fact)
+        for item in ITEM_IDS:
+            if not self.wanted(item):
+                self.show.finish(item, f"left out: {self.setup.skip.get(item, 'not applicable')}")
+        if before is not None and (before.timed or before.answers):
+            self.tell("modes", f"kept from earlier sessions: {len(before.timed):,} timed replies, "
+                      f"{len(before.answers):,} answers to task cases")  # fmt: skip
         for reported in self.setup.reported:
             if before is None or reported.key not in before.harness:
                 self.keep(reported)

@@ -69,6 +69,10 @@ class Setup:
         """Whether the mode (or the incumbent) has its turn in this session."""
         return not self.only_modes or label in self.only_modes
 
+    def asks(self, item: ItemId) -> bool:
+        """Whether the item is neither left out nor declared not applicable."""
+        return item not in self.skip and self.checklist.items.of(item).not_applicable is None
+
     @property
     def minutes(self) -> float | None:
         """The budget of the whole run, server starts included."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ def sizing(setup: Setup, today: date) -> dict[str, Any]:
         *(suite["text"] for suite in suites if not suite["can_decide"]),
         *_reported(setup),
     ]
-    cost = _cost(setup)
+    cost = cost_of(setup)
     return {
         "name": checklist.name,
         "profile": checklist.profile,
@@ -158,29 +159,60 @@ def _reported(setup: Setup) -> Iterator[str]:
             yield f"{one.task}: {have} independent cases, margin {100 * margin:g} points: at least {least} are needed"
 
 
-def _cost(setup: Setup) -> dict[str, Any]:
-    """Requests, tokens and minutes at most: every answer as long as it may be, at 40 tokens per second a stream."""
+@dataclass(frozen=True)
+class Work:
+    """What a run does at most: every reply as long as it may be, at 40 tokens per second a stream. Seconds, tokens."""
+
+    timed_requests: int
+    timed_s: float
+    starts_s: float
+    task_requests: int
+    task_s: float
+    soak_s: float
+    output_tokens: int
+
+    @property
+    def seconds(self) -> float:
+        """Of all parts; starts are part of `timed_s`."""
+        return self.timed_s + self.task_s + self.soak_s
+
+
+def work(setup: Setup) -> Work:
+    """What the items that are not left out ask of the servers."""
     from evalkit.quality.collect import plan
     from evalkit.timing.schedule import estimate
 
     checklist = setup.checklist
-    timed = estimate(setup.plan, setup.prompts.prompts)
+    timed = estimate(setup.plan, setup.prompts.prompts) if setup.asks("modes") else None
     labels = [*checklist.modes, *([INCUMBENT] if checklist.incumbent else [])]
-    tasks = plan(setup.suites, labels, baseline=checklist.baseline.quality) if "quality" not in setup.skip else []
+    tasks = plan(setup.suites, labels, baseline=checklist.baseline.quality) if setup.asks("quality") else []
     task_tokens = sum(one.request.max_tokens for one in tasks)
     streams = checklist.items.quality.concurrency or checklist.items.modes.level
-    soak_s = _soak_s(setup)
-    seconds = timed.seconds + task_tokens / streams / _RATE + soak_s
+    starts = len(setup.plan.starts) * GUESSED_START_S
+    return Work(
+        timed_requests=timed.requests if timed else 0,
+        timed_s=timed.seconds if timed else starts,
+        starts_s=starts,
+        task_requests=len(tasks),
+        task_s=task_tokens / streams / _RATE,
+        soak_s=_soak_s(setup),
+        output_tokens=task_tokens + (timed.output_tokens if timed else 0),
+    )
+
+
+def cost_of(setup: Setup) -> dict[str, Any]:
+    """Requests, tokens and minutes at most: every answer as long as it may be, at 40 tokens per second a stream."""
+    found = work(setup)
     return {
-        "timed_requests": timed.requests,
-        "task_requests": len(tasks),
-        "output_tokens": timed.output_tokens + task_tokens,
-        "minutes": math.ceil(seconds / 60),
-        "soak_minutes": round(soak_s / 60, 1),
+        "timed_requests": found.timed_requests,
+        "task_requests": found.task_requests,
+        "output_tokens": found.output_tokens,
+        "minutes": math.ceil(found.seconds / 60),
+        "soak_minutes": round(found.soak_s / 60, 1),
         "starts": [mode for mode, _ in setup.plan.starts],
-        "start_minutes": round(timed.starts * GUESSED_START_S / 60, 1),
+        "start_minutes": round(found.starts_s / 60, 1),
         "tokens_per_second": _RATE,
-        "usd": _usd(checklist, seconds),
+        "usd": _usd(setup.checklist, found.seconds),
     }
 
 
@@ -189,7 +221,7 @@ def _soak_s(setup: Setup) -> float:
     from evalkit.serving.stability import IDLE_S
 
     asked = setup.checklist.items.serving.stability
-    if asked is None or "serving" in setup.skip:
+    if asked is None or not setup.asks("serving"):
         return 0.0
     return (asked.minutes * 60 + IDLE_S) * len(setup.checklist.modes)
 

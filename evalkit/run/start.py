@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from evalkit.report.document.model import Report
 
+import evalkit
 from evalkit.checklist.errors import suggest
 from evalkit.checklist.loader import DEFAULT, discovered, find_checklist, load_checklist, shipped_checklist
 from evalkit.checklist.schema import Checklist, LoadedChecklist
@@ -23,9 +24,10 @@ from evalkit.files import make_private, sweep, write_atomic
 from evalkit.findings import ITEM_IDS, ItemId
 from evalkit.modes import INCUMBENT, canonical
 from evalkit.run.lock import FolderLock
+from evalkit.run.outlook import announcement, consent
 from evalkit.run.resume import resumed
 from evalkit.run.setup import Setup, merged, prepare
-from evalkit.run.show import Shown, plain
+from evalkit.run.show import Both, Shown, logged, plain
 from evalkit.run.words import continued
 from evalkit.stored.folder import RunFolder
 from evalkit.system import ended_by_term
@@ -52,6 +54,7 @@ class Flags:
     keep_going: bool = False
     allow_exec: bool = False
     dry_run: bool = False
+    yes: bool = False
     all_or_none: bool = False
 
 
@@ -111,8 +114,11 @@ def note(text: str) -> None:
 
 
 def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
-    from evalkit.run.collect import collect
-
+    cost, minutes = announcement(setup)
+    if cost:
+        note(cost)
+    if not flags.resume and not setup.simulated:
+        consent(setup, minutes, yes=flags.yes)
     path = flags.resume or flags.output_dir or Path("evalkit-runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     if flags.resume:
         folder = RunFolder.begun(path)
@@ -127,20 +133,31 @@ def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
         else:
             folder = RunFolder.create(path, setup.loaded, setup.document())
             folder.keep_imports({one.name: (one.text, one.document()) for one in setup.imports})
-        interrupted = False
-        try:
-            with shown() as show:
-                facts = collect(setup, folder, show)
-        except KeyboardInterrupt:
-            if folder.start() is None:
-                raise Interrupted("nothing was measured yet") from None
-            interrupted, facts = True, folder.facts()
-        document = dict(report(setup.loaded, facts, folder, flags))
+        document, interrupted = _logged(setup, folder, flags, shown, cost)
     finally:
         lock.release()
     if interrupted:
         raise Interrupted("the run is kept as far as it went", hint=continued(sys.argv[1:], str(path)))
     return document
+
+
+def _logged(setup: Setup, folder: RunFolder, flags: Flags, shown: Shown, cost: str) -> tuple[dict[str, Any], bool]:
+    """The report document, and whether the work was interrupted; what happened is in run.log."""
+    from evalkit.run.collect import collect
+
+    with logged(folder.log) as log:
+        log.line("run", f"evalkit {evalkit.__version__}: {cost or 'no server is asked'}")
+        interrupted = False
+        try:
+            with shown() as show:
+                facts = collect(setup, folder, Both(show, log))
+        except KeyboardInterrupt:
+            if folder.start() is None:
+                raise Interrupted("nothing was measured yet") from None
+            interrupted, facts = True, folder.facts()
+        document = dict(report(setup.loaded, facts, folder, flags))
+        log.line("run", f"{document['verdict']}, exit code {130 if interrupted else document['exit_code']}")
+    return document, interrupted
 
 
 def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flags) -> Report:

@@ -5,6 +5,7 @@ plan.json        the frozen plan: resume refuses another
 journal.jsonl    every fact, in the order of collection
 evidence/        texts that were read: card, config, license
 logs/            output of servers that evalkit launched
+run.log          what the run showed while it worked, with times
 report.md, report.json, report.html, junit.xml, charts/
 """
 
@@ -56,6 +57,10 @@ class RunFolder:
     @property
     def logs(self) -> Path:
         return self.path / "logs"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "run.log"
 
     @classmethod
     def create(cls, path: Path, loaded: LoadedChecklist, plan: dict[str, Any]) -> RunFolder:

@@ -38,10 +38,20 @@ async def probe_servers(run: Recorder, session: Session) -> None:
         if session.running is not None:
             facts = facts.model_copy(update={"launched": True, "ready_s": session.running.facts.ready_s})
         run.keep(facts)
+        run.detail("serving", _seen(facts))
         if facts.reachable:
             now = Identity.of(facts)
             run.keep(Afterwards(mode=label, before=now, after=now, opening=True))
             session.targets[label] = target_for(label, endpoint, facts, limits.generation())
+
+
+def _seen(facts: EndpointFacts) -> str:
+    """What the run's log says of a server."""
+    if not facts.reachable:
+        return f"{facts.label} cannot be used: {facts.error}"
+    engine = f"{facts.engine or 'unknown engine'} {facts.engine_version or ''}".rstrip()
+    modes = f"declared {facts.declared_mode or 'no mode'}, observed {facts.observed_mode or 'no mode'}"
+    return f"{facts.label}: {engine}, serves {facts.model}, {modes}"
 
 
 def complete(run: Recorder, session: Session) -> None:

@@ -11,7 +11,7 @@ from evalkit.serving import flush as flushing
 from evalkit.serving.facts import EndpointFacts
 from evalkit.timing.calibrate import client_error
 from evalkit.timing.execute import Event, Flush, Progress, Settings, Stopped, planned_here, read_twice, run_modes
-from evalkit.timing.facts import CacheState, Pilot
+from evalkit.timing.facts import CacheState, Look, Pilot, WarmUp
 from evalkit.timing.looks import question
 from evalkit.timing.pilot import PILOT_PROMPTS, Means, interleaved, of_baseline, words
 from evalkit.timing.power import watched
@@ -171,8 +171,26 @@ def _event(run: Recorder, event: Event) -> None:
         run.advance("modes", event.done, event.planned)
     elif run.keeps(event):
         run.keep(event)
+    if (text := _detail(event)) is not None:
+        run.detail("modes", text)
     if isinstance(event, Pilot):
         run.say("modes", f"after {event.read} prompts: {words(event)}")
+
+
+def _detail(event: Event) -> str | None:
+    """What the run's log says of an event."""
+    match event:
+        case WarmUp():
+            settled = "settled" if event.levelled else "not settled"
+            return f"warm-up of {event.mode} at concurrency {event.concurrency}: {event.requests} requests, {settled}"
+        case CacheState():
+            return f"cache of {event.mode}: {event.method}" + (f", {event.detail}" if event.detail else "")
+        case Look():
+            return f"look at {event.prompts} of {event.planned} prompts: {event.reason or 'not decided yet'}"
+        case Stopped():
+            return f"ended early: {event.reason}"
+        case _:
+            return None
 
 
 async def _flush(run: Recorder, session: Session, facts: Facts) -> bool:
