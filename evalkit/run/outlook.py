@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.analysis.running import Running
 from evalkit.errors import UsageError
-from evalkit.report.words.fmt import plural
+from evalkit.fmt import plural
 from evalkit.run.show import duration
 
 if TYPE_CHECKING:
