@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -140,6 +140,8 @@ class Values(Frozen):
     holds no sentence; `words` makes sentences and decides nothing. The fields are the finding's `data` in report.json.
     """
 
+    #: fields that stay in `data` as null where nothing is known; the others are left out
+    NULLS: ClassVar[tuple[str, ...]] = ()
     outcome: str
 
     @abstractmethod
@@ -148,7 +150,8 @@ class Values(Frozen):
 
     def data(self) -> dict[str, object]:
         """The fields as JSON holds them, without the outcome and without what is not known."""
-        return self.model_dump(mode="json", exclude={"outcome"}, exclude_none=True)
+        known = self.model_dump(mode="json", exclude={"outcome"}, exclude_none=True)
+        return {**dict.fromkeys(self.NULLS), **known}
 
 
 @dataclass(frozen=True)

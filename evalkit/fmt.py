@@ -6,6 +6,7 @@ The one address for items, report and stored runs alike: nothing here knows what
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 NOTHING = "–"
 
@@ -18,11 +19,11 @@ def number(value: float | None, digits: int = 3) -> str:
         return "0"
     size = abs(value)
     if size >= 1000:
-        return f"{value:,.0f}"
+        return _minus(f"{value:,.0f}")
     if size < 0.001:
         return f"{value:.1e}"
     text = f"{value:.{digits}g}"
-    return f"{value:.{digits + 3}f}".rstrip("0").rstrip(".") if "e" in text else text
+    return _minus(f"{value:.{digits + 3}f}".rstrip("0").rstrip(".") if "e" in text else text)
 
 
 def milliseconds(value: float | None) -> str:
@@ -33,10 +34,22 @@ def milliseconds(value: float | None) -> str:
 
 
 def ratio(value: float | None) -> str:
+    """`2.53×`."""
     return NOTHING if value is None else f"{value:.2f}×"
 
 
+def threshold(value: float | None) -> str:
+    """A ratio that is asked for, as it was written: `1.1×`."""
+    return NOTHING if value is None else f"{value:g}×"
+
+
+def change(factor: float | None) -> str:
+    """What a factor changes, with its sign: `+1.2%` for 1.012."""
+    return NOTHING if factor is None else f"{points(factor - 1)}%"
+
+
 def interval(low: float | None, high: float | None, unit: str = "") -> str:
+    """`1.48 to 1.77`."""
     if low is None or high is None:
         return NOTHING
     return f"{low:.2f} to {high:.2f}{unit}"
@@ -46,14 +59,27 @@ def share(value: float | None, digits: int = 1) -> str:
     """A share as a percentage; "unknown" where it is not finite."""
     if value is None:
         return NOTHING
-    return f"{100 * value:.{digits}f}%".replace("-", "−") if math.isfinite(value) else "unknown"
+    return _minus(f"{100 * value:.{digits}f}%") if math.isfinite(value) else "unknown"
 
 
 def points(value: float | None) -> str:
-    """A difference of shares, in percentage points with its sign; the caller adds the unit, once for an interval."""
+    """A difference of shares, in percentage points with its sign; the caller adds the unit, once for an interval.
+
+    What rounds to nothing has no sign of its own: `+0.0`.
+    """
     if value is None:
         return NOTHING
-    return f"{100 * value:+.1f}".replace("-", "−") if math.isfinite(value) else "unknown"
+    return _minus(f"{0.0 if abs(value) < 0.0005 else 100 * value:+.1f}") if math.isfinite(value) else "unknown"
+
+
+def difference(value: float | None) -> str:
+    """A difference of shares with its unit: `−22.0 points`."""
+    return f"{text} points" if (text := points(value)) not in (NOTHING, "unknown") else text
+
+
+def span(low: float | None, high: float | None) -> str:
+    """The interval of a difference, beside one that has the unit: `−24.1 to +0.3`."""
+    return f"{points(low)} to {points(high)}"
 
 
 def margin(value: float) -> str:
@@ -77,3 +103,12 @@ def tokens(count: int) -> str:
 
 def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def listed(items: Sequence[str], most: int = 5) -> str:
+    """The first of them, and whether there are more: `a, b, c …`."""
+    return ", ".join(items[:most]) + (" …" if len(items) > most else "")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")

@@ -18,12 +18,6 @@ class Needed:
     minutes: float | None = None
     usd: float | None = None
 
-    def __str__(self) -> str:
-        words = f"about {self.prompts} prompts"
-        if self.minutes is not None:
-            words += f", {self.minutes:.1f} minutes" if self.minutes >= 0.1 else ", a few seconds"
-        return words + (f", {self.usd:.2f} USD" if self.usd is not None else "")
-
 
 def gpus(facts: Facts, mode: str) -> int:
     """GPUs of a mode's server as it declares them; 1 where it does not."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Literal
 
 from evalkit.analysis.comparison import UNSEEN, UNSEEN_REPLICATED, Comparison, Terms, compare, enough
@@ -177,3 +179,19 @@ def sought(checklist: Checklist, facts: Facts, found: Comparison) -> Sought:
         rare=UNSEEN_REPLICATED if replicated else UNSEEN,
         looks=bool(facts.looks),
     )
+
+
+def without_way(
+    readings: Readings, modes: tuple[str, str], round_trips: tuple[float, float], level: int
+) -> float | None:
+    """By what factor the speed-up of the first of `modes` over the second (the baseline) changes when both servers are
+    as near as the nearer one. `round_trips`: in ms, in the same order. None without a prompt of both.
+    """
+    mine, theirs = (readings.times(mode, level) for mode in modes)
+    near = min(round_trips)
+    shifts = []
+    for prompt in mine.keys() & theirs.keys():
+        ours, base = fmean(mine[prompt]), fmean(theirs[prompt])
+        shorter = max(ours - (round_trips[0] - near), ours / 100), max(base - (round_trips[1] - near), base / 100)
+        shifts.append(math.log(shorter[1] / shorter[0]) - math.log(base / ours))
+    return math.exp(math.fsum(shifts) / len(shifts)) if shifts else None

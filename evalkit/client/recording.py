@@ -17,7 +17,7 @@ from typing import Any
 from evalkit.client import sse
 from evalkit.client.payload import BadReplyError, error_message, parse_json
 from evalkit.client.reply import Reply, whole_text
-from evalkit.client.types import ErrorKind, Exchange, ExchangeError
+from evalkit.client.types import ErrorKind, Exchange, ExchangeError, Note
 from evalkit.limits import Limits
 from evalkit.text import cut, one_line
 
@@ -133,7 +133,7 @@ async def to_exchange(recording: Recording, turn: asyncio.Lock) -> Exchange:
         elif recording.failure is None:
             reply.whole(recording.body, recording.us(recording.end_ns) or 0)
             if recording.streaming:
-                reply.note("the server did not stream although it was asked to")
+                reply.note(Note.UNSTREAMED)
             done_us = recording.us(recording.end_ns)
     except BadReplyError as bad:
         error = bad.error
@@ -194,7 +194,7 @@ async def _read_stream(recording: Recording, reply: Reply) -> int | None:
         if name and name not in _NAMED:
             continue  # named side channels, such as SGLang's ids
         if not complete and not data.rstrip().endswith(b"}"):
-            reply.note("the last event was cut off")
+            reply.note(Note.CUT)
             break
         reply.event(data, at_us)
     return None
@@ -208,18 +208,18 @@ def _check_stream(recording: Recording, reply: Reply) -> None:
     if reply.finish_reason is None and not (reply.blank_end and reply.closed and recording.done_seen):
         raise BadReplyError("incomplete", "the stream ended without a finish reason", recording.status)
     if reply.finish_reason is None:
-        reply.note("no finish reason")
+        reply.note(Note.NO_FINISH)
     if not recording.done_seen:
-        reply.note("no [DONE]")
+        reply.note(Note.NO_DONE)
     if recording.closed_early:
-        reply.note("the connection closed before the body's end")
+        reply.note(Note.CLOSED)
     counts = [tokens for _, tokens in reply.chunks if tokens is not None]
     if counts and reply.completion_tokens is not None and counts[-1] > reply.completion_tokens:
-        reply.note("usage contradicts the chunks")
+        reply.note(Note.CONTRADICTS)
     times = [at for at, _ in reply.chunks]
     together = sum(a == b for a, b in pairwise(times))
     if len(times) >= 4 and together * 5 > len(times):
-        reply.note(f"coalesced: {together} of {len(times)} chunks arrived together with the one before")
+        reply.note(Note.COALESCED, f"{together} of {len(times)} chunks arrived together with the one before")
 
 
 def _exchange(recording: Recording, reply: Reply, error: ExchangeError | None, done_us: int | None) -> Exchange:

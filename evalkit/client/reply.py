@@ -15,7 +15,7 @@ from evalkit.client.calls import Calls
 from evalkit.client.ends import End, end_of, is_blank
 from evalkit.client.payload import BadReplyError, error_message, is_count, parse_json
 from evalkit.client.template import Template
-from evalkit.client.types import ToolCall
+from evalkit.client.types import Note, ToolCall
 from evalkit.limits import GENERATION
 from evalkit.text import one_line, shows
 
@@ -106,7 +106,8 @@ class Reply:
         #: of each event with a message instead of a delta: whether it repeats the text before it
         self._again: list[bool] = []
 
-    def note(self, text: str) -> None:
+    def note(self, note: Note, detail: str = "") -> None:
+        text = f"{note}: {detail}" if detail else str(note)
         self._notes[text] = self._notes.get(text, 0) + 1
 
     @property
@@ -183,7 +184,7 @@ class Reply:
         if len(self._again) > 1 and all(self._again[1:]) and len(self.text[0]) >= _SURE:
             raise BadReplyError("protocol", "events carry the whole text so far in `message`, and not what is new")
         if self.completion_tokens == 0 and (self.chunks or self.text or len(self._calls)):
-            self.note("usage counts no token although text arrived")
+            self.note(Note.NO_TOKEN)
             self.completion_tokens = None
         if self._apart():
             return
@@ -192,7 +193,7 @@ class Reply:
         if self._twice is None:
             return
         if len(self.chunks) > 2 and len({counted for _, counted in self.chunks}) == 1:
-            self.note("usage counts the same on every chunk")
+            self.note(Note.SAME_COUNT)
             self.chunks = [(at_us, None) for at_us, _ in self.chunks]
             return
         raise BadReplyError("protocol", f"a chunk came twice: the same text at the same count of {self._twice} tokens")
@@ -203,8 +204,8 @@ class Reply:
         if self._disorder is None or not all(counts) or sum(counts) != self.completion_tokens:
             return False
         self.chunks = [(at, so_far) for (at, _), so_far in zip(self.chunks, accumulate(counts), strict=True)]
-        self._notes.pop("usage went backwards", None)
-        self.note("usage counts each chunk by itself")
+        self._notes.pop(Note.BACKWARDS, None)
+        self.note(Note.EACH_CHUNK)
         return True
 
     def _learn(self, data: bytes, delta: Any, counted: int | None) -> None:
@@ -337,7 +338,7 @@ class Reply:
         tokens = usage.get("completion_tokens")
         if not is_count(tokens):
             if tokens is not None:
-                self.note("usage is no count")
+                self.note(Note.NO_COUNT)
             return None
         self._count(tokens)
         return tokens or None
@@ -347,7 +348,7 @@ class Reply:
         if not tokens and self.chunks:
             return
         if self.completion_tokens is not None and tokens < self.completion_tokens:
-            self.note("usage went backwards")
+            self.note(Note.BACKWARDS)
         self.completion_tokens = tokens
 
     def _figures(self, source: dict[str, Any]) -> None:

@@ -6,7 +6,9 @@ All times are microseconds on a monotonic clock, relative to the moment the requ
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Literal, Protocol
 
 from evalkit.client.origin import header_value
@@ -27,6 +29,28 @@ ErrorKind = Literal[
     "incomplete",  # the stream ended without a finish reason
     "empty",  # a stream without a single event
 ]
+
+
+class Note(StrEnum):
+    """What the client notes of a reply, as journals hold it; a detail may follow behind a colon."""
+
+    COALESCED = "coalesced"
+    CONTRADICTS = "usage contradicts the chunks"
+    BACKWARDS = "usage went backwards"
+    NO_TOKEN = "usage counts no token although text arrived"  # noqa: S105  no password
+    SAME_COUNT = "usage counts the same on every chunk"
+    EACH_CHUNK = "usage counts each chunk by itself"
+    NO_COUNT = "usage is no count"
+    REPEATED = "a chunk was repeated"  # in journals of 0.1.0; now an error
+    NO_DONE = "no [DONE]"
+    NO_FINISH = "no finish reason"
+    CUT = "the last event was cut off"
+    CLOSED = "the connection closed before the body's end"
+    UNSTREAMED = "the server did not stream although it was asked to"
+
+
+_NOTES: dict[str, Note] = {str(note): note for note in Note}
+_TIMES = re.compile(r" \([0-9]+x\)$")
 
 
 @dataclass(frozen=True)
@@ -164,8 +188,14 @@ class Exchange(Frozen):
     #: allow-listed extras: spec_accept_length, spec_verify_ct, system_fingerprint, server timings, rate limit headers
     server: dict[str, Any] = {}  # noqa: RUF012  pydantic copies defaults
     transport: str = "wire"
-    #: warnings about the reply: usage contradicts chunks, duplicate chunk, no [DONE], coalesced
+    #: warnings about the reply: a `Note` each, with its detail and how often it was made
     notes: tuple[str, ...] = ()
+
+    @property
+    def noted(self) -> frozenset[Note]:
+        """Which notes were made."""
+        told = (_TIMES.sub("", note).partition(": ")[0] for note in self.notes)
+        return frozenset(_NOTES[text] for text in told if text in _NOTES)
 
     @property
     def spoken(self) -> bool:

@@ -14,7 +14,8 @@ import pytest
 
 from evalkit.client import run
 from evalkit.client.fallback import ProxyClient
-from evalkit.client.types import Limits
+from evalkit.client.reply import Reply
+from evalkit.client.types import Exchange, Limits, Note
 from evalkit.client.wire import WireClient
 from evalkit.errors import UsageError
 from evalkit.secrets import Secret
@@ -483,3 +484,13 @@ def test_a_long_stream_of_small_chunks_is_no_endless_head():
     got, _ = ask(stream(*(event("x" * 40) for _ in range(5000)), event(finish="stop")))
     assert got.ok
     assert len(got.text) == 200_000
+
+
+def test_every_note_is_read_back_with_its_detail_and_how_often_it_was_made():
+    reply = Reply()
+    for note in Note:
+        reply.note(note, "9 of 10 chunks" if note is Note.COALESCED else "")
+        if note is Note.BACKWARDS:
+            reply.note(note)
+    got = Exchange(ok=True, notes=(*reply.notes, "a note of another version"))
+    assert got.noted == frozenset(Note)

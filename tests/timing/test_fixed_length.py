@@ -53,13 +53,14 @@ def test_it_stands_beside_the_decided_ratio_and_changes_nothing(natural, forced)
     both = {(f.id, f.mode): f for f in item.decide(asked, facts([*timed, *fixed(forced)]), NOW)}
     found = both.pop(("modes.fixed-length", DLM))
     assert found.data["ratio"] == pytest.approx(forced, rel=0.05)
-    assert not found.counts
+    assert (found.outcome, found.counts) == ("measured", False)
     assert both == alone
 
 
 def test_servers_that_refuse_have_no_reading():
     timed = [*simulated(2.0, n=40), *fixed(2.0, ok=False)]
     found = {(f.id, f.mode): f for f in item.decide(checklist(fixed_length=True), facts(timed), NOW)}
-    assert found["modes.fixed-length", DLM].status is Status.INCONCLUSIVE
+    assert found["modes.fixed-length", DLM].outcome == "not-available"
+    assert found["modes.fixed-length", DLM].data["failed"] == 30
     assert not found["modes.fixed-length", DLM].counts
     assert found["modes.speedup", DLM].status is Status.PASS

@@ -41,7 +41,7 @@ MEASURED = Check(
 SPEEDUP = Check(
     "modes.speedup",
     "Faster than the baseline by what you ask",
-    "Decided on end-to-end latency per prompt, paired: gaps between chunks flatter blocks (1.97x without a gain).",
+    "Decided on end-to-end latency per prompt, paired: gaps between chunks flatter blocks (1.97× without a gain).",
     "time more prompts, or lower `items.modes.speedup.at_least` if a smaller gain is worth having",
     per_mode=True,
     sources=("docs/timing.md",),
@@ -143,6 +143,12 @@ WITNESS = Check(
     "median) every claim stays open.",
     "end or move the other work, then run again; where it belongs to production, items.modes.outside_cpu allows more",
     per_mode=True,
+    outcomes={
+        "quiet": Status.PASS,
+        "steal": Status.WARN,
+        "not-known": Status.WARN,
+        "crowded": Status.INCONCLUSIVE,
+    },
 )
 ROUND_TRIP = Check(
     "modes.round-trip",
@@ -151,6 +157,10 @@ ROUND_TRIP = Check(
     "claim that it alone could explain is open.",
     "time both from the same place: run evalkit beside the farther server, or compare servers that are equally near",
     per_mode=True,
+    outcomes={
+        "not-decisive": Status.PASS,
+        "may-decide": Status.INCONCLUSIVE,
+    },
 )
 REPLIES = Check(
     "modes.replies",
@@ -160,6 +170,13 @@ REPLIES = Check(
     "read the replies in the journal, correct the decoding (or raise max_tokens where they are cut off), and time the "
     "mode again; where it is open, time more prompts",
     per_mode=True,
+    outcomes={
+        "as-sound": Status.PASS,
+        "few-more": Status.WARN,
+        "undecided": Status.INCONCLUSIVE,
+        "never-ends": Status.INCONCLUSIVE,
+        "more": Status.FAIL,
+    },
 )
 LENGTH = Check(
     "modes.length-honesty",
@@ -169,6 +186,12 @@ LENGTH = Check(
     "ask for replies of equal length (a system prompt, max_tokens), set `fixed_length: true` to see decoding alone, or "
     "ask for less with items.modes.speedup.at_least",
     per_mode=True,
+    outcomes={
+        "alike": Status.PASS,
+        "apart": Status.WARN,
+        "unproven": Status.INCONCLUSIVE,
+        "not-compared": Status.WARN,
+    },
 )
 TOKEN_COUNTS = Check(
     "modes.token-counts",
@@ -177,6 +200,10 @@ TOKEN_COUNTS = Check(
     "time does not depend on counts.",
     "trust end-to-end times alone, and report the count to the makers of the engine",
     per_mode=True,
+    outcomes={
+        "agree": Status.PASS,
+        "contradict": Status.WARN,
+    },
 )
 SECOND_READINGS = Check(
     "modes.second-reading",
@@ -186,6 +213,12 @@ SECOND_READINGS = Check(
     "set `cache: salt-each` under items.modes, so that every request differs, or give the server's own address instead "
     "of the gateway's",
     per_mode=True,
+    outcomes={
+        "alike": Status.PASS,
+        "read-once": Status.WARN,
+        "differ": Status.INCONCLUSIVE,
+        "warm-up-slower": Status.INCONCLUSIVE,
+    },
 )
 FIXED_LENGTH = Check(
     "modes.fixed-length",
@@ -193,6 +226,11 @@ FIXED_LENGTH = Check(
     "With `ignore_eos` every answer runs to max_tokens: it shows decoding alone, on text that no user wants to read.",
     "set `fixed_length: true` under items.modes; servers that refuse `ignore_eos` have no such reading",
     per_mode=True,
+    outcomes={
+        "measured": Status.PASS,
+        "not-honoured": Status.PASS,
+        "not-available": Status.INCONCLUSIVE,
+    },
 )
 STREAM = Check(
     "modes.stream",
@@ -257,6 +295,11 @@ LEVELS = Check(
     "Diffusion and speculation spend compute that is free at low concurrency and missing at high.",
     "list the concurrency you expect in production under `concurrency`",
     per_mode=True,
+    outcomes={
+        "wins": Status.PASS,
+        "ends": Status.WARN,
+        "none-measured": Status.INCONCLUSIVE,
+    },
 )
 THROTTLED = Check(
     "modes.gpu-throttled",
@@ -264,6 +307,11 @@ THROTTLED = Check(
     "A throttled GPU slows the mode that it met.",
     "improve cooling or lower the power limit for all modes alike, and time again",
     per_mode=True,
+    outcomes={
+        "held": Status.PASS,
+        "throttled": Status.WARN,
+        "not-watched": Status.NOT_APPLICABLE,
+    },
 )
 ENERGY = Check(
     "modes.energy",
@@ -271,12 +319,19 @@ ENERGY = Check(
     "A mode that draws more power for a shorter time can cost more energy per token.",
     "run evalkit on the machine of the GPUs: the devices are read there, and nowhere else",
     per_mode=True,
+    outcomes={
+        "by-counter": Status.PASS,
+        "by-power": Status.PASS,
+    },
 )
 FRONTIER = Check(
     "modes.frontier",
     "Which configurations are worth having",
     "Thresholds, block sizes and steps trade quality for speed: one that another beats in both is not worth having.",
     "declare configurations of a mode as entries of their own, such as diffusion@t0.9, each with its server",
+    outcomes={
+        "drawn": Status.PASS,
+    },
 )
 COST = Check(
     "modes.cost",
@@ -284,6 +339,11 @@ COST = Check(
     "A faster mode that answers wrongly is dearer per correct answer.",
     "give `cost: {usd_per_gpu_hour: …}`",
     per_mode=True,
+    outcomes={
+        "per-request": Status.PASS,
+        "per-correct-answer": Status.PASS,
+        "none-correct": Status.PASS,
+    },
 )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from evalkit.analysis.witness import Crowd
 from evalkit.findings import Values, Words
+from evalkit.fmt import plural, ratio, share, threshold
 
 
 class Failures(Values):
@@ -23,8 +25,7 @@ class Failures(Values):
         text += f"; {self.baseline_failed} of {self.baseline_requests} of {self.baseline}"
         if self.outcome == "unequal":
             text += ": the times cover different requests"
-        share = self.failed / self.requests if self.requests else 1.0
-        return Words(f"{text}.", f"{share:.1%}")
+        return Words(f"{text}.", share(self.failed / self.requests if self.requests else 1.0))
 
 
 class ClientError(Values):
@@ -46,26 +47,26 @@ class ClientError(Values):
     short: str | None = None
 
     def words(self) -> Words:
-        threshold = f"at most {self.limit:.1%} of E2E"
+        limit = f"at most {share(self.limit)} of E2E"
         if self.outcome == "not-measured" or self.share is None:
-            text = f"evalkit's own error at {self.streams} streams was not measured."
+            text = f"evalkit's own error at {plural(self.streams, 'stream')} was not measured."
             remedy = "run again: the calibration on loopback precedes timing (`evalkit doctor` shows it alone)"
-            return Words(text, None, threshold, remedy)
+            return Words(text, None, limit, remedy)
         text = (
             f"own error {self.error_ms or 0:.2f} ms, {self.share:.2%} of the median {self.median_ms or 0:.0f} ms at "
-            f"{self.streams} streams ({self.transport}); loop lag p99 {self.lag_ms or 0:.1f} ms (worst "
+            f"{plural(self.streams, 'stream')} ({self.transport}); loop lag p99 {self.lag_ms or 0:.1f} ms (worst "
             f"{self.worst_lag_ms or 0:.1f}), {self.cpu or 0:.0%} of a core"
         )
         causes = [what for what, bad in self._causes() if bad]
         if causes:
-            text += f": {' and '.join(causes)} is too much for a claim of {self.at_least:g}x"
-        return Words(f"{text}{f'; {self.short}' if self.short else ''}.", f"{self.share:.2%}", threshold)
+            text += f": {' and '.join(causes)} is too much for a claim of {threshold(self.at_least)}"
+        return Words(f"{text}{f'; {self.short}' if self.short else ''}.", f"{self.share:.2%}", limit)
 
     def _causes(self) -> tuple[tuple[str, bool], ...]:
         lag = self.lag_share or 0.0
         return (
             ("the own error", (self.share or 0.0) > self.limit),
-            (f"the lag, {lag:.1%},", lag > self.limit),
+            (f"the lag, {share(lag)},", lag > self.limit),
             ("the share of a core", (self.cpu or 0.0) > self.most_cpu),
         )
 
@@ -80,7 +81,7 @@ class WarmedUp(Values):
     def words(self) -> Words:
         match self.outcome:
             case "none":
-                return Words(f"no request warmed {self.mode} up at {self.streams} streams.")
+                return Words(f"no request warmed {self.mode} up at {plural(self.streams, 'stream')}.")
             case "levelled":
                 text = f"{self.requests} requests before the first counted one; the last two rounds agree within 15%."
                 return Words(text)
@@ -89,12 +90,15 @@ class WarmedUp(Values):
                 return Words(f"after {self.requests} requests the last rounds still differ ({last} ms a token).")
 
 
-_NOTED = {
+StreamFault = Literal["together", "contradiction", "twice", "no-done", "no-finish", "cut", "whole", "uncounted"]
+_NOTED: dict[StreamFault, str] = {
     "together": "with chunks that arrived together",
     "contradiction": "with counts that contradict the chunks",
     "twice": "with a chunk that came twice",
     "no-done": "without [DONE]",
     "no-finish": "without a finish reason",
+    "cut": "with a stream that was cut off",
+    "whole": "that were not streamed",
     "uncounted": "without token counts",
 }
 
@@ -104,7 +108,7 @@ class Stream(Values):
 
     outcome: Literal["clean", "noted"]
     replies: int
-    kinds: dict[str, int] = {}  # noqa: RUF012  pydantic copies defaults
+    kinds: dict[StreamFault, int] = {}  # noqa: RUF012  pydantic copies defaults
 
     def data(self) -> dict[str, object]:
         return {"replies": self.replies, **{_NOTED[kind]: count for kind, count in self.kinds.items()}}
@@ -114,6 +118,46 @@ class Stream(Values):
             return Words(f"{self.replies} replies, chunk by chunk, with counts that agree.")
         rows = sorted((_NOTED[kind], count) for kind, count in self.kinds.items())
         return Words(f"of {self.replies} replies: {', '.join(f'{count} {text}' for text, count in rows)}.")
+
+
+class Witness(Values):
+    """What else the machine did while modes were timed; `most`: share of the cores that others may use."""
+
+    outcome: Literal["quiet", "steal", "not-known", "crowded"]
+    seen: Crowd
+    most: float
+
+    def data(self) -> dict[str, object]:
+        return self.seen.model_dump(mode="json")
+
+    def words(self) -> Words:
+        load = f", load {self.seen.load:.1f}" if self.seen.load is not None else ""
+        steal = f", steal {share(self.seen.steal)}" if self.seen.steal else ""
+        rest = f"{load}{steal} on {self.seen.cores} cores"
+        if self.outcome == "not-known":
+            return Words(f"a server's process is not known, so other work on this machine is not told from it{rest}.")
+        text = f"other processes used {share(self.seen.outside_cpu)} of the cores while modes were timed{rest}"
+        if self.outcome == "crowded":
+            text += ": the times are of a crowded machine"
+        return Words(f"{text}.", share(self.seen.outside_cpu), f"at most {share(self.most)}")
+
+
+class RoundTrip(Values):
+    """Shortest round trips; `ratio_without`: the speed-up without their difference."""
+
+    outcome: Literal["not-decisive", "may-decide"]
+    mode: str
+    baseline: str
+    mode_ms: float
+    baseline_ms: float
+    ratio_without: float
+
+    def words(self) -> Words:
+        text = f"round trip {self.mode_ms:.1f} ms to {self.mode}, {self.baseline_ms:.1f} ms to {self.baseline}"
+        if self.outcome == "may-decide":
+            without = ratio(self.ratio_without)
+            text += f": without the difference the ratio would be {without}, so the network may decide it"
+        return Words(f"{text}.", f"{self.mode_ms:.1f} ms, {self.baseline_ms:.1f} ms")
 
 
 class SameEngine(Values):
@@ -153,8 +197,8 @@ class CacheEqual(Values):
             return Words(text)
         if self.outcome == "not-reported":
             return Words(f"the servers do not report cached tokens, which is unknown, not zero (cache: {how}).")
-        text = f"{self.cached or 0:.0%} of the prompt tokens came from the cache, {self.baseline_cached or 0:.0%} for "
-        text += f"{self.baseline} (cache: {how})."
+        mine, theirs = share(self.cached or 0.0), share(self.baseline_cached or 0.0)
+        text = f"{mine} of the prompt tokens came from the cache, {theirs} for {self.baseline} (cache: {how})."
         if self.outcome == "helped-less":
             text += f" The cache helped {self.mode} less, so its speed-up is a lower bound."
         if self.outcome == "lower-bound":
@@ -200,7 +244,7 @@ class Percentile(Values):
             case "open":
                 text += f" on {prompts}; the target lies between its bounds"
                 remedy = f"time about {self.prompts_needed} prompts, or relax the target"
-        asked = f"target {self.target_ms:g} ms, {self.concurrency} streams"
+        asked = f"target {self.target_ms:g} ms, {plural(self.concurrency, 'stream')}"
         return Words(f"{text} ({asked}).", observed, f"at most {self.target_ms:g} ms", remedy)
 
 
@@ -227,6 +271,6 @@ class Goodput(Values):
             text = "goodput is asked for, but no latency target says what is good."
             return Words(text, remedy="set `items.modes.latency`")
         text = f"{self.met} of {self.n} requests meet every target "
-        text += f"({self.low:.0%} to {self.high:.0%}; asked {self.asked:.0%})."
+        text += f"({share(self.low)} to {share(self.high)}; asked {share(self.asked)})."
         remedy = f"time about {self.prompts_needed} prompts" if self.prompts_needed else None
-        return Words(text, f"{self.met / self.n:.3f}" if self.n else None, f"at least {self.asked:g}", remedy)
+        return Words(text, share(self.met / self.n) if self.n else None, f"at least {share(self.asked)}", remedy)

@@ -1,4 +1,6 @@
-"""Whether the figures of a mode may be believed: failures, own error, noise, drift, length, engine, cache, launches."""
+"""Whether the figures of a mode may be believed: failures, own error, noise, drift, engine, cache, launches, other work
+on the machine, and the way to each server. Pure.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +12,16 @@ from typing import Literal
 
 from evalkit.analysis.order import Contrast
 from evalkit.analysis.readings import Readings
-from evalkit.analysis.speed import Claim
+from evalkit.analysis.speed import Claim, without_way
+from evalkit.analysis.witness import crowd, crowded
 from evalkit.checklist.schema import Checklist
+from evalkit.client.types import Note
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy
 from evalkit.items.modes import checks as check
 from evalkit.items.modes import guard_words, words
-from evalkit.items.modes.power import throttled
 from evalkit.items.modes.replies import of_replies
-from evalkit.items.modes.surroundings import round_trip, witness
+from evalkit.items.modes.worth import throttled
 from evalkit.stats.percentiles import percentile
 from evalkit.stats.proportions import wilson
 from evalkit.stats.ratio import log_ratios
@@ -30,19 +33,16 @@ _FAILURE_SLACK = 0.01
 #: share of failures from which nothing is passed over
 _MOST_FAILED = 0.05
 _CACHED_SLACK = 0.1
+#: share of the cores that a hypervisor may give to others
+_MOST_STEAL = 0.05
 _NOTED_SHARE = 0.05
-#: how a note of the client begins, and which kind of note it is
-_NOTES = {
-    "coalesced": "together",
-    "usage contradicts": "contradiction",
-    "usage went backwards": "contradiction",
-    "usage counts no token": "contradiction",
-    "usage counts the same": "contradiction",
-    "usage is no count": "contradiction",
-    "a chunk was repeated": "twice",
-    "no [DONE]": "no-done",
-    "no finish reason": "no-finish",
-}
+#: what the client's notes on a stream amount to
+_NOTES: dict[Note, guard_words.StreamFault] = {
+    Note.COALESCED: "together", Note.CONTRADICTS: "contradiction", Note.BACKWARDS: "contradiction",
+    Note.NO_TOKEN: "contradiction", Note.SAME_COUNT: "contradiction", Note.NO_COUNT: "contradiction",
+    Note.REPEATED: "twice", Note.NO_DONE: "no-done", Note.NO_FINISH: "no-finish", Note.CUT: "cut", Note.CLOSED: "cut",
+    Note.UNSTREAMED: "whole",
+}  # fmt: skip
 
 
 def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, claim: Claim | None) -> list[Finding]:
@@ -58,8 +58,8 @@ def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, 
         found += [
             _noise_floor(mode, claim),
             _order_trend(checklist, readings, mode),
-            *witness(checklist, facts, mode),
-            *round_trip(checklist, facts, readings, mode, claim),
+            *_witness(checklist, facts, mode),
+            *_round_trip(checklist, facts, readings, mode, claim),
             *of_replies(checklist, facts, readings, mode),
             _same_engine(checklist, facts, mode),
             _cache(checklist, facts, readings, mode, claim),
@@ -167,12 +167,50 @@ def _order_trend(checklist: Checklist, readings: Readings, mode: str) -> Finding
     return check.ORDER_TREND.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 
+def _witness(checklist: Checklist, facts: Facts, mode: str) -> list[Finding]:
+    """What else the machine did; nothing where it was not seen."""
+    seen, most = crowd(facts), checklist.items.modes.outside_cpu
+    if seen is None:
+        return []
+    known: KnownBy | None = KnownBy.OBSERVED
+    outcome: Literal["quiet", "steal", "not-known", "crowded"] = "quiet"
+    if seen.outside_cpu is None:
+        outcome, known = "not-known", None
+    elif crowded(facts, most):
+        outcome = "crowded"
+    elif (seen.steal or 0.0) > _MOST_STEAL:
+        outcome = "steal"
+    values = guard_words.Witness(outcome=outcome, seen=seen, most=most)
+    return [check.WITNESS.found(values, mode=mode, known_by=known)]
+
+
+def _round_trip(
+    checklist: Checklist, facts: Facts, readings: Readings, mode: str, claim: Claim | None
+) -> list[Finding]:
+    """Whether the claim holds (or falls) without the difference of the two ways."""
+    baseline = checklist.baseline.speed
+    ways = [served.round_trip_ms if (served := facts.endpoints.get(label)) else None for label in (mode, baseline)]
+    if ways[0] is None or ways[1] is None or claim is None or claim.estimate is None:
+        return []
+    factor = without_way(readings, (mode, baseline), (ways[0], ways[1]), checklist.items.modes.level)
+    if factor is None:
+        return []
+    found, target = claim.estimate, claim.at_least
+    gained = claim.outcome == "shown" and found.low * factor < target
+    lost = claim.outcome == "below" and found.high * factor >= target
+    values = guard_words.RoundTrip(
+        outcome="may-decide" if gained or lost else "not-decisive", mode=mode, baseline=baseline, mode_ms=ways[0],
+        baseline_ms=ways[1], ratio_without=found.ratio * factor,
+    )  # fmt: skip
+    return [check.ROUND_TRIP.found(values, mode=mode, known_by=KnownBy.OBSERVED)]
+
+
 def _stream(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     """Notes of the client on single replies: chunks that arrived together, counts that contradict the text."""
     good = readings.good(mode, checklist.items.modes.level)
-    kinds: Counter[str] = Counter()
+    kinds: Counter[guard_words.StreamFault] = Counter()
     for s in good:
-        kinds.update({kind for note in s.exchange.notes for begin, kind in _NOTES.items() if note.startswith(begin)})
+        kinds.update({_NOTES[note] for note in s.exchange.noted if note in _NOTES})
     uncounted = sum(s.exchange.completion_tokens is None for s in good)
     if uncounted:
         kinds["uncounted"] = uncounted

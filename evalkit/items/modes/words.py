@@ -8,6 +8,8 @@ from typing import Literal
 from evalkit.analysis.cost import Needed
 from evalkit.analysis.speed import Claim, Outcome
 from evalkit.findings import Values, Words
+from evalkit.fmt import change, interval, plural, ratio, share, threshold
+from evalkit.items.modes.worth_words import needed_words
 from evalkit.stats.ratio import MIN_PAIRS
 
 
@@ -51,7 +53,7 @@ class Measured(Values):
         match self.outcome:
             case "timed":
                 done = f"{self.usable} of {self.requests} requests on {self.prompts} prompts"
-                return Words(f"{done} timed at {self.concurrency} streams.")
+                return Words(f"{done} timed at {plural(self.concurrency or 0, 'stream')}.")
             case "no-mode":
                 text = "no mode has an endpoint or a launch command: nothing was timed."
                 remedy = "start a server for each mode and name it under `modes:`, or pass --mode NAME=URL"
@@ -61,15 +63,10 @@ class Measured(Values):
                 return Words(f"{self.mode} is to be adopted but is not configured.", remedy=remedy)
             case "not-sent":
                 why = self.why or "no timed request was sent"
-                return Words(f"not timed at {self.concurrency} streams: {why}.")
+                return Words(f"not timed at {plural(self.concurrency or 0, 'stream')}: {why}.")
             case "nothing-usable":
                 why = self.why or "every answer was empty"
                 return Words(f"none of {self.requests} requests came back usable: {why}.")
-
-
-def needed_words(sample: Needed) -> str:
-    """What would settle an open claim."""
-    return f"{sample} would likely settle it"
 
 
 class SpeedUp(Values):
@@ -131,19 +128,17 @@ class SpeedUp(Values):
             text = f"only the baseline {self.baseline} is configured: there is nothing to compare it with."
             remedy = "configure the mode you consider, or set `adopt: [autoregressive]` to judge the baseline alone"
             return Words(text, remedy=remedy)
-        threshold = f"at least {self.at_least or 0:g}x"
+        asked = f"at least {threshold(self.at_least or 0)}"
         forward = None if self.outcome in ("shown", "below") else self._way_forward()
         if self.ratio is None or self.low is None or self.high is None:
-            text = f"{self._why()} ({self.baseline} and {self.mode} at {self.concurrency} streams)."
-            return Words(text, None, threshold, forward)
-        span = f"{(self.confidence or 0) * 100:g}% interval {self.low:.2f} to {self.high:.2f}"
-        text = f"end to end {self.ratio:.2f}x ({span}) as fast as {self.baseline}{self._why()}"
+            text = f"{self._why()} ({self.baseline} and {self.mode} at {plural(self.concurrency or 0, 'stream')})."
+            return Words(text, None, asked, forward)
+        span = f"{(self.confidence or 0) * 100:g}% interval {interval(self.low, self.high)}"
+        text = f"end to end {ratio(self.ratio)} ({span}) as fast as {self.baseline}{self._why()}"
         if self.low <= 1:
             text += " (no gain shown)" if self.high >= 1 else " (a loss)"
-        slower = (
-            f"{self.slower_share or 0:.0%} of the prompts got slower, the worst tenth {self.worst_decile or 0:.2f}x"
-        )
-        return Words(f"{text}; {slower}.", f"{self.ratio:.3f}x", threshold, forward)
+        slower = f"{share(self.slower_share or 0.0)} of the prompts got slower, the worst tenth "
+        return Words(f"{text}; {slower}{ratio(self.worst_decile or 0.0)}.", ratio(self.ratio), asked, forward)
 
     def _why(self) -> str:
         apart = " independent" if self.independent < self.pairs else ""
@@ -152,7 +147,7 @@ class SpeedUp(Values):
             case "shown":
                 return f" on {self.pairs} prompts" + (f" ({self.independent} independent)" if apart else "")
             case "below":
-                return f": below the {self.at_least or 0:g}x asked for"
+                return f": below the {threshold(self.at_least or 0)} asked for"
             case "open":
                 return f"{shown}the threshold lies within the interval"
             case "not-after-holm":
@@ -169,7 +164,8 @@ class SpeedUp(Values):
         if self.outcome == "crowded":
             return "end or move the other work on the machine, then run again"
         if self.prompts_needed is not None:
-            return needed_words(Needed(self.prompts_needed, self.minutes_needed, self.usd_needed))
+            sample = Needed(self.prompts_needed, self.minutes_needed, self.usd_needed)
+            return f"{needed_words(sample)} would likely settle it"
         if self.servers is not None and self.servers != "replicated":
             return (
                 "more prompts alone do not settle it: have each server started several times (`launch`, `launches: "
@@ -190,7 +186,7 @@ class SelfContrast(Values):
 
     def words(self) -> Words:
         what = {"again": "read again", "after": "read right after another mode"}[self.kind]
-        return Words(f"{self.mode} {self.change - 1:+.1%} when {what}")
+        return Words(f"{self.mode} {change(self.change)} when {what}")
 
 
 class NoiseFloor(Values):
@@ -204,7 +200,7 @@ class NoiseFloor(Values):
     def words(self) -> Words:
         seen = [one.words().summary for one in self.contrasts if one.outcome == "differs"]
         moved = f"the order of the readings moves the times: {', '.join(seen) or 'both modes together'}"
-        shift = math.exp(self.subtracted)
+        shift = share(abs(math.expm1(self.subtracted)))
         match self.outcome:
             case "read-once":
                 return Words("prompts were read once a start: how much two readings differ is not known.")
@@ -213,9 +209,9 @@ class NoiseFloor(Values):
             case "differ-alike":
                 return Words(f"{moved}; in both modes alike.")
             case "flatters":
-                return Words(f"{moved}; {shift:.3f}x is taken out of the ratio.")
+                return Words(f"{moved}; {shift} is taken out of the ratio.")
             case "hinders":
-                return Words(f"{moved}; it hinders {self.mode} ({shift:.3f}x), so the upper bound allows for it.")
+                return Words(f"{moved}; it hinders {self.mode} by {shift}, so the upper bound allows for it.")
 
 
 class Launches(Values):
@@ -242,14 +238,14 @@ class Launches(Values):
                 return Words(f"{text}: their spread is not known.", remedy=remedy)
             case "bracketed":
                 how = f"{self.mode} was started once, between two starts of {self.baseline} that differ by "
-                how += f"{abs((self.bracket or 1.0) - 1):.1%} (half of it is in the interval)"
+                how += f"{share(abs((self.bracket or 1.0) - 1))} (half of it is in the interval)"
             case "in-turn":
                 how = f"timed in turn with {self.baseline}, and neither server was restarted"
             case "apart":
                 how = f"one launch: {self.mode} and {self.baseline} were timed one after the other"
-        text = f"{how}; a spread of {self.start_sd:.0%} between starts is assumed"
+        text = f"{how}; a spread of {share(self.start_sd)} between starts is assumed"
         if self.tipping is not None:
-            text += f": the gain falls if two starts of a server differ by more than {math.expm1(self.tipping):.1%}"
+            text += f": the gain falls if two starts of a server differ by more than {share(math.expm1(self.tipping))}"
         return Words(f"{text}.")
 
 
@@ -261,4 +257,4 @@ class OrderTrend(Values):
     def words(self) -> Words:
         if self.change is None or self.p is None:
             return Words("too few prompts to see a drift.")
-        return Words(f"the ratio moves by {self.change - 1:+.1%} from first to last prompt (p = {self.p:.3f}).")
+        return Words(f"the ratio moves by {change(self.change)} from first to last prompt (p = {self.p:.3f}).")

@@ -100,10 +100,10 @@ def frontier(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
     """Latency and quality of each mode and configuration, with what is dominated."""
     from dataclasses import asdict
 
+    from evalkit.analysis import frontier as analysis
     from evalkit.analysis.readings import Readings
-    from evalkit.items.modes import frontier as modes_frontier
 
-    return [asdict(point) for point in modes_frontier.frontier(checklist, facts, Readings(facts.timed))]
+    return [asdict(point) for point in analysis.frontier(checklist, facts, Readings(facts.timed))]
 
 
 def timelines(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ def quality_table(doc: Report) -> Table:
     rows = []
     for row in doc["quality"].get("suites", []):
         low, high = row.get("low"), row.get("high")
-        span = f" ({fmt.points(low)} to {fmt.points(high)})" if low is not None and high is not None else ""
+        span = f" ({fmt.span(low, high)})" if low is not None and high is not None else ""
         rows.append(
             Row(
                 (

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from evalkit import fmt
-from evalkit.items.modes.frontier import Point
+from evalkit.analysis.frontier import Point
 from evalkit.report.document.model import Report
 from evalkit.report.words import view
 
 
 def frontier(doc: Report) -> list[Point]:
-    """The points of the document (of evalkit.items.modes.frontier): on the prompts and cases common to all modes."""
+    """The points of the document (of evalkit.analysis.frontier): on the prompts and cases common to all modes."""
     points: list[dict[str, Any]] = [dict(p) for p in doc.get("frontier", [])]
     return [Point(**{**p, "dominated_by": tuple(p["dominated_by"]), "surely": tuple(p["surely"])}) for p in points]
 

@@ -7,7 +7,6 @@ import pytest
 from evalkit.analysis.levels import summarise_mode
 from evalkit.analysis.power import power
 from evalkit.analysis.readings import Readings
-from evalkit.findings import Status
 from evalkit.gpu.facts import Gpu, HardwareFacts, TelemetrySample
 from evalkit.items.modes import decide as item
 from evalkit.timing.power import watched
@@ -74,8 +73,9 @@ def test_energy_is_power_times_the_time_under_load_over_the_tokens(counter):
     assert [round(p.joules) for p in got] == [6000, 4000]  # 300 W x 2 s / 100 tokens; 400 W x 1 s / 100
     assert {p.by_counter for p in got} == {counter}
     found = {(f.id, f.mode): f for f in item.decide(checklist(), facts(timed(), telemetry=telemetry), NOW)}
-    assert "1.50x less than autoregressive" in found["modes.energy", DLM].summary
-    assert not found["modes.energy", DLM].counts
+    energy = found["modes.energy", DLM]
+    assert (energy.outcome, energy.counts) == ("by-counter" if counter else "by-power", False)
+    assert energy.data["baseline_joules_per_1000_tokens"] == pytest.approx(1.5 * energy.data["joules_per_1000_tokens"])
     levels = summarise_mode(DLM, facts(timed(), telemetry=telemetry), checklist()).levels
     assert levels[0].energy_j_per_1000_tokens == pytest.approx(4000, rel=0.01)
 
@@ -101,8 +101,9 @@ def test_no_figure_without_readings_or_token_counts():
 
 
 def test_a_slow_down_by_heat_is_a_finding_and_a_power_cap_is_not():
-    for reason, status in (("hw-thermal-slowdown", Status.WARN), ("sw-power-cap", Status.PASS)):
+    for reason, outcome in (("hw-thermal-slowdown", "throttled"), ("sw-power-cap", "held")):
         telemetry = tuple(rows(DLM, 300, reasons=(reason,)))
         found = {(f.id, f.mode): f for f in item.decide(checklist(), facts(timed(), telemetry=telemetry), NOW)}
-        assert found["modes.gpu-throttled", DLM].status is status
-    assert "1500 to 1519 MHz" in found["modes.gpu-throttled", DLM].summary
+        assert found["modes.gpu-throttled", DLM].outcome == outcome
+    assert found["modes.gpu-throttled", DLM].data["clock_mhz"] == [1500, 1519]
+    assert found["modes.gpu-throttled", AR].outcome == "not-watched"

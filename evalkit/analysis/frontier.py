@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
 
 from evalkit.analysis.pairs import pass_shares
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
-from evalkit.findings import Finding, KnownBy, Status
-from evalkit.items.modes.checks import FRONTIER
 from evalkit.stats.interval import Interval
 from evalkit.stats.proportions import guarded_mean, wilson
 from evalkit.stats.ratio import estimate, log_ratios
@@ -92,21 +90,3 @@ def _surely(  # noqa: PLR0917  called once, right above
     faster = estimate(log_ratios(times[other], times[one]), confidence=item.confidence, seed=item.seed)
     kept: Interval = guarded_mean([scores[one][c] - scores[other][c] for c in cases], quality.alpha)
     return faster is not None and faster.low > 1 and kept.low > -quality.margin.default
-
-
-def finding(checklist: Checklist, facts: Facts, readings: Readings) -> Finding | None:
-    """Which configurations are worth having; None with fewer than two beside the baseline."""
-    points = frontier(checklist, facts, readings)
-    if len([p for p in points if p.mode != checklist.baseline.speed]) < 2:
-        return None
-    best = ", ".join(f"{p.mode} ({p.e2e_ms:.0f} ms, {p.share:.0%})" for p in points if not p.dominated_by)
-    parts = [f"on the frontier of latency and quality: {best}"]
-    for p in points:
-        if p.dominated_by:
-            how = "beyond chance" if p.surely else "by the figures, within chance"
-            parts.append(
-                f"{p.mode} ({p.e2e_ms:.0f} ms, {p.share:.0%}) is dominated by {', '.join(p.dominated_by)}, {how}"
-            )
-    data: dict[str, object] = {"points": [asdict(p) for p in points]}
-    text = "; ".join(parts) + "."
-    return FRONTIER.finding(Status.PASS, text, counts=False, known_by=KnownBy.OBSERVED, data=data)
