@@ -34,6 +34,7 @@ COMMANDS = {
     "export": Command("export", "export_command", "Write a run's figures as CSV or OpenMetrics."),
     "attest": Command("attest", "attest_command", "Write a verdict as an in-toto statement, to be signed."),
     "snapshot": Command("snapshot", "snapshot_command", "Keep what the Hub says of a model at one commit."),
+    "serve": Command("serve", "serve_command", "Serve a model by its own code: no serving speed."),
     "reference-server": Command("reference_server", "reference_server_command", "Run the embedded reference server."),
 }
 

@@ -144,8 +144,10 @@ def _family(raw: dict[str, Any]) -> Family:
 
 def _records(family: Mapping[str, Any], row: dict[str, Any]) -> Iterator[Record]:
     shared = {"family": family["family"], "models": family["models"], **row}
-    for mode in shared.pop("modes"):
-        yield Record(mode=mode, **shared)
+    modes, args = shared.pop("modes"), shared.pop("args", None)
+    for mode in modes:
+        mine = None if args is None else tuple(part.replace("{mode}", mode) for part in args)
+        yield Record(mode=mode, args=mine, **shared)
 
 
 def records() -> tuple[Record, ...]:

@@ -55,9 +55,13 @@ def recipe_of(record: Record) -> Recipe | None:
 
 
 def recipes_for(model: str, mode: str, architectures: Iterable[str] = ()) -> list[Recipe]:
-    """Every start command for a model and mode, the most usable first; without those that are no valid baseline."""
+    """Every start command for a model and mode, the most usable first; without those that are no valid baseline.
+
+    A reference implementation comes after every engine: no verdict rests on its speed.
+    """
     made = [recipe_of(record) for record in records_for(model, mode, architectures) if record.baseline]
-    return [recipe for recipe in made if recipe is not None]
+    known = [recipe for recipe in made if recipe is not None]
+    return sorted(known, key=lambda one: not engine_of(engines()[one.record.engine].engine).timing_reference)
 
 
 def recipe_for(model: str, mode: str, architectures: Iterable[str] = ()) -> Recipe | None:

@@ -1,4 +1,4 @@
-"""The example server's transformers loader, with the torch and transformers of the real set-up."""
+"""`evalkit serve` by transformers, with the torch and transformers of the real set-up."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import json
 import os
 import shutil
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.examples.test_remote_code_server import argv, ask, running
 from tests.real import servers
+from tests.serve.served import argv, ask, environment, process
 
-HERE = Path(__file__).parent.parent / "examples" / "tiny_torch_model"
+HERE = Path(__file__).parent.parent / "serve" / "tiny_torch_model"
 SAVE = """
 import json, sys
 from pathlib import Path
 from safetensors.torch import save_file
 import torch
-weights = {"table.weight": torch.zeros(int(sys.argv[2]), 4), "o_proj.weight": torch.zeros(4, 4)}
+weights = {"encoder.table.weight": torch.zeros(int(sys.argv[2]), 4), "encoder.o_proj.weight": torch.zeros(4, 4)}
 save_file(weights, Path(sys.argv[1]) / "model.safetensors", metadata={"format": "pt"})
 """
 #: an adapter of the model's projection, as a training run leaves it: `sys.argv[3]` is its start, true means zeros
@@ -82,50 +83,61 @@ def adapted(folder: Path, peft: str, start: str) -> str:
     return name
 
 
+def running(tmp_path, mode, *flags, **env):
+    flags = ("--mode", mode, "--trust-remote-code", "--device", "cpu", *flags)
+    return process(tmp_path, *flags, plain=False, python=python(), HF_HOME=str(tmp_path), **env)
+
+
 @pytest.mark.real
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("inside", [True, False])
 def test_an_adapter_drafts_and_does_not_verify(folder, peft, tmp_path, inside):
     name = adapted(folder, peft, "random")
-    flags = ["--device", "cpu", "--lora", name if inside else str(folder / name)]
-    env = {"PYTHONPATH": peft, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
-    with running("self-speculation", *flags, model=folder, loader="transformers", python=python(), **env) as (url, _):
+    flags = ["--lora", name if inside else str(folder / name)]
+    path = os.pathsep.join([str(HERE.parents[1]), peft])
+    with running(tmp_path, "self-speculation", *flags, model=folder, PYTHONPATH=path) as (url, _):
         facts, exchange = ask(url, max_tokens=40)
     assert exchange.ok, exchange.error  # the model's code raises where the adapter is on to verify
     assert exchange.completion_tokens == 6
-    assert exchange.server["forward_passes"] == 2  # 3 without an adapter
+    assert exchange.server["forward_passes"] == 3  # 5 without an adapter
     assert facts.provenance["adapter"].endswith(name)
 
 
 @pytest.mark.real
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize(("start", "told"), [("zero", "changes nothing"), ("nowhere", "does not load")])
-def test_an_adapter_that_is_not_there_or_does_nothing_is_refused(folder, peft, tmp_path, start, told):
+@pytest.mark.parametrize(("start", "said"), [("zero", "changes nothing"), ("nowhere", "does not load")])
+def test_an_adapter_that_is_not_there_or_does_nothing_is_refused(folder, peft, tmp_path, start, said):
     name = "nowhere" if start == "nowhere" else adapted(folder, peft, start)
     done = subprocess.run(
-        argv("--mode", "self-speculation", "--i-trust-this-code", "--device", "cpu", "--lora", name,
-             model=folder, loader="transformers", python=python()),
+        argv("--mode", "self-speculation", "--trust-remote-code", "--device", "cpu", "--lora", name,
+             model=folder, plain=False, python=python()),
         capture_output=True, text=True, timeout=200, check=False,
-        env={**os.environ, "PYTHONPATH": peft, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"},
+        env=environment(tmp_path, PYTHONPATH=os.pathsep.join([str(HERE.parents[1]), peft]), HF_HOME=str(tmp_path)),
     )  # fmt: skip
-    assert done.returncode == 1
-    assert f"the adapter {name} {told}" in done.stderr
+    assert done.returncode == 2
+    assert f"the adapter {name} {said}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.real
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize(("mode", "passes"), [("autoregressive", 7), ("diffusion", 4), ("self-speculation", 3)])
-def test_remote_code_of_a_folder_is_served_by_transformers(folder, tmp_path, mode, passes):
-    flags = ["--device", "cpu", "--dtype", "float32", "--stats-file", str(tmp_path / "forward.jsonl")]
-    with running(
-        mode, *flags, model=folder, loader="transformers", python=python(), HF_HOME=str(tmp_path), HF_HUB_OFFLINE="1"
-    ) as (url, _):
+@pytest.mark.parametrize(
+    ("mode", "passes", "events"), [("autoregressive", 6, 6), ("diffusion", 4, 1), ("self-speculation", 5, 3)]
+)
+def test_remote_code_of_a_folder_is_served_by_transformers(folder, tmp_path, mode, passes, events):
+    flags = ["--dtype", "float32", "--stats-file", str(tmp_path / "forward.jsonl")]
+    with running(tmp_path, mode, *flags, model=folder) as (url, _):
         facts, exchange = ask(url, max_tokens=40)
+        _, whole = ask(url, max_tokens=40, stream=False)
+        with urllib.request.urlopen(f"{url}/server_info", timeout=20) as page:
+            counted = json.load(page)
     assert facts.engine == "remote-code"
     assert facts.declared_mode == mode
     assert facts.engine_version.startswith("transformers ")
     assert exchange.ok, exchange.error
+    assert exchange.text == whole.text
     assert exchange.completion_tokens == 6
     assert exchange.server["forward_passes"] == passes
+    assert len(exchange.chunks) <= events  # a token may be a part of a character
+    assert counted["forward_passes_unlike_watched"] == 0
     assert json.loads((tmp_path / "forward.jsonl").read_text().splitlines()[-1])["tokens"] == 6

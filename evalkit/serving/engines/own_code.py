@@ -1,4 +1,4 @@
-"""A model's own remote code behind a small server (`owned_by: remote-code`): /server_info names the decoding mode."""
+"""`evalkit serve`: a model's own remote code (`owned_by: remote-code`); /server_info has the decoding mode."""
 
 from __future__ import annotations
 
@@ -7,18 +7,29 @@ from typing import Any
 
 from evalkit.findings import KnownBy
 from evalkit.modes import Mode
-from evalkit.serving.engines.base import Declared, Engine, Release
+from evalkit.serving.engines.base import Declared, Engine, Release, Start
 from evalkit.serving.facts import Capability
 from evalkit.serving.pages import Answers, Pages
 from evalkit.serving.redaction import flat, text_of
 
+#: as /v1/models and records spell it, and what its figures are called wherever they are shown
+NAME, LABEL = "remote-code", "reference implementation: not a serving speed"
 KEPT = ("block_size", "threshold", "dtype", "quantization", "context_length", "max_running_requests", "call")
 
 
 class OwnCode(Engine):
-    name = "remote-code"
+    name = NAME
     title = "the model's own code"
-    owners = ("remote-code",)
+    package = "torch"  # what loads the model; evalkit itself is the server
+    owners = (NAME,)
+    start = Start(
+        ("python3", "-m", "evalkit", "serve", "{model}", "--port", "{port}", "--trust-remote-code"),
+        context="--context",
+        requests="",
+        revision="--revision",
+    )
+    checks_model_name = True
+    keeps_window = True
     timing_reference = False  # a reference implementation: any mode would look fast against it
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:

@@ -7,7 +7,7 @@ class TinyTokenizer:
     eos_token_id = 0
 
     def __init__(self):
-        self._words = ["<eos>"]
+        self._words = ["<eos>", "<mask>"]
 
     @classmethod
     def from_pretrained(cls, folder):
@@ -19,6 +19,8 @@ class TinyTokenizer:
         return self._words.index(word)
 
     def apply_chat_template(self, messages):
+        if any(m["role"] == "developer" for m in messages):
+            raise ValueError("no developer role")
         text = "".join(f"<{m['role']}> {m['content']}\n" for m in messages) + "<assistant> "
         return [self._id(word) for word in re.findall(r"\s+|[^\s]+", text)]
 
