@@ -2,118 +2,105 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
-from evalkit.findings import Finding, KnownBy, Status
+from evalkit.findings import Finding, KnownBy
 from evalkit.items.serving import checks
+from evalkit.items.serving.words_mode import Asked, Parallel, Sampling, Streaming, Tools
 from evalkit.serving.facts import EndpointFacts
+
+_SEEN = KnownBy.OBSERVED
 
 
 def parallel(checklist: Checklist, label: str, served: EndpointFacts) -> Finding:
-    check, item = checks.PARALLEL, checklist.items.modes
-    told = served.capability("max_running_requests")
-    if told is None or not isinstance(told.value, int):
-        return check.finding(
-            Status.WARN if item.level > 1 else Status.PASS,
-            f"{label}: no limit of running requests is told; {item.level} at a time are decided.",
-            mode=label,
-            threshold=str(item.level),
-        )
-    limit, most = int(told.value), max(item.concurrency)
-    status = Status.INCONCLUSIVE if limit < item.level else Status.WARN if limit < most else Status.PASS
-    detail = f" ({told.detail})" if told.detail else ""
-    text = f"{label}: the server runs {limit} requests at a time{detail}; {item.level} decides, {most} is the highest."
-    return check.finding(
-        status, text, mode=label, observed=str(limit), threshold=str(item.level), known_by=told.known_by
-    )
+    item = checklist.items.modes
+    reported = served.capability("max_running_requests")
+    limit = reported.value if reported is not None and isinstance(reported.value, int) else None
+    highest = max(item.concurrency)
+    outcome: Literal["enough", "below-highest", "below-deciding", "not-reported", "one-needed"] = "enough"
+    if limit is None:
+        outcome = "not-reported" if item.level > 1 else "one-needed"
+    elif limit < item.level:
+        outcome = "below-deciding"
+    elif limit < highest:
+        outcome = "below-highest"
+    values = Parallel(
+        outcome=outcome, mode=label, limit=None if limit is None else int(limit), level=item.level, highest=highest,
+        detail=reported.detail if reported else "",
+    )  # fmt: skip
+    known = reported.known_by if reported is not None and limit is not None else None
+    return checks.PARALLEL.found(values, mode=label, known_by=known)
 
 
 def streaming(label: str, served: EndpointFacts) -> Finding:
-    check = checks.STREAMING
     usage, streams = served.capability("continuous_usage"), served.capability("streaming")
     if usage is None or streams is None:
-        why = served.observed_why or "no stream was tried"
-        return check.finding(Status.INCONCLUSIVE, f"{label}: streaming was not seen: {why}.", mode=label)
-    known = KnownBy.OBSERVED
-    if usage.value:
-        return check.finding(
-            Status.PASS, f"{label}: each event carries the count of tokens so far.", mode=label, known_by=known
-        )
-    if streams.value:
-        text = f"{label}: it streams ({streams.detail}), without counts on the events."
-        return check.finding(Status.WARN, text, mode=label, known_by=known)
-    return check.finding(Status.WARN, f"{label}: the reply came in one piece.", mode=label, known_by=known)
+        return checks.STREAMING.found(Streaming(outcome="not-seen", mode=label, why=served.observed_why), mode=label)
+    outcome: Literal["counted", "without-counts", "one-piece"] = "without-counts" if streams.value else "one-piece"
+    values = Streaming(outcome="counted" if usage.value else outcome, mode=label, detail=streams.detail)
+    return checks.STREAMING.found(values, mode=label, known_by=_SEEN)
 
 
 def sampling(checklist: Checklist, facts: Facts, label: str, served: EndpointFacts) -> Finding:
     check, asked = checks.SAMPLING, checklist.request.temperature
     matters = asked > 0
-    told = served.capability("temperature")
+    reported = served.capability("temperature")
     draws = next((probe for probe in reversed(facts.sampling) if probe.mode == label), None)
     if draws is not None and draws.draws - draws.failed >= 2:
-        honoured = draws.distinct_at_one > 1
-        one, zero = draws.distinct_at_one, draws.distinct_at_zero
-        text = f"{label}: {one} different replies of {draws.draws} at temperature 1, {zero} at 0"
-        status = Status.PASS if honoured else (Status.FAIL if matters else Status.WARN)
-        if draws.distinct_at_asked is not None:
-            text += f", {draws.distinct_at_asked} at production's {draws.temperature:g}"
-            if honoured and draws.distinct_at_asked == 1:
-                status = Status.WARN
-        text += "." if honoured else ": temperature is ignored."
-        return check.finding(status, text, mode=label, known_by=KnownBy.OBSERVED, counts=matters)
-    if told is not None and told.value is False:
-        status = Status.FAIL if matters else Status.WARN
-        text = f"{label}: temperature is not honoured: {told.detail}; {asked:g} is asked."
-        return check.finding(status, text, mode=label, known_by=told.known_by, counts=matters)
-    if not matters:
-        return check.finding(
-            Status.NOT_APPLICABLE, f"{label}: temperature 0 is asked, nothing is sampled.", mode=label, counts=False
-        )
-    remedy = "Run again without a budget that cuts the sampling probe (10 short requests a mode)."
-    return check.finding(Status.INCONCLUSIVE, f"{label}: sampling was not probed.", mode=label, remedy=remedy)
+        outcome = "ignored" if matters else "ignored-unasked"
+        if draws.distinct_at_one > 1:
+            outcome = "one-at-production" if draws.distinct_at_asked == 1 else "honoured"
+        values = Sampling.model_validate({
+            "outcome": outcome, "mode": label, "asked": asked, "draws": draws.draws, "at_one": draws.distinct_at_one,
+            "at_zero": draws.distinct_at_zero, "at_asked": draws.distinct_at_asked, "tried": draws.temperature,
+        })  # fmt: skip
+        return check.found(values, mode=label, known_by=_SEEN, counts=matters)
+    if reported is not None and reported.value is False:
+        refused = Sampling(
+            outcome="not-honoured" if matters else "not-honoured-unasked", mode=label, asked=asked,
+            detail=reported.detail,
+        )  # fmt: skip
+        return check.found(refused, mode=label, known_by=reported.known_by, counts=matters)
+    unknown = Sampling(outcome="not-probed" if matters else "not-sampled", mode=label, asked=asked)
+    return check.found(unknown, mode=label, counts=matters)
 
 
 def tools(facts: Facts, label: str, served: EndpointFacts) -> list[Finding]:
     if not any(suite.kind == "tools" for suite in facts.suites):
         return []
-    told = served.capability("tool_calls")
-    check = checks.TOOLS
-    if told is None or told.value is None:
-        text = f"{label}: whether tool calls are parsed is not told; the suite's own replies show it."
-        return [check.finding(Status.WARN, text, mode=label)]
-    status = Status.PASS if told.value else Status.ERROR
-    text = f"{label}: tool calls are {'parsed' if told.value else 'not parsed'} ({told.detail})."
-    return [check.finding(status, text, mode=label, known_by=told.known_by)]
+    reported = served.capability("tool_calls")
+    if reported is None or reported.value is None:
+        return [checks.TOOLS.found(Tools(outcome="not-reported", mode=label), mode=label)]
+    values = Tools(outcome="parsed" if reported.value else "not-parsed", mode=label, detail=reported.detail)
+    return [checks.TOOLS.found(values, mode=label, known_by=reported.known_by)]
 
 
 #: asked by name, shown for those who build on them; where a suite or a setting needs one, another finding decides
 _SHOWN = {
-    "ignore_eos": (checks.IGNORE_EOS, "ignore_eos is honoured", "ignore_eos is not honoured"),
-    "json_schema": (checks.JSON_SCHEMA, "replies are held to a JSON schema", "a JSON schema is not enforced"),
-    "logprobs": (checks.LOGPROBS, "log probabilities are given", "log probabilities are not given"),
-    "seed": (checks.SEED, "a seed is taken", "a seed is refused"),
-    "template_tokens": (checks.TEMPLATE, "a chat template is applied", "no chat template is applied"),
-    "mask_text": (checks.MASK_TEXT, "a prompt with mask text is answered", "a prompt with mask text is not answered"),
-    "stop_inside_block": (checks.STOP, "a stop string ends a reply inside a block", "a stop string is passed over"),
-    "odd_max_tokens": (checks.ODD_LENGTH, "max_tokens binds inside a block", "max_tokens does not bind inside a block"),
-    "context_enforced": (
-        checks.ENFORCED,
-        "a request over the context limit is refused",
-        "a request over the context limit is taken",
-    ),
+    "ignore_eos": checks.IGNORE_EOS,
+    "json_schema": checks.JSON_SCHEMA,
+    "logprobs": checks.LOGPROBS,
+    "seed": checks.SEED,
+    "template_tokens": checks.TEMPLATE,
+    "mask_text": checks.MASK_TEXT,
+    "stop_inside_block": checks.STOP,
+    "odd_max_tokens": checks.ODD_LENGTH,
+    "context_enforced": checks.ENFORCED,
 }
 
 
 def named(label: str, served: EndpointFacts) -> list[Finding]:
     """What was asked by name and decides nothing by itself."""
     found = []
-    for name, (check, yes, no) in _SHOWN.items():
-        told = served.capability(name)
-        if told is None:
+    for name, check in _SHOWN.items():
+        seen = served.capability(name)
+        if seen is None:
             continue
-        status = Status.INCONCLUSIVE if told.value is None else Status.PASS if told.value else Status.WARN
-        what = f"whether {yes} is open" if told.value is None else yes if told.value else no
-        detail = f" ({told.detail})" if told.detail else ""
-        text = f"{label}: {what}{detail}."
-        found.append(check.finding(status, text, mode=label, known_by=told.known_by, counts=False))
+        outcome: Literal["yes", "no"] = "yes" if seen.value else "no"
+        values = Asked(
+            outcome="not-known" if seen.value is None else outcome, mode=label, capability=name, detail=seen.detail
+        )
+        found.append(check.found(values, mode=label, known_by=seen.known_by, counts=False))
     return found

@@ -1,10 +1,12 @@
-"""The statements that the serving item tests."""
+"""The checks of the serving item, each with its decision table."""
 
 from __future__ import annotations
 
 from evalkit.findings import Check, Status
 
 _PASS, _WARN, _FAIL, _OPEN, _ERROR = Status.PASS, Status.WARN, Status.FAIL, Status.INCONCLUSIVE, Status.ERROR
+#: of a capability that is asked by name and decides nothing by itself
+_ASKED = {"yes": _PASS, "no": _WARN, "not-known": _OPEN}
 
 REACHABLE = Check(
     "serving.reachable",
@@ -12,6 +14,7 @@ REACHABLE = Check(
     "Without a server there is nothing to measure, and without a measurement there is no GO.",
     "Start a server for the mode and name it with --mode NAME=URL, or give modes.NAME.launch in the checklist.",
     per_mode=True,
+    outcomes={"answers": _PASS, "no-mode": _ERROR, "not-configured": _ERROR, "not-probed": _ERROR, "unusable": _ERROR},
 )
 LAUNCH = Check(
     "serving.launch",
@@ -21,6 +24,7 @@ LAUNCH = Check(
     "Read the last lines of its log in the run folder, run the command by hand, correct modes.NAME.launch, and run "
     "again; `--keep-going` measures the other modes, `--resume` tries again what failed.",
     per_mode=True,
+    outcomes={"ready": _PASS, "tried": _PASS, "failed": _ERROR, "never-ready": _ERROR, "try-failed": _ERROR},
 )
 MODE = Check(
     "serving.mode",
@@ -31,8 +35,13 @@ MODE = Check(
     "diffusion, LinearSpec for self-speculation, --speculative-algorithm for speculative.",
     per_mode=True,
     sources=("https://docs.sglang.io/docs/supported-models/diffusion_language_models",),
-    outcomes={"mixed": _OPEN, "unlike-scored": _OPEN, "slower-scored": _OPEN},
-)
+    outcomes={
+        "seen": _PASS, "declared": _PASS, "block-loop": _WARN, "inferred-accepted": _WARN, "inferred": _OPEN,
+        "unknown": _OPEN, "contradicted": _OPEN, "looks-otherwise": _OPEN, "mixed": _OPEN, "unlike-scored": _OPEN,
+        "slower-scored": _OPEN, "baseline-differs": _OPEN, "another-mode": _FAIL, "another-method": _FAIL,
+        "ar-contradicted": _FAIL, "ar-looks-otherwise": _FAIL,
+    },
+)  # fmt: skip
 BLOCK_LOOP = Check(
     "serving.block-loop-baseline",
     "The autoregressive baseline is not a block loop in disguise",
@@ -42,6 +51,7 @@ BLOCK_LOOP = Check(
     "incumbent (baseline: {quality: incumbent}).",
     per_mode=True,
     sources=("https://github.com/NVlabs/Nemotron-Labs-Diffusion",),
+    outcomes={"block-loop": _WARN},
 )
 PROVENANCE = Check(
     "serving.engine-provenance",
@@ -49,6 +59,7 @@ PROVENANCE = Check(
     "A fork or a commit build may vanish and gets no fixes; who adopts it should do so knowingly.",
     "Serve with a released version, or allow this kind by name: items.serving.allow: [release, pre-release, fork].",
     per_mode=True,
+    outcomes={"release": _PASS, "allowed": _WARN, "not-allowed": _FAIL, "unknown": _OPEN},
 )
 SAME_MODEL = Check(
     "serving.same-model",
@@ -82,6 +93,7 @@ DISTINCT = Check(
     "The mode is fixed when a server starts: the same process under two labels is measured against itself.",
     "Give each mode its own server, or start them one after the other with --only-mode and --resume.",
     per_mode=True,
+    outcomes={"same-process": _FAIL, "same-address": _OPEN},
 )
 PARALLEL = Check(
     "serving.max-running-requests",
@@ -90,13 +102,18 @@ PARALLEL = Check(
     "without --max-running-requests admits one.",
     "Start the server with --max-running-requests of at least items.modes.decide_at, or decide at a lower level.",
     per_mode=True,
-)
+    outcomes={
+        "enough": _PASS, "one-needed": _PASS, "below-highest": _WARN, "not-reported": _WARN, "below-deciding":
+        _OPEN,
+    },
+)  # fmt: skip
 TOOLS = Check(
     "serving.tool-parser",
     "The server parses tool calls where tool suites are asked",
     "Without a parser a right call comes back as text, and every tool case fails for the server's sake.",
     "Start the server with the model's parser (SGLang: --tool-call-parser, vLLM: --enable-auto-tool-choice).",
     per_mode=True,
+    outcomes={"parsed": _PASS, "not-reported": _WARN, "not-parsed": _ERROR},
 )
 SAMPLING = Check(
     "serving.sampling-honoured",
@@ -104,13 +121,19 @@ SAMPLING = Check(
     "Several diffusion algorithms pick the likeliest token and ignore temperature without an error.",
     "Use temperature 0 (request.temperature), or an engine and algorithm that samples.",
     per_mode=True,
-)
+    outcomes={
+        "honoured": _PASS, "one-at-production": _WARN, "ignored": _FAIL, "ignored-unasked": _WARN,
+        "not-honoured": _FAIL, "not-honoured-unasked": _WARN, "not-sampled": Status.NOT_APPLICABLE,
+        "not-probed": _OPEN,
+    },
+)  # fmt: skip
 STREAMING = Check(
     "serving.streaming-usage",
     "Streams carry token counts",
     "Tokens per event show the mode and the time to first text of block output; events alone are no tokens.",
     "Use a server that honours stream_options.continuous_usage_stats, without a proxy that rewrites streams.",
     per_mode=True,
+    outcomes={"counted": _PASS, "without-counts": _WARN, "one-piece": _WARN, "not-seen": _OPEN},
 )
 PREFLIGHT = Check(
     "serving.preflight",
@@ -119,6 +142,7 @@ PREFLIGHT = Check(
     "what the checklist asks, before the first timed request.",
     "Change what the conflict names and run again, or measure all the same with --keep-going.",
     per_mode=True,
+    outcomes={"clear": _PASS, "conflicts": _WARN, "stopped": _ERROR},
 )
 UNCHANGED = Check(
     "serving.unchanged",
@@ -128,7 +152,11 @@ UNCHANGED = Check(
     "Keep every server as it is for the whole run: read its log for a crash, hold deployments back, give an address "
     "without a router in front; then run again.",
     per_mode=True,
-)
+    outcomes={
+        "same": _PASS, "cut-off": _WARN, "not-asked": _OPEN, "gone": _OPEN, "changed": _OPEN, "changed-between":
+        _OPEN, "restarted": _OPEN,
+    },
+)  # fmt: skip
 CORROBORATED = Check(
     "serving.corroborated",
     "The server's own counters agree with the mode",
@@ -137,7 +165,14 @@ CORROBORATED = Check(
     "Start SGLang with --enable-metrics, and let evalkit reach /metrics; where counters contradict the mode, compare "
     "the start flags with the label.",
     per_mode=True,
-)
+    outcomes={
+        "drafts": _PASS, "verify-not-counted": _PASS, "autoregressive": _PASS, "steps-gain": _PASS, "rounds":
+        _PASS, "nothing-against": _PASS, "ar-block-loop-declared": _WARN, "one-token-a-round": _WARN,
+        "fewer-than-replied": _WARN, "no-verify-call": _OPEN, "no-draft-accepted": _OPEN, "steps-gain-nothing":
+        _OPEN, "rounds-of-decoding": _OPEN, "too-few": _OPEN, "ar-drafts": _FAIL, "ar-denoises": _FAIL,
+        "ar-block-loop": _FAIL,
+    },
+)  # fmt: skip
 FORWARDS = Check(
     "serving.forward-passes",
     "The server's statistics file shows the drafter at work",
@@ -145,6 +180,7 @@ FORWARDS = Check(
     "silently did not load shows there as fewer tokens a forward, and nowhere else.",
     "Look at lora_path and lora_mode in the algorithm's YAML, and at the server's log where it loads the adapter.",
     per_mode=True,
+    outcomes={"gains": _PASS, "too-few": _OPEN, "not-used": _OPEN},
 )
 IGNORE_EOS = Check(
     "serving.ignore-eos",
@@ -152,6 +188,7 @@ IGNORE_EOS = Check(
     "Replies of equal length separate the speed of decoding from how much a mode says.",
     "Fixed lengths are a SGLang and vLLM extension (ignore_eos); without it, compare times per token.",
     per_mode=True,
+    outcomes=_ASKED,
 )
 JSON_SCHEMA = Check(
     "serving.json-schema",
@@ -159,6 +196,7 @@ JSON_SCHEMA = Check(
     "Block diffusion of SGLang applies no grammar: a schema is ignored, or the request never ends.",
     "Ask for JSON in the prompt and grade it with a structured suite, or serve that traffic in another mode.",
     per_mode=True,
+    outcomes=_ASKED,
 )
 LOGPROBS = Check(
     "serving.logprobs",
@@ -166,6 +204,7 @@ LOGPROBS = Check(
     "Diffusion decoding has no left-to-right probability of a token; SGLang answers with an empty list.",
     "Do not build on logprobs in this mode.",
     per_mode=True,
+    outcomes=_ASKED,
 )
 ENFORCED = Check(
     "serving.context-enforced",
@@ -173,6 +212,7 @@ ENFORCED = Check(
     "A server that takes more than it can hold cuts silently, and the reply answers another prompt.",
     "Start it without --allow-auto-truncate, or check lengths before sending.",
     per_mode=True,
+    outcomes=_ASKED,
 )
 SEED = Check(
     "serving.seed",
@@ -180,6 +220,7 @@ SEED = Check(
     "Diffusion requests with a seed are refused by some engines: a client that always sends one then fails.",
     "Take the seed out of request.extra_body, or use an engine that accepts it.",
     per_mode=True,
+    outcomes=_ASKED,
 )
 TEMPLATE = Check(
     "serving.chat-template",
@@ -188,6 +229,7 @@ TEMPLATE = Check(
     "their replies do not compare.",
     "Start the server so that it applies the model's template (FluxServe: --apply-template).",
     per_mode=True,
+    outcomes=_ASKED,
 )
 MASK_TEXT = Check(
     "serving.mask-text",
@@ -196,6 +238,7 @@ MASK_TEXT = Check(
     "Escape the text of mask tokens in prompts, or use a release that tells them apart.",
     per_mode=True,
     sources=("https://github.com/sgl-project/sglang/issues/35998",),
+    outcomes=_ASKED,
 )
 STOP = Check(
     "serving.stop-inside-block",
@@ -203,6 +246,7 @@ STOP = Check(
     "A block is decoded at once: what follows the stop string is there already, and must not be sent.",
     "Cut replies at the stop string in the client.",
     per_mode=True,
+    outcomes=_ASKED,
 )
 ODD_LENGTH = Check(
     "serving.odd-max-tokens",
@@ -210,6 +254,7 @@ ODD_LENGTH = Check(
     "Some implementations fill up to the end of a block, or refuse a limit that is no multiple of it.",
     "Ask for multiples of the block, and compare times per token.",
     per_mode=True,
+    outcomes=_ASKED,
 )
 STABILITY = Check(
     "serving.stability",
@@ -221,12 +266,17 @@ STABILITY = Check(
         "https://github.com/sgl-project/sglang/issues/35270",
         "https://github.com/sgl-project/sglang/issues/32992",
     ),
-)
+    outcomes={
+        "steady": _PASS, "too-short": _WARN, "memory-drifts": _WARN, "memory-unknown": _WARN, "failed": _FAIL,
+        "wrong-after-idle": _FAIL, "leaks": _FAIL, "not-shown": _OPEN, "not-run": _OPEN,
+    },
+)  # fmt: skip
 REQUIRED = Check(
     "serving.required-modes",
     "Every mode that the checklist requires is served",
     "The buyer asked for these modes by name.",
     "Serve the missing mode, or take it out of items.serving.require.",
+    outcomes={"served": _PASS, "not-configured": _ERROR, "not-served": _FAIL, "not-shown": _OPEN},
 )
 SUPPORT = Check(
     "serving.support",
@@ -234,6 +284,7 @@ SUPPORT = Check(
     "Released engines serve few diffusion models, and rarely in every mode.",
     "Start one of the engines named here and give its address.",
     per_mode=True,
+    outcomes={"documented": _OPEN},
 )
 
 CHECKS: tuple[Check, ...] = (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from evalkit.analysis.exchanges import of_mode
-from evalkit.analysis.forwards import COMMITTED, FORK_COUNTS, STEPS
+from evalkit.analysis.forwards import COMMITTED, STEPS
 from evalkit.checklist.schema import Endpoint
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.serving import checks
+from evalkit.items.serving.words_mode import Corroborated, Counting, ForwardPasses
 from evalkit.modes import Mode, base_mode
 from evalkit.serving.engines import engine_of
 from evalkit.serving.engines import names as engine_names
@@ -24,69 +25,57 @@ _ENOUGH = 50
 _ONE = 1.05
 _SPECULATIVE = (Mode.SPECULATIVE.value, Mode.SELF_SPECULATION.value)
 
-_Judged = tuple[Status, str]
-
 
 def corroborated(facts: Facts, label: str, served: EndpointFacts) -> list[Finding]:
     """One finding where counters were read during this mode's work; no finding where nothing was measured."""
-    check = checks.CORROBORATED
     every = [c for c in facts.counters if c.mode == label]
     mine = [c for c in every if not c.opening]
     if not mine:
         return []
 
     def grew(*names: str) -> float | None:
-        told = [change for c in mine for name in names if (change := c.grew(name)) is not None]
-        return sum(told) if told else None
+        grown = [change for c in mine for name in names if (change := c.grew(name)) is not None]
+        return sum(grown) if grown else None
 
-    tokens = grew(*_TOKENS)
-    if tokens is None or tokens < _ENOUGH:
-        text = f"{label}: its counters say too little: {tokens or 0:.0f} tokens while evalkit measured."
-        return [check.finding(Status.INCONCLUSIVE, text, mode=label, known_by=KnownBy.OBSERVED, counts=False)]
-    verify, steps = grew(*_VERIFY), grew(*STEPS)
-    rounds = (grew(*_DECODE) or 0.0, grew(*_PREFILL) or 0.0)
-    status, said = _judged(served, tokens, verify, (steps, grew(*COMMITTED)), rounds)
-    received = _received(facts, label)
-    if status is Status.PASS and (slow := _one_a_round(facts, label, served, tokens, sum(rounds))):
-        status, said = Status.WARN, f"{said}; {slow}"
+    tokens = grew(*_TOKENS) or 0.0
+    if tokens < _ENOUGH:
+        few = Corroborated(mode=label, tokens=tokens)
+        return [checks.CORROBORATED.found(few, mode=label, known_by=KnownBy.OBSERVED, counts=False)]
+    values = Corroborated(
+        mode=label, tokens=tokens, verify_calls=grew(*_VERIFY), denoising_steps=grew(*STEPS),
+        decode_rounds=grew(*_DECODE) or 0.0, prefill_rounds=grew(*_PREFILL) or 0.0,
+    )  # fmt: skip
+    outcome, each = _judged(served, values, grew(*COMMITTED))
+    update: dict[str, object] = {"outcome": outcome, "each": each}
     cut_short = len(every) > 2 * len(mine)  # a session was killed and its server went too: what it counted is unknown
-    if status is Status.PASS and tokens < 0.9 * received and not cut_short:
-        status = Status.WARN
-        said += f", fewer than the {received} that its replies carried: other processes answer too"
-    text = f"{label}: {tokens:.0f} tokens counted, {said}."
-    data: dict[str, object] = {
-        "tokens": tokens, "verify_calls": verify, "denoising_steps": steps,
-        "decode_rounds": rounds[0], "prefill_rounds": rounds[1],
-    }  # fmt: skip
-    return [check.finding(status, text, mode=label, known_by=KnownBy.OBSERVED, data=data)]
+    if checks.CORROBORATED.outcomes[outcome] is Status.PASS:
+        received = _received(facts, label)
+        slow = _tokens_a_round(facts, label, served, tokens, values.decode_rounds + values.prefill_rounds)
+        if slow is not None and slow <= _ONE:
+            update |= {"outcome": "one-token-a-round", "basis": outcome, "each_round": slow}
+        elif tokens < 0.9 * received and not cut_short:
+            update |= {"outcome": "fewer-than-replied", "basis": outcome, "received": received}
+    return [checks.CORROBORATED.found(values.model_copy(update=update), mode=label, known_by=KnownBy.OBSERVED)]
 
 
-def _judged(
-    served: EndpointFacts,
-    tokens: float,
-    verify: float | None,
-    steps: tuple[float | None, float | None],
-    rounds: tuple[float, float],
-) -> _Judged:
+def _judged(served: EndpointFacts, seen: Corroborated, committed: float | None) -> tuple[Counting, float | None]:
+    """The outcome, and the tokens for each verify call or denoising step."""
     mode = served.declared_mode or served.observed_mode
     if mode in _SPECULATIVE and engine_of(served.engine).drafts_counted(served.settings):
-        return _drafting(tokens, verify)
+        return _drafting(seen.tokens, seen.verify_calls)
     if mode == Mode.AUTOREGRESSIVE.value:
-        return _autoregressive(served, verify, steps[0], rounds)
-    if steps[0]:
-        each = (steps[1] if steps[1] is not None else tokens) / steps[0]
-        gained = each > _ONE
-        said = f"{each:.2f} a denoising step" + ("" if gained else ": a forward brings one token, as without diffusion")
-        return (Status.PASS if gained else Status.INCONCLUSIVE), said
-    if sum(rounds):
-        if rounds[0] > rounds[1] and rounds[0] > 0.5 * tokens:
-            return Status.INCONCLUSIVE, f"{rounds[0]:.0f} decoding rounds: counted as autoregressive decoding"
-        return Status.PASS, f"{sum(rounds):.0f} scheduler rounds, the prompts' included"
-    return Status.PASS, "no counter speaks against the mode"
+        return _autoregressive(served, seen), None
+    if seen.denoising_steps:
+        each = (committed if committed is not None else seen.tokens) / seen.denoising_steps
+        return "steps-gain" if each > _ONE else "steps-gain-nothing", each
+    if seen.decode_rounds + seen.prefill_rounds:
+        plain = seen.decode_rounds > seen.prefill_rounds and seen.decode_rounds > 0.5 * seen.tokens
+        return "rounds-of-decoding" if plain else "rounds", None
+    return "nothing-against", None
 
 
-def _one_a_round(facts: Facts, label: str, served: EndpointFacts, tokens: float, rounds: float) -> str | None:
-    """Words where a round of upstream's diffusion loop brings at most one token; rounds of prompts are estimated."""
+def _tokens_a_round(facts: Facts, label: str, served: EndpointFacts, tokens: float, rounds: float) -> float | None:
+    """About how many a round of upstream's diffusion loop brings; rounds of prompts are estimated. None: not known."""
     if not engine_of(served.engine).round_is_forward(served.settings):
         return None  # elsewhere a block is one pass
     sent = of_mode(facts, label)
@@ -95,33 +84,26 @@ def _one_a_round(facts: Facts, label: str, served: EndpointFacts, tokens: float,
     if not replied:
         return None
     own = rounds - tokens / replied * prompts / (served.block_size or 1)
-    if own <= 0 or tokens / own > _ONE:
-        return None
-    return f"about {tokens / own:.2f} tokens a denoising round, no more than plain decoding brings: see the threshold"
+    return tokens / own if own > 0 else None
 
 
-def _drafting(tokens: float, verify: float | None) -> _Judged:
+def _drafting(tokens: float, verify: float | None) -> tuple[Counting, float | None]:
     if verify is None:
-        return Status.PASS, "verify calls are not counted by this version"
+        return "verify-not-counted", None
     if verify == 0:
-        return Status.INCONCLUSIVE, "no verify call: the drafter never ran"
+        return "no-verify-call", None
     each = tokens / verify
-    if each <= _ONE:
-        return Status.INCONCLUSIVE, f"{each:.2f} a verify call: no draft is accepted"
-    return Status.PASS, f"{verify:.0f} verify calls: {each:.2f} tokens each"
+    return "drafts" if each > _ONE else "no-draft-accepted", each
 
 
-def _autoregressive(
-    served: EndpointFacts, verify: float | None, steps: float | None, rounds: tuple[float, float]
-) -> _Judged:
-    if verify:
-        return Status.FAIL, f"{verify:.0f} verify calls: a drafter is at work"
-    if steps:
-        return Status.FAIL, f"{steps:.0f} denoising steps: this is diffusion"
-    if sum(rounds) and not rounds[0]:
-        said = f"{rounds[1]:.0f} rounds of the block loop and none of plain decoding"
-        return (Status.WARN if served.block_loop else Status.FAIL), said
-    return Status.PASS, "no verify call and no denoising step"
+def _autoregressive(served: EndpointFacts, seen: Corroborated) -> Counting:
+    if seen.verify_calls:
+        return "ar-drafts"
+    if seen.denoising_steps:
+        return "ar-denoises"
+    if seen.prefill_rounds and not seen.decode_rounds:
+        return "ar-block-loop-declared" if served.block_loop else "ar-block-loop"
+    return "autoregressive"
 
 
 def _received(facts: Facts, label: str) -> int:
@@ -135,31 +117,18 @@ def forward_passes(facts: Facts, label: str, endpoint: Endpoint) -> list[Finding
     """Exact tokens a forward pass, where the checklist names the fork's statistics file."""
     if endpoint.stats_file is None:
         return []
-    check, mine = checks.FORWARDS, [one for one in facts.forwards if one.mode == label]
+    mine = [one for one in facts.forwards if one.mode == label]
     passes, tokens = sum(one.forward_passes for one in mine), sum(one.tokens for one in mine)
     if not passes:
-        why = next((one.error for one in reversed(mine) if one.error), "it told of no forward pass")
-        text = f"{label}: the statistics file was not used: {why}."
-        remedy = "Run evalkit on the server's machine, and set stats_file in the algorithm's YAML to the same path."
-        return [check.finding(Status.INCONCLUSIVE, text, mode=label, counts=False, remedy=remedy)]
+        why = next((one.error for one in reversed(mine) if one.error), None)
+        unused = ForwardPasses(outcome="not-used", mode=label, why=why)
+        return [checks.FORWARDS.found(unused, mode=label, counts=False)]
     each, least = tokens / passes, endpoint.min_tokens_per_forward
     rates = [one.acceptance_rate for one in mine if one.acceptance_rate is not None]
-    text = f"{label}: {tokens} tokens in {passes} forward passes: {each:.2f} each ({FORK_COUNTS})"
-    text += f", {sum(rates) / len(rates):.0%} of the drafts accepted" if rates else ""
-    status = Status.PASS
     drafts = base_mode(label) is not Mode.AUTOREGRESSIVE
-    if (drafts and each <= _ONE) or (least is not None and each < least):
-        status = Status.INCONCLUSIVE
-        text += f", fewer than {least:g}" if least is not None else ""
-        text += ": the drafter (adapter) is probably not loaded"
-    return [
-        check.finding(
-            status,
-            f"{text}.",
-            mode=label,
-            observed=f"{each:.2f} tokens a forward pass",
-            threshold=None if least is None else f"{least:g}",
-            known_by=KnownBy.DECLARED,
-            data={"tokens": tokens, "forward_passes": passes, "tokens_per_forward": each},
-        )
-    ]
+    few = (drafts and each <= _ONE) or (least is not None and each < least)
+    values = ForwardPasses(
+        outcome="too-few" if few else "gains", mode=label, tokens=tokens, forward_passes=passes,
+        tokens_per_forward=each, accepted=sum(rates) / len(rates) if rates else None, least=least,
+    )  # fmt: skip
+    return [checks.FORWARDS.found(values, mode=label, known_by=KnownBy.DECLARED)]

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime
-from textwrap import indent
+from typing import Literal
 
 from evalkit.checklist.schema import Checklist, Endpoint
 from evalkit.data.records import records_for
 from evalkit.facts import Facts
 from evalkit.findings import Check, Evidence, Finding, KnownBy, Status
 from evalkit.items.serving import checks
+from evalkit.items.serving.afterwards import stability, unchanged
 from evalkit.items.serving.capabilities import named, parallel, sampling, streaming, tools
 from evalkit.items.serving.counters import corroborated, forward_passes
-from evalkit.items.serving.mode import baseline_decodes, block_loop, decodes, preflight, provenance, shapes
+from evalkit.items.serving.mode import baseline_decodes, block_loop, decodes, engine_name, preflight, provenance, shapes
 from evalkit.items.serving.sameness import distinct, same_model
 from evalkit.items.serving.settings import same_settings
-from evalkit.items.serving.stability import stability
-from evalkit.items.serving.unchanged import unchanged
+from evalkit.items.serving.words import Launch, Reachable, Required, Start, Supported
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.serving.facts import Attempt, EndpointFacts, LaunchFacts
-from evalkit.serving.support import line, recipe_for, unknown
 
 CHECKS: tuple[Check, ...] = checks.CHECKS
-
-_BY_KIND = {
-    "refused": "Start the server, or correct host and port; `evalkit probe URL` tells when it answers.",
-    "timeout": "The server accepts connections but does not answer: read its log, then restart it.",
-    "auth": "Name the variable that holds the key in modes.NAME.api_key_env and export it.",
-    "not-json": "Something else listens there: give the address of the OpenAI-style server itself, without a path.",
-    "not-found": "No /v1/models there: give the server's root address, for example http://127.0.0.1:30000.",
-    "http": "Ask the server by hand: curl URL/v1/models; give the address behind a redirect directly.",
-    "protocol": "The answer is not usable HTTP: check the scheme (http or https), the port, and proxies in between.",
-}
 
 
 def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
@@ -71,7 +60,7 @@ def _mode(
     served = facts.endpoints.get(label)
     found.append(_reachable(checklist, facts, label, endpoint, served))
     if endpoint.endpoint is None and endpoint.launch is None:
-        return [*found, *_support(checklist, facts, label)]
+        return [*found, *_support(_start(checklist, facts, label), counts=False, mode=label)]
     if served is None or not served.reachable:
         return found
     quality = _quality_baseline(checklist, facts, label)
@@ -99,67 +88,32 @@ def _architectures(facts: Facts) -> tuple[str, ...]:
     return facts.candidate.architectures if facts.candidate else ()
 
 
-def _model(checklist: Checklist) -> str:
-    return checklist.candidate.model if checklist.candidate else "MODEL"
-
-
-def _start(checklist: Checklist, facts: Facts, label: str, port: int = 30000) -> str:
-    """How to start a server for the mode, in one line, and how to name it."""
-    model = _model(checklist)
-    recipe = recipe_for(model, base_mode(label).value, _architectures(facts))
-    if recipe is None:
-        then = f"Start a server that decodes in this mode, then: `evalkit run --mode {label}=http://HOST:PORT`"
-        return f"{unknown(model, base_mode(label).value)} {then}"
-    files = "".join(f"\n  {file.name}:\n{indent(file.text, '    ')}" for file in recipe.side_files)
-    command = recipe.command(model=model, port=port)
-    start = f"Start {recipe.title} ({recipe.record.note}):\n  `{command}`{files.rstrip()}"
-    return f"{start}\nthen: `evalkit run --mode {label}=http://127.0.0.1:{port}`"
+def _start(checklist: Checklist, facts: Facts, label: str, port: int = 30000) -> Start:
+    model = checklist.candidate.model if checklist.candidate else None
+    return Start(label, base_mode(label).value, model, _architectures(facts), port)
 
 
 def _nothing_configured(checklist: Checklist, facts: Facts) -> list[Finding]:
     """The first thing a new user sees: what can serve the model in each mode today, and how to start it."""
     modes = (Mode.AUTOREGRESSIVE.value, Mode.DIFFUSION.value, Mode.SELF_SPECULATION.value)
-    ports = {mode: 30000 + place for place, mode in enumerate(modes)}
-    shown = [finding for mode, port in ports.items() for finding in _support(checklist, facts, mode, port=port)]
-    given = " ".join(f"--mode {mode}=http://127.0.0.1:{port}" for mode, port in list(ports.items())[:2])
-    first = "as serving.support says below." if shown else f"for example:\n{_start(checklist, facts, modes[0])}"
-    remedy = (
-        f"Start a server for {modes[0]} and one for each mode that you want to adopt, {first}\n"
-        f"Then: `evalkit run {given}`\n"
-        "One GPU: give modes.NAME.launch in the checklist, and evalkit starts them in turn. "
-        "No GPU: `evalkit run --demo` shows a whole run."
-    )
-    nothing = checks.REACHABLE.finding(Status.ERROR, "No mode is configured, so no server was asked.", remedy=remedy)
-    return [nothing, *shown]
+    starts = tuple(_start(checklist, facts, mode, 30000 + place) for place, mode in enumerate(modes))
+    shown = [finding for start in starts for finding in _support(start, counts=True)]
+    values = Reachable(outcome="no-mode", starts=starts, recorded=bool(shown))
+    return [checks.REACHABLE.found(values), *shown]
 
 
-def _support(checklist: Checklist, facts: Facts, label: str, *, port: int | None = None) -> list[Finding]:
+def _support(start: Start, *, counts: bool, mode: str | None = None) -> list[Finding]:
     """What is documented to serve the mode. It never decides: a live server would override it."""
-    mode = base_mode(label).value
-    rows = records_for(_model(checklist), mode, _architectures(facts))
+    rows = tuple(records_for(start.model or "MODEL", start.decoding, start.architectures))
     if not rows:
         return []
-    text = "; ".join(line(row) for row in rows)
+    evidence = tuple(Evidence(url=url) for url in dict.fromkeys(row.source for row in rows))
     return [
-        checks.SUPPORT.finding(
-            Status.INCONCLUSIVE,
-            f"{_model(checklist)} in mode {mode}, as documented: {text}.",
-            mode=None if port else label,
-            known_by=KnownBy.THIRD_PARTY_REPORTED,
-            counts=port is not None,
-            evidence=tuple(Evidence(url=url) for url in dict.fromkeys(row.source for row in rows)),
-            remedy=_start(checklist, facts, label, port or 30000),
-            data={"rows": [row.model_dump() for row in rows]},
+        checks.SUPPORT.found(
+            Supported(rows=rows, start=start), mode=mode, known_by=KnownBy.THIRD_PARTY_REPORTED, counts=counts,
+            evidence=evidence,
         )
-    ]
-
-
-def _its_turn(checklist: Checklist, label: str, endpoint: Endpoint) -> str:
-    again = f"`evalkit run CHECKLIST --only-mode {label} --resume RUN-FOLDER`"
-    others = [name for name, other in checklist.modes.items() if name != label and other.endpoint == endpoint.endpoint]
-    if endpoint.launch is None and others:
-        return f"Restart the server at {endpoint.endpoint} in this mode, then: {again}"
-    return f"Go on with the run: {again}"
+    ]  # fmt: skip
 
 
 def _launches(facts: Facts, label: str) -> list[Finding]:
@@ -172,28 +126,21 @@ def _launches(facts: Facts, label: str) -> list[Finding]:
 
 
 def _try(tried: Attempt) -> Finding:
-    ready = "" if tried.ready_s is None else f"ready after {tried.ready_s:.1f} s, "
-    if tried.ok:
-        text = f"{tried.mode}: its launch was tried: {ready}{tried.said}."
-        return checks.LAUNCH.finding(Status.PASS, text, mode=tried.mode, known_by=KnownBy.OBSERVED)
-    tail = "\n".join(tried.log_tail[-8:])
-    remedy = f"{checks.LAUNCH.remedy}\n{tail}" if tail else None
-    text = f"{tried.mode}: its launch was tried and failed: {ready}{tried.said}."
-    return checks.LAUNCH.finding(Status.ERROR, text, mode=tried.mode, known_by=KnownBy.OBSERVED, remedy=remedy)
+    values = Launch(
+        outcome="tried" if tried.ok else "try-failed", mode=tried.mode, ready_s=tried.ready_s, why=tried.said,
+        log_tail=tried.log_tail,
+    )  # fmt: skip
+    return checks.LAUNCH.found(values, mode=tried.mode, known_by=KnownBy.OBSERVED)
 
 
 def _launch(label: str, launch: LaunchFacts) -> Finding:
-    if launch.error:
-        tail = "\n".join(launch.log_tail[-8:])
-        summary = f"{label}: the launch failed: {launch.error}."
-        remedy = f"{checks.LAUNCH.remedy}\n{tail}" if tail else None
-        return checks.LAUNCH.finding(Status.ERROR, summary, mode=label, known_by=KnownBy.OBSERVED, remedy=remedy)
-    if launch.ready_s is None:
-        return checks.LAUNCH.finding(Status.ERROR, f"{label}: the launch was never seen ready.", mode=label)
-    text = f"{label}: start {launch.launch + 1} was ready after {launch.ready_s:.1f} s."
-    return checks.LAUNCH.finding(
-        Status.PASS, text, mode=label, observed=f"{launch.ready_s:.1f} s", known_by=KnownBy.OBSERVED
-    )
+    ready = "ready" if launch.ready_s is not None else "never-ready"
+    values = Launch.model_validate({
+        "outcome": "failed" if launch.error else ready, "mode": label, "launch": launch.launch,
+        "ready_s": launch.ready_s, "why": launch.error or "", "log_tail": launch.log_tail,
+    })  # fmt: skip
+    seen = None if values.outcome == "never-ready" else KnownBy.OBSERVED
+    return checks.LAUNCH.found(values, mode=label, known_by=seen)
 
 
 def _reachable(
@@ -201,20 +148,18 @@ def _reachable(
 ) -> Finding:
     check = checks.REACHABLE
     if endpoint.endpoint is None and endpoint.launch is None:
-        text = f"{label}: neither an endpoint nor a launch command is configured."
-        return check.finding(Status.ERROR, text, mode=label, remedy=_start(checklist, facts, label))
+        missing = Reachable(outcome="not-configured", mode=label, starts=(_start(checklist, facts, label),))
+        return check.found(missing, mode=label)
     if served is None:
-        text = f"{label}: its server was not probed."
-        return check.finding(Status.ERROR, text, mode=label, remedy=_its_turn(checklist, label, endpoint))
-    if not served.reachable:
-        text = f"{label}: {served.endpoint} cannot be used: {served.error or 'no answer'}."
-        remedy = _BY_KIND.get(served.error_kind or "", check.remedy)
-        return check.finding(
-            Status.ERROR, text, mode=label, observed=served.error_kind, known_by=KnownBy.OBSERVED, remedy=remedy
-        )
-    engine = " ".join(filter(None, (served.engine or "an unknown engine", served.engine_version)))
-    text = f"{label}: {served.endpoint} answers ({engine})."
-    return check.finding(Status.PASS, text, mode=label, observed=engine, known_by=KnownBy.OBSERVED)
+        others = [one for name, one in checklist.modes.items() if name != label and one.endpoint == endpoint.endpoint]
+        restart = endpoint.launch is None and bool(others)
+        unasked = Reachable(outcome="not-probed", mode=label, endpoint=endpoint.endpoint, restart=restart)
+        return check.found(unasked, mode=label)
+    values = Reachable(
+        outcome="answers" if served.reachable else "unusable", mode=label, endpoint=served.endpoint,
+        engine=engine_name(served), error=served.error, error_kind=served.error_kind,
+    )  # fmt: skip
+    return check.found(values, mode=label, known_by=KnownBy.OBSERVED)
 
 
 def _incumbent(checklist: Checklist, facts: Facts) -> list[Finding]:
@@ -233,16 +178,13 @@ def _required(checklist: Checklist, facts: Facts, found: list[Finding]) -> list[
     out = []
     for label in named:
         parts = [f.status for f in found if f.mode == label and f.id in (checks.REACHABLE.id, checks.MODE.id)]
+        outcome: Literal["not-configured", "served", "not-served", "not-shown"] = "not-shown"
         if label not in checklist.modes:
-            status, text = Status.ERROR, f"{label} is required, but not configured."
+            outcome = "not-configured"
         elif parts and all(status.carries for status in parts):
-            status, text = Status.PASS, f"{label} is required, and served."
-        else:
-            failed = Status.FAIL in parts
-            status, text = (
-                (Status.FAIL if failed else Status.INCONCLUSIVE),
-                f"{label} is required, but not shown to be served.",
-            )
-        remedy = None if status is Status.PASS else _start(checklist, facts, label)
-        out.append(checks.REQUIRED.finding(status, text, threshold=label, remedy=remedy))
+            outcome = "served"
+        elif Status.FAIL in parts:
+            outcome = "not-served"
+        start = None if outcome == "served" else _start(checklist, facts, label)
+        out.append(checks.REQUIRED.found(Required(outcome=outcome, mode=label, start=start)))
     return out

@@ -9,7 +9,8 @@ from evalkit.analysis import replies
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import Exchange
 from evalkit.facts import Facts
-from evalkit.items.serving.words import SameModel, Shapes
+from evalkit.items.serving.words import SameModel
+from evalkit.items.serving.words_mode import Shapes
 from evalkit.modes import Mode, base_mode
 from evalkit.serving.facts import EndpointFacts
 
@@ -45,7 +46,7 @@ def who_answered(checklist: Checklist, facts: Facts, served: EndpointFacts, labe
     found = replies.names(sent)
     by_name: Counter[str] = Counter()
     for names, count in found.items():
-        by_name[" and ".join(names)] += count
+        by_name[" + ".join(names)] += count
     good = _accepted(checklist, facts, served, label)
     differing = sum(n for names, n in found.items() if not all(_is_one_of(name, good) for name in names))
     if not differing:

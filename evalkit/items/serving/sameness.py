@@ -10,8 +10,8 @@ from evalkit.findings import Finding, KnownBy, Status
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items.serving import checks
 from evalkit.items.serving.replies import same_names, who_answered
+from evalkit.items.serving.words import Distinct, SameModel
 from evalkit.items.serving.words import Matches as Outcome
-from evalkit.items.serving.words import SameModel
 from evalkit.serving.facts import EndpointFacts
 
 _ARCH_TAIL = re.compile(r"(ForCausalLM|ForConditionalGeneration|ForBlockDiffusion|LMHeadModel|ModelLM|Model)$")
@@ -128,15 +128,12 @@ def distinct(checklist: Checklist, facts: Facts) -> list[Finding]:
         twin = shared.setdefault(key, label)
         if twin == label:
             continue
-        text = f"{label} and {twin} are answered by the same server process at {served.endpoint}."
-        if served.process is None:
-            text = f"{label} and {twin} have the same address, and the server does not tell whether it was restarted."
-        status = Status.FAIL if served.process else Status.INCONCLUSIVE
+        values = Distinct(
+            outcome="same-process" if served.process else "same-address", first=twin, second=label,
+            endpoint=served.endpoint,
+        )  # fmt: skip
         against = (checklist.baseline.speed, checklist.baseline.quality)
         # a baseline that is listed last takes the mode that it shares with along
-        told = (label, twin) if label in against and twin not in against else (label,)
-        found += [
-            checks.DISTINCT.finding(status, text, mode=one, observed=served.endpoint, known_by=KnownBy.DECLARED)
-            for one in told
-        ]
+        both = (label, twin) if label in against and twin not in against else (label,)
+        found += [checks.DISTINCT.found(values, mode=one, known_by=KnownBy.DECLARED) for one in both]
     return found

@@ -40,33 +40,47 @@ def corroborated(mode, grown, *, timed=(), settings=None, block_loop=False):
 
 
 @pytest.mark.parametrize(
-    ("mode", "grown", "status", "says"),
+    ("mode", "grown", "status", "outcome"),
     [
         # from real servers of SGLang 0.5.23: one prompt of 256 tokens each
-        (AR, {TOKENS: 260, DECODE: 258, PREFILL: 2}, Status.PASS, "no verify call"),
-        (SPEC, {TOKENS: 361, VERIFY: 204, DECODE: 204, PREFILL: 6}, Status.PASS, "1.77 tokens each"),
-        (DIFF, {TOKENS: 338, PREFILL: 242}, Status.PASS, "242 scheduler rounds"),
+        (AR, {TOKENS: 260, DECODE: 258, PREFILL: 2}, Status.PASS, "autoregressive"),
+        (SPEC, {TOKENS: 361, VERIFY: 204, DECODE: 204, PREFILL: 6}, Status.PASS, "drafts"),
+        (DIFF, {TOKENS: 338, PREFILL: 242}, Status.PASS, "rounds"),
         # contradictions
-        (AR, {TOKENS: 361, VERIFY: 204, DECODE: 204}, Status.FAIL, "a drafter is at work"),
-        (AR, {TOKENS: 338, PREFILL: 242}, Status.FAIL, "block loop"),
-        (AR, {TOKENS: 338, STEPS: 100}, Status.FAIL, "this is diffusion"),
-        (SPEC, {TOKENS: 361, VERIFY: 0}, Status.INCONCLUSIVE, "the drafter never ran"),
-        (SPEC, {TOKENS: 361, VERIFY: 360}, Status.INCONCLUSIVE, "no draft is accepted"),
-        (SELF, {TOKENS: 361, VERIFY: 360}, Status.INCONCLUSIVE, "no draft is accepted"),
-        (DIFF, {TOKENS: 260, DECODE: 258, PREFILL: 2}, Status.INCONCLUSIVE, "as autoregressive decoding"),
-        (DIFF, {TOKENS: 260, STEPS: 260, COMMITTED: 260}, Status.INCONCLUSIVE, "one token"),
-        (DIFF, {TOKENS: 260, STEPS: 100, COMMITTED: 260}, Status.PASS, "2.60 a denoising step"),
+        (AR, {TOKENS: 361, VERIFY: 204, DECODE: 204}, Status.FAIL, "ar-drafts"),
+        (AR, {TOKENS: 338, PREFILL: 242}, Status.FAIL, "ar-block-loop"),
+        (AR, {TOKENS: 338, STEPS: 100}, Status.FAIL, "ar-denoises"),
+        (SPEC, {TOKENS: 361, VERIFY: 0}, Status.INCONCLUSIVE, "no-verify-call"),
+        (SPEC, {TOKENS: 361, VERIFY: 360}, Status.INCONCLUSIVE, "no-draft-accepted"),
+        (SELF, {TOKENS: 361, VERIFY: 360}, Status.INCONCLUSIVE, "no-draft-accepted"),
+        (DIFF, {TOKENS: 260, DECODE: 258, PREFILL: 2}, Status.INCONCLUSIVE, "rounds-of-decoding"),
+        (DIFF, {TOKENS: 260, STEPS: 260, COMMITTED: 260}, Status.INCONCLUSIVE, "steps-gain-nothing"),
+        (DIFF, {TOKENS: 260, STEPS: 100, COMMITTED: 260}, Status.PASS, "steps-gain"),
         # nothing to see
-        (AR, {TOKENS: 3}, Status.INCONCLUSIVE, "too little"),
-        (SPEC, {TOKENS: 361}, Status.PASS, "not counted by this version"),
+        (AR, {TOKENS: 3}, Status.INCONCLUSIVE, "too-few"),
+        (SPEC, {TOKENS: 361}, Status.PASS, "verify-not-counted"),
     ],
 )
-def test_counters_are_held_against_the_mode(mode, grown, status, says):
+def test_counters_are_held_against_the_mode(mode, grown, status, outcome):
     found = corroborated(mode, grown)
-    assert found.status is status, found.summary
-    assert says in found.summary
+    assert (found.outcome, found.status) == (outcome, status)
     assert found.known_by == "observed"
     assert found.counts or status is Status.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("mode", "grown", "each"),
+    [
+        (SPEC, {TOKENS: 361, VERIFY: 204, DECODE: 204, PREFILL: 6}, 361 / 204),
+        (SPEC, {TOKENS: 361, VERIFY: 360}, 361 / 360),
+        (DIFF, {TOKENS: 300, STEPS: 100, COMMITTED: 260}, 2.6),
+        (DIFF, {TOKENS: 300, STEPS: 100}, 3.0),
+    ],
+)
+def test_tokens_are_counted_for_each_verify_call_and_denoising_step(mode, grown, each):
+    found = corroborated(mode, grown)
+    assert found.data["each"] == pytest.approx(each)
+    assert f"{each:.2f} " in found.summary
 
 
 def test_without_counters_nothing_is_said():
@@ -74,7 +88,8 @@ def test_without_counters_nothing_is_said():
 
 
 def test_the_block_loop_is_a_warning_where_it_is_known():
-    assert corroborated(AR, {TOKENS: 338, PREFILL: 242}, block_loop=True).status is Status.WARN
+    found = corroborated(AR, {TOKENS: 338, PREFILL: 242}, block_loop=True)
+    assert (found.outcome, found.status) == ("ar-block-loop-declared", Status.WARN)
 
 
 def sample(number: int, tokens: int, prompt: int = 8) -> TimedSample:
@@ -82,19 +97,19 @@ def sample(number: int, tokens: int, prompt: int = 8) -> TimedSample:
     return TimedSample(mode=DIFF, concurrency=1, prompt_id=f"p{number}", repeat=0, position=number, exchange=exchange)
 
 
-@pytest.mark.parametrize(("rounds", "status"), [(120, Status.PASS), (400, Status.WARN)])
-def test_a_diffusion_loop_at_one_token_a_round_is_noted(rounds, status):
+@pytest.mark.parametrize(("rounds", "outcome"), [(120, "rounds"), (400, "one-token-a-round")])
+def test_a_diffusion_loop_at_one_token_a_round_is_noted(rounds, outcome):
     timed = tuple(sample(n, 60) for n in range(5))
     found = corroborated(DIFF, {TOKENS: 300, PREFILL: rounds}, timed=timed, settings=UPSTREAM)
-    assert found.status is status
-    assert ("tokens a denoising round" in found.summary) is (status is Status.WARN)
+    assert found.outcome == outcome
+    assert found.status is (Status.PASS if outcome == "rounds" else Status.WARN)
 
 
 def test_a_server_that_counted_less_than_it_replied_is_not_the_only_one():
     timed = tuple(sample(n, 100) for n in range(10))
     found = corroborated(DIFF, {TOKENS: 400, PREFILL: 100}, timed=timed)
-    assert found.status is Status.WARN
-    assert "other processes answer too" in found.summary
+    assert (found.outcome, found.status) == ("fewer-than-replied", Status.WARN)
+    assert "1,000" in found.summary
 
 
 def test_a_restart_in_between_counts_nothing_backwards():

@@ -12,7 +12,17 @@ from evalkit.findings import KnownBy, Status
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items.serving.decide import CHECKS, decide
 from evalkit.quality.facts import SamplingProbe, SuiteFacts
-from evalkit.serving.facts import Capability, EndpointFacts, LaunchFacts, ServerContext, ServerWarning, StabilityFacts
+from evalkit.serving.facts import (
+    Attempt,
+    Capability,
+    Conflict,
+    EndpointFacts,
+    LaunchFacts,
+    Preflight,
+    ServerContext,
+    ServerWarning,
+    StabilityFacts,
+)
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 MODEL = "nvidia/Nemotron-Labs-Diffusion-8B"
@@ -54,47 +64,47 @@ AR, DIFF, SELF, SPEC = "autoregressive", "diffusion", "self-speculation", "specu
 
 
 @pytest.mark.parametrize(
-    ("label", "declared", "observed", "accept", "status"),
+    ("label", "declared", "observed", "accept", "outcome", "status"),
     [
-        (AR, AR, AR, False, Status.PASS),
-        (AR, AR, None, False, Status.PASS),
-        (AR, AR, DIFF, False, Status.FAIL),
-        (AR, AR, SPEC, False, Status.FAIL),
-        (DIFF, DIFF, DIFF, False, Status.PASS),
-        (DIFF, DIFF, None, False, Status.PASS),
-        (DIFF, DIFF, AR, False, Status.INCONCLUSIVE),
-        (DIFF, DIFF, SPEC, False, Status.INCONCLUSIVE),
-        (SELF, SELF, SELF, False, Status.PASS),
-        (SELF, SELF, None, False, Status.PASS),
-        (SELF, SELF, AR, False, Status.INCONCLUSIVE),
-        (SPEC, SPEC, SPEC, False, Status.PASS),
-        (SPEC, SPEC, AR, False, Status.INCONCLUSIVE),
-        (SELF, SPEC, SPEC, False, Status.FAIL),
-        (SELF, SPEC, None, False, Status.FAIL),
-        (SPEC, SELF, SELF, False, Status.FAIL),
-        (AR, DIFF, DIFF, False, Status.FAIL),
-        (DIFF, AR, AR, True, Status.FAIL),
-        (AR, None, AR, False, Status.INCONCLUSIVE),
-        (AR, None, AR, True, Status.WARN),
-        (DIFF, None, DIFF, True, Status.WARN),
-        (SELF, None, SPEC, False, Status.INCONCLUSIVE),
-        (SELF, None, SPEC, True, Status.WARN),
-        (AR, None, DIFF, True, Status.FAIL),
-        (DIFF, None, AR, True, Status.INCONCLUSIVE),
-        (DIFF, None, None, True, Status.INCONCLUSIVE),
+        (AR, AR, AR, False, "seen", Status.PASS),
+        (AR, AR, None, False, "declared", Status.PASS),
+        (AR, AR, DIFF, False, "ar-contradicted", Status.FAIL),
+        (AR, AR, SPEC, False, "ar-contradicted", Status.FAIL),
+        (DIFF, DIFF, DIFF, False, "seen", Status.PASS),
+        (DIFF, DIFF, None, False, "declared", Status.PASS),
+        (DIFF, DIFF, AR, False, "contradicted", Status.INCONCLUSIVE),
+        (DIFF, DIFF, SPEC, False, "contradicted", Status.INCONCLUSIVE),
+        (SELF, SELF, SELF, False, "seen", Status.PASS),
+        (SELF, SELF, None, False, "declared", Status.PASS),
+        (SELF, SELF, AR, False, "contradicted", Status.INCONCLUSIVE),
+        (SPEC, SPEC, SPEC, False, "seen", Status.PASS),
+        (SPEC, SPEC, AR, False, "contradicted", Status.INCONCLUSIVE),
+        (SELF, SPEC, SPEC, False, "another-method", Status.FAIL),
+        (SELF, SPEC, None, False, "another-method", Status.FAIL),
+        (SPEC, SELF, SELF, False, "another-method", Status.FAIL),
+        (AR, DIFF, DIFF, False, "another-mode", Status.FAIL),
+        (DIFF, AR, AR, True, "another-mode", Status.FAIL),
+        (AR, None, AR, False, "inferred", Status.INCONCLUSIVE),
+        (AR, None, AR, True, "inferred-accepted", Status.WARN),
+        (DIFF, None, DIFF, True, "inferred-accepted", Status.WARN),
+        (SELF, None, SPEC, False, "inferred", Status.INCONCLUSIVE),
+        (SELF, None, SPEC, True, "inferred-accepted", Status.WARN),
+        (AR, None, DIFF, True, "ar-looks-otherwise", Status.FAIL),
+        (DIFF, None, AR, True, "looks-otherwise", Status.INCONCLUSIVE),
+        (DIFF, None, None, True, "unknown", Status.INCONCLUSIVE),
     ],
 )
-def test_the_table_of_evidence_of_the_mode(label, declared, observed, accept, status):
+def test_the_table_of_evidence_of_the_mode(label, declared, observed, accept, outcome, status):
     asked = checklist(label, items={"serving": {"accept_inferred": accept}})
     finding = one(decide(asked, facts(served(label, declared, observed)), NOW), "serving.mode")
-    assert finding.status is status
+    assert (finding.outcome, finding.status) == (outcome, status)
     assert finding.mode == label
     assert status is Status.PASS or finding.remedy
 
 
 def test_a_block_loop_is_a_warning_and_names_the_quality_trap():
     found = decide(checklist(AR), facts(served(AR, AR, DIFF, block_loop=True)), NOW)
-    assert one(found, "serving.mode").status is Status.WARN
+    assert one(found, "serving.mode").outcome == "block-loop"
     trap = one(found, "serving.block-loop-baseline")
     assert trap.status is Status.WARN
     assert "quality" in trap.remedy
@@ -109,7 +119,7 @@ def test_the_likely_cause_of_a_contradiction_is_the_remedy():
 def test_without_modes_the_user_is_told_what_to_start():
     found = decide(checklist(), facts(), NOW)
     nothing = one(found, "serving.reachable")
-    assert nothing.status is Status.ERROR
+    assert (nothing.outcome, nothing.status) == ("no-mode", Status.ERROR)
     assert "--mode autoregressive=http://127.0.0.1:30000" in nothing.remedy
     assert "--demo" in nothing.remedy
     support = [f for f in found if f.id == "serving.support"]
@@ -152,19 +162,16 @@ def test_two_servers_that_put_other_text_around_a_message_are_not_started_alike(
     modes = (served(AR, AR, AR, capabilities=around(ours)), served(DIFF, DIFF, DIFF, capabilities=around(theirs)))
     found = decide(checklist(AR, DIFF), facts(*modes), NOW)
     (finding,) = [f for f in found if f.id == "serving.same-settings" and f.mode == DIFF]
-    if status is Status.PASS:
-        assert "template_tokens" not in finding.summary
-    else:
-        assert finding.status is status
-        assert "template_tokens" in finding.summary
+    assert finding.status is status
+    assert ("template_tokens" in finding.data["differ"]) is (status is not Status.PASS)
 
 
 def test_a_mode_without_server_gets_its_launch_command():
     asked = Checklist.model_validate({"candidate": {"model": MODEL}, "modes": {SELF: {"model": "x"}}})
     found = decide(asked, facts(), NOW)
-    assert one(found, "serving.reachable").status is Status.ERROR
+    assert one(found, "serving.reachable").outcome == "not-configured"
     assert "LinearSpec" in one(found, "serving.reachable").remedy
-    assert "fork" in one(found, "serving.support").summary
+    assert {row["mode"] for row in one(found, "serving.support").data["rows"]} == {SELF}
 
 
 def test_a_live_server_overrides_the_support_matrix():
@@ -176,29 +183,33 @@ def test_a_live_server_overrides_the_support_matrix():
 def test_an_unreachable_server_is_an_error_with_a_way_forward(kind):
     gone = EndpointFacts(label=AR, endpoint="http://h", reachable=False, error="x", error_kind=kind)
     finding = one(decide(checklist(AR), facts(gone), NOW), "serving.reachable")
-    assert finding.status is Status.ERROR
+    assert (finding.outcome, finding.status) == ("unusable", Status.ERROR)
+    assert finding.data["error_kind"] == kind
     assert finding.remedy
 
 
 def test_a_mode_that_was_never_probed_is_an_error():
-    assert one(decide(checklist(AR), facts(), NOW), "serving.reachable").status is Status.ERROR
+    unasked = one(decide(checklist(AR), facts(), NOW), "serving.reachable")
+    assert (unasked.outcome, unasked.status) == ("not-probed", Status.ERROR)
+    assert "--resume" in unasked.remedy
 
 
 @pytest.mark.parametrize(
-    ("kind", "allow", "status"),
+    ("kind", "allow", "outcome", "status"),
     [
-        ("release", ["release"], Status.PASS),
-        ("fork", ["release"], Status.FAIL),
-        ("fork", ["release", "fork"], Status.WARN),
-        ("pre-release", ["release"], Status.FAIL),
-        ("pre-release", ["pre-release"], Status.WARN),
-        ("release", ["fork"], Status.FAIL),
-        ("unknown", ["release", "fork"], Status.INCONCLUSIVE),
+        ("release", ["release"], "release", Status.PASS),
+        ("fork", ["release"], "not-allowed", Status.FAIL),
+        ("fork", ["release", "fork"], "allowed", Status.WARN),
+        ("pre-release", ["release"], "not-allowed", Status.FAIL),
+        ("pre-release", ["pre-release"], "allowed", Status.WARN),
+        ("release", ["fork"], "not-allowed", Status.FAIL),
+        ("unknown", ["release", "fork"], "unknown", Status.INCONCLUSIVE),
     ],
 )
-def test_only_allowed_kinds_of_engines_pass(kind, allow, status):
+def test_only_allowed_kinds_of_engines_pass(kind, allow, outcome, status):
     asked = checklist(AR, items={"serving": {"allow": allow}})
-    assert one(decide(asked, facts(served(AR, release=kind)), NOW), "serving.engine-provenance").status is status
+    found = one(decide(asked, facts(served(AR, release=kind)), NOW), "serving.engine-provenance")
+    assert (found.outcome, found.status, found.observed) == (outcome, status, kind)
 
 
 CANDIDATE = CandidateFacts(
@@ -279,43 +290,83 @@ def test_another_context_length_is_another_setting():
 
 def test_two_labels_of_one_process_fail():
     found = decide(checklist(AR, DIFF), facts(served(AR, process="p"), served(DIFF, DIFF, process="p")), NOW)
-    assert one(found, "serving.distinct-processes", DIFF).status is Status.FAIL
+    shared = one(found, "serving.distinct-processes", DIFF)
+    assert (shared.outcome, shared.status) == ("same-process", Status.FAIL)
 
 
 def test_one_address_for_two_modes_is_open_when_the_process_is_not_told():
     same = {"process": None, "endpoint": "http://h"}
     found = decide(checklist(AR, DIFF), facts(served(AR, **same), served(DIFF, DIFF, **same)), NOW)
-    assert one(found, "serving.distinct-processes", DIFF).status is Status.INCONCLUSIVE
-
-
-@pytest.mark.parametrize(("limit", "status"), [(1, "inconclusive"), (4, "warn"), (16, "pass"), (None, "warn")])
-def test_running_requests_are_held_against_the_levels(limit, status):
-    told = (Capability(name="max_running_requests", value=limit, known_by=KnownBy.DECLARED),)
-    asked = checklist(AR, items={"modes": {"concurrency": [1, 4, 16], "decide_at": 4}})
-    found = decide(asked, facts(served(AR, capabilities=told)), NOW)
-    assert one(found, "serving.max-running-requests").status == status
-
-
-@pytest.mark.parametrize(("value", "status"), [(True, "pass"), (False, "error"), (None, "warn")])
-def test_a_tools_suite_needs_a_parser(value, status):
-    told = (Capability(name="tool_calls", value=value, known_by=KnownBy.DECLARED),)
-    suite = SuiteFacts(name="t", kind="tools", path="t", sha256="", cases=3)
-    found = decide(checklist(AR), facts(served(AR, capabilities=told), suites=(suite,)), NOW)
-    assert one(found, "serving.tool-parser").status == status
+    shared = one(found, "serving.distinct-processes", DIFF)
+    assert (shared.outcome, shared.status) == ("same-address", Status.INCONCLUSIVE)
 
 
 @pytest.mark.parametrize(
-    ("temperature", "distinct", "ignored", "status", "counts"),
+    ("limit", "level", "outcome", "status"),
     [
-        (0.7, 5, False, "pass", True),
-        (0.7, 1, False, "fail", True),
-        (0.7, None, True, "fail", True),
-        (0.7, None, False, "inconclusive", True),
-        (0.0, 1, False, "warn", False),
-        (0.0, None, False, "not-applicable", False),
+        (1, 4, "below-deciding", "inconclusive"), (4, 4, "below-highest", "warn"), (16, 4, "enough", "pass"),
+        (None, 4, "not-reported", "warn"), (None, 1, "one-needed", "pass"),
+    ],
+)  # fmt: skip
+def test_running_requests_are_held_against_the_levels(limit, level, outcome, status):
+    told = (Capability(name="max_running_requests", value=limit, known_by=KnownBy.DECLARED),)
+    asked = checklist(AR, items={"modes": {"concurrency": [1, 4, 16], "decide_at": level}})
+    found = one(decide(asked, facts(served(AR, capabilities=told)), NOW), "serving.max-running-requests")
+    assert (found.outcome, found.status) == (outcome, status)
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome", "status"),
+    [(True, "parsed", "pass"), (False, "not-parsed", "error"), (None, "not-reported", "warn")],
+)
+def test_a_tools_suite_needs_a_parser(value, outcome, status):
+    told = (Capability(name="tool_calls", value=value, known_by=KnownBy.DECLARED),)
+    suite = SuiteFacts(name="t", kind="tools", path="t", sha256="", cases=3)
+    found = one(
+        decide(checklist(AR), facts(served(AR, capabilities=told), suites=(suite,)), NOW), "serving.tool-parser"
+    )
+    assert (found.outcome, found.status) == (outcome, status)
+
+
+@pytest.mark.parametrize(
+    ("usage", "streams", "outcome", "status"),
+    [
+        (True, True, "counted", "pass"), (False, True, "without-counts", "warn"), (False, False, "one-piece", "warn"),
+        (None, None, "not-seen", "inconclusive"),
+    ],
+)  # fmt: skip
+def test_a_stream_without_counts_is_a_warning(usage, streams, outcome, status):
+    values = {"continuous_usage": usage, "streaming": streams}
+    told = tuple(Capability(name=n, value=v, known_by=KnownBy.OBSERVED) for n, v in values.items() if v is not None)
+    found = one(decide(checklist(AR), facts(served(AR, capabilities=told)), NOW), "serving.streaming-usage")
+    assert (found.outcome, found.status) == (outcome, status)
+
+
+@pytest.mark.parametrize(("value", "outcome"), [(True, "yes"), (False, "no"), (None, "not-known")])
+@pytest.mark.parametrize(
+    "check", [c for c in CHECKS if set(c.outcomes) == {"yes", "no", "not-known"}], ids=lambda c: c.id
+)
+def test_what_is_asked_by_name_is_shown_and_never_counted(check, value, outcome):
+    names = ("ignore_eos", "json_schema", "logprobs", "seed", "template_tokens", "mask_text", "stop_inside_block",
+             "odd_max_tokens", "context_enforced")  # fmt: skip
+    told = tuple(Capability(name=name, value=value, known_by=KnownBy.OBSERVED) for name in names)
+    found = one(decide(checklist(AR), facts(served(AR, capabilities=told)), NOW), check.id)
+    assert (found.outcome, found.counts) == (outcome, False)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "distinct", "ignored", "outcome", "status", "counts"),
+    [
+        (0.7, 5, False, "honoured", "pass", True),
+        (0.7, 1, False, "ignored", "fail", True),
+        (0.7, None, True, "not-honoured", "fail", True),
+        (0.7, None, False, "not-probed", "inconclusive", True),
+        (0.0, 1, False, "ignored-unasked", "warn", False),
+        (0.0, None, True, "not-honoured-unasked", "warn", False),
+        (0.0, None, False, "not-sampled", "not-applicable", False),
     ],
 )
-def test_temperature_matters_when_production_sends_one(temperature, distinct, ignored, status, counts):
+def test_temperature_matters_when_production_sends_one(temperature, distinct, ignored, outcome, status, counts):
     told = (Capability(name="temperature", value=False, known_by=KnownBy.INFERRED),) if ignored else ()
     probes = (
         () if distinct is None else (SamplingProbe(mode=AR, draws=5, distinct_at_one=distinct, distinct_at_zero=1),)
@@ -324,26 +375,34 @@ def test_temperature_matters_when_production_sends_one(temperature, distinct, ig
         checklist(AR, request={"temperature": temperature}), facts(served(AR, capabilities=told), sampling=probes), NOW
     )
     finding = one(found, "serving.sampling-honoured")
-    assert (finding.status, finding.counts) == (status, counts)
+    assert (finding.outcome, finding.status, finding.counts) == (outcome, status, counts)
+
+
+def test_one_reply_at_productions_temperature_is_a_warning():
+    seen = SamplingProbe(mode=AR, draws=5, distinct_at_one=4, distinct_at_zero=1, distinct_at_asked=1, temperature=0.1)
+    found = decide(checklist(AR, request={"temperature": 0.1}), facts(served(AR), sampling=(seen,)), NOW)
+    finding = one(found, "serving.sampling-honoured")
+    assert (finding.outcome, finding.status) == ("one-at-production", Status.WARN)
 
 
 @pytest.mark.parametrize(
-    ("more", "status"),
+    ("more", "outcome", "status"),
     [
-        ({}, "pass"),
-        ({"failed": 1}, "fail"),
-        ({"right_after": False}, "fail"),
-        ({"right_after": None}, "inconclusive"),
-        ({"requests": 0}, "inconclusive"),
-        ({"kv_after": 0.2}, "fail"),
-        ({"kv_after": 0.2, "flushed": False}, "warn"),  # the prefix cache may be what is left
-        ({"disconnects": 3}, "warn"),  # the replies were faster than the clients that leave
-        ({"failed": 3, "right_after": None}, "fail"),
-        ({"kv_after": None}, "warn"),
-        ({"minutes": 0.5}, "warn"),
+        ({}, "steady", "pass"),
+        ({"failed": 1}, "failed", "fail"),
+        ({"right_after": False}, "wrong-after-idle", "fail"),
+        ({"right_after": None}, "not-shown", "inconclusive"),
+        ({"requests": 0}, "not-shown", "inconclusive"),
+        ({"kv_after": 0.2}, "leaks", "fail"),
+        ({"kv_after": 0.01}, "memory-drifts", "warn"),
+        ({"kv_after": 0.2, "flushed": False}, "memory-drifts", "warn"),  # the prefix cache may be what is left
+        ({"disconnects": 3}, "too-short", "warn"),  # the replies were faster than the clients that leave
+        ({"failed": 3, "right_after": None}, "failed", "fail"),
+        ({"kv_after": None}, "memory-unknown", "warn"),
+        ({"minutes": 0.5}, "too-short", "warn"),
     ],
 )
-def test_the_soak_is_judged(more, status):
+def test_the_soak_is_judged(more, outcome, status):
     fields = {
         "mode": AR,
         "minutes": 2,
@@ -355,26 +414,67 @@ def test_the_soak_is_judged(more, status):
     }
     soak = StabilityFacts(**{**fields, "kv_before": 0.0, "kv_after": 0.0, "flushed": True, **more})
     asked = checklist(AR, items={"serving": {"stability": {"minutes": 2.0}}})
-    assert one(decide(asked, facts(served(AR), stability={AR: soak}), NOW), "serving.stability").status == status
+    found = one(decide(asked, facts(served(AR), stability={AR: soak}), NOW), "serving.stability")
+    assert (found.outcome, found.status) == (outcome, status)
 
 
 def test_a_soak_that_was_asked_and_not_run_is_open():
     asked = checklist(AR, items={"serving": {"stability": {"minutes": 2.0}}})
-    assert one(decide(asked, facts(served(AR)), NOW), "serving.stability").status is Status.INCONCLUSIVE
+    assert one(decide(asked, facts(served(AR)), NOW), "serving.stability").outcome == "not-run"
 
 
 def test_a_launch_that_died_shows_its_last_lines():
     died = LaunchFacts(mode=AR, launch=0, argv=("x",), error="ended with code 3", log_tail=("CUDA out of memory",))
     finding = one(decide(checklist(AR), facts(launches=(died,)), NOW), "serving.launch")
-    assert finding.status is Status.ERROR
+    assert (finding.outcome, finding.status) == ("failed", Status.ERROR)
     assert "CUDA out of memory" in finding.remedy
+    assert "modes.NAME.launch" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("launch", "tried", "outcomes"),
+    [
+        ({"ready_s": 3.0}, None, ["ready"]),
+        ({}, None, ["never-ready"]),
+        ({"error": "ended"}, {"ok": False, "said": "ended"}, ["failed"]),
+        (None, {"ok": True, "said": "it answers"}, ["tried"]),
+        (None, {"ok": False, "said": "ended", "log_tail": ("no such model",)}, ["try-failed"]),
+        ({"ready_s": 3.0}, {"ok": True, "said": "it answers"}, ["ready"]),
+        ({"ready_s": 3.0}, {"ok": False, "said": "ended"}, ["ready", "try-failed"]),
+    ],
+)
+def test_a_launch_and_the_try_of_it(launch, tried, outcomes):
+    seen = facts(
+        launches=() if launch is None else (LaunchFacts(mode=AR, launch=0, argv=("x",), **launch),),
+        attempts={} if tried is None else {AR: Attempt(mode=AR, **tried)},
+    )
+    found = [f for f in decide(checklist(AR), seen, NOW) if f.id == "serving.launch"]
+    assert [f.outcome for f in found] == outcomes
+    for finding in found:
+        assert finding.status is (Status.PASS if finding.outcome in ("ready", "tried") else Status.ERROR)
 
 
 def test_modes_required_by_name_block_when_they_are_missing():
     asked = checklist(AR, items={"serving": {"require": [AR, DIFF]}})
     found = [f for f in decide(asked, facts(served(AR)), NOW) if f.id == "serving.required-modes"]
-    assert [f.status for f in found] == [Status.PASS, Status.ERROR]
+    assert [(f.outcome, f.status) for f in found] == [("served", Status.PASS), ("not-configured", Status.ERROR)]
     assert all(f.mode is None for f in found)
+    for declared, observed, outcome in ((DIFF, DIFF, "not-served"), (None, AR, "not-shown")):
+        asked = checklist(AR, items={"serving": {"require": [AR]}})
+        found = decide(asked, facts(served(AR, declared, observed)), NOW)
+        assert one(found, "serving.required-modes").outcome == outcome
+
+
+def test_what_conflicts_before_the_first_request_is_a_warning_or_stops_the_mode():
+    conflict = Conflict(mode=AR, what="the server takes 32 tokens", remedy="raise it", certain=True)
+    for stopped, conflicts, outcome, status in (
+        (True, (conflict,), "stopped", Status.ERROR), (False, (conflict,), "conflicts", Status.WARN),
+        (False, (), "clear", Status.PASS),
+    ):  # fmt: skip
+        seen = Preflight(mode=AR, conflicts=conflicts, stopped=stopped)
+        found = one(decide(checklist(AR), facts(served(AR), preflights={AR: seen}), NOW), "serving.preflight")
+        assert (found.outcome, found.status) == (outcome, status)
+        assert found.data.get("conflicts", []) == [each.what for each in conflicts]
 
 
 def test_an_optional_incumbent_that_is_down_does_not_count():
@@ -396,9 +496,9 @@ def test_missing_facts_never_crash_and_every_open_finding_has_a_way_forward(labe
     ]
     found = decide(checklist(*labels), facts(*ends), NOW)
     assert found
-    known = {check.id for check in CHECKS}
+    known = {check.id: check for check in CHECKS}
     for finding in found:
-        assert finding.id in known
+        assert known[finding.id].outcomes[finding.outcome] is finding.status
         assert finding.remedy or finding.status in (Status.PASS, Status.NOT_APPLICABLE)
     if not reach or not probe:
         assert not any(f.status is Status.PASS for f in found)
