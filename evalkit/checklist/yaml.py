@@ -1,15 +1,17 @@
 """YAML with line numbers and without YAML's surprises.
 
-Refused, with a line number: anchors, aliases, merge keys, tags, duplicate keys, documents deeper than 64 levels or
-larger than the cap, several documents, and plain `12:30` and `010`, which other readers of YAML take for 750 and 8.
+An alias is the value of its anchor, written out: its nodes and levels count each time. Refused, with a line number:
+merge keys, tags, duplicate keys, documents deeper than 64 levels or larger than the cap (aliases written out), several
+documents, and plain `12:30` and `010`, which other readers of YAML take for 750 and 8.
 `yes`, `no`, `on` and `off` are booleans, so that a field of text refuses them and asks for quotes; where a value may
 be of any kind, `refuse_words` refuses them, and `y` and `n` everywhere.
 """
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -30,6 +32,16 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _NULLS = ("null", "~", "")
 _BOOLEANS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _AMBIGUOUS = re.compile(r"([-+]?0[0-9_]+|0o[0-7]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+)\Z")
+
+
+@dataclass(frozen=True)
+class _Anchored:
+    """A value with a name: what an alias to it stands for. `path` is where it was written; `height` its levels."""
+
+    data: Any
+    path: str
+    nodes: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,14 @@ def refuse_words(document: YamlDocument, free: Callable[[str], bool], mistakes: 
         )
 
 
+def _below(path: str, data: Any) -> Iterator[str]:
+    """`path` and the dotted paths of everything in `data`."""
+    yield path
+    pairs = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    for key, value in pairs:
+        yield from _below(f"{path}.{key}", value)
+
+
 class _Builder:
     """Builds data from parser events, so that nothing is constructed before it is checked."""
 
@@ -104,6 +124,9 @@ class _Builder:
         self.lines: dict[str, int] = {}
         self.words: dict[str, str] = {}
         self.nodes = 0
+        self.deepest = 0
+        #: None while the anchored value is being read
+        self.anchors: dict[str, _Anchored | None] = {}
 
     def document(self) -> tuple[Any, dict[str, int]]:
         self.loader.get_event()  # stream start
@@ -126,16 +149,29 @@ class _Builder:
 
     def value(self, dotted: str, depth: int) -> Any:
         event = self.loader.get_event()
-        self.nodes += 1
-        if depth > MAX_DEPTH:
-            raise self.error(f"nested deeper than {MAX_DEPTH} levels", event)
-        if self.nodes > MAX_NODES:
-            raise self.error(f"more than {MAX_NODES} values", event)
-        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise self.error("anchors and aliases are not allowed", event, "write the value out where it is used")
+        self.count(event, 1, depth)
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event, dotted, depth)
         if getattr(event, "tag", None) not in (None, "!"):
             raise self.error(f"YAML tags are not allowed: {one_line(str(event.tag), limit=80)}", event)
         self.lines.setdefault(dotted, event.start_mark.line + 1)
+        if event.anchor is None:
+            return self.plain(event, dotted, depth)
+        before, deepest = self.nodes - 1, self.deepest
+        self.anchors[event.anchor], self.deepest = None, depth
+        data = self.plain(event, dotted, depth)
+        self.anchors[event.anchor] = _Anchored(data, dotted, self.nodes - before, self.deepest - depth)
+        self.deepest = max(self.deepest, deepest)
+        return data
+
+    def count(self, event: Any, nodes: int, depth: int) -> None:
+        self.nodes, self.deepest = self.nodes + nodes, max(self.deepest, depth)
+        if depth > MAX_DEPTH:
+            raise self.error(f"nested deeper than {MAX_DEPTH} levels", event)
+        if self.nodes > MAX_NODES:
+            raise self.error(f"more than {MAX_NODES} values, aliases written out", event)
+
+    def plain(self, event: Any, dotted: str, depth: int) -> Any:
         if isinstance(event, yaml.ScalarEvent):
             if event.style not in ("'", '"', "|", ">") and _is_word(str(event.value)):
                 self.words[dotted] = str(event.value)
@@ -143,6 +179,22 @@ class _Builder:
         if isinstance(event, yaml.SequenceStartEvent):
             return self.sequence(dotted, depth)
         return self.mapping(dotted, depth)
+
+    def alias(self, event: Any, dotted: str, depth: int) -> Any:
+        """A copy of the anchored value; what is inside it has the lines where it was written."""
+        name = one_line(str(event.anchor), limit=80)
+        found = self.anchors.get(event.anchor)
+        if found is None:
+            why = "refers to itself" if event.anchor in self.anchors else f"has no anchor &{name} before it"
+            raise self.error(f"the alias *{name} {why}", event, "write the value out")
+        self.count(event, found.nodes - 1, depth + found.height)
+        for written in _below(found.path, found.data):
+            here = dotted + written[len(found.path) :]
+            self.lines[here] = self.lines[written]
+            if written in self.words:
+                self.words[here] = self.words[written]
+        self.lines[dotted] = event.start_mark.line + 1
+        return copy.deepcopy(found.data)
 
     def scalar(self, event: Any) -> Any:
         text = str(event.value)
@@ -183,8 +235,8 @@ class _Builder:
                 raise self.error("a key must be plain text", event)
             self.loader.get_event()
             key = str(event.value)
-            if getattr(event, "anchor", None):
-                raise self.error("anchors and aliases are not allowed", event)
+            if event.anchor is not None:
+                raise self.error("a key has an anchor", event, "give the anchor to a value")
             if key == "<<" and event.style not in ("'", '"'):
                 raise self.error("merge keys are not allowed", event, "write the values out where they are used")
             if key in result:

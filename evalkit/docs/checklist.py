@@ -11,7 +11,7 @@ Generated from the schema; `evalkit explain KEY` prints one key, `evalkit valida
 one, from the top: [own-checklist.md](own-checklist.md).
 
 Every key is optional unless it says *required*: required within its own section, when that section is there. Relative
-paths are taken from the checklist's folder. Unknown keys, keys that stand twice, anchors and aliases are errors with a
+paths are taken from the checklist's folder. Unknown keys, keys that appear twice and merge keys are errors with a
 line number. `NAME` stands for a mode's name, `[]` for each entry of a list.
 """
 

@@ -26,9 +26,12 @@ def refused(text):
 @pytest.mark.parametrize(
     ("text", "line", "says"),
     [
-        ("a: &x 1\nb: *x\n", 1, "anchors"),
-        ("a: 1\nb: *x\n", 2, "anchors"),
-        ("? &k a\n: 1\n", 1, "anchors"),
+        ("a: 1\nb: *x\n", 2, "no anchor &x"),
+        ("a: *x\nb: &x 1\n", 1, "no anchor &x"),
+        ("a: 1\nb: &x\n  c: [1, *x]\n", 3, "refers to itself"),
+        ("? &k a\n: 1\n", 1, "a key has an anchor"),
+        ("a: &x {b: 1}\n<<: *x\n", 2, "merge keys"),
+        ("a: &x {b: 12:30}\nc: *x\n", 1, "put it in quotes"),
         ("a: 1\nb: 2\na: 3\n", 3, "appears twice"),
         ("a:\n  b: 1\n  b: 2\n", 3, "appears twice"),
         ("a: 1\n<<: {b: 2}\n", 2, "merge keys"),
@@ -51,9 +54,39 @@ def test_a_surprise_of_yaml_is_refused_with_its_line(text, line, says):
     assert f"list.yaml:{line}" in str(error)
 
 
-def test_a_bomb_of_aliases_ends_at_the_first_anchor():
-    lines = ["a: &a [x, x]"] + [f"{b}: &{b} [*{a}, *{a}]" for a, b in zip("abcdefgh", "bcdefghi", strict=False)]
-    assert "list.yaml:1" in str(refused("\n".join(lines)))
+def test_an_alias_is_its_value_written_out_with_the_lines_where_it_was_written():
+    document = parse_yaml("a: &x\n  b: [1, no]\nc: *x\nd: [*x, &x 2, *x]\n", PATH)
+    assert document.data == {"a": {"b": [1, False]}, "c": {"b": [1, False]}, "d": [{"b": [1, False]}, 2, 2]}
+    assert document.data["c"] is not document.data["a"]
+    assert (document.lines["c"], document.lines["c.b.1"], document.lines["d.0.b"]) == (3, 2, 2)
+    assert document.words["c.b.1"] == "no"
+
+
+@given(
+    st.recursive(
+        st.integers() | st.booleans() | st.text("ab c", max_size=4),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+        max_leaves=12,
+    )
+)
+def test_a_document_with_aliases_is_the_document_written_out(value):
+    written = json.dumps(value)
+    plain = parse_yaml(f'{{"x": {written}, "y": [{written}]}}', PATH)
+    named = parse_yaml(f'{{"x": &v {written}, "y": [*v ]}}', PATH)
+    assert named.data == plain.data
+    assert set(named.lines) == set(plain.lines)
+
+
+@pytest.mark.parametrize("values", [2, 9])
+def test_a_bomb_of_aliases_ends_where_its_values_are_too_many(values):
+    lines = ["a0: &a0 [" + "x, " * values + "]"]
+    lines += [f"a{n + 1}: &a{n + 1} [" + f"*a{n} , " * values + "]" for n in range(40)]
+    assert "values" in str(refused("\n".join(lines)))
+
+
+def test_levels_behind_aliases_count():
+    lines = ["a0: &a0 [x]"] + [f"a{n + 1}: &a{n + 1} [*a{n} ]" for n in range(MAX_DEPTH + 1)]
+    assert "nested deeper" in str(refused("\n".join(lines)))
 
 
 @pytest.mark.parametrize("opened", ["[", "{a: "])

@@ -140,5 +140,6 @@ def test_time_grows_with_length(unit):
         read_card(FRONT + unit * n)
         return time.process_time() - began
 
-    small, large = seconds(4000), seconds(16000)
+    # the least of three: a neighbour's noise only adds
+    small, large = (min(seconds(n) for _ in range(3)) for n in (4000, 16000))
     assert large < 16 * max(small, 0.02)

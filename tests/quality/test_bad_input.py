@@ -103,7 +103,7 @@ def test_images_come_from_beside_the_suite_and_are_images(tmp_path, images, mess
         ("  - {id: a, prompt: q, expect: [clean_end, finish_reason: length]}\n", "contradiction"),
         ("  - {id: a, prompt: q, expect: [number: 3, number: 4]}\n", "contradiction"),
         ("  - {id: a, prompt: q, tools: [{type: function}], expect: [no_tool_call]}\n", "each tool is"),
-        ("  - &x {id: a, prompt: q, expect: [contains: x]}\n  - *x\n", "anchors"),
+        ("  - &x {id: a, prompt: q, expect: [contains: x]}\n  - *x\n", "already used"),
         ("  - just a text\n", "mapping"),
     ],
 )
