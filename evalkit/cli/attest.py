@@ -9,10 +9,16 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli import completion
+
 
 def attest_command(
     run: Annotated[
-        Path, typer.Argument(help="A run folder, or a file made by evalkit pack: what the gate will be given.")
+        Path,
+        typer.Argument(
+            help="A run folder, or a file made by evalkit pack: what the gate will be given.",
+            autocompletion=completion.runs,
+        ),
     ],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; default: stdout.")] = None,
 ) -> None:

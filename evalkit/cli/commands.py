@@ -46,6 +46,12 @@ def help_page() -> str:
     about = textwrap.fill(ABOUT, 78, initial_indent="  ", subsequent_indent="  ")
     return "\n".join((
         "Usage: evalkit [OPTIONS] COMMAND [ARGS]...", "", about, "",
-        "Options:", "  --version  Print the version.", "  --help     Show this message and exit.", "",
+        "Options:",
+        "  --version             Print the version.",
+        "  --install-completion  Install completion for the current shell.",
+        "  --show-completion     Show completion for the current shell, to copy it or",
+        "                        customize the installation.",
+        "  --help                Show this message and exit.",
+        "",
         "Commands:", *rows, "",
     ))  # fmt: skip

@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli import completion
+
 
 class Layout(StrEnum):
     TABLE = "table"
@@ -18,7 +20,10 @@ class Layout(StrEnum):
 
 
 def compare_command(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders or packs; the first is compared with.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Run folders or packs; the first is compared with.", autocompletion=completion.runs),
+    ],
     output: Annotated[Layout, typer.Option("--format", help="What to write to stdout.")] = Layout.TABLE,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:

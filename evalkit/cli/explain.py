@@ -7,16 +7,23 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli import completion
+
 
 def explain_command(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="ID", help="Finding, status, grader, error, exit code, key of a checklist, variant or claim."
+            metavar="ID",
+            autocompletion=completion.ids,
+            help="Finding, status, grader, error, exit code, key of a checklist, variant or claim.",
         ),
     ] = None,
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="With `support`: a Hub id, to see what serves it.")
+        str | None,
+        typer.Argument(
+            metavar="MODEL", autocompletion=completion.models, help="With `support`: a Hub id, to see what serves it."
+        ),
     ] = None,
 ) -> None:
     """Explain a finding, status, grader, error or key, and how to fix it. Without ID: list every id.

@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli import completion
+
 
 class Kind(StrEnum):
     """What can be written."""
@@ -18,7 +20,9 @@ class Kind(StrEnum):
 
 
 def export_command(
-    run: Annotated[Path, typer.Argument(help="A run folder, or a file made by evalkit pack.")],
+    run: Annotated[
+        Path, typer.Argument(help="A run folder, or a file made by evalkit pack.", autocompletion=completion.runs)
+    ],
     to: Annotated[Kind, typer.Option("--to", help="csv writes prompts.csv and cases.csv; openmetrics goes to stdout.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the CSV files; default: this one.")

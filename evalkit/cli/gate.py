@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli import completion
+
 if TYPE_CHECKING:
     from evalkit.checklist.schema import LoadedChecklist
     from evalkit.stored.gate import GateResult
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def gate_command(  # noqa: PLR0917  typer reads them by name
-    run: Annotated[Path, typer.Argument(help="A run folder, or a file made by evalkit pack.")],
+    run: Annotated[
+        Path, typer.Argument(help="A run folder, or a file made by evalkit pack.", autocompletion=completion.runs)
+    ],
     checklist: Annotated[Path | None, typer.Option(help="Decide by this checklist instead of the run's own.")] = None,
     max_age: Annotated[str, typer.Option("--max-age", help="Oldest run that counts: 12h, 30d, 4w.")] = "30d",
     revision: Annotated[str | None, typer.Option(help="The commit that the run must have evaluated.")] = None,

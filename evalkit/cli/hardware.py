@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from evalkit.cli import completion
+
 if TYPE_CHECKING:
     from evalkit.gpu.survey import Sized
 
@@ -16,7 +18,12 @@ _SHOWN = 16
 
 def hardware_command(  # noqa: PLR0917  typer reads them by name
     models: Annotated[
-        list[str] | None, typer.Argument(help="Hub ids or folders; default: the known variants.", metavar="[MODEL]...")
+        list[str] | None,
+        typer.Argument(
+            help="Hub ids or folders; default: the known variants.",
+            autocompletion=completion.models,
+            metavar="[MODEL]...",
+        ),
     ] = None,
     gpu: Annotated[
         str | None, typer.Option(help="Judge against this card instead: H100-80GB, '2x L4', cpu.", metavar="CARD")

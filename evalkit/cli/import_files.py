@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli import completion
+
 
 def import_command(  # noqa: PLR0917  typer makes options of parameters
     files: Annotated[
@@ -15,7 +17,10 @@ def import_command(  # noqa: PLR0917  typer makes options of parameters
         typer.Argument(help="Files, or a data set on the Hub.", metavar="FILE..."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write; nothing is replaced.")],
-    kind: Annotated[str | None, typer.Option("--from", help="The kind, where it is not found by content.")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--from", autocompletion=completion.kinds, help="The kind, where it is not found by content."),
+    ] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option("--map", help="prompt=question,answer=gold: columns of tables and JSON (repeat)."),

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from evalkit.cli import completion
+
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Reading, Use
     from evalkit.hub.facts import CandidateFacts
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
 def license_command(  # noqa: PLR0917  typer reads them by name
     models: Annotated[
         list[str] | None,
-        typer.Argument(help="Hub ids, folders or snapshots; default: those of --checklist.", metavar="MODEL..."),
+        typer.Argument(
+            help="Hub ids, folders or snapshots; default: those of --checklist.",
+            autocompletion=completion.models,
+            metavar="MODEL...",
+        ),
     ] = None,
     revision: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "main",
     commercial: Annotated[bool | None, typer.Option(help="Is the use commercial? Default: yes.")] = None,

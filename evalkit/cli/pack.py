@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli import completion
+
 
 def pack_command(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Annotated[Path, typer.Argument(help="A run folder.", autocompletion=completion.runs)],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; it must not exist.")],
     redact: Annotated[bool, typer.Option("--redact", help="Leave out every text of prompts and replies.")] = False,
 ) -> None:

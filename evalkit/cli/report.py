@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from evalkit.cli import completion
 from evalkit.report.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ _FIRST = Format(FORMATS[0].name)
 
 
 def report_command(  # noqa: PLR0917  typer reads them by name
-    run: Annotated[Path, typer.Argument(help="A run folder, or a file made by evalkit pack.")],
+    run: Annotated[
+        Path, typer.Argument(help="A run folder, or a file made by evalkit pack.", autocompletion=completion.runs)
+    ],
     output: Annotated[Format, typer.Option("--format", help="What to write to stdout.")] = _FIRST,
     regrade: Annotated[
         list[Path] | None, typer.Option("--regrade", help="Grade the stored replies again by this suite (repeat).")

@@ -15,7 +15,6 @@ app = typer.Typer(
     name="evalkit",
     help=ABOUT,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

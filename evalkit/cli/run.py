@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from evalkit.cli import completion
+
 
 def run_command(  # noqa: PLR0917  typer reads them by name
     context: typer.Context,
@@ -16,6 +18,7 @@ def run_command(  # noqa: PLR0917  typer reads them by name
         typer.Argument(
             help="A checklist file, or the name of a shipped one; else ./checklist.yaml, ./evalkit/checklist.yaml.",
             envvar="EVALKIT_CHECKLIST",
+            autocompletion=completion.checklists,
         ),
     ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Use the embedded reference server: SIMULATED.")] = False,
@@ -38,7 +41,8 @@ def run_command(  # noqa: PLR0917  typer reads them by name
         list[Path] | None, typer.Option("--tasks", help="Task suite (repeat).", envvar="EVALKIT_TASKS")
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Only this item (repeat).", envvar="EVALKIT_ONLY")
+        list[str] | None,
+        typer.Option("--only", help="Only this item (repeat).", envvar="EVALKIT_ONLY", autocompletion=completion.items),
     ] = None,
     only_mode: Annotated[
         list[str] | None, typer.Option("--only-mode", help="Only this mode in this session (repeat); see --resume.")
@@ -47,7 +51,9 @@ def run_command(  # noqa: PLR0917  typer reads them by name
     output_dir: Annotated[
         Path | None, typer.Option("--output-dir", help="The run folder itself.", envvar="EVALKIT_OUTPUT_DIR")
     ] = None,
-    resume: Annotated[Path | None, typer.Option("--resume", help="Continue this run folder.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option("--resume", help="Continue this run folder.", autocompletion=completion.runs)
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json to stdout.")] = False,
     report_only: Annotated[
         bool, typer.Option("--report-only", help="Exit 0 whatever the verdict.", envvar="EVALKIT_REPORT_ONLY")

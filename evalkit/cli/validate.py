@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from evalkit.cli import completion
+
 if TYPE_CHECKING:
     from evalkit.run.setup import Setup
 
 
 def validate_command(
     checklist: Annotated[
-        str | None, typer.Argument(help="A checklist file, or the name of a shipped one; else ./checklist.yaml.")
+        str | None,
+        typer.Argument(
+            help="A checklist file, or the name of a shipped one; else ./checklist.yaml.",
+            autocompletion=completion.checklists,
+        ),
     ] = None,
     mode: Annotated[
         list[str] | None,
