@@ -19,7 +19,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
-from evalkit.analysis.replies import signs_of
+from evalkit.analysis.replies import looked_at
 from evalkit.facts import Facts
 from evalkit.findings import Fingerprint, Text
 from evalkit.quality.facts import Grade
@@ -56,8 +56,8 @@ def _without(model: BaseModel, key: bytes) -> Any:
     """A copy of a model of facts; what is typed as neither, and holds no model, is shared."""
     if isinstance(model, Grade):
         model = model.model_copy(update={"detail": _measured(model.detail)})
-    if isinstance(model, TimedSample):  # older journals hold no signs: they are seen in the text alone
-        model = model.model_copy(update={"signs": signs_of(model)})
+    if isinstance(model, TimedSample):  # older journals do not hold what is seen in the text alone
+        model = looked_at(model)
     changed = {}
     for name, hint in _marked(type(model)).items():
         before = getattr(model, name)

@@ -42,6 +42,14 @@ def shows(text: str) -> bool:
     )
 
 
+_BLANKS = re.compile("[\\s\u2800" + "".join(f"{re.escape(chr(a))}-{re.escape(chr(b))}" for a, b in _RANGES) + "]+")
+
+
+def seen(text: str) -> str:
+    """What a reader sees of `text`: runs of white space and invisible characters are one blank, at the ends none."""
+    return _BLANKS.sub(" ", text).strip()
+
+
 #: longer than any key: what may stick out over the end of a text that is cut
 _OVERLAP = 8192
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +19,7 @@ from evalkit.quality.reasoning import answered
 from evalkit.quality.toolcalls import read
 from evalkit.stats.distributions import t_quantile
 from evalkit.stats.ratio import log_ratios
+from evalkit.text import seen
 from evalkit.timing.facts import TimedSample, WarmUp
 
 #: a long reply is looked at in its first and last so many characters
@@ -33,12 +35,14 @@ _FEWEST_CHARACTERS = 40
 #: of the chunks behind the first: from this share of single tokens on a reply comes token by token, up to that in runs
 _SINGLE, _MANY = 0.75, 0.4
 _FEWEST_CHUNKS, _FEWEST_TOKENS = 8, 8
+#: prompts from which the spread between them is known, and the least that it is taken for (log)
+_FEWEST_PROMPTS, _LEAST_SPREAD = 5, 0.05
 #: tokens behind the first chunk from which a reply has a pace
 _PACED = 16
 
 Shape = Literal["tokens", "blocks"]
 
-UNCLOSED, NO_END = "unclosed thinking", "no end of thinking"
+UNCLOSED, NO_END, REPEATED = "unclosed thinking", "no end of thinking", "another prompt's reply"
 #: kept of a reply to see whether another mode's lacks the end of its thinking; no fault by themselves
 _THOUGHT, _ALONE = "thinking", "a closing mark alone"
 
@@ -58,6 +62,22 @@ def signs(reply: Exchange, prompt: str = "", tools: Sequence[dict[str, Any]] = (
         "malformed calls": bool(tools) and read(reply, tools).outcome == "malformed",
     }
     return tuple(name for name, flag in flags.items() if flag)
+
+
+def looked_at(sample: TimedSample, prompt: str = "", tools: Sequence[dict[str, Any]] = ()) -> TimedSample:
+    """The sample with what its text shows, where it does not hold that yet."""
+    found: dict[str, object] = {}
+    if sample.signs is None:
+        found["signs"] = signs(sample.exchange, prompt, tools)
+    if sample.seen is None:
+        found |= {"seen": characters(sample.exchange), "gist": gist(sample.exchange)}
+    return sample.model_copy(update=found) if found else sample
+
+
+def gist(reply: Exchange) -> str | None:
+    """A hash of the words of a reply; None where there are none."""
+    words = seen(reply.text[:_HALF]).casefold()
+    return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:16] if words else None
 
 
 def signs_of(sample: TimedSample) -> tuple[str, ...]:
@@ -85,7 +105,7 @@ class SignCount:
 
 def sign_counts(readings: Readings, mode: str, baseline: str, level: int) -> list[SignCount]:
     """One for each sign that either mode shows, by prompt: a prompt shows a sign when half of its readings do."""
-    one, other = _by_prompt(readings, mode, level), _by_prompt(readings, baseline, level)
+    one, other = (_with_repeated(readings, m, level, _by_prompt(readings, m, level)) for m in (mode, baseline))
     shared = [prompt for prompt in one if prompt in other]
     mine = {prompt: _against(one[prompt], other[prompt]) for prompt in shared}
     theirs = {prompt: _against(other[prompt], one[prompt]) for prompt in shared}
@@ -114,6 +134,18 @@ def _by_prompt(readings: Readings, mode: str, level: int) -> dict[str, frozenset
     return {prompt: _usual(each) for prompt, each in found.items()}
 
 
+def _with_repeated(
+    readings: Readings, mode: str, level: int, found: dict[str, frozenset[str]]
+) -> dict[str, frozenset[str]]:
+    """`found`, with a sign for prompts whose reply is, word for word, also the reply to another prompt."""
+    words: dict[str, set[str]] = {}
+    for s in readings.good(mode, level):
+        if (mark := s.gist if s.seen is not None else gist(s.exchange)) is not None:
+            words.setdefault(mark, set()).add(s.prompt)
+    again = {prompt for prompts in words.values() if len(prompts) > 1 for prompt in prompts}
+    return {prompt: names | {REPEATED} if prompt in again else names for prompt, names in found.items()}
+
+
 def _usual(each: list[tuple[str, ...]]) -> frozenset[str]:
     times = Counter(name for one in each for name in one)
     return frozenset(name for name, count in times.items() if 2 * count >= len(each))
@@ -123,15 +155,20 @@ def _usual(each: list[tuple[str, ...]]) -> frozenset[str]:
 
 
 def characters(reply: Exchange) -> int:
-    """Of all that the model said: text, reasoning and the arguments of calls."""
-    return len(reply.text) + len(reply.reasoning) + sum(len(call.arguments) for call in reply.tool_calls)
+    """Of all that the model said and a reader sees: text, reasoning and the arguments of calls."""
+    said = (reply.text, reply.reasoning, *(call.arguments for call in reply.tool_calls))
+    return sum(len(seen(one)) for one in said)
+
+
+def _characters(sample: TimedSample) -> int:
+    return characters(sample.exchange) if sample.seen is None else sample.seen
 
 
 def lengths(readings: Readings, mode: str, level: int) -> dict[str, list[float]]:
     """Characters of each prompt's replies."""
     found: dict[str, list[float]] = {}
     for s in readings.good(mode, level):
-        if count := characters(s.exchange):
+        if count := _characters(s):
             found.setdefault(s.prompt, []).append(float(count))
     return found
 
@@ -140,7 +177,7 @@ def per_character(readings: Readings, mode: str, level: int) -> dict[str, list[f
     """E2E in ms over characters, of each prompt's replies."""
     found: dict[str, list[float]] = {}
     for s in readings.good(mode, level):
-        if count := characters(s.exchange):
+        if count := _characters(s):
             found.setdefault(s.prompt, []).append((s.exchange.e2e_us or 0) / 1000 / count)
     return found
 
@@ -170,7 +207,7 @@ def token_size_ratio(readings: Readings, mode: str, baseline: str, level: int) -
     def sizes(of: str) -> dict[str, list[float]]:
         found: dict[str, list[float]] = {}
         for s in readings.good(of, level):
-            tokens, count = s.exchange.completion_tokens, characters(s.exchange)
+            tokens, count = s.exchange.completion_tokens, _characters(s)
             if tokens and count >= _FEWEST_CHARACTERS:
                 found.setdefault(s.prompt, []).append(tokens / count)
         return found
@@ -228,6 +265,40 @@ def warm_ups(readings: Readings, facts: Iterable[WarmUp], mode: str, level: int)
         warm[name] = min(warm.get(name, math.inf), ms)
     shared = warm.keys() & timed.keys()
     return len(shared), sum(warm[name] >= _TWICE * timed[name] for name in shared)
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """How much longer (log, per token) a mode took for `n` texts that no cache has seen than for those it was timed on."""
+
+    mean: float
+    error: float
+    df: int
+    n: int
+
+
+def fresh(
+    readings: Readings, facts: Iterable[WarmUp], mode: str, level: int, *, prompts: bool
+) -> Fresh | None:
+    """Of `prompts` behind a salt, or of questions that are new. None where too little was read or counted."""
+    timed: dict[str, list[float]] = {}
+    for s in readings.good(mode, level):
+        if (tokens := s.exchange.completion_tokens) and s.exchange.e2e_us:
+            timed.setdefault(s.prompt_id, []).append(math.log(s.exchange.e2e_us / 1000 / tokens))
+    usual = {name: fmean(each) for name, each in timed.items()}
+    if len(usual) < _FEWEST_PROMPTS:
+        return None
+    middle = fmean(usual.values())
+    asked = [one for w in facts if (w.mode, w.concurrency) == (mode, level) for one in w.fresh]
+    gaps = [
+        math.log(ms / tokens) - usual.get(name, middle)
+        for name, ms, tokens in asked
+        if tokens and bool(name) is prompts and (not name or name in usual)
+    ]
+    if not gaps:
+        return None
+    spread = max(stdev(usual.values()), _LEAST_SPREAD)
+    return Fresh(fmean(gaps), spread * math.sqrt(1 / len(gaps) + 1 / len(usual)), len(usual) - 1, len(gaps))
 
 
 # -- who answered, and how -------------------------------------------------------------------------------------------

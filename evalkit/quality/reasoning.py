@@ -79,15 +79,31 @@ def reasoning_marks(text: str) -> tuple[str, ...]:
 
 
 class _Quoted:
-    """Whether a place lies in code; fences are counted once, on the way."""
+    """Whether a place lies in code; fences are counted once, on the way.
+
+    A fence that nothing closes holds no code, nor does one that begins with a mark of reasoning and is the whole text:
+    models wrap what they think.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.fences = [match.start() for match in _FENCE.finditer(text)]
 
     def at(self, start: int, end: int) -> bool:
-        ticks = self.text[start - 1 : start] == "`" and self.text[end : end + 1] == "`"
-        return ticks or bisect_left(self.fences, start) % 2 == 1
+        if self.text[start - 1 : start] == "`" and self.text[end : end + 1] == "`":
+            return True
+        before = bisect_left(self.fences, start)
+        if before % 2 == 0 or before == len(self.fences):
+            return False
+        return not self.wrapped()
+
+    def wrapped(self) -> bool:
+        """Whether the text is one fence that begins with a mark of reasoning."""
+        if len(self.fences) != 2 or self.text[: self.fences[0]].strip():
+            return False
+        code = self.text[self.fences[0] : self.fences[1]].partition("\n")[2].lstrip()
+        first, rest = _MARK.match(code), self.text[self.fences[1] :].partition("\n")[2]
+        return first is not None and first.group("open") is not None and not rest.strip()
 
 
 def visible(text: str) -> str:

@@ -22,7 +22,7 @@ def body_of(work: Work) -> Any:
         "id": work.ident,
         "object": "chat.completion" if chat else "text_completion",
         "created": work.created,
-        "model": work.job.model,
+        "model": work.model,
         "choices": choices,
         "usage": work.usage(work.completion_tokens),
         "metadata": {"weight_version": "default", "weight_versions": weights(work.generations[0].total)},
@@ -32,6 +32,8 @@ def body_of(work: Work) -> Any:
 def _chat(work: Work, number: int) -> dict[str, Any]:
     generation = work.generations[number]
     message: dict[str, Any] = {"role": "assistant", "content": generation.text, "reasoning_content": None}
+    if generation.reasoning:
+        message.update(content="", reasoning_content=generation.text)
     finish, matched = generation.finish, generation.matched
     if generation.calls:
         message.update(content="", tool_calls=_calls(generation))
@@ -46,7 +48,7 @@ def _chat(work: Work, number: int) -> dict[str, Any]:
         "index": number,
         "message": message,
         "logprobs": logprobs,
-        "finish_reason": finish,
+        "finish_reason": work.end_word(finish),
         "matched_stop": matched,
     }
 
@@ -72,6 +74,6 @@ def _completion(work: Work, number: int) -> dict[str, Any]:
         "index": number,
         "text": generation.text,
         "logprobs": logprobs,
-        "finish_reason": generation.finish,
+        "finish_reason": work.end_word(generation.finish),
         "matched_stop": generation.matched,
     }

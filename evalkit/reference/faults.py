@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from random import Random
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -57,6 +57,34 @@ class Faults(BaseModel):
     block_loop_ar: bool = False
     #: join this many decoding steps into one event, as a lagging event loop does
     coalesce: int = Field(default=1, ge=1)
+
+    # what a reply is worth
+    #: every prose reply is this text instead
+    says: str | None = None
+    #: share of prose replies that are reasoning alone
+    reasoning_only: Rate = 0.0
+    #: share of prose replies that end after a third, as at a token limit
+    cut_short: Rate = 0.0
+    #: tokens of a reply as `usage` counts them, over the true number
+    usage_factor: float = Field(default=1.0, gt=0, le=20)
+    #: `finish_reason` of every reply; some servers write "" or "null" where they mean none
+    end_word: str | None = None
+    #: another model's name in every so many replies, as a router with a fallback writes it
+    answers_as: str | None = None
+    answers_as_every: int = Field(default=1, ge=1)
+
+    # speed that is not decoding's
+    #: a prompt that was asked before is answered in this share of the time, whatever is flushed
+    remembers: float = Field(default=1.0, gt=0, le=1)
+    #: such a prompt is known by its text, or by its last words (a cache by meaning: a salt in front changes nothing)
+    remembers_by: Literal["text", "meaning"] = "text"
+    #: prompts that begin with one of these words (by meaning: that hold one) were asked before the server started
+    remembers_words: tuple[str, ...] = ()
+    #: every reply takes longer than the one before, by this share
+    fades: float = Field(default=0.0, ge=0, le=1)
+    #: from this generation request on all takes `slower` times as long
+    slow_after: int | None = Field(default=None, ge=0)
+    slower: float = Field(default=4.0, gt=0, le=100)
 
     # process
     #: the server dies in the middle of the generation request after this many

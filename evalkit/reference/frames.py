@@ -56,7 +56,9 @@ class ChatFrames:
         tokens = work.generations[choice].tokens[start:end]
         if not tokens:
             return []
-        delta = f'{{"reasoning_content":null,"content":{dumps("".join(tokens))}}}'
+        text = dumps("".join(tokens))
+        thinks, says = (text, "null") if work.generations[choice].reasoning else ("null", text)
+        delta = f'{{"reasoning_content":{thinks},"content":{says}}}'
         logprobs = "null"
         if work.job.top_logprobs is not None:
             logprobs = dumps({"content": token_logprobs(work, tokens, start)})
@@ -66,7 +68,7 @@ class ChatFrames:
         generation = self._work.generations[choice]
         tools = self._tools[choice]
         reason = "tool_calls" if tools and generation.finish == "stop" else generation.finish
-        end = f'"finish_reason":"{reason}","matched_stop":{dumps(generation.matched)}'
+        end = f'"finish_reason":{dumps(self._work.end_word(reason))},"matched_stop":{dumps(generation.matched)}'
         return self._event(choice, '{"reasoning_content":null}', "", end=end)
 
     def closing(self) -> bytes:
@@ -147,7 +149,7 @@ class CompletionFrames:
             "index": choice,
             "text": "".join(tokens),
             "logprobs": logprobs,
-            "finish_reason": generation.finish if last else None,
+            "finish_reason": work.end_word(generation.finish) if last else None,
             "matched_stop": generation.matched if last else None,
         }
         usage = compact_usage(work, end) if work.job.continuous_usage else None
@@ -183,5 +185,5 @@ def late_error_events(work: Work, message: str) -> bytes:
 
 
 def _head(work: Work, kind: str) -> str:
-    fields = {"id": work.ident, "object": kind, "created": work.created, "model": work.job.model}
+    fields = {"id": work.ident, "object": kind, "created": work.created, "model": work.model}
     return dumps(fields)[:-1] + ',"choices":'

@@ -50,6 +50,8 @@ class Generation:
     calls: tuple[Call, ...] = ()
     #: it set out to call a tool, whether or not it got to the end
     calling: bool = False
+    #: all of it is reasoning
+    reasoning: bool = False
 
     @property
     def text(self) -> str:
@@ -83,6 +85,8 @@ class Model:
     def _reply(self, ask: Ask, question: Question) -> Reply:
         script, key = self._script, question.text
         reply = self._answers.reply(question)
+        if script.says is not None and reply.kind == "prose":
+            reply = Reply(script.says, "prose", reply.wrong)
         if script.length_factor != 1 and reply.kind == "prose":
             reply = Reply(resize(reply.text, script.length_factor, Random(key)), "prose", reply.wrong)
         if ask.temperature > 0 and not script.ignore_temperature:
@@ -92,6 +96,10 @@ class Model:
     def _cut(self, ask: Ask, question: Question, reply: Reply) -> Generation:
         script, key = self._script, question.text
         tokens, finish, matched = pieces(reply.text), "stop", EOS_ID
+        prose = reply.kind == "prose"
+        if prose and strikes(script.cut_short, script.seed, "cut", key):
+            tokens = tokens[: max(1, min(len(tokens), ask.max_new) // 3)]
+            return Generation(tuple(tokens), len(tokens), "length", None)
         if len(tokens) >= script.long_tokens and strikes(script.loop_on_long, script.seed, "loop", key):
             tokens = loop(tokens, script.long_tokens, ask.max_new + 1)
         wanted = ask.max_new if ask.ignore_eos else min(ask.min_new, ask.max_new)
@@ -107,7 +115,8 @@ class Model:
         text = "".join(tokens)
         calling = bool(question.tools) and text.startswith("<tool_call>")
         calls = parse_calls(text) if calling else ()
-        return Generation(tuple(tokens), total, finish, matched_id, calls, calling)
+        reasoning = prose and strikes(script.reasoning_only, script.seed, "reasoning", key)
+        return Generation(tuple(tokens), total, finish, matched_id, calls, calling, reasoning)
 
 
 def drawn(reply: Reply, rng: Random) -> Reply:

@@ -76,6 +76,8 @@ class Script(Faults):
     kv_cache_dtype: str = "auto"
     attention_backend: str = "flashinfer"
     tp_size: int = Field(default=1, ge=1)
+    disable_cuda_graph: bool = False
+    chunked_prefill_size: int = 4096
     tool_call_parser: str | None = "qwen"
     reasoning_parser: str | None = None
     disable_radix_cache: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from uuid import uuid4
 
@@ -15,9 +15,14 @@ from evalkit.reference.emissions import Emission, EmissionLog
 from evalkit.reference.jobs import Desk, Job
 from evalkit.reference.load import Slots
 from evalkit.reference.model import Model
+from evalkit.reference.question import last_turn
 from evalkit.reference.schedule import ticks
 from evalkit.reference.script import Script
 from evalkit.reference.usage import Work
+
+
+#: characters at the end of a prompt by which a cache by meaning knows it
+_MEANING = 24
 
 
 @dataclass
@@ -57,6 +62,7 @@ class State:
         self.log = log or EmissionLog()
         self.started = time.time()
         self._accepted = 0
+        self._remembered: set[str] = set()
         self._on_death = on_death or (lambda: None)
 
     def plan(self, job: Job) -> Work:
@@ -69,9 +75,32 @@ class State:
             # A repeated prompt gets other jitter, in the same order at every run.
             rng = Random(f"{self.script.seed}|{self._accepted}|{choice.ask.prompt[-200:]}")
             schedule = ticks(self.script, len(choice.prompt), known, generation.total, rng)
-            schedules.append(tuple(schedule))
+            pace = self._pace(choice.ask.prompt)
+            schedules.append(tuple(replace(tick, after_ms=tick.after_ms * pace) for tick in schedule))
         ident = job.rid or uuid4().hex
-        return Work(job, self.script, ident, time.time(), generations, tuple(schedules), cached)
+        name = self._name(job.model)
+        return Work(job, self.script, ident, time.time(), generations, tuple(schedules), cached, name)
+
+    def _name(self, asked: str) -> str:
+        """The name in the reply: that of the request, unless a router answers by another model."""
+        other = self.script.answers_as
+        return other if other is not None and self._accepted % self.script.answers_as_every == 0 else asked
+
+    def _pace(self, prompt: str) -> float:
+        """By what the times of this reply are multiplied."""
+        script = self.script
+        pace = float((1 + script.fades) ** (self._accepted - 1))
+        if script.slow_after is not None and self._accepted > script.slow_after:
+            pace *= script.slower
+        if script.remembers < 1:
+            text = last_turn(prompt)[1]
+            key = prompt if script.remembers_by == "text" else text[-_MEANING:]
+            by_text = script.remembers_by == "text"  # a salt in front makes another text of it
+            known = (text.startswith(word) if by_text else word in text for word in script.remembers_words)
+            if key in self._remembered or any(known):
+                pace *= script.remembers
+            self._remembered.add(key)
+        return pace
 
     @property
     def dying(self) -> bool:

@@ -29,6 +29,8 @@ class Work:
     ticks: tuple[tuple[Tick, ...], ...]
     #: cached prompt tokens of each choice
     cached: tuple[int, ...]
+    #: the model's name as the reply bears it
+    model: str = ""
 
     @property
     def created(self) -> int:
@@ -38,9 +40,13 @@ class Work:
     def completion_tokens(self) -> int:
         return sum(g.total for g in self.generations)
 
+    def end_word(self, reason: str) -> str:
+        """How the reply says that it ended."""
+        return reason if self.script.end_word is None else self.script.end_word
+
     def usage(self, completion_tokens: int) -> dict[str, Any]:
         """The `usage` object with this many tokens replied."""
-        prompt = self.job.prompt_tokens
+        prompt, completion_tokens = self.job.prompt_tokens, round(completion_tokens * self.script.usage_factor)
         details = {"cached_tokens": self.cached[0]} if self.script.enable_cache_report else None
         return {
             "prompt_tokens": prompt,

@@ -9,10 +9,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from random import Random
 
 from evalkit.analysis.order import Reading
 from evalkit.analysis.readings import light
-from evalkit.analysis.replies import signs
+from evalkit.analysis.replies import looked_at
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import Frozen
 from evalkit.quality.case import texts_of
@@ -31,6 +32,14 @@ _EXTRA_ROUNDS = 5
 #: characters of a reply whose record is written in a few milliseconds beside other streams; and of all that may wait
 _OUTSIZE = 65_536
 _MOST_WAITING = 64 * 1024 * 1024
+#: what questions of the warm-up are about
+_THINGS = (
+    "a tailor", "an old tram", "a beekeeper", "a broken clock", "a green umbrella", "a lighthouse", "a ferry captain",
+    "a lost suitcase", "a chess player", "a baker's oven", "a night train", "a violin", "a weather vane", "a notary",
+    "a greenhouse", "a paper kite", "a river barge", "a locksmith", "a telescope", "a market stall", "a stone bridge",
+    "a retired pilot", "a typewriter", "a cherry tree", "a museum guard", "a fishing net", "a map maker", "a snowplough",
+    "a radio play", "a carousel", "a glass bead", "an apprentice cook",
+)  # fmt: skip
 #: a chunk's two figures count as so many characters
 _CHUNK_CHARS = 12
 
@@ -207,8 +216,7 @@ class _Execution:
     def keep(self, sample: TimedSample, request: ChatRequest) -> None:
         """Hands on the sample with the signs of its text, which need the prompt: no later reader has it."""
         prompt = "\n".join(texts_of(request.messages))
-        found = signs(sample.exchange, prompt, request.tools)
-        self.on_sample(sample.model_copy(update={"signs": found}))
+        self.on_sample(looked_at(sample, prompt, request.tools))
 
     def sample(self, planned: Planned, exchange: Exchange, *, salted: bool) -> TimedSample:
         prompt = self.prompts[planned.prompt_id]
@@ -297,6 +305,7 @@ class _Execution:
         prompts, run = list(self.prompts.values()), self.settings.run
         medians: list[float] = []
         last: list[list[tuple[str, float]]] = []
+        fresh: list[tuple[str, float, int]] = []
         sent = 0
         for turn in range(self.plan.warmup + _EXTRA_ROUNDS):
             chosen = [prompts[(turn * level + i) % len(prompts)] for i in range(level)]
@@ -304,19 +313,25 @@ class _Execution:
             replies = await asyncio.gather(*(self.client.chat(self.targets[mode], request) for request in asked))
             sent += len(replies)
             both = zip(chosen, replies, strict=True)
-            last.append([(prompt.id, r.e2e_us / 1000) for prompt, r in both if r.ok and r.e2e_us])
+            answered = [(prompt.id, r.e2e_us / 1000, r.completion_tokens or 0) for prompt, r in both if r.ok and r.e2e_us]
+            last.append([(name, ms) for name, ms, _ in answered])
+            fresh += answered if turn else []
             times = sorted(r.e2e_us / 1000 / max(1, r.completion_tokens or 1) for r in replies if r.e2e_us)
             medians.append(times[len(times) // 2] if times else 0.0)
             if turn + 1 >= self.plan.warmup and (not times or _level(medians)):
                 break
+        asked = [_new_question(run, n) for n in range(level)]
+        replies = await asyncio.gather(*(self.client.chat(self.targets[mode], request) for request in asked))
+        fresh += [("", r.e2e_us / 1000, r.completion_tokens or 0) for r in replies if r.ok and r.e2e_us]
         self.on_event(
             WarmUp(
                 mode=mode,
                 concurrency=level,
-                requests=sent,
+                requests=sent + len(replies),
                 levelled=_level(medians),
                 last_e2e_ms=tuple(round(m, 3) for m in medians[-3:]),
                 last=tuple((name, round(ms, 3)) for one in last[-2:] for name, ms in one),
+                fresh=tuple((name, round(ms, 3), tokens) for name, ms, tokens in fresh),
             )
         )
 
@@ -374,6 +389,14 @@ def _salted(request: ChatRequest, salt: str) -> ChatRequest:
     content = first.get("content")
     marked = mark + content if isinstance(content, str) else [{"type": "text", "text": mark}, *(content or [])]
     return replace(request, messages=({**first, "content": marked}, *request.messages[1:]))
+
+
+def _new_question(run: str, number: int) -> ChatRequest:
+    """A short question that no earlier run asked, also by its meaning; the same for all modes."""
+    draw = Random(f"{run} {number}")
+    three = draw.sample(_THINGS, 3)
+    text = f"Write a plain paragraph of sixty words in which {three[0]}, {three[1]} and {three[2]} meet by chance."
+    return ChatRequest(messages=({"role": "user", "content": text},), max_tokens=128)
 
 
 def _warming(prompt: Prompt, turn: int, run: str) -> ChatRequest:

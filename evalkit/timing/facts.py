@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from evalkit.client.types import Exchange
-from evalkit.findings import Frozen, Quoted
+from evalkit.findings import Frozen, Hashed, Quoted
 
 #: own error as a share of E2E, and share of one core, beyond which figures are not to be trusted
 MOST_ERROR, MOST_CPU = 0.05, 0.95
@@ -38,6 +38,9 @@ class TimedSample(Frozen):
     cpu_share: float | None = None
     #: signs of broken decoding in the reply (`analysis.replies`); None: a journal that does not hold them
     signs: tuple[str, ...] | None = None
+    #: characters of the reply that a reader sees, and a hash of its words; None: a journal that does not hold them
+    seen: int | None = None
+    gist: Hashed | None = None
     #: what only the comparison with the other replies shows (`analysis.answers`): whether this one counts as an answer
     taken: bool | None = None
 
@@ -120,6 +123,9 @@ class WarmUp(Frozen):
     last_e2e_ms: tuple[float, ...] = ()
     #: prompt id and E2E (ms) of each reply of the last two rounds
     last: tuple[tuple[str, float], ...] = ()
+    #: prompt id, E2E (ms) and output tokens of replies to texts that no cache has seen: prompts behind a salt, of all
+    #: rounds but the first; without an id, questions that nobody asked before
+    fresh: tuple[tuple[str, float, int], ...] = ()
 
 
 class CacheState(Frozen):

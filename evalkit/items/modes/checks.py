@@ -218,6 +218,7 @@ SECOND_READINGS = Check(
         "read-once": Status.WARN,
         "differ": Status.INCONCLUSIVE,
         "warm-up-slower": Status.INCONCLUSIVE,
+        "fresh-differ": Status.INCONCLUSIVE,
     },
 )
 FIXED_LENGTH = Check(

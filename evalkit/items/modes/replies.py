@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from evalkit.analysis import replies
 from evalkit.analysis.readings import Readings, geometric
+from evalkit.analysis.speed import Claim
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy
 from evalkit.items.modes import checks as check
 from evalkit.items.modes import reply_words as words
+from evalkit.stats.distributions import t_quantile
 from evalkit.stats.ratio import log_ratios
 
-#: one-sided error of "more than the baseline", shared by the six signs
-_ALPHA = 0.05 / 6
+#: one-sided error of "more than the baseline", shared by the eight signs
+_ALPHA = 0.05 / 8
 #: share of the prompts by which a mode may show a sign more often than the baseline
 _SLACK = 0.05
 _LENGTH_RANGE = (0.8, 1.25)
 #: prompts of the warm-up that are held against their timed readings
 _FEWEST_WARM = 2
+#: chance at which fresh texts are slower, and the factor (log) that another kind of text alone may explain
+_SURE, _OTHER_KIND = 0.99, math.log(3)
 #: what the signs amount to is the first of these that one of them shows
 _WORST_FIRST = ("more", "never-ends", "undecided", "few-more")
 
 
-def of_replies(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> list[Finding]:
+def of_replies(
+    checklist: Checklist, facts: Facts, readings: Readings, mode: str, claim: Claim | None = None
+) -> list[Finding]:
     """Findings on the texts of one mode's timed replies."""
     return [
         _sound(checklist, readings, mode),
         _length(checklist, readings, mode),
         *_token_counts(checklist, readings, mode),
-        second_readings(checklist, facts, readings, mode),
+        second_readings(checklist, facts, readings, mode, claim),
     ]
 
 
@@ -97,7 +104,9 @@ def _token_counts(checklist: Checklist, readings: Readings, mode: str) -> list[F
     return [check.TOKEN_COUNTS.found(values, mode=mode, known_by=KnownBy.OBSERVED)]
 
 
-def second_readings(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding:
+def second_readings(
+    checklist: Checklist, facts: Facts, readings: Readings, mode: str, claim: Claim | None = None
+) -> Finding:
     """Two readings of one prompt that differ by 2x, again and again, are not of the same work; nor is the warm-up's."""
     level = checklist.items.modes.level
     both = {m: replies.again(readings, m, level) for m in dict.fromkeys((mode, checklist.baseline.speed))}
@@ -106,12 +115,38 @@ def second_readings(checklist: Checklist, facts: Facts, readings: Readings, mode
     warm = {m: replies.warm_ups(readings, facts.warmups, m, level) for m in both}
     kept = {m: n for m, (n, faster) in warm.items() if n >= _FEWEST_WARM and faster == n}
     known: KnownBy | None = KnownBy.OBSERVED
-    outcome: Literal["alike", "read-once", "differ", "warm-up-slower"] = "alike"
+    outcome: Literal["alike", "read-once", "differ", "warm-up-slower", "fresh-differ"] = "alike"
+    fresh = _fresh(facts, readings, mode, claim)
     if off:
         outcome = "differ"
     elif kept:
         outcome = "warm-up-slower"
+    elif fresh is not None:
+        outcome = "fresh-differ"
     elif not any(one.prompts for one in both.values()):
         outcome, known = "read-once", None
-    values = words.SecondReadings(outcome=outcome, readings=seen, off=off, warm=kept)
+    values = words.SecondReadings(
+        outcome=outcome, readings=seen, off=off, warm=kept, mode=mode, baseline=checklist.baseline.speed, fresh=fresh,
+    )  # fmt: skip
     return check.SECOND_READINGS.found(values, mode=mode, known_by=known)
+
+
+def _fresh(facts: Facts, readings: Readings, mode: str, claim: Claim | None) -> float | None:
+    """By how much fresh texts slow the mode more than the baseline, where that is beyond chance and the claim rests on
+    it. New questions are of another kind than the prompts: only a large difference counts.
+    """
+    if claim is None or claim.estimate is None or claim.outcome not in {"shown", "below"}:
+        return None
+    for prompts, least in ((True, 0.0), (False, _OTHER_KIND)):
+        mine, theirs = (
+            replies.fresh(readings, facts.warmups, m, claim.concurrency, prompts=prompts) for m in (mode, claim.baseline)
+        )
+        if mine is None or theirs is None:
+            continue
+        gap, error = mine.mean - theirs.mean, math.hypot(mine.error, theirs.error)
+        if abs(gap) <= max(least, t_quantile(_SURE, min(mine.df, theirs.df)) * error):
+            continue
+        low, high = claim.estimate.low * math.exp(-gap), claim.estimate.high * math.exp(-gap)
+        if low < claim.at_least if claim.outcome == "shown" else high >= claim.at_least:
+            return math.exp(gap)
+    return None

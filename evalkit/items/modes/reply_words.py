@@ -90,16 +90,24 @@ class Twice(Frozen):
 
 class SecondReadings(Values):
     """`off`: modes whose later samples differ as chance does not explain. `warm`: prompts of the warm-up of a mode that
-    all took half the time or less when timed.
+    all took half the time or less when timed. `fresh`: by how much longer the mode took, a token, for texts that no
+    cache has seen, against the baseline.
     """
 
-    outcome: Literal["alike", "read-once", "differ", "warm-up-slower"]
+    outcome: Literal["alike", "read-once", "differ", "warm-up-slower", "fresh-differ"]
     readings: dict[str, Twice] = {}  # noqa: RUF012  pydantic copies defaults
     off: tuple[str, ...] = ()
     warm: dict[str, int] = {}  # noqa: RUF012  pydantic copies defaults
+    mode: str = ""
+    baseline: str = ""
+    fresh: float | None = None
 
     def words(self) -> Words:
         match self.outcome:
+            case "fresh-differ":
+                longer = f"texts that no cache has seen took {ratio(self.fresh or 0.0)} the time a token of the timed ones"
+                text = f"{self.mode}: {longer}, compared with {self.baseline}: a cache may decide the claim."
+                return Words(text)
             case "differ":
                 shown = "; ".join(self._changed(mode) for mode in self.off)
                 return Words(f"{shown}: a cache of replies, or another server, answers part of the requests.")

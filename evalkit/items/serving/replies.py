@@ -18,8 +18,9 @@ from evalkit.serving.facts import EndpointFacts
 _MINORITY = 0.05
 #: replies of a shape, timed and scored, from which the two are compared
 _FEWEST = 5
-#: from how many times the time per token of the timed replies on the scored ones were decoded otherwise
-_SLOWER = 2.5
+#: from how many times the time per token of the timed replies on the scored ones were decoded otherwise; both against
+#: the baseline's, since tasks are other texts
+_SLOWER = 2.0
 #: what servers put behind a model's name: a revision, a provider, a date
 _ENDING = re.compile(r"[@:].+|-latest|-\d{4}|-\d{8}|-\d{4}-\d{2}-\d{2}")
 
@@ -87,7 +88,7 @@ def _same(name: str, other: str) -> bool:
     return ours.startswith(theirs) and _ENDING.fullmatch(ours[len(theirs) :]) is not None
 
 
-def unlike(facts: Facts, label: str) -> Shapes | None:
+def unlike(facts: Facts, label: str, baseline: str | None = None) -> Shapes | None:
     """Replies of one mode that came in two shapes, or were scored in another than they were timed in."""
     timed, scored = _timed(facts, label), _scored(facts, label)
     ours, theirs = replies.shapes(timed), replies.shapes(scored)
@@ -102,7 +103,15 @@ def unlike(facts: Facts, label: str) -> Shapes | None:
         if len(tops) == 2 and tops[0][0] != tops[1][0] and min(tops[0][1], tops[1][1]) >= _FEWEST:
             return Shapes.model_validate({"outcome": "unlike-scored", "mode": label, **both})
     paces = replies.pace(timed, _FEWEST), replies.pace(scored, _FEWEST)
-    if paces[0] and paces[1] and paces[1] > _SLOWER * paces[0]:
+    if paces[0] and paces[1] and paces[1] > _SLOWER * paces[0] * _slower_anyway(facts, label, baseline):
         fields = {"outcome": "slower-scored", "mode": label, "timed_ms": paces[0], "scored_ms": paces[1]}
         return Shapes.model_validate({**fields, **both})
     return None
+
+
+def _slower_anyway(facts: Facts, label: str, baseline: str | None) -> float:
+    """By how much the tasks slow the baseline, a token; at least 1."""
+    if baseline is None or baseline == label:
+        return 1.0
+    paces = replies.pace(_timed(facts, baseline), _FEWEST), replies.pace(_scored(facts, baseline), _FEWEST)
+    return max(1.0, paces[1] / paces[0]) if paces[0] and paces[1] else 1.0

@@ -19,6 +19,8 @@ from evalkit.serving.facts import EndpointFacts
 _MUST_KNOW = ("dtype", "quantization", "kv_cache_dtype", "context")
 #: drafting runs without the overlap schedule, and on the backends that can verify
 _DRAFTING = frozenset({"disable_overlap_schedule", "attention_backend"})
+#: backends that an engine falls back to: no mode forces its baseline on one of them
+_FALLBACKS = frozenset({"torch_native", "flex_attention", "torch_sdpa", "sdpa", "eager"})
 _DRAFTERS = (Mode.SPECULATIVE.value, Mode.SELF_SPECULATION.value)
 
 Why = Literal["unequal", "declared", "forced"]
@@ -102,6 +104,8 @@ def _why(  # noqa: PLR0917  one private reader
 ) -> Why:
     if name in may:
         return "declared"
+    if name == "attention_backend" and (str(mode).lower() in _FALLBACKS) != (str(baseline).lower() in _FALLBACKS):
+        return "unequal"
     sides = ((served, mode), (first, baseline))
     return "forced" if any(_is_forced(one, name, value) for one, value in sides) else "unequal"
 

@@ -15,13 +15,14 @@ PROSE = "The keeper climbed up to the lamp, opened the old radio with a small kn
 LOOP = PROSE + " and then again" * 12
 
 
-def told(samples, text=None, every=1, mode=DLM, **fields):
+def told(samples, text=None, every=1, mode=DLM, *, own=True, **fields):
     """The samples, with every n-th prompt's replies of a mode changed."""
     out = []
     for s in samples:
         of = {"text": PROSE}
         if s.mode == mode and int(s.prompt_id[1:]) % every == 0:
             of |= fields | ({} if text is None else {"text": text})
+        of["text"] += f" {s.prompt_id}" if own else ""
         out.append(s.model_copy(update={"exchange": s.exchange.model_copy(update=of)}))
     return out
 

@@ -73,6 +73,11 @@ class FaultServer:
         self.armed, self.requests = [], []
         self.listen()
 
+    def become(self, script: Script) -> None:
+        """Another server on the same port."""
+        self._script = script
+        self.heal()
+
     def arm(self, fault: Fault, places: frozenset[str], first: int = 0, last: int = 1 << 30) -> Armed:
         armed = Armed(fault, places, first, last)
         self.armed.append(armed)
