@@ -41,6 +41,7 @@ bench: venv
 docs: venv
 	$(BIN)/python -m evalkit.docs
 	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.gallery
 
 # Exit status 75 of the set-up: this machine cannot have it. That is said loudly, and the tests that need it skip.
 # EVALKIT_REAL_VLLM=1 brings vLLM too (3.4 GB).
@@ -81,9 +82,9 @@ coverage: venv
 mutants: venv
 	nice -n 10 $(BIN)/python tools/mutants.py $(MUTANTS)
 
-# Each fault at each place and stage: several hundred whole runs.
+# Each fault at each place and stage, and each kind of tricking server: several hundred whole runs.
 faults: venv
-	$(BIN)/pytest -q -n 2 tests/faults/test_matrix.py
+	$(BIN)/pytest -q -n 2 tests/faults/test_matrix.py tests/gallery
 
 # Runs killed and interrupted at drawn points, and resumed.
 CRASHES ?= 200

@@ -213,7 +213,7 @@ def without(module, name: str, value) -> Iterator[None]:
 
 #: what is left out -> how
 GUARDS = {
-    "order effects": [(order, "_SUBTRACT", 1e-12)],
+    "order effects": [(order, "_LEVEL", 1e-12), (order, "_ALONE", 1e-12)],
     "start spread and unseen kinds": [
         (ratio.Allowance, "start", property(lambda _: 0.0)),
         (ratio.Allowance, "unseen", lambda *_: 0.0),

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from evalkit.stats.distributions import t_quantile
 from evalkit.stats.ratio import Shift, Spread
 
-#: one-sided level at which a difference is said, and the one at which it is subtracted: what is overlooked makes a
-#: wrong pass, what is subtracted for nothing costs a tenth of its error
-_LEVEL, _SUBTRACT = 0.05, 0.2
+#: one-sided level of the difference tests; and of one mode by itself in its later readings: a cache is one mode's, and
+#: the noise of the other would hide it
+_LEVEL, _ALONE = 0.05, 0.025
 #: prompts with both kinds of reading below which nothing is tested at concurrency 1, and groups above
 _FEWEST, _FEWEST_GROUPS = 5, 2
 #: squared correlation of the two kinds within prompts from which they are not separable
@@ -58,7 +58,11 @@ class Contrast:
     @property
     def found(self) -> bool:
         """Whether the readings differ beyond chance, either way."""
-        return self.n >= 2 and abs(self.mean) > t_quantile(1 - _LEVEL / 2, self.n - 1) * self.error
+        return self.exceeds(_LEVEL / 2)
+
+    def exceeds(self, level: float) -> bool:
+        """Whether they differ in a test of this one-sided level."""
+        return self.n >= 2 and abs(self.mean) > t_quantile(1 - level, self.n - 1) * self.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +103,8 @@ def shift(order: Order, baseline: str, mode: str) -> Shift:
         value = math.fsum(sign * one.share * one.mean for sign, one in parts)
         error = math.sqrt(math.fsum((one.share * one.error) ** 2 for _, one in parts))
         freedom = min((one.n - 1 for _, one in parts), default=0)
-        if freedom < 1 or abs(value) <= t_quantile(1 - _SUBTRACT, freedom) * error:
+        alone = kind is order.again and any(sign * one.mean * value > 0 and one.exceeds(_ALONE) for sign, one in parts)
+        if freedom < 1 or (abs(value) <= t_quantile(1 - _LEVEL, freedom) * error and not alone):
             continue
         low, high = low + max(value, 0.0), high + min(value, 0.0)
         spent, df = spent + error * error, min(df, freedom)

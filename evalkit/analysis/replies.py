@@ -269,7 +269,7 @@ def warm_ups(readings: Readings, facts: Iterable[WarmUp], mode: str, level: int)
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """How much longer (log, per token) a mode took for `n` texts that no cache has seen than for those it was timed on."""
+    """How much longer (log, per token) a mode took for `n` texts that no cache has seen than for those that were timed."""
 
     mean: float
     error: float
@@ -277,9 +277,7 @@ class Fresh:
     n: int
 
 
-def fresh(
-    readings: Readings, facts: Iterable[WarmUp], mode: str, level: int, *, prompts: bool
-) -> Fresh | None:
+def fresh(readings: Readings, facts: Iterable[WarmUp], mode: str, level: int, *, prompts: bool) -> Fresh | None:
     """Of `prompts` behind a salt, or of questions that are new. None where too little was read or counted."""
     timed: dict[str, list[float]] = {}
     for s in readings.good(mode, level):

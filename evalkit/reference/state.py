@@ -20,7 +20,6 @@ from evalkit.reference.schedule import ticks
 from evalkit.reference.script import Script
 from evalkit.reference.usage import Work
 
-
 #: characters at the end of a prompt by which a cache by meaning knows it
 _MEANING = 24
 

@@ -37,8 +37,8 @@ _THINGS = (
     "a tailor", "an old tram", "a beekeeper", "a broken clock", "a green umbrella", "a lighthouse", "a ferry captain",
     "a lost suitcase", "a chess player", "a baker's oven", "a night train", "a violin", "a weather vane", "a notary",
     "a greenhouse", "a paper kite", "a river barge", "a locksmith", "a telescope", "a market stall", "a stone bridge",
-    "a retired pilot", "a typewriter", "a cherry tree", "a museum guard", "a fishing net", "a map maker", "a snowplough",
-    "a radio play", "a carousel", "a glass bead", "an apprentice cook",
+    "a retired pilot", "a typewriter", "a cherry tree", "a museum guard", "a fishing net", "a mapmaker",
+    "a plough", "a radio play", "a carousel", "a glass bead", "an apprentice cook",
 )  # fmt: skip
 #: a chunk's two figures count as so many characters
 _CHUNK_CHARS = 12
@@ -313,7 +313,9 @@ class _Execution:
             replies = await asyncio.gather(*(self.client.chat(self.targets[mode], request) for request in asked))
             sent += len(replies)
             both = zip(chosen, replies, strict=True)
-            answered = [(prompt.id, r.e2e_us / 1000, r.completion_tokens or 0) for prompt, r in both if r.ok and r.e2e_us]
+            answered = [
+                (prompt.id, r.e2e_us / 1000, r.completion_tokens or 0) for prompt, r in both if r.ok and r.e2e_us
+            ]
             last.append([(name, ms) for name, ms, _ in answered])
             fresh += answered if turn else []
             times = sorted(r.e2e_us / 1000 / max(1, r.completion_tokens or 1) for r in replies if r.e2e_us)

@@ -142,10 +142,18 @@ async def cut_and_called_nothing(turn: Turn) -> None:
 async def indices_all_zero(turn: Turn) -> None:
     """Two calls, each whole in one event, both with index 0 and ids of their own."""
     calls = [
-        {"index": 0, "id": f"call_{city}", "type": "function", "function": {"name": "get_weather", "arguments": json.dumps({"city": city})}}
+        {
+            "index": 0,
+            "id": f"call_{city}",
+            "type": "function",
+            "function": {"name": "get_weather", "arguments": json.dumps({"city": city})},
+        }
         for city in ("Oslo", "Rome")
     ]
-    events = [{"choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [call]}, "finish_reason": None}]} for call in calls]
+    events = [
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [call]}, "finish_reason": None}]}
+        for call in calls
+    ]
     events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
     events.append({"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 30, "total_tokens": 50}})
     data = b"".join(b"data: " + json.dumps({"model": "acme-labs/Trident-8B", **e}).encode() + b"\n\n" for e in events)
@@ -180,11 +188,21 @@ _TWO_CALLS = {
 }
 _COUNT_SUITE = {
     "suite": {"name": "counts", "kind": "structured"},
-    "cases": [{"id": f"n{n}", "prompt": f"Count from {n} to {n + 12}, for the record of tasks.", "expect": [{"contains": {"any": [f"{n + 11} {n + 12}"]}}]} for n in range(32)],
+    "cases": [
+        {
+            "id": f"n{n}",
+            "prompt": f"Count from {n} to {n + 12}, for the record of tasks.",
+            "expect": [{"contains": {"any": [f"{n + 11} {n + 12}"]}}],
+        }
+        for n in range(32)
+    ],
 }
 _THINK_SUITE = {
     "suite": {"name": "capitals", "kind": "chat"},
-    "cases": [{"id": f"k{n}", "prompt": f"Where is the Louvre?{' ' * n}", "expect": [{"contains": {"any": ["Paris"]}}]} for n in range(32)],
+    "cases": [
+        {"id": f"k{n}", "prompt": f"Where is the Louvre?{' ' * n}", "expect": [{"contains": {"any": ["Paris"]}}]}
+        for n in range(32)
+    ],
 }
 _PROSE = "The river rises in the hills, grows with every brook, turns twice around the old town and meets the sea in a wide bay."
 _CARD = """---
@@ -291,7 +309,12 @@ PROTOCOL = (
 )  # fmt: skip
 
 INPUTS = (
-    Kind("card-forbids", "the card's prose forbids what its tag allows", ("license.commercial-use", "inconclusive"), card=_CARD),
+    Kind(
+        "card-forbids",
+        "the card's prose forbids what its tag allows",
+        ("license.commercial-use", "inconclusive"),
+        card=_CARD,
+    ),
 )
 
 HONEST = (

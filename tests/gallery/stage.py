@@ -12,7 +12,7 @@ import yaml
 from evalkit.data import demo_path
 from evalkit.modes import INCUMBENT
 from evalkit.reference.script import Script
-from tests.faults.scenario import AR, CITIES, DIFFUSION, MODEL, LIMITS, Outcome, Stage
+from tests.faults.scenario import AR, CITIES, DIFFUSION, LIMITS, MODEL, Outcome, Stage
 from tests.gallery.kinds import Kind, Trick
 from tests.support.faults import Fault, FaultServer, Request
 
@@ -38,7 +38,10 @@ def place_of(request: Request) -> str:
 
 
 def prompts(count: int, tokens: int) -> str:
-    asked = [{"id": f"p{n:02}", "prompt": f"Tell me in {16 + n % 24} words why rivers bend, part {n}.", "max_tokens": tokens} for n in range(count)]
+    asked = [
+        {"id": f"p{n:02}", "prompt": f"Tell me in {16 + n % 24} words why rivers bend, part {n}.", "max_tokens": tokens}
+        for n in range(count)
+    ]
     return "".join(json.dumps(one) + "\n" for one in asked)
 
 

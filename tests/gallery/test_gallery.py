@@ -8,8 +8,15 @@ from tests.gallery.__main__ import PAGE, page
 from tests.gallery.kinds import KINDS
 from tests.gallery.stage import Gallery
 
-#: played by every run of the suite: one of each group; the others are marked slow
-_FIRST = {"healthy", "canned", "warm-cache-mild", "after-the-other", "slow-for-tasks", "cut-empty-end"}
+pytestmark = pytest.mark.slow
+
+#: neighbours of kinds that the suite plays; their own rule has a unit test, and `make faults` plays them whole
+_NEIGHBOURS = {
+    "invisible", "counted-loop", "masks", "thinking-in-fence", "padded-invisibly", "mild-cache", "cache-by-meaning",
+    "warm-cache", "warm-cache-by-meaning", "replica", "other-model-in-baseline", "two-fingerprints", "no-cuda-graphs",
+    "other-precision", "null-as-text", "filtered", "no-done", "dated-name", "declared-difference",
+}  # fmt: skip
+_KINDS = [pytest.param(k, id=k.name, marks=pytest.mark.proof if k.name in _NEIGHBOURS else ()) for k in KINDS.values()]
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +28,7 @@ def gallery(tmp_path_factory):
     patch.undo()
 
 
-@pytest.mark.parametrize(
-    "kind", [pytest.param(k, id=k.name, marks=() if k.name in _FIRST else pytest.mark.slow) for k in KINDS.values()]
-)
+@pytest.mark.parametrize("kind", _KINDS)
 def test_a_kind_of_server_ends_as_it_should_and_its_finding_speaks(gallery, kind, capsys):
     stage, patch = gallery
     outcome = stage.show(kind, patch)

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from evalkit.reference import Answers
+from evalkit.reference.script import Script
+from evalkit.reference.state import State
 from tests.reference.wire import CLIENT, chat, chat_events, content_of, get, post, say
 
 SUMS = [f"What is {a} + {a + 3}?" for a in range(40)]
@@ -215,3 +217,44 @@ def test_a_server_dies_in_the_middle_of_a_request(serve):
     server._thread.join(5)
     assert not server.alive
     assert server.emissions()[-1].aborted
+
+
+# -- servers that look better than they are -------------------------------------------------------------------------
+
+
+def test_replies_of_no_worth_are_ordered_by_name(serve):
+    assert say(serve(says="OK"), "Tell me about rivers.") == "OK"
+    assert json.loads(say(serve(says="OK"), "Give the record of Rome as JSON."))["city"] == "Rome"
+    choice = chat(serve(cut_short=1), "Tell me about rivers.")["choices"][0]
+    whole = say(serve(), "Tell me about rivers.")
+    assert (choice["finish_reason"], whole.startswith(choice["message"]["content"])) == ("length", True)
+    message = chat(serve(reasoning_only=1), "Tell me about rivers.")["choices"][0]["message"]
+    assert (message["content"], message["reasoning_content"]) == ("", whole)
+    streamed = chat_events(serve(reasoning_only=1), "Tell me about rivers.")
+    assert content_of(streamed) == ""
+
+
+def test_counts_ends_and_names_may_be_wrong(serve):
+    right = chat(serve(), "Tell me about rivers.")["usage"]["completion_tokens"]
+    reply = chat(serve(usage_factor=3, end_word="null", answers_as="vendor/other"), "Tell me about rivers.")
+    assert reply["usage"]["completion_tokens"] == 3 * right
+    assert (reply["choices"][0]["finish_reason"], reply["model"]) == ("null", "vendor/other")
+    server = serve(answers_as="vendor/other", answers_as_every=2)
+    assert [chat(server, "Hello?")["model"] == "vendor/other" for _ in range(4)] == [False, True, False, True]
+
+
+def paces(prompts, **changes):
+    """By what the times of each reply are multiplied."""
+    state = State(Script(**changes))
+    ask = lambda text: json.dumps({"messages": [{"role": "user", "content": text}]}).encode()  # noqa: E731
+    works = [state.plan(state.desk.accept("chat", ask(text))) for text in prompts]
+    return [round(work.ticks[0][0].after_ms / state.script.ttft_ms, 3) for work in works]
+
+
+def test_speed_may_be_a_memory_s_or_not_last():
+    one, salted, other = "Why do rivers bend at all?", "[3f]\nWhy do rivers bend at all?", "Why is the sea salt?"
+    assert paces([one, other, one, salted], remembers=0.5) == [1, 1, 0.5, 1]
+    assert paces([one, other, salted], remembers=0.5, remembers_by="meaning") == [1, 1, 0.5]
+    assert paces([one, salted, other], remembers=0.5, remembers_words=("Why do",)) == [0.5, 1, 1]
+    assert paces([one, other, one], fades=0.1) == [1, 1.1, 1.21]
+    assert paces([one, other, one], slow_after=2, slower=3) == [1, 1, 3]

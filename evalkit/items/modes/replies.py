@@ -139,7 +139,8 @@ def _fresh(facts: Facts, readings: Readings, mode: str, claim: Claim | None) -> 
         return None
     for prompts, least in ((True, 0.0), (False, _OTHER_KIND)):
         mine, theirs = (
-            replies.fresh(readings, facts.warmups, m, claim.concurrency, prompts=prompts) for m in (mode, claim.baseline)
+            replies.fresh(readings, facts.warmups, m, claim.concurrency, prompts=prompts)
+            for m in (mode, claim.baseline)
         )
         if mine is None or theirs is None:
             continue

@@ -75,7 +75,9 @@ def baseline_decodes(checklist: Checklist, facts: Facts, label: str) -> list[Fin
 def shapes(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
     """One finding for a mode whose replies, or those of a baseline, are of two modes by how they came."""
     names = dict.fromkeys((label, checklist.baseline.speed, checklist.baseline.quality))
-    found = next((one for name in names if name != INCUMBENT and (one := unlike(facts, name, checklist.baseline.speed))), None)
+    found = next(
+        (one for name in names if name != INCUMBENT and (one := unlike(facts, name, checklist.baseline.speed))), None
+    )
     return [checks.MODE.found(found, mode=label, known_by=KnownBy.OBSERVED)] if found else []
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from evalkit.analysis.levels import summarise_modes
-from evalkit.analysis.replies import signs
+from evalkit.analysis.replies import REPEATED, signs
 from evalkit.client.types import Exchange
 from evalkit.findings import Status
 from evalkit.timing.facts import WarmUp
-from tests.timing.support import AR, DLM, checklist, facts, found, simulated
+from tests.timing.support import AR, DLM, checklist, facts, found, sample, simulated
 
 PROSE = "The keeper climbed up to the lamp, opened the old radio with a small knife, and waited for the storm to end."
 LOOP = PROSE + " and then again" * 12
@@ -154,6 +156,58 @@ def test_a_cache_that_holds_an_earlier_run_shows_against_the_warm_up(mode):
     assert (got.status, got.outcome) == (Status.INCONCLUSIVE, "warm-up-slower")
     for warmups in (warmed(samples, 1.5, mode=mode), warmed(samples, 5, mode=mode, prompts=1), ()):
         assert found(checklist(), samples, warmups=warmups)("second-reading").outcome == "alike"
+
+
+def new(samples, slower, *, mode=DLM, asked=("p0", "p1")):
+    """A warm-up whose texts no cache has seen: `slower` times the time a token of the timed replies."""
+    ms = {s.prompt_id: s.exchange.e2e_us / 1000 for s in samples if s.mode == mode}
+    middle = math.exp(sum(map(math.log, ms.values())) / len(ms))
+    fresh = tuple((name, ms.get(name, middle) * slower, 32) for name in asked)
+    return WarmUp(mode=mode, concurrency=1, requests=4, levelled=True, fresh=fresh)
+
+
+def alike(n=24, ratio=2):
+    """Replies of about one length: the time a token differs little between prompts."""
+    return [s for p in range(n) for r in range(2) for s in (
+        sample(AR, f"p{p}", r, 1000 + 7 * p, 4 * p + r), sample(DLM, f"p{p}", r, (1000 + 7 * p) / ratio, 4 * p + r + 2))]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("asked", "slower", "status"),
+    [
+        (("p0", "p1"), 1.6, Status.INCONCLUSIVE), (("p0", "p1"), 1.1, Status.PASS), (("",), 4, Status.INCONCLUSIVE),
+        (("",), 2, Status.PASS), ((), 9, Status.PASS),
+    ],
+)  # fmt: skip
+def test_a_cache_that_was_warm_shows_against_texts_that_it_cannot_hold(asked, slower, status):
+    samples = alike()
+    both = (new(samples, slower, asked=asked), new(samples, 1, mode=AR, asked=asked))
+    got = found(checklist(speedup={"at_least": 1.5}), samples, warmups=both)("second-reading")
+    assert got.status is status
+    slow = (new(samples, slower, asked=asked), new(samples, slower, mode=AR, asked=asked))
+    assert found(checklist(), samples, warmups=slow)("second-reading").status is Status.PASS, "the baseline as well"
+
+
+def test_one_text_for_many_prompts_is_no_answer_to_any_of_them():
+    same = told(simulated(2, 24), PROSE, own=False)
+    own = [
+        s if s.mode == DLM else s.model_copy(update={"exchange": s.exchange.model_copy(update={"text": s.prompt_id})})
+        for s in same
+    ]
+    got = found(checklist(), own)("replies")
+    assert got.status is Status.FAIL
+    assert got.data["signs"][REPEATED] == {"mode": 24, "baseline": 0, "p": pytest.approx(0, abs=1e-5)}
+    assert found(checklist(), same)("replies").status is Status.PASS, "a baseline that does so too"
+    bare = [s.model_copy(update={"seen": 9, "gist": s.prompt_id}) for s in same]
+    assert found(checklist(), bare)("replies").status is Status.PASS, "what was kept of a text that was left out"
+
+
+@pytest.mark.parametrize("filler", [" ", "\n", "\u200b", "\u2800", "\u3164"])
+def test_filler_makes_no_reply_longer(filler):
+    samples = told(simulated(2.5, 24), "Yes." + filler * 90 + "Done.")
+    got = found(checklist(speedup={"at_least": 1.8}), samples)("length-honesty")
+    assert got.status is Status.INCONCLUSIVE
+    assert got.data["length_ratios"]["characters"] < 0.2
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.3])
