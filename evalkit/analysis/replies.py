@@ -269,7 +269,7 @@ def warm_ups(readings: Readings, facts: Iterable[WarmUp], mode: str, level: int)
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """How much longer (log, per token) a mode took for `n` texts that no cache has seen than for those that were timed."""
+    """How much longer (log, per token) a mode took for `n` texts that no cache has seen than for the timed ones."""
 
     mean: float
     error: float

@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from random import Random
 
 from evalkit.analysis.order import Reading
 from evalkit.analysis.readings import light
@@ -21,6 +20,7 @@ from evalkit.timing.facts import CacheState, Look, Pilot, TimedSample, WarmUp
 from evalkit.timing.looks import Question, look
 from evalkit.timing.pilot import PILOT_PROMPTS
 from evalkit.timing.prompts import Prompt, PromptSet
+from evalkit.timing.salt import new_question, warming, with_salt
 from evalkit.timing.schedule import Plan, Planned
 from evalkit.timing.watch import LoadWatch
 
@@ -32,14 +32,6 @@ _EXTRA_ROUNDS = 5
 #: characters of a reply whose record is written in a few milliseconds beside other streams; and of all that may wait
 _OUTSIZE = 65_536
 _MOST_WAITING = 64 * 1024 * 1024
-#: what questions of the warm-up are about
-_THINGS = (
-    "a tailor", "an old tram", "a beekeeper", "a broken clock", "a green umbrella", "a lighthouse", "a ferry captain",
-    "a lost suitcase", "a chess player", "a baker's oven", "a night train", "a violin", "a weather vane", "a notary",
-    "a greenhouse", "a paper kite", "a river barge", "a locksmith", "a telescope", "a market stall", "a stone bridge",
-    "a retired pilot", "a typewriter", "a cherry tree", "a museum guard", "a fishing net", "a mapmaker",
-    "a plough", "a radio play", "a carousel", "a glass bead", "an apprentice cook",
-)  # fmt: skip
 #: a chunk's two figures count as so many characters
 _CHUNK_CHARS = 12
 
@@ -198,7 +190,7 @@ class _Execution:
                 request = replace(request, extra_body={**request.extra_body, "ignore_eos": True})
             if salted and planned.prompt_id not in self.settings.cases:
                 own = f"|{planned.mode}|{planned.launch}" if self.settings.salt_each else ""
-                request = _salted(request, f"{self.settings.run}|{planned.prompt_id}|{planned.repeat}{own}")
+                request = with_salt(request, f"{self.settings.run}|{planned.prompt_id}|{planned.repeat}{own}")
             exchange = await self.client.chat(self.targets[planned.mode], request, request_id=_request_id(planned))
             self.count_silence(planned.mode, exchange)
             sample = self.sample(planned, exchange, salted=salted).model_copy(
@@ -309,7 +301,7 @@ class _Execution:
         sent = 0
         for turn in range(self.plan.warmup + _EXTRA_ROUNDS):
             chosen = [prompts[(turn * level + i) % len(prompts)] for i in range(level)]
-            asked = [_warming(prompt, turn, run) for prompt in chosen]
+            asked = [warming(prompt, turn, run) for prompt in chosen]
             replies = await asyncio.gather(*(self.client.chat(self.targets[mode], request) for request in asked))
             sent += len(replies)
             both = zip(chosen, replies, strict=True)
@@ -322,7 +314,7 @@ class _Execution:
             medians.append(times[len(times) // 2] if times else 0.0)
             if turn + 1 >= self.plan.warmup and (not times or _level(medians)):
                 break
-        asked = [_new_question(run, n) for n in range(level)]
+        asked = [new_question(run, n) for n in range(level)]
         replies = await asyncio.gather(*(self.client.chat(self.targets[mode], request) for request in asked))
         fresh += [("", r.e2e_us / 1000, r.completion_tokens or 0) for r in replies if r.ok and r.e2e_us]
         self.on_event(
@@ -356,7 +348,7 @@ async def read_twice(
     tokens: list[int] = []
     for turn in range(2):
         for prompt in prompts:
-            reply = await client.chat(target, _salted(prompt.request, f"{run} pilot {prompt.id} {turn}"))
+            reply = await client.chat(target, with_salt(prompt.request, f"{run} pilot {prompt.id} {turn}"))
             if reply.e2e_us:
                 times.setdefault(prompt.id, []).append(reply.e2e_us / 1000)
                 tokens.append(reply.completion_tokens or 0)
@@ -382,24 +374,3 @@ def _batches(requests: Sequence[Planned]) -> Iterator[list[Planned]]:
 
 def _request_id(planned: Planned) -> str:
     return "evalkit-" + hashlib.sha256(planned.key.encode()).hexdigest()[:24]
-
-
-def _salted(request: ChatRequest, salt: str) -> ChatRequest:
-    """`request` whose first message starts with a text that no cache has seen."""
-    mark = f"[{hashlib.sha256(salt.encode()).hexdigest()[:16]}]\n"
-    first = request.messages[0]
-    content = first.get("content")
-    marked = mark + content if isinstance(content, str) else [{"type": "text", "text": mark}, *(content or [])]
-    return replace(request, messages=({**first, "content": marked}, *request.messages[1:]))
-
-
-def _new_question(run: str, number: int) -> ChatRequest:
-    """A short question that no earlier run asked, also by its meaning; the same for all modes."""
-    draw = Random(f"{run} {number}")
-    three = draw.sample(_THINGS, 3)
-    text = f"Write a plain paragraph of sixty words in which {three[0]}, {three[1]} and {three[2]} meet by chance."
-    return ChatRequest(messages=({"role": "user", "content": text},), max_tokens=128)
-
-
-def _warming(prompt: Prompt, turn: int, run: str) -> ChatRequest:
-    return _salted(prompt.request, f"{run} warm-up {prompt.id} {turn}")

@@ -105,7 +105,9 @@ class SecondReadings(Values):
     def words(self) -> Words:
         match self.outcome:
             case "fresh-differ":
-                longer = f"texts that no cache has seen took {ratio(self.fresh or 0.0)} the time a token of the timed ones"
+                longer = (
+                    f"texts that no cache has seen took {ratio(self.fresh or 0.0)} the time a token of the timed ones"
+                )
                 text = f"{self.mode}: {longer}, compared with {self.baseline}: a cache may decide the claim."
                 return Words(text)
             case "differ":
