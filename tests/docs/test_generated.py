@@ -97,9 +97,12 @@ def test_every_field_of_the_reports_schema_says_what_it_means():
     assert list(_silent(report_schema())) == []
 
 
+SCHEMA = report_schema()
+
+
 def _unnamed(value, shape, path=""):
     """Fields of a document that its schema does not name, where it names any."""
-    shape = report_schema()["$defs"][shape["$ref"].rpartition("/")[2]] if "$ref" in shape else shape
+    shape = SCHEMA["$defs"][shape["$ref"].rpartition("/")[2]] if "$ref" in shape else shape
     for one in shape.get("anyOf", ()):
         yield from _unnamed(value, one, path)
     if isinstance(value, list):
@@ -115,7 +118,7 @@ def _unnamed(value, shape, path=""):
 
 def test_every_field_of_a_report_is_on_its_page():
     document = document_of(ROOT / "tests" / "fixtures" / "runs" / "small.pack")
-    assert sorted(set(_unnamed(document, report_schema()))) == []
+    assert sorted(set(_unnamed(document, SCHEMA))) == []
 
 
 def test_every_field_and_state_of_a_waiver_is_on_the_page():

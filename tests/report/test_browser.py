@@ -13,7 +13,7 @@ import pytest
 from evalkit.report.formats import html
 from tests.report.test_charts import full
 from tests.support.hostile import HOSTILE, hostile
-from tests.support.report_doc import harm
+from tests.support.report_doc import case_row, harm
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -103,7 +103,7 @@ def test_figures_above_a_timeline_do_not_overlap(visit) -> None:
     doc["timelines"][0]["modes"][1]["chunks"] = [[2.0 * n, 10 + n % 3] for n in range(60)]
     page = visit(doc, viewport={"width": 1280, "height": 800})
     boxes = page.eval_on_selector_all(
-        "svg", "all => all.map(one => [...one.querySelectorAll('text')].map(t => t.getBoundingClientRect()))"
+        "svg[role=img]", "all => all.map(one => [...one.querySelectorAll('text')].map(t => t.getBoundingClientRect()))"
     )
     assert any(len(row) > 5 for row in boxes)
     for row in boxes:
@@ -115,7 +115,9 @@ def test_figures_above_a_timeline_do_not_overlap(visit) -> None:
 def test_hostile_text_executes_and_loads_nothing(visit, text: str) -> None:
     page = visit(hostile(text))
     page.eval_on_selector_all("details", "all => all.forEach(one => one.open = true)")
-    assert page.eval_on_selector_all("script", "all => all.length") == 1
+    assert page.eval_on_selector_all("script:not([type='application/json'])", "all => all.length") == 1
+    page.eval_on_selector_all("#case-table button", "all => all.forEach(one => one.click())")
+    assert page.locator("#case-table tr.replies").count() == 1
     assert page.eval_on_selector_all("a", "all => all.every(a => a.getAttribute('href').startsWith('#'))")
     assert page.eval_on_selector_all("iframe, object, embed, link, base, form", "all => all.length") == 0
     handlers = "all => all.some(e => [...e.attributes].some(a => a.name.startsWith('on')))"
@@ -149,13 +151,14 @@ def test_what_decides_is_readable_without_javascript(visit) -> None:
         "How sure are we?",
         "NOT COMPARED",
         "Adopt self-speculation: 1.86×",
-        "Regressions",
+        "Cases",
     ):
         assert page.get_by_text(text).first.is_visible()
     assert page.locator("#checklist + .scroll tbody tr").count() == 3
     page.locator("details.harm summary").first.click()
     assert page.locator("details.harm .pair").first.is_visible()
-    assert not page.locator(".filter").is_visible()
+    assert page.locator("#case-table tbody tr").count() == 4
+    assert not page.locator("#case-filter").is_visible()
 
 
 def test_the_first_screen_answers(visit) -> None:
@@ -178,13 +181,85 @@ def test_tables_sort_by_keyboard(visit) -> None:
     assert page.evaluate("document.activeElement.textContent") == table.locator("th").nth(2).inner_text()
 
 
-def test_cases_are_filtered_by_tag(visit) -> None:
+def ids(page: Page) -> list[str]:
+    return page.locator("#case-table tbody tr:not(.replies) th code").all_inner_texts()
+
+
+def test_cases_are_filtered_by_state_suite_tag_and_name(visit) -> None:
     page = visit(rich())
-    page.select_option("#tag", "prose")
-    assert page.locator("details.harm:visible").count() == 1
-    assert page.locator("#shown").inner_text() == "1 shown"
-    page.select_option("#tag", "")
-    assert page.locator("details.harm:visible").count() == 3
+    assert ids(page) == ["case-0", "case-1", "case-2", "case-3"]
+    for control, value, wanted in (
+        ("#case-state", "lost", ["case-0", "case-1"]),
+        ("#case-state", "all-fail", ["case-2"]),
+        ("#case-state", "unscored", ["case-1"]),
+        ("#case-state", "pass", ["case-3"]),
+        ("#case-state", "mode-0", ["case-2"]),
+        ("#case-state", "mode-1", ["case-0", "case-1", "case-2"]),
+        ("#case-state", "", ["case-0", "case-1", "case-2", "case-3"]),
+        ("#case-tag", "1", ["case-1", "case-3"]),
+        ("#case-suite", "0", ["case-1", "case-3"]),
+    ):
+        page.select_option(control, value)
+        assert ids(page) == wanted, (control, value)
+    page.fill("#case-id", "E-3")
+    assert ids(page) == ["case-3"]
+    assert page.locator("#case-count").inner_text() == "1 of 4 cases"
+
+
+def test_a_result_opens_two_replies_side_by_side_with_the_graders_reason(visit) -> None:
+    page = visit(rich())
+    row = page.locator("#case-table tbody tr").first
+    row.locator("button").nth(1).focus()
+    page.keyboard.press("Enter")
+    opened = page.locator("tr.replies")
+    left, right = opened.locator(".pair > div").nth(0), opened.locator(".pair > div").nth(1)
+    assert left.locator("del").all_inner_texts() == ['"Paris"}']
+    assert right.locator("ins").all_inner_texts() == ['"Pari"}']
+    assert "city is 'Pari'" in right.inner_text()
+    assert "diffusion: fail" in right.inner_text()
+    assert left.bounding_box()["x"] + left.bounding_box()["width"] <= right.bounding_box()["x"]
+    row.locator("button").nth(0).click()
+    assert opened.locator(".pair > div").count() == 1  # the baseline by itself
+    row.locator("button").nth(0).click()
+    assert opened.count() == 0
+
+
+def test_of_many_cases_the_first_are_drawn_and_a_filter_is_quick(visit) -> None:
+    doc = rich()
+    doc["quality"]["cases"] = [case_row(n, (1, n % 7 / 6, 1)) for n in range(5000)]
+    page = visit(doc)
+    assert len(ids(page)) == 50
+    page.locator("#case-more").click()
+    assert len(ids(page)) == 250
+    took = page.evaluate(
+        """() => ['mode-1', 'lost', ''].map(value => {
+          const box = document.getElementById('case-state'), from = performance.now();
+          box.value = value; box.dispatchEvent(new Event('change')); document.body.getBoundingClientRect();
+          return performance.now() - from;
+        })"""
+    )
+    print("filter of 5,000 cases, ms:", [round(one, 1) for one in took])
+    assert len(ids(page)) == 50
+
+
+def test_a_redacted_page_has_results_and_no_texts(visit) -> None:
+    doc = rich() | {"redacted": True}
+    for case in doc["quality"]["replies"]:
+        case.pop("prompt")
+        for reply in case["modes"]:
+            del reply["text"], reply["reason"]
+    page = visit(doc)
+    page.locator("#case-table button").nth(1).click()
+    assert "texts were left out" in page.locator("tr.replies").inner_text()
+    assert "json_match" in page.locator("tr.replies").inner_text()
+
+
+def test_every_prompt_is_a_dot_and_those_with_a_timeline_lead_to_it(visit) -> None:
+    page = visit(rich())
+    assert page.locator("svg.dots circle.dot, svg.dots circle.slow").count() == 6
+    assert page.locator("svg.dots circle.slow").count() == 1
+    page.get_by_role("link", name="paris", exact=True).first.click()
+    assert page.url.endswith("#timeline-1")
 
 
 def test_harmed_cases_stand_side_by_side_with_what_differs_marked(visit) -> None:

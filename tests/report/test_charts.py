@@ -27,7 +27,7 @@ def full(**changes) -> dict:
 
 def test_every_chart_is_drawn_when_its_figures_exist_and_none_without() -> None:
     assert set(charts.draw(full())) == set(charts.TITLES)
-    empty = document(modes=[mode(m, levels=[]) for m in ("autoregressive", "diffusion")], context_probes=[])
+    empty = document(modes=[mode(m, levels=[]) for m in ("autoregressive", "diffusion")], context_probes=[], prompts=[])
     assert charts.draw(empty) == {}
 
 

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from evalkit.report.formats import directory, html, markdown, terminal
 from evalkit.report.formats.report_json import render as to_json
 from evalkit.report.words import charts, quote
-from evalkit.text import sanitize
+from evalkit.text import one_line, sanitize
 from tests.report.test_charts import full
 from tests.support.hostile import ACTIVE, HOSTILE, check_markdown, hostile, nodes
 
@@ -91,12 +91,18 @@ def check_page(text: str) -> None:
     assert [(e.tag, sorted(e.attrib)) for e in root.iter() if e.tag not in ("ins", "del", "code")] == [
         one for one in PAGE if one[0] not in ("ins", "del", "code")
     ]
-    assert [e.text for e in root.iter("script")] == [html._SCRIPT]
+    data, script = root.iter("script")
+    assert script.text == html._script()
+    assert data.get("type") == "application/json"
+    assert not set(data.text) & set("<>&")
+    held = json.loads(data.text)
+    assert held["rows"][0][1] == one_line(text, limit=120)
+    assert held["replies"][0]["modes"][1]["text"] == sanitize(text, limit=2000)
     for element in root.iter():
         assert not any(name.startswith("on") for name in element.attrib)
         assert element.get("href", "#").startswith("#")
         assert element.get("src", "data:image/svg+xml;").startswith("data:image/svg+xml;")
-    assert len(made) < 400_000
+    assert len(made) < 500_000
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -122,6 +128,7 @@ def test_labels_in_charts_are_text(text: str) -> None:
     def drawn(label: str) -> dict[str, list[str]]:
         doc = full()
         doc["modes"][1]["mode"] = label
+        doc["prompts"][0] |= {"prompt_id": label, "speedup": {label: 0.8, "self-speculation": 1.6}}
         doc["frontier"][1]["mode"] = label
         doc["lengths"][-1]["mode"] = doc["lengths"][-2]["mode"] = doc["context_probes"][0]["mode"] = label
         return {name: [node.tag for node in ET.fromstring(svg).iter()] for name, svg in charts.draw(doc).items()}

@@ -7,7 +7,7 @@ import re
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tests.support.report_doc import document, finding, harm, item
+from tests.support.report_doc import MODES, case_replies, case_row, document, finding, harm, item
 
 HOSTILE = [
     "</details><script>alert(1)</script>",
@@ -40,6 +40,13 @@ def hostile(text: str) -> dict:
     doc["versus_incumbent"] = text
     doc["quality"]["harms"] = [
         harm(0, reason=text, prompt=text, baseline_text=text, mode_text=text + "!", tags=[text], case_id=text)
+    ]
+    row = case_row(0, (1, 0, None), suite=text, case_id=text, tags=[text])
+    replies = case_replies(0, reason=text, text=text, graders=[text], finish_reason=text, error=text)
+    doc["quality"] |= {"cases": [row], "replies": [replies | {"suite": text, "case_id": text, "prompt": text}]}
+    doc["prompts"] = [
+        {"prompt_id": text, "tags": [text], "e2e_ms": {}, "speedup": dict.fromkeys(MODES[1:], gain)}
+        for gain in (0.9, 1.2)
     ]
     doc["candidate"]["model"] = doc["checklist"]["name"] = doc["reproduce"] = text
     doc["provenance"]["servers"][0] |= {"settings": {text: text}, "endpoint": text, "engine": text, "model": text}

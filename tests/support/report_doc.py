@@ -112,6 +112,44 @@ def harm(n: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def case_row(n: int, results: tuple[float | None, ...], **changes: Any) -> dict[str, Any]:
+    lost = [
+        mode for mode, result in zip(MODES, results, strict=True) if result is not None and result < (results[0] or 0)
+    ]
+    return {
+        "suite": "city records",
+        "kind": "structured",
+        "case_id": f"case-{n}",
+        "severity": "critical" if n == 0 else "normal",
+        "tags": [("json", "prose")[n % 2]],
+        "results": dict(zip(MODES, results, strict=True)),
+        "lost": lost,
+    } | changes
+
+
+def case_replies(n: int, **changes: Any) -> dict[str, Any]:
+    """Replies of every mode to one case; `changes` are those of each mode's reply."""
+    return {
+        "suite": "city records",
+        "case_id": f"case-{n}",
+        "prompt": "Give the record of Paris as JSON.",
+        "modes": [
+            {
+                "mode": mode,
+                "repeat": 0,
+                "graders": ["json_match"] if mode == "diffusion" else [],
+                "finish_reason": "stop",
+                "error": None,
+                "e2e_ms": 412.0,
+                "reason": "city is 'Pari', expected 'Paris'" if mode == "diffusion" else "",
+                "text": '{"city": "Pari"}' if mode == "diffusion" else '{"city": "Paris"}',
+            }
+            | changes
+            for mode in MODES
+        ],
+    }
+
+
 def suite(name: str, mode_label: str, **changes: Any) -> dict[str, Any]:
     return {
         "suite": name,
@@ -175,7 +213,26 @@ def document(**changes: Any) -> dict[str, Any]:
             "suites": [suite("city records", m) for m in MODES[1:]],
             "harms_total": 3,
             "harms": [harm(n) for n in range(3)],
+            "cases_total": 4,
+            "not_clean": 3,
+            "cases": [
+                case_row(0, (1, 0, 1)),
+                case_row(1, (1, 0.5, None)),
+                case_row(2, (0, 0, 0)),
+                case_row(3, (1, 1, 1)),
+            ],
+            "replies": [case_replies(n) for n in range(3)],
         },
+        "prompts_total": 3,
+        "prompts": [
+            {
+                "prompt_id": name,
+                "tags": ["json"],
+                "e2e_ms": {"autoregressive": 1800.0, "diffusion": 1800 / gain, "self-speculation": 900 / gain},
+                "speedup": {"diffusion": gain, "self-speculation": 2 * gain},
+            }
+            for name, gain in (("oslo", 0.8), ("paris", 1.3), ("rome", 1.9))
+        ],
         "context_probes": [
             {
                 "mode": "self-speculation",

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from evalkit.verdict.results import Decision
 
 SCHEMA_VERSION = 1
+#: prompts listed with their own speed-up; prompts.csv lists all
+MOST_PROMPTS = 5_000
 
 
 def build(
@@ -47,6 +49,7 @@ def build(
         decision = decide(checklist, facts, facts.as_of, strict=decision.strict)
     modes = modes_part.modes(checklist, facts, decision)
     incumbent = modes_part.incumbent(checklist, facts)
+    prompts = modes_part.prompts(checklist, facts)
     document = {
         "schema_version": SCHEMA_VERSION,
         "evalkit_version": facts.start.evalkit_version,
@@ -82,7 +85,9 @@ def build(
         "quality": quality_part.quality(checklist, facts, decision, redact_prompts=redact_prompts),
         "lengths": quality_part.lengths(checklist, facts),
         "context_probes": [_probe(facts.context_probes[name]) for name in sorted(facts.context_probes)],
-        "timelines": modes_part.timelines(checklist, facts),
+        "prompts_total": len(prompts),
+        "prompts": prompts[:MOST_PROMPTS],
+        "timelines": modes_part.timelines(checklist, facts, [row["prompt_id"] for row in prompts]),
         "vendor_claims": vendor.vendor_claims(provenance.candidate(checklist, facts)["model"], facts, modes),
         "gpus": provenance.gpus(facts),
         "witness": provenance.witness(facts),

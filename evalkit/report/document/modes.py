@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from evalkit.modes import INCUMBENT
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 #: points of a stored distribution: enough for a curve, small enough for a document
 _STEPS = 40
-_TIMELINES = 3
 _CHUNKS = 400
 
 
@@ -106,16 +105,29 @@ def frontier(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
     return [asdict(point) for point in analysis.frontier(checklist, facts, Readings(facts.timed))]
 
 
-def timelines(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
-    """When the tokens of a few requests arrived, mode beside mode, for the same prompts."""
+def prompts(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
+    """Each prompt's own speed-up by mode, those that gain least first."""
+    from evalkit.analysis.each import prompts as each
+
+    return [
+        {"prompt_id": one.prompt, "tags": list(one.tags), "e2e_ms": dict(one.e2e_ms), "speedup": dict(one.speedup)}
+        for one in each(checklist, facts)
+    ]
+
+
+def timelines(checklist: Checklist, facts: Facts, order: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """When the tokens of a few requests arrived, mode beside mode, for the same prompts: of `order` (those that gain
+    least first) the first, the middle and the last of those that most modes answered.
+    """
     level = checklist.items.modes.level
     by_prompt: dict[str, dict[str, TimedSample]] = {}
     for s in facts.timed:
         if s.concurrency == level and not s.fixed_length and s.exchange.ok and s.exchange.chunks:
-            by_prompt.setdefault(s.prompt_id, {}).setdefault(s.mode, s)
+            by_prompt.setdefault(s.prompt, {}).setdefault(s.mode, s)
     most = max((len(m) for m in by_prompt.values()), default=0)
-    chosen = [p for p in sorted(by_prompt) if len(by_prompt[p]) == most][:_TIMELINES]
-    order = {label: i for i, label in enumerate([*checklist.modes, INCUMBENT])}
+    known = [p for p in dict.fromkeys([*order, *sorted(by_prompt)]) if len(by_prompt.get(p, ())) == most]
+    chosen = [known[n] for n in sorted({0, len(known) // 2, len(known) - 1})] if known else []
+    labels = {label: i for i, label in enumerate([*checklist.modes, INCUMBENT])}
     return [
         {
             "prompt_id": prompt,
@@ -123,7 +135,7 @@ def timelines(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
             "tags": sorted({tag for s in by_prompt[prompt].values() for tag in s.tags}),
             "modes": [
                 _timeline(by_prompt[prompt][label])
-                for label in sorted(by_prompt[prompt], key=lambda m: (order.get(m, len(order)), m))
+                for label in sorted(by_prompt[prompt], key=lambda m: (labels.get(m, len(labels)), m))
             ],
         }
         for prompt in chosen

@@ -1,4 +1,4 @@
-"""The quality of the report: suites per mode against the baseline, and the harm list."""
+"""The quality of the report: suites per mode against the baseline, every case, and the replies to look at."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from evalkit.redaction import UNITS
 from evalkit.text import cut
 
 if TYPE_CHECKING:
+    from evalkit.analysis.each import EachCase
     from evalkit.checklist.schema import Checklist
     from evalkit.facts import Facts
     from evalkit.quality.facts import Answer
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 #: harmed cases shown with their texts; the rest are counted
 MOST_HARMS = 60
+#: cases listed in the report, worst first; cases.csv lists all
+MOST_CASES = 10_000
+#: cases shown with the replies of every mode, and characters of one reply
+MOST_REPLIES, REPLY_TEXT = 150, 1500
 _TEXT = 4000
 _REPORTED = KnownBy.THIRD_PARTY_REPORTED
 _SEVERITY = {"critical": 0, "normal": 1, "minor": 2}
@@ -26,16 +31,59 @@ _SEVERITY = {"critical": 0, "normal": 1, "minor": 2}
 def quality(
     checklist: Checklist, facts: Facts, decision: Decision | None = None, *, redact_prompts: bool
 ) -> dict[str, Any]:
-    """`{suites: [...], harms: [...], harms_total}`; a suite's status is that of its finding."""
+    """`quality` of the report (document.model.quality); a suite's status is that of its finding."""
+    from evalkit.analysis.each import cases, worst
     from evalkit.analysis.suites import summarise
 
     pairs, decided = harmed(checklist, facts), _statuses(decision)
     rows = (row.model_dump(mode="json") for row in summarise(facts, checklist))
+    every = cases(checklist, facts)
+    bad = [row for row in every if not row.clean]
+    answered = [row for row in bad if row.replies]
+    shown = worst([row for row in answered if row.lost], [row for row in answered if not row.lost], MOST_REPLIES)
     return {
         "suites": [_suite(row, decided.get((row["suite"], row["mode"]))) for row in rows],
         "harms_total": len(pairs),
         "harms": [_harm(base, answer, redact_prompts=redact_prompts) for base, answer in pairs[:MOST_HARMS]],
+        "cases_total": len(every),
+        "cases": [_case(row) for row in every[:MOST_CASES]],
+        "not_clean": len(bad),
+        "replies": [_replies(row, checklist.baseline.quality, redact_prompts=redact_prompts) for row in shown],
     }
+
+
+def _case(row: EachCase) -> dict[str, Any]:
+    return {
+        "suite": row.suite, "kind": row.kind, "case_id": row.case_id, "severity": row.severity,
+        "tags": list(row.tags), "results": dict(row.results), "lost": list(row.lost),
+    }  # fmt: skip
+
+
+def _replies(row: EachCase, baseline: str, *, redact_prompts: bool) -> dict[str, Any]:
+    from evalkit.analysis.pairs import failing
+
+    base, modes = row.replies.get(baseline), []
+    for mode in row.results:
+        answer = row.replies.get(mode)
+        if answer is None:
+            continue
+        failed = failing(answer, base)
+        reply: dict[str, Any] = {
+            "mode": mode,
+            "repeat": answer.repeat,
+            "graders": [g.grader for g in failed],
+            "finish_reason": answer.exchange.finish_reason,
+            "error": answer.exchange.error.kind if answer.exchange.error else None,
+            "e2e_ms": None if answer.exchange.e2e_us is None else answer.exchange.e2e_us / 1000,
+        }
+        if not redact_prompts:
+            reply["reason"] = cut("; ".join(dict.fromkeys(g.reason for g in failed if g.reason)), 500)
+            reply["text"] = reply_text(answer, REPLY_TEXT)
+        modes.append(reply)
+    shown: dict[str, Any] = {"suite": row.suite, "case_id": row.case_id, "modes": modes}
+    if not redact_prompts:
+        shown["prompt"] = cut(next(iter(row.replies.values())).prompt_preview, REPLY_TEXT)
+    return shown
 
 
 def _statuses(decision: Decision | None) -> dict[tuple[object, object], str]:
@@ -126,8 +174,8 @@ def _harm(base: Answer, answer: Answer, *, redact_prompts: bool) -> dict[str, An
     return document
 
 
-def reply_text(answer: Answer) -> str:
+def reply_text(answer: Answer, limit: int = _TEXT) -> str:
     """What the model answered: its text, then its tool calls as `name(arguments)`."""
     calls = [f"{call.name}({call.arguments})" for call in answer.exchange.tool_calls]
     text = "\n".join([part for part in (answer.exchange.text, *calls) if part])
-    return text if len(text) <= _TEXT else f"{cut(text, _TEXT)}…"
+    return text if len(text) <= limit else f"{cut(text, limit)}…"

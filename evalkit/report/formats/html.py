@@ -5,53 +5,23 @@ from __future__ import annotations
 import base64
 import difflib
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from evalkit import fmt
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.modes import Timeline
+from evalkit.report.words import cases, dots, quality_tables, shapes, tables, view
 from evalkit.report.words import context_tables as context_part
-from evalkit.report.words import quality_tables, shapes, tables, view
 from evalkit.report.words.first_screen import first_screen
-from evalkit.text import one_line, sanitize
+from evalkit.text import capital, sanitize
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_SCRIPT = """
-document.querySelectorAll('table.sortable th').forEach(function (th) {
-  var button = document.createElement('button'); button.type = 'button';
-  button.textContent = th.textContent; th.textContent = ''; th.appendChild(button);
-  button.addEventListener('click', function () {
-    var table = th.closest('table'), body = table.tBodies[0], i = th.cellIndex;
-    var down = th.getAttribute('aria-sort') === 'ascending';
-    table.querySelectorAll('th').forEach(function (o) { o.removeAttribute('aria-sort'); });
-    th.setAttribute('aria-sort', down ? 'descending' : 'ascending');
-    Array.from(body.rows).sort(function (a, b) {
-      var x = a.cells[i].textContent, y = b.cells[i].textContent, n = parseFloat(x.replace(/,/g, '')),
-        m = parseFloat(y.replace(/,/g, ''));
-      var d = isNaN(n) || isNaN(m) ? x.localeCompare(y) : n - m;
-      return down ? -d : d;
-    }).forEach(function (row) { body.appendChild(row); });
-  });
-});
-var filter = document.getElementById('tag');
-if (filter) {
-  filter.parentElement.hidden = false;
-  filter.addEventListener('change', function () {
-    var shown = 0, cases = document.querySelectorAll('[data-tags]');
-    cases.forEach(function (node) {
-      node.hidden = filter.value !== '' && JSON.parse(node.dataset.tags).indexOf(filter.value) < 0;
-      if (!node.hidden && node.classList.contains('harm')) { shown += 1; }
-    });
-    document.getElementById('shown').textContent = shown + ' shown';
-  });
-}
-"""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _SPAN = re.compile(r"(?<!`)`([^`\s](?:[^`]*[^`\s])?)`(?!`)")
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
@@ -62,9 +32,10 @@ _COUNT_GAP = 12.0
 _SECTIONS = (
     ("checklist", "Modes and items"),
     ("speed", "Speed"),
+    ("prompts", "Prompts"),
     ("timelines", "Timelines"),
     ("quality-table", "Quality"),
-    ("harm", "Regressions"),
+    ("cases", "Cases"),
     ("details", "Details"),
     ("limits", "Not shown"),
     ("provenance", "Provenance"),
@@ -83,17 +54,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_shown,
     )
-    environment.filters.update(status=view.status, number=fmt.number, ms=fmt.milliseconds, tagged=_tagged, spans=_spans)
+    environment.filters.update(
+        status=view.status, number=fmt.number, ms=fmt.milliseconds, spans=_spans, capital=capital
+    )
     return environment
-
-
-def _tag(tag: object) -> str:
-    return one_line(str(tag), limit=60)
-
-
-def _tagged(tags: list[str]) -> str:
-    """What the filter of the page reads in `data-tags`."""
-    return json.dumps([_tag(tag) for tag in tags], ensure_ascii=False)
 
 
 def _spans(text: object) -> object:
@@ -118,8 +82,10 @@ def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
 
     from evalkit.report.words.charts import TITLES, draw
 
-    digest = base64.b64encode(hashlib.sha256(_SCRIPT.encode()).digest()).decode()
+    script = _script()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     drawn = draw(doc) if charts is None else charts
+    links = {t["prompt_id"]: f"timeline-{n}" for n, t in enumerate(doc["timelines"], 1)}
     return (
         _environment()
         .get_template("report.html.j2")
@@ -133,14 +99,29 @@ def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
             shapes=shapes,
             fmt=fmt,
             policy=f"{_POLICY}; script-src 'sha256-{digest}'",
-            script=Markup(_SCRIPT),  # noqa: S704  a constant of this module
-            charts={n: (TITLES[n], _data_uri(svg)) for n, svg in drawn.items()},
+            script=Markup(script),  # noqa: S704  a file of this package
+            cases=cases,
+            suites=cases.suites(doc),
+            tags=cases.tags(doc),
+            island=Markup(cases.island(doc)),  # noqa: S704  JSON without <, > and &
+            dots=Markup(dots.inline(doc, links)),  # noqa: S704  every text in it is escaped there
+            links=links,
+            charts={n: (TITLES[n], _data_uri(svg)) for n, svg in drawn.items() if n != "prompts"},
             diff=diff,
             timelines=[_placed(t) for t in doc["timelines"]],
-            tags=sorted({_tag(t) for h in doc["quality"]["harms"] for t in (h["suite"], h["mode"], *h["tags"])}),
-            sections=[(ident, name) for ident, name in _SECTIONS if ident != "timelines" or doc["timelines"]],
+            sections=[(ident, name) for ident, name in _SECTIONS if _has(doc, ident)],
         )
     )
+
+
+def _script() -> str:
+    return (files("evalkit.report") / "templates" / "report.js").read_text(encoding="utf-8")
+
+
+def _has(doc: Report, section: str) -> bool:
+    """Whether a section that not every report has is there."""
+    wanted = {"timelines": doc["timelines"], "prompts": cases.gaining(doc), "waivers": doc["waivers"]}
+    return bool(wanted.get(section, True))
 
 
 def _data_uri(svg: str) -> str:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from evalkit import fmt
 from evalkit.report.document.model import Report
+from evalkit.report.words import cases, quality_tables, quote, shapes, tables, view
 from evalkit.report.words import context_tables as context_part
-from evalkit.report.words import quality_tables, quote, shapes, tables, view
 from evalkit.report.words.first_screen import first_screen
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def render(doc: Report, *, charts: Iterable[str] = ()) -> str:
             view=view,
             fmt=fmt,
             tables=tables,
+            cases=cases,
             context_part=context_part,
             quality_tables=quality_tables,
             shapes=shapes,

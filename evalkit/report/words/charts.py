@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.modes import Level, Mode, SpeedUp
-from evalkit.report.words import view
+from evalkit.report.words import dots, view
 from evalkit.report.words.shapes import frontier
 from evalkit.text import one_line
 
 TITLES = {
     "speedup": "Speed-up by concurrency, with intervals (1 is the baseline)",
+    "prompts": dots.TITLE,
     "latency": "End-to-end latency: share of replies that took no longer",
     "frontier": "Latency against quality (left is faster, up is better)",
     "lengths": "Length of replies, achieved against asked (medians)",
@@ -56,7 +57,14 @@ class _Series(NamedTuple):
 
 def draw(doc: Report) -> dict[str, str]:
     """SVG text by name, for those charts that the document has figures for."""
-    makers = {"speedup": _speedup, "latency": _latency, "frontier": _frontier, "lengths": _lengths, "context": _context}
+    makers = {
+        "speedup": _speedup,
+        "prompts": dots.drawing,
+        "latency": _latency,
+        "frontier": _frontier,
+        "lengths": _lengths,
+        "context": _context,
+    }
     drawn = {name: make(doc) for name, make in makers.items()}
     return {name: text for name, text in drawn.items() if text is not None}
 

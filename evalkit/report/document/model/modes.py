@@ -214,3 +214,17 @@ class Timeline(TypedDict):
     """Tags of the prompt."""
     modes: NotRequired[list[TimelineMode]]
     """One entry a mode."""
+
+
+@with_config(PART)
+class PromptRow(TypedDict):
+    """One prompt at the deciding concurrency."""
+
+    prompt_id: str
+    """The prompt."""
+    tags: list[str]
+    """Its tags."""
+    e2e_ms: dict[str, float]
+    """End-to-end latency by mode, ms: geometric mean of its readings."""
+    speedup: dict[str, float]
+    """Baseline time over the mode's, by mode: above 1 is faster."""

@@ -95,6 +95,62 @@ class Regression(TypedDict):
 
 
 @with_config(PART)
+class CaseRow(TypedDict):
+    """One case in every mode."""
+
+    suite: str
+    """Suite of the case."""
+    kind: str
+    """Its kind."""
+    case_id: str
+    """The case."""
+    severity: Literal["critical", "normal", "minor"]
+    """As the suite says."""
+    tags: list[str]
+    """Tags of the case."""
+    results: dict[str, float | None]
+    """By mode: share of the scored repeats that pass, 1 without repeats; null: unscored."""
+    lost: list[str]
+    """Modes that pass it less often than the baseline does."""
+
+
+@with_config(PART)
+class ModeReply(TypedDict):
+    """What one mode answered to a case."""
+
+    mode: str
+    """The mode."""
+    repeat: int
+    """Which repeat is shown: the first that fails, else the first."""
+    graders: list[str]
+    """Graders that failed."""
+    finish_reason: str | None
+    """As the server says."""
+    error: str | None
+    """Why the request failed, if it did."""
+    e2e_ms: float | None
+    """End-to-end latency, ms."""
+    reason: NotRequired[str]
+    """What the graders said; absent when redacted."""
+    text: NotRequired[str]
+    """The reply, then its tool calls; absent when redacted."""
+
+
+@with_config(PART)
+class CaseReplies(TypedDict):
+    """The replies of all modes to one case."""
+
+    suite: str
+    """Suite of the case."""
+    case_id: str
+    """The case."""
+    prompt: NotRequired[str]
+    """Start of the prompt; absent when redacted."""
+    modes: list[ModeReply]
+    """One entry a mode that answered, in configured order."""
+
+
+@with_config(PART)
 class Quality(TypedDict):
     """Suites and regressions."""
 
@@ -104,6 +160,14 @@ class Quality(TypedDict):
     """Cases that the baseline passed and a mode failed."""
     harms: NotRequired[list[Regression]]
     """The first 60 of them, critical ones first."""
+    cases_total: NotRequired[int]
+    """Cases that some mode answered."""
+    cases: NotRequired[list[CaseRow]]
+    """The first 10,000 of them, worst first: lost against the baseline, failed, unscored, passed by all."""
+    not_clean: NotRequired[int]
+    """Cases that not every mode passes in every repeat."""
+    replies: NotRequired[list[CaseReplies]]
+    """Replies to the worst 150 of those. A quarter of the places is for cases that fail without being lost."""
 
 
 @with_config(PART)

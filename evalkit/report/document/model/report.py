@@ -8,7 +8,7 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from evalkit.report.document.model.findings import ItemPart, Limit, Waiver
-from evalkit.report.document.model.modes import Frontier, Mode, Timeline
+from evalkit.report.document.model.modes import Frontier, Mode, PromptRow, Timeline
 from evalkit.report.document.model.origin import (
     Asked,
     Baselines,
@@ -89,6 +89,10 @@ class Report(TypedDict):
     """Length achieved against length asked, from the `length` grader."""
     context_probes: NotRequired[list[dict[str, Any]]]
     """What was asked at long contexts, and what came back, a mode."""
+    prompts: NotRequired[list[PromptRow]]
+    """Each prompt's own speed-up, those that gain least first; at most 5,000."""
+    prompts_total: NotRequired[int]
+    """Prompts that were timed at the deciding concurrency."""
     timelines: NotRequired[list[Timeline]]
     """When the tokens of a few requests arrived, mode beside mode."""
     vendor_claims: list[VendorClaim]
