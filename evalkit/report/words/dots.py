@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from evalkit import fmt
 from evalkit.report.document.model import Report
+from evalkit.report.words import view
 from evalkit.report.words.cases import gaining
 from evalkit.text import one_line
 
@@ -74,7 +75,7 @@ def _inside(doc: Report, links: Mapping[str, str]) -> tuple[str, int] | None:
         parts.append(f'<text x="{_LEFT}" y="{top}">{escape(_label(mode, [ratio for _, ratio in lane]))}</text>')
         if speed and speed["ratio"] and speed["low"] and speed["high"]:
             y, middle = top + 68, x(speed["ratio"])
-            said, bar = f"{mode}: {fmt.speedup(speed)}", f"M{x(speed['low'])} {y}H{x(speed['high'])}"
+            said, bar = f"{mode}: {view.speedup(speed)}", f"M{x(speed['low'])} {y}H{x(speed['high'])}"
             parts.append(
                 f'<g><title>{escape(one_line(said))}</title><path class="mean" d="{bar}"/>'
                 f'<circle class="middle" cx="{middle}" cy="{y}" r="4.5"/></g>'
