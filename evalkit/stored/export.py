@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from evalkit.analysis.pairs import failing, passed
 from evalkit.analysis.readings import Readings
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
@@ -45,15 +46,22 @@ def prompts_csv(checklist: Checklist, facts: Facts) -> str:
     return _csv(PROMPT_COLUMNS, rows)
 
 
-def cases_csv(facts: Facts) -> str:
-    """One line a scored reply. `result`: pass, fail or unscored."""
+def cases_csv(checklist: Checklist, facts: Facts) -> str:
+    """One line a scored reply, the last of several to one request. `result`: pass, fail or unscored, as the report
+    counts it: comparisons with the baseline's reply included.
+    """
+    last = {a.key: a for a in facts.answers}
+    base = {
+        (a.suite, a.case_id, a.repeat, a.streamed): a for a in last.values() if a.mode == checklist.baseline.quality
+    }
     rows = []
-    for a in facts.answers:
-        failed = "; ".join(g.grader for g in a.grades if g.passed is False)
-        result = "unscored" if a.passed is None else "pass" if a.passed else "fail"
+    for a in last.values():
+        other = base.get((a.suite, a.case_id, a.repeat, a.streamed)) if a.mode != checklist.baseline.quality else None
+        result = passed(a, other)
         rows.append((
-            a.suite, a.case_id, a.mode, a.repeat, int(a.streamed), result, a.score, _ms(a.exchange.e2e_us), failed,
-            " ".join(a.tags),
+            a.suite, a.case_id, a.mode, a.repeat, int(a.streamed),
+            "unscored" if result is None else "pass" if result else "fail", a.score, _ms(a.exchange.e2e_us),
+            "; ".join(g.grader for g in failing(a, other)), " ".join(a.tags),
         ))  # fmt: skip
     return _csv(CASE_COLUMNS, rows)
 
@@ -102,7 +110,7 @@ def files_of(checklist: Checklist, facts: Facts) -> dict[str, str]:
     if facts.timed:
         made["prompts.csv"] = lambda: prompts_csv(checklist, facts)
     if facts.answers:
-        made["cases.csv"] = lambda: cases_csv(facts)
+        made["cases.csv"] = lambda: cases_csv(checklist, facts)
     return {name: make() for name, make in made.items()}
 
 

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalkit.quality.facts import Grade
 from evalkit.stored.again import document_of
 from evalkit.stored.export import CASE_COLUMNS, PROMPT_COLUMNS, _cell, cases_csv, openmetrics, prompts_csv
 from evalkit.stored.open import open_source
 from tests.cli.command import evalkit
+from tests.support.quality_run import DECIDING, MODES, run_facts
 
 PACK = Path(__file__).parents[1] / "fixtures" / "runs" / "small.pack"
 SAMPLE = re.compile(r'evalkit_[a-z_]+\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\} -?[0-9.e+]+\Z')
@@ -41,13 +43,25 @@ def test_the_prompts_hold_every_timed_request_and_their_speedups_are_the_reports
 
 
 def test_the_cases_hold_every_answer_with_its_result_and_no_text(source):
-    facts = source.facts()
-    found = rows(cases_csv(facts))
+    facts, checklist = source.facts(), source.checklist().checklist
+    found = rows(cases_csv(checklist, facts))
     assert tuple(found[0]) == CASE_COLUMNS
     assert [r["result"] for r in found].count("pass") == sum(a.passed is True for a in facts.answers)
     longest = max((a.exchange.text for a in facts.answers), key=len)
     assert longest
-    assert longest not in cases_csv(facts)
+    assert longest not in cases_csv(checklist, facts)
+
+
+def test_a_case_has_one_line_and_the_result_that_the_report_counts() -> None:
+    facts = run_facts(cases=6, prompts=2)
+    repeating = Grade(grader="max_repetition", passed=True, detail={"rep4": 0.4, "over_baseline": 0.1})
+    usual = repeating.model_copy(update={"detail": {"rep4": 0.1, "over_baseline": 0.1}})
+    first = next(a for a in facts.answers if a.mode == MODES[0] and a.repeat == 0)
+    own = next(a for a in facts.answers if (a.mode, a.suite, a.case_id) == (MODES[1], first.suite, first.case_id))
+    changed = [first.model_copy(update={"grades": (usual,)}), own.model_copy(update={"grades": (repeating,)})]
+    found = rows(cases_csv(DECIDING, facts.model_copy(update={"answers": (*facts.answers, *changed)})))
+    mine = [r for r in found if (r["mode"], r["suite"], r["case"]) == (MODES[1], first.suite, first.case_id)]
+    assert [(r["result"], r["graders"]) for r in mine] == [("fail", "max_repetition")]
 
 
 @given(st.text())
