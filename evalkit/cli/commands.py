@@ -32,6 +32,7 @@ COMMANDS = {
     "explain": Command("explain", "explain_command", "Explain a finding, status, grader, error or key."),
     "pack": Command("pack", "pack_command", "Pack a run into one small file."),
     "export": Command("export", "export_command", "Write a run's figures as CSV or OpenMetrics."),
+    "directory": Command("directory", "directory_command", "Write the entry of a model for a model directory."),
     "attest": Command("attest", "attest_command", "Write a verdict as an in-toto statement, to be signed."),
     "snapshot": Command("snapshot", "snapshot_command", "Keep what the Hub says of a model at one commit."),
     "serve": Command("serve", "serve_command", "Serve a model by its own code: no serving speed."),

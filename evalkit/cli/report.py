@@ -57,7 +57,7 @@ def report_command(  # noqa: PLR0917  typer reads them by name
         confine()
     document = document_of(run, redact_prompts=redact_prompts, regrade=regrade or (), allow_exec=allow_exec)
     if adopted_by or adopted_on:
-        from evalkit.report.formats.directory import adopted
+        from evalkit.report.directory import adopted
 
         document["adopted"] = adopted(document, adopted_by, adopted_on)
     sys.stdout.write(render_as(output.value, document))

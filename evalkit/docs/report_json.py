@@ -1,11 +1,11 @@
-"""docs/report-json.md: every field of report.json, from the shipped JSON Schema."""
+"""docs/report-json.md and docs/directory.md: every field, from the shipped JSON Schemas."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from evalkit.docs.schemas import report_schema
+from evalkit.docs.schemas import directory_schema, report_schema
 from evalkit.docs.table import cell, table
 
 _INTRO = """# report.json
@@ -20,10 +20,45 @@ digits; what is not known is null.
 """
 
 
+_DIRECTORY = """# The entry of a model directory
+
+For looking up: the fields of the entry that `evalkit directory MODEL` writes. Generated from its types, as is the JSON
+Schema that is shipped as `evalkit/data/directory.schema.json`.
+
+    evalkit directory nvidia/Nemotron-Labs-Diffusion-8B > nemotron-8b.md
+    evalkit directory runs/first > nemotron-8b.md
+    evalkit directory nvidia/Nemotron-Labs-Diffusion-8B --json
+    evalkit directory nvidia/Nemotron-Labs-Diffusion-8B --settled access=https://example.org/access
+
+The page is YAML front matter, which holds every field below, and Markdown for people. `--json` prints the fields alone.
+A known model is described from the records that evalkit ships, without network. A model folder, a snapshot file and a
+run are read where they are; another Hub id, or a known one with `--hub`, is read from the Hub. Exit code 0, or 2 when
+nothing can be said.
+
+Three things are kept apart for each decoding mode: that it exists, that a program supports it, and that somebody
+measured it. Every claim has its source, a date and how it is known. Figures of the vendor are listed as such and are
+never evidence.
+
+The status is `watch` until three questions are each settled by a source that you give with `--settled`: access,
+independent benchmarks and production deployment. A run of your team, whatever its verdict, settles none of them: it is
+shown as `own_evaluation`, for your use alone. `evalkit report RUN --format directory --adopted-by NAME --adopted-on DATE`
+records that a person adopted a candidate.
+"""
+
+
+def directory_markdown() -> str:
+    """The page about the entry of a model directory."""
+    return _page(_DIRECTORY, directory_schema())
+
+
 def report_json_markdown() -> str:
-    """The page: the fields at the top, nested objects, then the shapes that are used more than once."""
-    schema = report_schema()
-    parts = [_INTRO, "## Top level\n", _fields(schema), *_nested("", schema)]
+    """The page about report.json."""
+    return _page(_INTRO, report_schema())
+
+
+def _page(intro: str, schema: dict[str, Any]) -> str:
+    """The fields at the top, nested objects, then the shapes that are used more than once."""
+    parts = [intro, "## Top level\n", _fields(schema), *_nested("", schema)]
     for name, shape in schema["$defs"].items():
         chosen = _object(shape)
         parts += [f"## {name}\n", _fields(chosen), *_nested(f"{name}.", chosen)]

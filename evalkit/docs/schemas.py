@@ -1,4 +1,4 @@
-"""The JSON Schemas that are shipped for editors and readers, generated from the models: report, checklist, suite."""
+"""The JSON Schemas that are shipped for editors and readers, generated from the models of each document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _SHARED = "In a suite: one entry of `expect`. A grader alone, or the grader with
 
 def schemas() -> dict[str, str]:
     """Texts by file name in `evalkit/data`; the same for the same code."""
-    found = {"report": report_schema(), "checklist": checklist_schema(), "suite": suite_schema()}
+    found = {"report": report_schema(), "checklist": checklist_schema(), "suite": suite_schema(),
+             "directory": directory_schema()}  # fmt: skip
     return {f"{name}.schema.json": json.dumps(one, indent=2, ensure_ascii=False) + "\n" for name, one in found.items()}
 
 
@@ -25,6 +26,13 @@ def report_schema() -> dict[str, Any]:
     text, none = ({"properties": {"recommended_mode": {"type": kind}}} for kind in ("string", "null"))
     schema = _plain(TypeAdapter(Report).json_schema(), closed=False)
     return _headed("evalkit report", {**schema, "allOf": [{"if": go, "then": text, "else": none}]})
+
+
+def directory_schema() -> dict[str, Any]:
+    """The entry of a model directory: front matter of the page, and what `evalkit directory --json` prints."""
+    from evalkit.report.document.model.directory import Entry
+
+    return _headed("evalkit directory entry", _plain(TypeAdapter(Entry).json_schema(), closed=False))
 
 
 def checklist_schema() -> dict[str, Any]:

@@ -140,8 +140,12 @@ def test_labels_in_charts_are_text(text: str) -> None:
 def test_directory_entry_and_json_give_the_text_back(text: str) -> None:
     doc = hostile(text)
     assert json.loads(to_json(doc)) == doc
-    record = yaml.safe_load(directory.render(doc))
-    assert record["versus_incumbent"] == sanitize(text)
+    page = directory.render(doc)
+    record = yaml.safe_load(page.split("---\n", 2)[1])
+    assert record["own_evaluation"]["versus_incumbent"] == sanitize(text)
+    for token in nodes(page.split("---\n", 2)[2]):
+        assert token.type not in ("html_block", "html_inline", "image")
+        assert token.type != "link_open" or str(token.attrs["href"]) in record["sources"]
 
 
 def test_code_in_a_remedy_is_code_in_html_and_nothing_else_is() -> None:
