@@ -22,7 +22,7 @@ digits; what is not known is null.
 
 _DIRECTORY = """# The entry of a model directory
 
-For looking up: the fields of the entry that `evalkit directory MODEL` writes. Generated from its types, as is the JSON
+To look up: the fields of the entry that `evalkit directory MODEL` writes. Generated from its types, as is the JSON
 Schema that is shipped as `evalkit/data/directory.schema.json`.
 
     evalkit directory nvidia/Nemotron-Labs-Diffusion-8B > nemotron-8b.md
@@ -41,8 +41,9 @@ never evidence.
 
 The status is `watch` until three questions are each settled by a source that you give with `--settled`: access,
 independent benchmarks and production deployment. A run of your team, whatever its verdict, settles none of them: it is
-shown as `own_evaluation`, for your use alone. `evalkit report RUN --format directory --adopted-by NAME --adopted-on DATE`
-records that a person adopted a candidate.
+shown as `own_evaluation`, for your use alone. That a person adopted a candidate is recorded by
+
+    evalkit report runs/first --format directory --adopted-by "A. Person" --adopted-on 2026-11-24
 """
 
 
