@@ -38,6 +38,11 @@ from evalkit.timing.prompts import Prompt
 from evalkit.timing.schedule import make_plan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+START = RunStart(run_id="r", started_at="t", evalkit_version="0", plan_sha256="", checklist_sha256="")
+ERROR = ClientError(
+    streams=1, events_per_s=50, ttft_error_ms=0, e2e_error_ms=0, e2e_error_share=0, itl_error_share=0, lag_p99_ms=0,
+    events=50,
+)  # fmt: skip
 #: minutes that afford three starts of each server, and one
 _AFFORDS = {"replicated": None, "single": 1.0}
 
@@ -100,14 +105,10 @@ def collect(world: World, asked: Checklist, rng: random.Random) -> Facts:
         looks += [found] if found else []
         if found and found.stopped:
             break
-    error = ClientError(
-        streams=world.level, events_per_s=50, ttft_error_ms=0, e2e_error_ms=0, e2e_error_share=0, itl_error_share=0,
-        lag_p99_ms=0, events=50,
-    )  # fmt: skip
+    error = ERROR.model_copy(update={"streams": world.level})
     own = PromptFacts(path="p", sha256="", count=world.prompts, shipped=False, longest_chars=9, max_tokens=9)
-    start = RunStart(run_id="r", started_at="t", evalkit_version="0", plan_sha256="", checklist_sha256="")
     return Facts.model_construct(
-        start=start, timed=tuple(samples), client_errors=(error,), prompts=(own,), looks=tuple(looks)
+        start=START, timed=tuple(samples), client_errors=(error,), prompts=(own,), looks=tuple(looks)
     )
 
 

@@ -42,6 +42,12 @@ def init_command(  # noqa: PLR0917  typer makes options of parameters
     budget: Annotated[
         float | None, typer.Option("--budget", help="Minutes of a run, server starts included.", metavar="MIN")
     ] = None,
+    probes: Annotated[
+        bool | None,
+        typer.Option(
+            "--probes/--no-probes", help="Add samples of two suites that grow: list length, distance of a fact."
+        ),
+    ] = None,
     temperature: Annotated[float | None, typer.Option(min=0, max=2, help="What production sends.")] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="What production sends.")] = None,
     system: Annotated[str | None, typer.Option(help="The system prompt that production sends.")] = None,
@@ -72,7 +78,7 @@ def init_command(  # noqa: PLR0917  typer makes options of parameters
     given = {
         "model": _model(model), "purpose": _purpose(use), "commercial": commercial,
         "incumbent": base_url(incumbent) if incumbent else None, "prompts": tuple(prompts or ()) or None,
-        "tasks": tuple(tasks or ()) or None, "minutes": _minutes(budget), "temperature": temperature,
+        "tasks": tuple(tasks or ()) or None, "minutes": _minutes(budget), "probes": probes, "temperature": temperature,
         "max_tokens": max_tokens, "system": system,
     }  # fmt: skip
     engines = find_engines(python)
@@ -109,7 +115,7 @@ def _asked(wanted: Wanted, known: set[str], found: Found) -> Wanted:
     if "purpose" not in known:
         wanted = replace(wanted, purpose=_ask("use", wanted.purpose, _purpose, bool))
     if "commercial" not in known:
-        answer = _ask("commercial use", "yes", str.casefold, lambda value: value in ("yes", "no", "y", "n"))
+        answer = _ask("commercial use", "yes", str.casefold, _yes_or_no)
         wanted = replace(wanted, commercial=answer.startswith("y"))
     if "incumbent" not in known:
         offered = others_of(found, wanted)
@@ -121,11 +127,18 @@ def _asked(wanted: Wanted, known: set[str], found: Found) -> Wanted:
         wanted = replace(wanted, prompts=(path,))
     if "tasks" not in known and (path := _ask("your tasks (file)", none, Path, Path.is_file)):
         wanted = replace(wanted, tasks=(path,))
+    if "probes" not in known:
+        answer = _ask("suites that grow: list length, distance of a fact", "no", str.casefold, _yes_or_no)
+        wanted = replace(wanted, probes=answer.startswith("y"))
     if "minutes" not in known:
         wanted = replace(
             wanted, minutes=_ask("budget in minutes", wanted.minutes, lambda text: _minutes(float(text)), bool)
         )
     return wanted
+
+
+def _yes_or_no(value: str) -> bool:
+    return value in ("yes", "no", "y", "n")
 
 
 def _asked_request(default: Request, known: set[str]) -> Request:
@@ -207,8 +220,12 @@ def _said(found: Found, done: Written, wanted: Wanted, folder: Path, defaults: l
         yield f"found {one_line(server.endpoint)}: {_what(server)}"
     if not found.servers:
         yield "found no server on this machine"
-    yield f"found {', '.join(found.gpus)}" if found.gpus else "found no GPU: declare items.hardware.declared"
-    yield "found " + (", ".join(f"{one.key} {one.version}" for one in found.engines) or "no installed engine")
+    cpu = any(one.cpu for one in done.proposals)
+    missing = "the start commands are for the CPU" if cpu else "declare items.hardware.declared"
+    yield f"found {', '.join(found.gpus)}" if found.gpus else f"found no GPU: {missing}"
+    yield from (f"found {one.key} {one.version}, of {one_line(one.python, limit=200)}" for one in found.engines)
+    if not found.engines:
+        yield "found no installed engine"
     for one in done.proposals:
         how = one.url if one.known and one.url else None
         how = how or (f"start command, {one.remarks[0]}" if one.launch else "no start command is known")

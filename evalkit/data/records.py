@@ -52,6 +52,9 @@ class Engine(Sourced):
     license: str | None = None
     #: how it is started, where no engine of serving/engines says so
     argv: tuple[str, ...] = ()
+    #: what a machine without a GPU needs: variables as NAME=VALUE, and flags
+    cpu_environment: tuple[str, ...] = ()
+    cpu_args: tuple[str, ...] = ()
 
 
 class Record(Sourced):
@@ -59,6 +62,8 @@ class Record(Sourced):
 
     family: str
     models: tuple[str, ...]
+    #: of the family's classes, those that it is about; none: all
+    architectures: tuple[str, ...] = ()
     engine: str
     mode: str
     version: str
@@ -175,11 +180,12 @@ def records_for(model: str, mode: str | None = None, architectures: Iterable[str
     if family is None:
         return []
     wanted = model.casefold()
-    named = wanted in {name.casefold() for name in family.ids}
+    named, classes = wanted in {name.casefold() for name in family.ids}, set(architectures)
     found = [
         record
         for record in family.records
         if mode in (None, record.mode)
+        and (not record.architectures or not classes or classes & set(record.architectures))
         and (wanted in {m.casefold() for m in record.models} if named else set(record.models) & set(family.models))
     ]
     return sorted(found, key=lambda record: ORDER.index(record.status))

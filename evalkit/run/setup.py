@@ -21,8 +21,9 @@ from evalkit.importers.direct import Conversion, load_prompts, load_suites
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
 from evalkit.run.fit import Split, fit, minutes_of, without_soak
+from evalkit.stats.planning import detectable_ratio
 from evalkit.timing.prompts import Prompt, PromptSet
-from evalkit.timing.schedule import Plan, make_plan
+from evalkit.timing.schedule import MOST_STARTS, Plan, make_plan, sought
 
 SMALL_SUITE_REPEATS = 3
 
@@ -129,17 +130,28 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     launched = [mode for mode in modes if (e := endpoints[mode]) is not None and e.launch]
     item, minutes = checklist.items.modes, minutes_of(checklist)
 
-    def planned(chosen: Sequence[Prompt], item: ModesItem) -> Plan:
-        return make_plan(chosen, modes, checklist.baseline.speed, item, launched=launched, minutes=minutes)
+    def planned(chosen: Sequence[Prompt], item: ModesItem, most: int) -> Plan:
+        return make_plan(
+            chosen, modes, checklist.baseline.speed, item, launched=launched, minutes=minutes, most_starts=most
+        )
 
-    one = planned(prompts.prompts[:1], item.model_copy(update={"concurrency": [item.level]}))
-    asked = "quality" not in skipped
-    prompts, suites, split = fit(
-        checklist, prompts, suites, starts=len(one.starts) + len(one.tries), readings=len(one.requests), quality=asked
-    )
-    if split is not None:  # a profile with a budget times the deciding concurrency alone
-        item = item.model_copy(update={"concurrency": [item.level]})
-    plan = planned(prompts.prompts, item)
+    def sized(most: int) -> tuple[PromptSet, list[Suite], Split | None, Plan]:
+        one = planned(prompts.prompts[:1], item.model_copy(update={"concurrency": [item.level]}), most)
+        starts = len(one.starts) + len(one.tries)
+        asked = "quality" not in skipped
+        kept, chosen, split = fit(
+            checklist, prompts, suites, starts=starts, readings=len(one.requests), quality=asked
+        )  # fmt: skip
+        # a profile with a budget times the deciding concurrency alone
+        timed = item if split is None else item.model_copy(update={"concurrency": [item.level]})
+        return kept, chosen, split, planned(kept.prompts, timed, most)
+
+    made = sized(MOST_STARTS)
+    if made[2] is not None and launched and item.launches is None and item.launch_order is None:
+        # what starts and readings cost is lost to prompts: the plan that shows the smallest gain, of equals more starts
+        every = [made, *(sized(most) for most in range(MOST_STARTS - 1, 0, -1))]
+        made = min(every, key=lambda one: detectable_ratio(len(one[0].distinct), sought(checklist, one[3])))
+    prompts, suites, split, plan = made
     return Setup(
         loaded,
         prompts,

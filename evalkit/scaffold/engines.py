@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,11 @@ for name in sys.argv[1:]:
         found[name] = [one.version, one.read_text("direct_url.json") or ""]
     except metadata.PackageNotFoundError:
         pass
-print(json.dumps(found))
+try:
+    torch = metadata.version("torch")
+except metadata.PackageNotFoundError:
+    torch = ""
+print(json.dumps([found, torch]))
 """
 
 
@@ -38,31 +43,53 @@ class Installed(NamedTuple):
     key: str
     version: str
     python: str
+    #: its PyTorch is a build for the CPU alone
+    cpu: bool = False
 
 
 def find_engines(python: str | None = None) -> tuple[Installed, ...]:
-    """Engines in this environment, or in that of the interpreter `python`.
+    """Engines in the environment of the interpreter `python`; without it in this one and in those that PATH leads to.
 
     Raises:
         UsageError: `python` is no interpreter that answers.
     """
+    if python is not None:
+        interpreter = shutil.which(python)
+        if interpreter is None:
+            raise UsageError(f"--python {one_line(python, limit=200)}: no such command", hint="give its full path")
+        found = _asked(interpreter)
+        if found is None:
+            hint = "give the python of the environment in which the engine is installed"
+            raise UsageError(f"--python {one_line(python, limit=200)}: does not answer as Python", hint=hint)
+        return tuple(found)
+    every = (one for interpreter in _interpreters() for one in _asked(interpreter) or ())
+    return tuple({one.key: one for one in reversed(list(every))}.values())[::-1]
+
+
+def _interpreters() -> list[str]:
+    """This one, that of the active environment, and those beside the engines' commands, each once."""
+    active = [os.environ.get(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX")]
+    commands = [shutil.which(engine.package) for engine in ENGINES.values() if engine.package]
+    beside = [Path(one) / "bin" / "python" for one in active if one]
+    beside += [Path(one).parent / "python" for one in commands if one]
+    places = [sys.executable, *(str(path) for path in beside), *filter(None, (shutil.which("python3"),))]
+    runs = [place for place in places if os.access(place, os.X_OK)]
+    return list(dict.fromkeys(os.path.abspath(place) for place in runs))  # noqa: PTH100  a link is another environment
+
+
+def _asked(interpreter: str) -> list[Installed] | None:
+    """What the environment has; None: no Python."""
     packages = {engine.package: engine.name for engine in ENGINES.values() if engine.package}
-    interpreter = shutil.which(python) if python else sys.executable
-    if interpreter is None:
-        raise UsageError(f"--python {one_line(python or '', limit=200)}: no such command", hint="give its full path")
     command = [interpreter, "-c", _ASK, *packages]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_ASK_S, check=True)  # noqa: S603  the person's own interpreter
-        found = json.loads(done.stdout)
-        return tuple(
-            Installed(_key(packages[name], origin), one_line(version, limit=60), interpreter)
+        found, torch = json.loads(done.stdout)
+        return [
+            Installed(_key(packages[name], origin), one_line(version, limit=60), interpreter, torch.endswith("+cpu"))
             for name, (version, origin) in found.items()
-        )
+        ]
     except (OSError, subprocess.SubprocessError, ValueError, TypeError, KeyError, AttributeError):
-        if python is None:
-            return ()
-        hint = "give the python of the environment in which the engine is installed"
-        raise UsageError(f"--python {one_line(python, limit=200)}: does not answer as Python", hint=hint) from None
+        return None
 
 
 def _key(engine: str, origin: str) -> str:

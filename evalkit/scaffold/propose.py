@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evalkit.data.records import SideFile, records_for
+from evalkit.data.records import Record, SideFile, engines, records_for
 from evalkit.modes import Mode
 from evalkit.scaffold.detect import Found, asks_for_a_key
 from evalkit.scaffold.engines import Installed, in_environment
@@ -38,6 +38,10 @@ class Proposal:
     release: str = "release"
     #: a placeholder: nothing is known to listen there
     open: bool = False
+    #: the start command is for a machine without a GPU
+    cpu: bool = False
+    #: the start command loads the checkpoint as another class
+    reclassed: bool = False
 
     @property
     def known(self) -> bool:
@@ -152,20 +156,36 @@ def _of_records(label: str, model: Model, found: Found, folder: Path) -> Proposa
     if not recipes:
         return Proposal(label, tuple(_unknown(label, model, found)))
     chosen = next((one for one in recipes if one.record.engine in here), recipes[0])
-    return _of_recipe(label, chosen, here.get(chosen.record.engine), folder)
+    return _of_recipe(label, chosen, here.get(chosen.record.engine), folder, cpu=not found.gpus)
 
 
-def _of_recipe(label: str, recipe: Recipe, installed: Installed | None, folder: Path) -> Proposal:
+def _of_recipe(label: str, recipe: Recipe, installed: Installed | None, folder: Path, *, cpu: bool) -> Proposal:
     record = recipe.record
     state = f"installed here: {installed.version}" if installed else "not installed in the environment looked at"
     remarks = (f"{recipe.title}; {state}", record.note, f"record of {record.date}: {record.source}")
     files = {file.name: str(folder.resolve() / file.name) for file in recipe.side_files}
     argv = in_environment(tuple(files.get(part, part) for part in recipe.argv), installed)
+    on_cpu = cpu and installed is not None and installed.cpu
+    if on_cpu:
+        argv = _on_cpu(argv, record)
     release = {"released": "release", "fork": "fork"}.get(record.status, "pre-release")
     return Proposal(
         label, tuple(one_line(text, limit=300) for text in remarks), launch=argv, side_files=recipe.side_files,
-        release=release,
+        release=release, cpu=on_cpu, reclassed=any('"architectures"' in part for part in recipe.argv),
     )  # fmt: skip
+
+
+def _on_cpu(argv: tuple[str, ...], record: Record) -> tuple[str, ...]:
+    """The start command with what the engine needs on a machine without a GPU; a flag of both is the CPU's."""
+    row = engines()[record.engine]
+    flags = {part for part in row.cpu_args if part.startswith("--")}
+    kept: list[str] = []
+    for place, part in enumerate(argv):
+        value = place and argv[place - 1] in flags and not part.startswith("--")
+        if part not in flags and not value:
+            kept.append(part)
+    environment = ("env", *row.cpu_environment) if row.cpu_environment else ()
+    return (*environment, *kept, *row.cpu_args)
 
 
 def _unknown(label: str, model: Model, found: Found) -> list[str]:
@@ -174,7 +194,7 @@ def _unknown(label: str, model: Model, found: Found) -> list[str]:
     asked = f"{len(found.servers)} servers that were found" if found.servers else "no server was found"
     records = records_for(model.name, label, model.architectures)
     said = [
-        unknown(model.name, label).replace("No start", "no start", 1),
+        unknown(model.name, label, model.architectures).replace("No start", "no start", 1),
         f"looked for: a server of this mode ({asked}), the records, engines installed ({engines})",
         *(f"record: {line(record)}" for record in records[:_MOST_RECORDS]),
     ]

@@ -16,15 +16,18 @@ if TYPE_CHECKING:
 WIDEST = 0.15
 #: none narrower is proposed
 _NARROWEST = 0.03
-#: chance that an equally good mode passes, where this share of its cases differs
-_POWER, _DIFFERING = 0.8, 0.02
+#: chance that an equally good mode passes in all suites together, where this share of its cases differs
+_POWER, _DIFFERING = 0.85, 0.02
+#: of replies that differ from the baseline's, as a checklist has it that says nothing
+_MATCH = 0.05
 
 
 class Sized(NamedTuple):
-    """Margin by kind of suite, as a share, and a remark a kind."""
+    """Margin by kind of suite, as a share, and a remark a kind; `match`: that of replies equal to the baseline's."""
 
     margins: dict[str, float]
     remarks: tuple[str, ...]
+    match: float = _MATCH
 
 
 def sized(setup: Setup) -> Sized:
@@ -33,15 +36,18 @@ def sized(setup: Setup) -> Sized:
     cases: dict[str, int] = {}
     for suite in setup.suites:
         cases[suite.kind] = min(independent(suite), cases.get(suite.kind, 1 << 30))
-    margins = {kind: margin_of(n, alpha) for kind, n in cases.items()}
-    return Sized(margins, tuple(_remark(kind, n, margins[kind], alpha) for kind, n in cases.items()))
+    power = _POWER ** (1 / max(len(setup.suites), 1))
+    margins = {kind: margin_of(n, alpha, power) for kind, n in cases.items()}
+    remarks = tuple(_remark(kind, n, margins[kind], alpha) for kind, n in cases.items())
+    every = sum(independent(suite) for suite in setup.suites)
+    return Sized(margins, remarks, max(_MATCH, margin_of(every, alpha, _POWER)) if every else _MATCH)
 
 
-def margin_of(cases: int, alpha: float) -> float:
-    """The smallest margin that an equally good mode shows in 8 of 10 runs; `WIDEST` where the cases are too few."""
+def margin_of(cases: int, alpha: float, power: float = _POWER) -> float:
+    """The smallest margin that an equally good mode shows with this chance; `WIDEST` where the cases are too few."""
     least = max(least_margin(cases, alpha), _NARROWEST)
     for points in range(round(100 * least), round(100 * WIDEST) + 1):
-        if power_noninferiority(cases, _DIFFERING, points / 100, alpha) >= _POWER:
+        if power_noninferiority(cases, _DIFFERING, points / 100, alpha) >= power:
             return points / 100
     return WIDEST
 

@@ -29,6 +29,8 @@ _LONGEST_NAME = 512
 DEFAULT_MODEL = "nvidia/Nemotron-Labs-Diffusion-8B"
 #: copies of the shipped sets, where the buyer has none of their own yet
 PROMPTS, TASKS = "prompts/prompts.jsonl", "tasks/example.yaml"
+#: suites whose cases grow: more items, more lines between fact and question; the budget draws a sample of each size
+PROBES = ("length-ladder.yaml", "distance.yaml")
 #: while the cases that fit are counted: wide enough that no suite is asked three times
 _COUNTING = 0.5
 _KINDS = ("chat", "tools", "long", "structured", "custom")
@@ -53,6 +55,7 @@ class Wanted:
     prompts: tuple[Path, ...] = ()
     tasks: tuple[Path, ...] = ()
     minutes: float = 90.0
+    probes: bool = False
     request: Request = field(default_factory=Request)
 
 
@@ -92,6 +95,8 @@ def scaffold(folder: Path, found: Found, wanted: Wanted) -> Written:
         contents[folder / PROMPTS] = (shipped_folder("prompts") / "quick.jsonl").read_bytes()
     if not wanted.tasks:
         contents[folder / TASKS] = (shipped_folder("prompts") / "example.yaml").read_bytes()
+    for name in PROBES if wanted.probes else ():
+        contents[folder / "tasks" / name] = (shipped_folder("prompts") / "tasks" / name).read_bytes()
     for file in (file for one in plan.proposals for file in one.side_files):
         contents[folder / file.name] = file.text.encode()
     setup = _counted(path, found, wanted)
@@ -137,6 +142,7 @@ def _counted(path: Path, found: Found, wanted: Wanted) -> Setup:
         "tasks": [str(one.resolve()) for one in wanted.tasks]
         or [str((tasks if tasks.is_file() else shipped / "example.yaml").resolve())],
     }
+    own["tasks"] += [str((shipped / "tasks" / name).resolve()) for name in PROBES if wanted.probes]
     checklist = checklist.model_copy(update=own)
     return prepare(LoadedChecklist(checklist=checklist, path=None, folder=path.parent, sha256=""))
 
@@ -152,12 +158,16 @@ def checklist_text(path: Path, found: Found, wanted: Wanted, sizes: Sized | None
     sizes = sizes or Sized({"structured": 0.10}, ())
     margins = {"default": max(sizes.margins.values(), default=0.10), **sizes.margins}
     return environment.from_string(template).render(
+        name=Path(plan.model.name).name if Path(plan.model.name).is_dir() else plan.model.name,
         path=one_line(str(path), limit=200), schema=_schema(), wanted=wanted, model=_written_as(plan.model, folder),
         model_known=plan.model.given, modes=plan.proposals, others=plan.others, same_as=plan.same_as,
         hardware=_hardware(found), temperature=f"{wanted.request.temperature:g}", incumbent=plan.incumbent,
         baseline_elsewhere=bool(wanted.incumbent) and not _served(plan.proposals[0]),
         prompts=[_beside(one, folder) for one in wanted.prompts] or [PROMPTS],
-        tasks=[_beside(one, folder) for one in wanted.tasks] or [TASKS],
+        tasks=[*([_beside(one, folder) for one in wanted.tasks] or [TASKS]),
+               *(f"tasks/{name}" for name in PROBES if wanted.probes)],
+        match=f"{sizes.match:.2f}" if sizes.match > Sized({}, ()).match else None,
+        on_cpu=any(one.cpu for one in plan.proposals), reclassed=any(one.reclassed for one in plan.proposals),
         margins={kind: f"{margin:.2f}" for kind, margin in margins.items()}, remarks=sizes.remarks,
         allow=sorted({"release", *(one.release for one in plan.proposals if one.known)}, reverse=True),
     )  # fmt: skip

@@ -69,9 +69,9 @@ def recipe_for(model: str, mode: str, architectures: Iterable[str] = ()) -> Reci
     return next(iter(recipes_for(model, mode, architectures)), None)
 
 
-def unknown(model: str, mode: str) -> str:
+def unknown(model: str, mode: str, architectures: Iterable[str] = ()) -> str:
     """That no start command is known, with what was looked for."""
-    family = family_of(model)
+    family = family_of(model, architectures)
     where = f"the records of {family.title}" if family else "no record names this model"
     return f"No start command is known for {model} in mode {mode} ({where})."
 

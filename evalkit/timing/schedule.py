@@ -22,7 +22,7 @@ GUESSED_RATE = 40.0
 GUESSED_START_S = 180.0
 #: starting each server several times may take so much of the budget; how often at most
 _STARTS_SHARE = 0.5
-_MOST_STARTS = 3
+MOST_STARTS = 3
 #: prompts of the diagnosis at fixed length
 _FIXED_PROMPTS = 40
 
@@ -107,6 +107,7 @@ def make_plan(
     *,
     launched: Sequence[str] = (),
     minutes: float | None = None,
+    most_starts: int = MOST_STARTS,
 ) -> Plan:
     """The timed requests of all modes.
 
@@ -114,14 +115,14 @@ def make_plan(
     group is one batch) goes to every mode in turn and back. Which mode comes first is drawn for each group: a fixed
     pattern has a period, and whatever disturbs the machine with that period would pass for a gain. Prompts come in
     drawn order, the same at each concurrency. Modes in `launched` follow, one start after the other, each with its
-    share of the repeats; `minutes` is the budget that the starts must fit in.
+    share of the repeats; `minutes` is the budget that the starts must fit in, `most_starts` how often each is started.
     """
     rng = random.Random(item.seed)
     order = [prompt.id for prompt in prompts]
     rng.shuffle(order)
     distinct = sum(prompt.same_as is None for prompt in prompts)
     levels = (item.level, *(level for level in item.concurrency if level != item.level))
-    starts = _starts(launched, baseline, item, minutes)
+    starts = _starts(launched, baseline, item, minutes, most_starts)
     repeats = max(item.repeats, *Counter(mode for mode, _ in starts).values(), 1)
     live = [mode for mode in modes if mode not in launched]
     requests: list[Planned] = []
@@ -159,7 +160,7 @@ def make_plan(
 
 
 def _starts(
-    launched: Sequence[str], baseline: str, item: ModesItem, minutes: float | None
+    launched: Sequence[str], baseline: str, item: ModesItem, minutes: float | None, most: int
 ) -> tuple[tuple[str, int], ...]:
     """A B C C B A A B C where the budget affords three starts each, A B C C B A where it affords two.
 
@@ -171,7 +172,7 @@ def _starts(
         order = [*given, *(mode for mode in launched if mode not in given)]
     else:
         order = list(launched)
-        rounds = _rounds(len(launched), item, minutes)
+        rounds = min(most, _rounds(len(launched), item, minutes))
         if rounds > 1:
             order = [mode for turn in range(rounds) for mode in (launched if turn % 2 == 0 else launched[::-1])]
         elif baseline in launched and len(launched) > 1:
@@ -190,7 +191,7 @@ def _rounds(modes: int, item: ModesItem, minutes: float | None) -> int:
         return 1
     affordable = math.inf if minutes is None else _STARTS_SHARE * minutes * 60 / max(1.0, modes * GUESSED_START_S)
     least = 2 if item.launches == "replicated" else 1
-    return next((n for n in (_MOST_STARTS, 2) if n <= affordable), least)
+    return next((n for n in (MOST_STARTS, 2) if n <= affordable), least)
 
 
 def _group(level: int) -> int:

@@ -96,7 +96,7 @@ def main(root: Path) -> None:
     write(tasks, "long-output", "long", distinct(long_output, 14, 140))
     write(tasks, "token-dependent", "custom", distinct(token_dependent, 15, 300), defaults={"max_tokens": 256})
     write(tasks, "code", "custom", distinct(code, 16, 300), defaults={"max_tokens": 384})
-    write(tasks, "length-ladder", "custom", ladder(), defaults={"max_tokens": 512})
+    write(tasks, "length-ladder", "custom", ladder(), defaults={"max_tokens": 256})
     write(tasks, "distance", "custom", distance(), defaults={"max_tokens": 64})
     write(tasks, "quick", "custom", quick())
     for kind, cases in suites(random.Random(18)).items():

@@ -20,6 +20,7 @@ from evalkit.run.setup import prepare
 from evalkit.run.sizing import sizing
 from evalkit.scaffold.engines import find_engines
 from evalkit.scaffold.sizes import WIDEST, margin_of
+from evalkit.serving.support import recipe_for
 from evalkit.stats.proportions import least_cases
 from tests.cli.command import evalkit
 
@@ -92,7 +93,7 @@ def test_the_margins_are_what_the_cases_that_fit_can_show(tmp_path, capsys):
     for suite in setup.suites:
         margin = setup.checklist.items.quality.margin.of(suite.kind)
         assert independent(suite) >= least_cases(margin, alpha)
-        assert margin == margin_of(independent(suite), alpha)
+        assert margin == margin_of(independent(suite), alpha)  # one suite: the power of all is its own
 
 
 def test_few_cases_do_not_widen_the_margin_until_anything_passes(tmp_path, capsys):
@@ -211,3 +212,62 @@ def test_a_start_command_that_does_not_run_here_ends_a_try_with_3(tmp_path, caps
     assert done.code == 3
     assert "no such command: vllm" in done.out
     assert (tmp_path / "new" / "checklist.yaml").exists()
+
+
+def test_an_engine_for_the_cpu_gets_what_a_machine_without_a_gpu_needs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    monkeypatch.setattr("evalkit.scaffold.detect.find_gpus", lambda: ((), None))
+    distribution(tmp_path / "site", "sglang", "0.5.23")
+    distribution(tmp_path / "site", "torch", "2.13.0+cpu")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text(json.dumps({"architectures": ["SDARForCausalLM"]}))
+    done = evalkit(capsys, "init", tmp_path / "new", "--model", tmp_path / "mine", "--python", sys.executable)
+    assert done.code == 0, done.err
+    checklist = made(tmp_path / "new")
+    assert checklist.items.hardware.declared == "cpu"
+    assert checklist.candidate.same_weights  # one checkpoint, loaded as two classes
+    assert checklist.name == "mine for us"
+    for mode in (AR, DIFF):
+        launch = checklist.modes[mode].launch
+        assert launch[0] == "env"
+        assert launch[launch.index("--device") + 1] == "cpu"
+        assert len([part for part in launch if part == "--attention-backend"]) == 1
+    assert recipe_for("mine", AR, ["SDARForCausalLM"])
+    assert recipe_for("mine", AR, ["SDARMoeForCausalLM"]) is None  # another class would be needed, nothing is guessed
+    assert "SDAR" in next(
+        line for line in (tmp_path / "new" / "checklist.yaml").read_text().splitlines() if SELF in line
+    )
+
+
+def test_the_environment_that_is_active_is_looked_at_too(tmp_path, monkeypatch):
+    active = tmp_path / "active"
+    (active / "bin").mkdir(parents=True)
+    script = f'#!/bin/sh\nPYTHONPATH={tmp_path}/site exec {sys.executable} "$@"\n'
+    (active / "bin" / "python").write_text(script)
+    (active / "bin" / "python").chmod(0o755)
+    distribution(tmp_path / "site", "vllm", "0.33.0")
+    monkeypatch.setenv("VIRTUAL_ENV", str(active))
+    found = {one.key: one for one in find_engines()}
+    assert found["vllm"].python == str(active / "bin" / "python")
+    assert not found["vllm"].cpu
+
+
+def test_samples_of_suites_that_grow_are_offered_and_fit(tmp_path, capsys):
+    assert evalkit(capsys, "init", tmp_path / "new", "--model", NEMOTRON, "--probes").code == 0
+    setup = prepare(load_checklist(tmp_path / "new" / "checklist.yaml"))
+    assert {suite.name for suite in setup.suites} >= {"length-ladder", "distance"}
+    assert sizing(setup, date(2026, 11, 28))["problems"] == []
+    for suite in setup.suites:
+        if suite.name in ("length-ladder", "distance"):
+            assert len(suite.cases) < 300  # a sample
+            assert len({case.tags[0] for case in suite.cases}) >= 3  # of each size
+
+
+def test_a_plan_gives_up_starts_for_prompts_that_show_a_gain(tmp_path, capsys):
+    rows = [{"id": f"p{n}", "prompt": f"Tell me about number {n}.", "max_tokens": 600} for n in range(180)]
+    (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    flags = ("--model", "JetLM/SDAR-8B-Chat", "--prompts", tmp_path / "own.jsonl")
+    assert evalkit(capsys, "init", tmp_path / "new", *flags).code == 0
+    document = sizing(prepare(load_checklist(tmp_path / "new" / "checklist.yaml")), date(2026, 11, 28))
+    assert document["problems"] == []
+    assert document["cost"]["minutes"] <= 90
