@@ -41,7 +41,7 @@ class Start(NamedTuple):
         recipe = recipe_for(model, self.decoding, self.architectures)
         if recipe is None:
             then = f"Start a server that decodes in this mode, then: `evalkit run --mode {self.label}=http://HOST:PORT`"
-            return f"{unknown(model, self.decoding)} {then}"
+            return f"{unknown(model, self.decoding, self.architectures)} {then}"
         files = "".join(f"\n  {file.name}:\n{indent(file.text, '    ')}" for file in recipe.side_files)
         start = f"Start {recipe.title} ({recipe.record.note}):\n  `{recipe.command(model=model, port=self.port)}`"
         run = f"`evalkit run --mode {self.label}=http://127.0.0.1:{self.port}`"
