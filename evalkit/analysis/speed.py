@@ -13,14 +13,17 @@ from evalkit.analysis.readings import Readings
 from evalkit.analysis.witness import crowded
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
+from evalkit.serving.engines import engine_of
 from evalkit.stats.holm import levels as holm_levels
 from evalkit.stats.planning import Sought, prompts_needed
 from evalkit.stats.ratio import MIN_PAIRS, RatioEstimate, p_at_most, tipping
 from evalkit.stats.sequential import confidence_of
 
 #: shown: the whole interval reaches the threshold; below: none of it does; not-after-holm: shown if it were alone;
-#: crowded: the machine was busy with other work
-Outcome = Literal["shown", "below", "open", "not-after-holm", "too-few-prompts", "too-few-groups", "crowded"]
+#: crowded: the machine was busy with other work; reference: a reference implementation served one of the two
+Outcome = Literal[
+    "shown", "below", "open", "not-after-holm", "too-few-prompts", "too-few-groups", "crowded", "reference"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +82,23 @@ def decided_terms(checklist: Checklist, facts: Facts) -> Terms:
 
 def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, Claim]:
     """One claim for each mode but the baseline, at `decide_at`, with Holm over the adopted modes. On a machine that was
-    busy with other work each is open: neither shown nor refuted.
+    busy with other work, or by a reference implementation, a claim is open: neither shown nor refuted.
     """
     decided = _claims(checklist, facts, readings)
-    if not crowded(facts, checklist.items.modes.outside_cpu):
-        return decided
-    return {mode: replace(one, outcome="crowded", needed=None) for mode, one in decided.items()}
+    busy = crowded(facts, checklist.items.modes.outside_cpu)
+    return {mode: _open(one, facts, crowded=busy) for mode, one in decided.items()}
+
+
+def _open(claim: Claim, facts: Facts, *, crowded: bool) -> Claim:
+    if reference(facts, claim.mode) or reference(facts, claim.baseline):
+        return replace(claim, outcome="reference", needed=None)
+    return replace(claim, outcome="crowded", needed=None) if crowded else claim
+
+
+def reference(facts: Facts, label: str) -> str:
+    """What the times of a mode are called where a reference implementation serves it; else empty."""
+    served = facts.endpoints.get(label)
+    return engine_of(served.engine).timing_label if served else ""
 
 
 def _claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, Claim]:

@@ -30,8 +30,13 @@ class Work:
     seconds: float = 0.0
 
 
-def preflight(checklist: Checklist, endpoints: Mapping[str, EndpointFacts], work: Work) -> list[Conflict]:
-    """What the checklist asks against what the servers of `endpoints` told."""
+def preflight(
+    checklist: Checklist,
+    endpoints: Mapping[str, EndpointFacts],
+    work: Work,
+    others: Mapping[str, EndpointFacts] | None = None,
+) -> list[Conflict]:
+    """What the checklist asks against what the servers of `endpoints` told; `others`: all that were met in the run."""
     found = _budget(checklist, work)
     seen: dict[str, str] = {}
     for label in checklist.modes:
@@ -39,12 +44,24 @@ def preflight(checklist: Checklist, endpoints: Mapping[str, EndpointFacts], work
         if served is None or not served.reachable:
             continue
         found += _of(checklist, label, served, work)
+        found += _unlike(checklist, label, {**(others or {}), **endpoints})
         twin = seen.setdefault(served.process or f"unknown: {label}", label)
         if twin != label:
             what = f"it is the same server process as {twin}, which decodes in one mode"
             remedy = "give each mode a server of its own, or the same address: the run then waits for a restart"
             found.append(Conflict(mode=label, what=what, remedy=remedy, certain=True))
     return found
+
+
+def _unlike(checklist: Checklist, label: str, known: Mapping[str, EndpointFacts]) -> list[Conflict]:
+    """A reference implementation as the baseline of engines: any mode would look fast against it."""
+    engine = engine_of(known[label].engine)
+    engines = [engine_of(known[mode].engine) for mode in checklist.modes if mode in known and known[mode].reachable]
+    if label != checklist.baseline.speed or engine.timing_reference or not any(e.timing_reference for e in engines):
+        return []
+    what = f"{engine.title} is no timing reference: any mode would look fast against it"
+    remedy = f"call it {label}@{engine.name} and name it as baseline.quality alone"
+    return [Conflict(mode=label, what=what, remedy=remedy, certain=True)]
 
 
 def _budget(checklist: Checklist, work: Work) -> list[Conflict]:
@@ -74,10 +91,6 @@ def _of(checklist: Checklist, label: str, served: EndpointFacts, work: Work) -> 
     if served.declared_mode is not None and served.declared_mode != want:
         what = f"the server declares {served.declared_mode}, the label says {want}"
         add(what, "start it in the mode of its label, or correct the label", certain=True)
-    if not engine.timing_reference and label == checklist.baseline.speed:
-        what = f"{engine.title} is no timing reference: any mode would look fast against it"
-        remedy = f"call it {label}@{engine.name} and name it as baseline.quality alone"
-        add(what, remedy, certain=True)
     level = checklist.items.modes.level
     parallel = served.capability("max_running_requests")
     if parallel and isinstance(parallel.value, int) and parallel.value < level:

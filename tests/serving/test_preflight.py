@@ -73,7 +73,6 @@ def conflicts(checklist: Checklist, *ends: EndpointFacts, **work):
             True,
             "a seed is asked",
         ),
-        (asked(), served(engine="remote-code"), {}, True, "no timing reference"),
         (
             Checklist.model_validate({"modes": {AR: {"endpoint": "http://h:1", "model": "mine"}}}),
             served(engine="vllm", served_models=("other",)),
@@ -164,3 +163,14 @@ def test_a_window_that_fits_never_conflicts_and_one_that_cannot_always_does(toke
     found = conflicts(asked(), served(context=ServerContext(max_model_len=limit)), tokens=tokens, least=least)
     assert bool(found) is (tokens > limit)
     assert all(c.certain is (least > limit) for c in found)
+
+
+def test_a_reference_implementation_is_no_baseline_of_engines_and_one_among_its_own():
+    own = [served(label, engine="remote-code", process=label) for label in (AR, DIFF)]
+    assert conflicts(asked(AR, DIFF), *own) == []
+    assert conflicts(asked(), own[0]) == []
+    (found,) = conflicts(asked(AR, DIFF), own[0], served(DIFF, process="b"))
+    assert (found.mode, found.certain) == (AR, True)
+    assert "no timing reference" in found.what
+    later = preflight(asked(AR, DIFF), {AR: own[0]}, Work(), {DIFF: served(DIFF, process="b")})
+    assert [one.mode for one in later] == [AR]  # an engine that was met in another session

@@ -53,6 +53,7 @@ SPEEDUP = Check(
         "too-few-prompts": Status.INCONCLUSIVE,
         "too-few-groups": Status.INCONCLUSIVE,
         "crowded": Status.INCONCLUSIVE,
+        "reference": Status.INCONCLUSIVE,
         "nothing-to-compare": Status.INCONCLUSIVE,
         "is-the-baseline": Status.NOT_APPLICABLE,
     },
@@ -67,6 +68,7 @@ GOODPUT = Check(
         "met": Status.PASS,
         "missed": Status.FAIL,
         "open": Status.INCONCLUSIVE,
+        "reference": Status.INCONCLUSIVE,
         "no-target": Status.INCONCLUSIVE,
     },
 )
@@ -290,6 +292,17 @@ LAUNCHES = Check(
         "no-common-prompt": Status.WARN,
     },
 )
+REFERENCE = Check(
+    "modes.reference-implementation",
+    "Times are those of a serving engine",
+    "The model's own code answers one request at a time, without batching, graphs or a prefix cache. Its answers and "
+    "its forward passes are evidence; its times, and their ratio, say nothing of a server in production.",
+    "serve the mode with an engine to decide its speed: `evalkit explain support MODEL` lists what can",
+    per_mode=True,
+    outcomes={
+        "reference": Status.WARN,
+    },
+)
 LEVELS = Check(
     "modes.levels",
     "Where the gain ends",
@@ -361,6 +374,7 @@ def _latency(metric: str, share: str) -> Check:
             "beyond": Status.FAIL,
             "too-few": Status.INCONCLUSIVE,
             "open": Status.INCONCLUSIVE,
+            "reference": Status.INCONCLUSIVE,
         },
     )
 
@@ -372,5 +386,5 @@ LATENCY = {
 CHECKS: tuple[Check, ...] = (
     OWN_PROMPTS, DISTINCT_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, WARM_UP,
     NOISE_FLOOR, ORDER_TREND, WITNESS, ROUND_TRIP, REPLIES, LENGTH, TOKEN_COUNTS, SECOND_READINGS, FIXED_LENGTH,
-    STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, FRONTIER, COST,
+    STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, THROTTLED, ENERGY, FRONTIER, COST, REFERENCE,
 )  # fmt: skip

@@ -43,8 +43,13 @@ def _of_mode(
     measured = _measured(checklist, facts, readings, mode)
     if not measured.status.carries:
         return [measured]
-    findings = [measured, _speedup(checklist, mode, claim), *latency(checklist, readings, mode)]
-    findings += goodput(checklist, readings, mode)
+    label = speed.reference(facts, mode)
+    findings = [measured, _speedup(checklist, mode, claim)]
+    if label:
+        values = words.Reference(mode=mode, label=label, baseline=mode == checklist.baseline.speed)
+        findings.append(check.REFERENCE.found(values, mode=mode, known_by=KnownBy.DECLARED))
+    findings += latency(checklist, readings, mode, reference=bool(label))
+    findings += goodput(checklist, readings, mode, reference=bool(label))
     findings += validity(checklist, facts, readings, mode, claim)
     findings += information(checklist, facts, readings, mode)
     return findings
@@ -75,6 +80,8 @@ def _measured(checklist: Checklist, facts: Facts, readings: Readings, mode: str)
     if not sent:
         error = next((e for e in facts.errors if e.item == "modes" and e.mode in (mode, None)), None)
         why = error.summary if error else None
+        if why is None and speed.reference(facts, mode):
+            why = words.FOR_QUALITY
         return make(words.Measured(outcome="not-sent", mode=mode, concurrency=level, why=why), mode=mode)
     if not good:
         errors = sorted({s.exchange.error.message for s in sent if s.exchange.error})[:2]

@@ -209,7 +209,7 @@ class CacheEqual(Values):
 class Percentile(Values):
     """A target on a percentile. `failed`: the percentile is a failed request; `low_failed`: its lower bound is one."""
 
-    outcome: Literal["within", "beyond", "too-few", "open"]
+    outcome: Literal["within", "beyond", "too-few", "open", "reference"]
     label: str
     target_ms: float
     concurrency: int
@@ -241,6 +241,9 @@ class Percentile(Values):
             case "too-few":
                 text += f" on {prompts}; a bound needs {self.needed}"
                 remedy = f"time {self.needed} independent prompts or more"
+            case "reference":
+                text += f" on {prompts}, by a reference implementation: not a serving speed"
+                remedy = "serve the mode with an engine: `evalkit explain support MODEL` lists what can"
             case "open":
                 text += f" on {prompts}; the target lies between its bounds"
                 remedy = f"time about {self.prompts_needed} prompts, or relax the target"
@@ -251,7 +254,7 @@ class Percentile(Values):
 class Goodput(Values):
     """Requests that meet every latency target at once."""
 
-    outcome: Literal["met", "missed", "open", "no-target"]
+    outcome: Literal["met", "missed", "open", "no-target", "reference"]
     asked: float
     met: int = 0
     n: int = 0
@@ -272,5 +275,7 @@ class Goodput(Values):
             return Words(text, remedy="set `items.modes.latency`")
         text = f"{self.met} of {self.n} requests meet every target "
         text += f"({share(self.low)} to {share(self.high)}; asked {share(self.asked)})."
+        if self.outcome == "reference":
+            text = f"{text[:-1]}, by a reference implementation: not a serving speed."
         remedy = f"time about {self.prompts_needed} prompts" if self.prompts_needed else None
         return Words(text, share(self.met / self.n) if self.n else None, f"at least {share(self.asked)}", remedy)

@@ -23,22 +23,27 @@ def _targets(checklist: Checklist) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
-def latency(checklist: Checklist, readings: Readings, mode: str) -> list[Finding]:
-    """One finding for each target that is set. A failed request counts as slower than any target."""
-    item = checklist.items.modes
-    return [_one(readings, mode, item.level, wanted, item.confidence) for wanted in _targets(checklist).items()]
+def latency(checklist: Checklist, readings: Readings, mode: str, *, reference: bool = False) -> list[Finding]:
+    """One finding for each target that is set. A failed request counts as slower than any target.
+
+    `reference`: a reference implementation served the mode, so that no target is decided.
+    """
+    return [_one(readings, mode, checklist, wanted, reference=reference) for wanted in _targets(checklist).items()]
 
 
-def _one(readings: Readings, mode: str, level: int, wanted: tuple[str, float], confidence: float) -> Finding:
+def _one(readings: Readings, mode: str, checklist: Checklist, wanted: tuple[str, float], *, reference: bool) -> Finding:
+    level, confidence = checklist.items.modes.level, checklist.items.modes.confidence
     name, target = wanted
     metric, share, _ = name.split("_")
     values = readings.first_values(mode, level, metric)
     alone = min(readings.independent(mode, level), len(values))
     found = clustered_bounds(values, alone, _SHARES[share], confidence)
     least = needed(_SHARES[share], confidence)
-    outcome: Literal["within", "beyond", "too-few", "open"] = "open"
+    outcome: Literal["within", "beyond", "too-few", "open", "reference"] = "open"
     enough: int | None = 4 * found.n
-    if found.high is not None and found.high <= target:
+    if reference:
+        outcome, enough = "reference", None
+    elif found.high is not None and found.high <= target:
         outcome, enough = "within", None
     elif found.low is not None and found.low > target:
         outcome, enough = "beyond", None
@@ -69,7 +74,7 @@ def _finite(value: float | None) -> float | None:
     return None if value is None or math.isinf(value) else value
 
 
-def goodput(checklist: Checklist, readings: Readings, mode: str) -> list[Finding]:
+def goodput(checklist: Checklist, readings: Readings, mode: str, *, reference: bool = False) -> list[Finding]:
     """Whether the asked share of requests meets every target at once; of several targets on one metric the widest."""
     asked = checklist.items.modes.goodput
     if asked is None:
@@ -85,8 +90,8 @@ def goodput(checklist: Checklist, readings: Readings, mode: str) -> list[Finding
     met = [all(v <= limit for v, limit in zip(row, limits.values(), strict=True)) for row in zip(*columns, strict=True)]
     alone = min(readings.independent(mode, item.level), len(met))
     found = _share(sum(met), len(met), alone, 2 * item.confidence - 1)
-    outcome: Literal["met", "missed", "open"] = (
-        "met" if found.low >= asked else "missed" if found.high < asked else "open"
+    outcome: Literal["met", "missed", "open", "reference"] = (
+        "reference" if reference else "met" if found.low >= asked else "missed" if found.high < asked else "open"
     )
     result = Goodput(
         outcome=outcome, asked=asked, met=sum(met), n=len(met), independent=alone, low=found.low, high=found.high,

@@ -12,6 +12,24 @@ from evalkit.fmt import change, interval, plural, ratio, share, threshold
 from evalkit.items.modes.worth_words import needed_words
 from evalkit.stats.ratio import MIN_PAIRS
 
+#: the way forward from a reference implementation
+ENGINE = "serve both modes with an engine to decide their speed: `evalkit explain support MODEL` lists what can"
+#: why a reference implementation among engines has no times
+FOR_QUALITY = "a reference implementation among engines is asked for quality alone"
+
+
+class Reference(Values):
+    """`label`: what the times are called."""
+
+    outcome: Literal["reference"] = "reference"
+    mode: str
+    label: str
+    baseline: bool
+
+    def words(self) -> Words:
+        who = f"the baseline {self.mode}" if self.baseline else f"mode {self.mode}"
+        return Words(f"the model's own code serves {who} ({self.label}).", self.label)
+
 
 class OwnPrompts(Values):
     outcome: Literal["own", "shipped-only", "none"]
@@ -152,6 +170,8 @@ class SpeedUp(Values):
                 return f"{shown}the threshold lies within the interval"
             case "not-after-holm":
                 return f"{shown}not shown once Holm counts {self.claims} claims"
+            case "reference":
+                return f"{shown}times of a reference implementation decide no serving speed"
             case "crowded":
                 return f"{shown}the machine was busy with other work while modes were timed"
             case "too-few-groups":
@@ -161,6 +181,8 @@ class SpeedUp(Values):
         return f"{shown}{have}; no verdict below {MIN_PAIRS}"
 
     def _way_forward(self) -> str:
+        if self.outcome == "reference":
+            return ENGINE
         if self.outcome == "crowded":
             return "end or move the other work on the machine, then run again"
         if self.prompts_needed is not None:

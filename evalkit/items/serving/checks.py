@@ -59,7 +59,7 @@ PROVENANCE = Check(
     "A fork or a commit build may vanish and gets no fixes; who adopts it should do so knowingly.",
     "Serve with a released version, or allow this kind by name: items.serving.allow: [release, pre-release, fork].",
     per_mode=True,
-    outcomes={"release": _PASS, "allowed": _WARN, "not-allowed": _FAIL, "unknown": _OPEN},
+    outcomes={"release": _PASS, "allowed": _WARN, "not-allowed": _FAIL, "unknown": _OPEN, "reference": _OPEN},
 )
 SAME_MODEL = Check(
     "serving.same-model",

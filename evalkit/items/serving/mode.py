@@ -95,8 +95,10 @@ def engine_name(served: EndpointFacts) -> str:
 
 def provenance(checklist: Checklist, label: str, served: EndpointFacts) -> Finding:
     allow, kind = checklist.items.serving.allow, served.release
-    outcome: Literal["release", "allowed", "not-allowed", "unknown"] = "not-allowed"
-    if kind == "unknown":
+    outcome: Literal["release", "allowed", "not-allowed", "unknown", "reference"] = "not-allowed"
+    if engine_of(served.engine).timing_label:
+        outcome = "reference"
+    elif kind == "unknown":
         outcome = "unknown"
     elif kind in allow:
         outcome = "release" if kind == "release" else "allowed"

@@ -130,7 +130,7 @@ class Launch(Values):
 class Provenance(Values):
     """Of what kind the engine is. `details`: commit, image, patches, as far as the server reports them."""
 
-    outcome: Literal["release", "allowed", "not-allowed", "unknown"]
+    outcome: Literal["release", "allowed", "not-allowed", "unknown", "reference"]
     mode: str
     engine: str
     kind: str
@@ -149,6 +149,9 @@ class Provenance(Values):
         }[self.kind]
         more = "".join(f", {name} {value}" for name, value in self.details.items())
         remedy = None
+        if self.outcome == "reference":
+            kind = "is a reference implementation, not a release"
+            remedy = "Serve the mode with an engine before it is adopted: evalkit explain support MODEL lists what can."
         if self.outcome == "unknown":
             remedy = (
                 "Let the server's version be read (/server_info, /version), or state it in modes.NAME.note and waive "

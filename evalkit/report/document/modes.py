@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from evalkit.analysis.speed import reference
 from evalkit.modes import INCUMBENT
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def _entry(label: str, facts: Facts, timing: dict[str, Any]) -> dict[str, Any]:
         "observed_mode": endpoint.observed_mode if endpoint else None,
         "known_by": endpoint.known_by.value if endpoint and endpoint.known_by else None,
         "block_size": endpoint.block_size if endpoint else None,
+        **({"timing_label": label_of} if (label_of := reference(facts, label)) else {}),
         "settings": dict(sorted(endpoint.settings.items())) if endpoint else {},
         "provenance": dict(sorted(endpoint.provenance.items())) if endpoint else {},
     }

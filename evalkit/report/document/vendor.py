@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from evalkit.analysis.speed import reference
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -95,6 +97,8 @@ def _differs(row: VendorClaim, facts: Facts, measured: dict[str, Any], level: di
     definition = (level or {}).get("tokens_per_forward") or {}
     if row.unit == "tokens per forward pass" and definition.get("definition"):
         lines.append(f"counted here: {definition['definition']}")
+    if row.unit != "tokens per forward pass" and (label := reference(facts, measured["mode"])):
+        lines.append(f"here a {label}")
     if facts.start.simulated:
         lines.append("here simulated")
     return lines

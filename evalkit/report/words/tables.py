@@ -37,7 +37,7 @@ def timing_table(doc: Report) -> Table:
         rows.append(
             Row(
                 (
-                    entry["mode"],
+                    f"{entry['mode']} ({label})" if (label := entry.get("timing_label")) else entry["mode"],
                     str(level.get("concurrency", fmt.NOTHING)),
                     f"{level.get('requests', 0)} ({level.get('failed', 0)})",
                     "baseline" if entry["mode"] == doc["baseline"]["speed"] else view.speedup(level.get("speedup")),

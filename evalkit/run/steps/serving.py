@@ -81,7 +81,7 @@ def check(run: Recorder, session: Session) -> None:
     Without the baseline there is nothing to compare: then nothing is measured. `--keep-going` measures all the same.
     """
     known = {label: run.facts.endpoints[label] for label in session.targets}
-    found = preflight(run.checklist, known, _work(run, known))
+    found = preflight(run.checklist, known, _work(run, known), run.facts.endpoints)
     for conflict in found:
         where = f"{conflict.mode}: " if conflict.mode else ""
         run.tell(
@@ -108,9 +108,13 @@ def _without_baseline(run: Recorder, session: Session) -> None:
 
 
 def timing_references(run: Recorder, session: Session) -> dict[str, Target]:
-    """The targets whose times mean something: a model's own code is asked for quality alone."""
+    """The targets whose times mean something: beside engines, a model's own code is asked for quality alone.
+
+    Where it serves the baseline too, all are timed, under its label.
+    """
     known = run.facts.endpoints
-    keeps = run.setup.keep_going
+    baseline = known.get(run.checklist.baseline.speed)
+    keeps = run.setup.keep_going or (baseline is not None and not engine_of(baseline.engine).timing_reference)
     targets = session.targets.items()
     return {label: t for label, t in targets if keeps or engine_of(known[label].engine).timing_reference}
 

@@ -117,6 +117,8 @@ class Engine:
     native_counts: ClassVar[bool] = False
     #: a speed measured here is the engine's
     timing_reference: ClassVar[bool] = True
+    #: what its figures are called wherever they are shown
+    timing_label: ClassVar[str] = ""
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:
         """Whether this engine answers; if so, `answers` holds what its pages told."""

@@ -30,7 +30,8 @@ class OwnCode(Engine):
     )
     checks_model_name = True
     keeps_window = True
-    timing_reference = False  # a reference implementation: any mode would look fast against it
+    timing_reference = False  # one request at a time, no graphs: any mode would look fast against it
+    timing_label = LABEL
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:
         if answers.owner not in self.owners:

@@ -251,3 +251,28 @@ def test_the_own_error_is_measured_at_the_chunk_rate_that_the_servers_showed():
     assert chunk_rate([seen((1,) * 100, 100.0)]) == 50
     assert chunk_rate([seen((1,) * 100, 0.01)]) == 400
     assert chunk_rate([seen((5,), 0.001), seen((1, 1), None)]) == 50
+
+
+@pytest.mark.parametrize("own", [(AR, DLM), (DLM,), (AR,)])
+@pytest.mark.parametrize("true", [0.5, 3.0])
+def test_times_of_a_reference_implementation_decide_nothing_and_carry_its_label(own, true):
+    served = {
+        label: EndpointFacts(
+            label=label, endpoint="http://h", reachable=True, engine="remote-code" if label in own else "x"
+        )
+        for label in (AR, DLM)
+    }
+    asked = checklist(speedup={"at_least": 1.5}, latency={"e2e_p50_ms": 1e6, "ttft_p50_ms": 0.001}, goodput=0.5)
+    got = found(asked, simulated(true), endpoints=served)
+    assert (got("speedup").status, got("speedup").outcome) == (Status.INCONCLUSIVE, "reference")
+    assert got("speedup").data["ratio"] > 0  # shown, not decided
+    assert "explain support" in got("speedup").remedy
+    mine = "reference" if DLM in own else None
+    assert got("latency-e2e-p50").outcome == (mine or "within")
+    assert got("latency-ttft-p50").outcome == (mine or "beyond")
+    if mine:
+        assert got("goodput").outcome == mine
+        assert got("reference-implementation").observed == "reference implementation: not a serving speed"
+    if DLM in own:
+        (summary,) = [summarise_mode(DLM, facts(simulated(true), endpoints=served), asked)]
+        assert summary.speedup.status == "inconclusive"

@@ -138,6 +138,8 @@ class Mode(TypedDict):
     """How the mode is known."""
     block_size: NotRequired[int | None]
     """Tokens a block."""
+    timing_label: NotRequired[str]
+    """What the times are called where a reference implementation served the mode; absent for engines."""
     settings: NotRequired[dict[str, Any]]
     """Allow-listed settings of the server."""
     provenance: NotRequired[dict[str, Any]]
