@@ -12,6 +12,7 @@ from evalkit.items.serving.replies import unlike
 from evalkit.items.serving.words import UNKNOWN_ENGINE, Provenance
 from evalkit.items.serving.words_mode import BlockLoop, Decodes, Decoding, Preflight
 from evalkit.modes import INCUMBENT, Mode, base_mode
+from evalkit.serving.engines import engine_of
 from evalkit.serving.facts import EndpointFacts
 
 RUNS = (Mode.SELF_SPECULATION.value, Mode.SPECULATIVE.value)
