@@ -7,7 +7,8 @@ from evalkit.docs.table import cell, table
 
 _INTRO = """# The checklist file
 
-Generated from the schema; `evalkit explain KEY` prints one key, `evalkit validate FILE` checks a file. How to write
+To look up: every key. Generated from the schema.
+`evalkit explain KEY` prints one key, `evalkit validate FILE` checks a file. How to write
 one, from the top: [own-checklist.md](own-checklist.md).
 
 Every key is optional unless it says *required*: required within its own section, when that section is there. Relative

@@ -14,7 +14,8 @@ _KINDS: dict[Any, str] = {str: "text", Path: "path", int: "whole number", float:
 _LIMITS = (("≥", "min"), ("≤", "max"))
 _INTRO = """# Commands
 
-Generated from the command line itself; `evalkit COMMAND --help` prints the same.
+To look up: every command and option. Generated from the command line itself.
+`evalkit COMMAND --help` prints the same.
 
 stdout carries the result only, progress and messages go to stderr. `--json` prints exactly one document. Settings: a
 flag, else the environment variable named beside it, else the checklist, else the default. What the exit codes mean:

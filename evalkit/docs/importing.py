@@ -21,7 +21,7 @@ def import_kinds_markdown() -> str:
     )
     return (
         "# Kinds of files that evalkit imports\n\n"
-        "How to use them: [import](import.md). This page is generated.\n\n"
+        "To look up: every kind of file. How to use them: [import](import.md). This page is generated.\n\n"
         f"## Kinds\n\n{kinds}\n## promptfoo's assertions\n\n{assertions}\n"
         "Each may be written with `not-` in front.\n\n"
         f"## Results of other harnesses\n\n{harnesses}"

@@ -10,7 +10,8 @@ from evalkit.docs.table import cell, table
 
 _INTRO = """# report.json
 
-Generated from the types of the report, as is the JSON Schema that is shipped as `evalkit/data/report.schema.json`
+To look up: every field. Generated from the types of the report, as is the JSON Schema that is shipped as
+`evalkit/data/report.schema.json`
 (beside it those of a checklist and of a task suite, for editors). `evalkit run --json` prints this document, and
 `evalkit report RUN --format json` writes it again from a stored run.
 

@@ -177,7 +177,8 @@ def _source(row: Any) -> str:
 
 def findings_markdown() -> str:
     """docs/findings.md: every finding, and every word that a finding or a failure can be explained with."""
-    parts = ["# Findings\n\nGenerated from the checks themselves; `evalkit explain ID` prints the same.\n"]
+    about = "To look up: findings, statuses and words. Generated from the checks; `evalkit explain ID` prints the same."
+    parts = [f"# Findings\n\n{about}\n"]
     parts += [finding_markdown(check) for check in checks().values()]
     parts.append("# Findings that every item can have\n")
     parts += [

@@ -12,8 +12,10 @@ _FAMILIES = {
 }  # fmt: skip
 _INTRO = """# Graders
 
+To look up: every grader and its parameters. This page is generated.
+
 A case's `expect` lists graders; all of them must hold. A grader gives *passed*, *failed* or *unscored*, and a score
-from 0 to 1. Unscored is not zero: it counts against the completeness that a decision needs. This page is generated.
+from 0 to 1. Unscored is not zero: it counts against the completeness that a decision needs.
 """
 
 

@@ -17,6 +17,7 @@ from evalkit.explain.explain import explain
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for path in (ROOT / "docs").glob("*.md"))
 GUIDE = ("index", "first-run", "own-checklist", "tasks", "servers", "reading-the-report", "ci", "air-gapped", "faq",
+         "replacing-todays-model", "suite-at-zero", "ssh", "troubleshooting", "glossary",
          "comparing")  # fmt: skip
 LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -137,3 +138,10 @@ def _known():
     from evalkit.explain.explain import topics
 
     return {*topics(), *(key.partition(".")[2] for key in topics() if key.startswith("items."))}
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_says_whether_it_is_to_learn_to_do_or_to_look_up(path):
+    lines = [line for line in text(path).splitlines() if line and not line.startswith("<!--")]
+    assert lines[0].startswith("# ")
+    assert re.match(r"To (?:learn|do|look up)[:,]", lines[1]), lines[1]

@@ -13,6 +13,8 @@ _HEAD = """# What a faulty server does to a verdict
 
 <!-- written by `python -m tests.faults`; do not edit -->
 
+To look up: every fault that the tests play, and the verdict that it leads to.
+
 A run lasts an hour and its result lets a change into production, so a server that crashes, stalls or lies must not get a
 GO by it. The tests let a server misbehave in each of the ways below, at each kind of place in a run, and hold the report
 to the table. Each cell is a whole run over real sockets: three modes, an incumbent whose comparison is required, and
