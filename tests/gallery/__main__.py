@@ -14,9 +14,11 @@ _HEAD = """# Servers that look better than they are
 
 <!-- written by `python -m tests.gallery`; do not edit -->
 
+To look up: what the tests play, and the verdict.
+
 A mode can look fast for many reasons that have nothing to do with decoding. Each row is a whole run over real sockets
 against scripted servers, in virtual time: 24 prompts (80 where an early end matters), two readings of each in each mode,
-and 32 task cases. The tests hold the run to the verdict and to the finding that speaks. The last table has servers that
+and 32 task cases. The tests hold the run to the verdict and to the finding that reports it. The last table has servers that
 look strange and are honest: they end in GO.
 """
 
