@@ -27,5 +27,15 @@ def limits(checklist: Checklist, facts: Facts) -> list[dict[str, str]]:
         falls = f"The gain of {mode} falls if two starts of a server differ by more than {math.expm1(tipping):.1%}"
         lines.append(("start-spread", f"{falls}; {found.start_sd:.0%} is assumed."))
     if found.minutes is not None:
-        lines.append(("time", f"All of it was timed within {found.minutes:.1f} minutes: other hours may differ."))
+        lines.append(("time", f"All of it was timed within {_spell(found.minutes)}: other hours may differ."))
     return [{"id": name, "summary": text} for name, text in lines]
+
+
+def _spell(minutes: float) -> str:
+    return (
+        f"{minutes:.0f} minutes"
+        if minutes >= 10
+        else f"{minutes:.1f} minutes"
+        if minutes >= 2
+        else f"{60 * minutes:.0f} s"
+    )

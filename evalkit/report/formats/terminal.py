@@ -56,6 +56,8 @@ def _print(doc: Report, console: Console, report_path: str | None) -> None:
     console.print()
     console.print(Text(one_line(screen.decision, limit=2400), style="bold"))
     console.print()
+    for line in screen.why:
+        console.print(_bullet(one_line(line, limit=600)))
     for question, answer in (
         ("May we use it?", screen.may_use),
         ("How sure are we?", " ".join(screen.certainty)),

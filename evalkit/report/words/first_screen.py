@@ -17,7 +17,9 @@ from evalkit.report.document.model.modes import Mode
 from evalkit.report.words import view
 from evalkit.text import clause, sentence
 
-_MOST_STEPS = 3
+_MOST_STEPS, _MOST_REASONS = 3, 4
+#: what keeps a mode from qualifying, as a noun
+_NOUNS = {"modes": "speed"}
 _WORDS = {"go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE"}
 _CARRIES = ("pass", "warn", "not-applicable", "waived")
 #: what a mode is that a diffusion model was not chosen for
@@ -44,10 +46,11 @@ class Row(NamedTuple):
 
 
 class FirstScreen(NamedTuple):
-    """Four answers and the matrix. `headline` is the verdict's word: SIMULATED · GO, INTERRUPTED, …"""
+    """Five answers and the matrix. `headline` is the verdict's word: SIMULATED · GO, INTERRUPTED, …"""
 
     headline: str
     decision: str
+    why: tuple[str, ...]
     may_use: str
     certainty: tuple[str, ...]
     today: tuple[str, ...]
@@ -64,6 +67,7 @@ def first_screen(doc: Report) -> FirstScreen:
     return FirstScreen(
         headline=headline(doc),
         decision=_decision(doc),
+        why=tuple(_why(doc)),
         may_use=_may_use(doc),
         certainty=tuple(_certainty(doc)),
         today=tuple(_today(doc)),
@@ -87,22 +91,64 @@ def _decision(doc: Report) -> str:
     if doc["verdict"] == "go" and best:
         gain = f"{_speed(best)}{_on(doc)}{_loss(doc, best['mode'])}"
         return f"Adopt {best['mode']}: {gain}.{_other_method(doc, best['mode'])}"
-    blocked = [entry for entry in doc["items"] if entry["required"] and entry["id"] not in PER_MODE_ITEMS]
-    wanted = ("fail",) if doc["verdict"] == "no-go" else ("error", "inconclusive", "skipped")
-    reasons = [clause(entry["summary"]) for entry in blocked if entry["status"] in wanted]
+    no_go, reasons = doc["verdict"] == "no-go", _candidate(doc)
     adopted = [m for m in doc["modes"] if m.get("adopted")]
-    if not reasons or doc["verdict"] == "no-go":
-        reasons += [_why_not(doc, m) for m in adopted if m["qualified"] != "pass"]
-    if not adopted:
-        reasons.append("no mode was configured that could be adopted")
-    lead = "Do not adopt" if doc["verdict"] == "no-go" else "Undecided"
-    text = f"{lead}: {'; '.join(dict.fromkeys(reasons)) or 'nothing was shown'}."
+    text = "; ".join(reasons or _by_item(doc, adopted)) or "nothing was shown"
+    text = f"{'Do not adopt' if no_go else 'Undecided'}: {text}."
     baseline = _mode(doc, doc["baseline"]["speed"])
-    if doc["verdict"] == "no-go" and baseline and not baseline.get("adopted") and baseline["qualified"] == "pass":
+    if no_go and not reasons and baseline and not baseline.get("adopted") and baseline["qualified"] == "pass":
         text += f" Plain {baseline['mode']} decoding would pass."
     if doc["checklist"].get("profile") == "first-look" and any(m["qualified"] == "pass" for m in adopted):
         text += " This was a first look, which never ends in GO: a full run is worth it."
     return text
+
+
+def _candidate(doc: Report) -> list[str]:
+    """What settles the verdict whatever the mode: required items of the candidate that fail, or are open."""
+    wanted = ("fail",) if doc["verdict"] == "no-go" else ("error", "inconclusive", "skipped")
+    found = [i for i in doc["items"] if i["required"] and i["id"] not in PER_MODE_ITEMS and i["status"] in wanted]
+    return list(dict.fromkeys(clause(entry["summary"]) for entry in found))
+
+
+def _by_item(doc: Report, adopted: list[Mode]) -> list[str]:
+    """The modes that do not qualify by what keeps them from it: `diffusion (1.61× the speed, −30.0 points) fails on
+    quality`.
+    """
+    if not adopted:
+        return ["no mode was configured that could be adopted"]
+    found: dict[tuple[str, str], list[str]] = {}
+    for entry in adopted:
+        if entry["qualified"] != "pass":
+            finding = blocker(doc, entry["mode"])
+            item = finding["id"].partition(".")[0] if finding else "modes"
+            ratio = _figure(doc, entry, "modes")
+            named = [one for one in (f"{ratio} the speed" if ratio else "", _figure(doc, entry, "quality")) if one]
+            label = f"{entry['mode']} ({', '.join(named)})" if named else entry["mode"]
+            found.setdefault((entry["qualified"], _NOUNS.get(item, item)), []).append(label)
+    said = []
+    for (qualified, noun), labels in found.items():
+        several = len(labels) > 1
+        verb = (
+            ("fail" if several else "fails")
+            if qualified == "fail"
+            else "are not settled"
+            if several
+            else "is not settled"
+        )
+        names = f"{', '.join(labels[:-1])} and {labels[-1]}" if several else labels[0]
+        said.append(f"{names} {verb} on {noun}")
+    return said
+
+
+def _why(doc: Report) -> list[str]:
+    """A sentence for each mode that could be adopted and does not qualify, in the words of its finding."""
+    if doc["verdict"] == "go" or doc.get("interrupted"):
+        return []
+    out = [m for m in doc["modes"] if m.get("adopted") and m["qualified"] != "pass"]
+    more = (
+        [f"{fmt.plural(len(out) - _MOST_REASONS, 'further mode')} in the details."] if len(out) > _MOST_REASONS else []
+    )
+    return [*(sentence(_why_not(doc, entry)) for entry in out[:_MOST_REASONS]), *more]
 
 
 def _so_far(doc: Report) -> str:
@@ -151,18 +197,10 @@ def _other_method(doc: Report, label: str) -> str:
 
 
 def _why_not(doc: Report, entry: Mode) -> str:
-    """Why a mode does not qualify, in its finding's words, with its speed where that is known."""
+    """Why a mode does not qualify, in its finding's words."""
     finding = blocker(doc, entry["mode"])
-    speed = entry["speedup"]
-    speeding = finding is not None and finding["id"] == "modes.speedup"
-    known = (
-        f" ({fmt.ratio(speed['ratio'])} the speed of {speed['baseline']})"
-        if speed and speed["ratio"] and not speeding
-        else ""
-    )
     said = clause(finding["summary"]) if finding else "nothing was shown for it"
-    said = said.removeprefix(f"{entry['mode']}: ")
-    return f"{entry['mode']}{known}: {said}"
+    return f"{entry['mode']}: {said.removeprefix(entry['mode'] + ': ')}"
 
 
 def blocker(doc: Report, mode: str) -> FindingPart | None:
