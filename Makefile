@@ -42,6 +42,7 @@ docs: venv
 	$(BIN)/python -m evalkit.docs
 	$(BIN)/python -m tests.faults
 	$(BIN)/python -m tests.gallery
+	$(BIN)/python docs/examples/make.py
 
 # Exit status 75 of the set-up: this machine cannot have it. That is said loudly, and the tests that need it skip.
 # EVALKIT_REAL_VLLM=1 brings vLLM too (3.4 GB).

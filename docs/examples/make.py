@@ -1,9 +1,9 @@
-"""Writes the examples of the documentation again: python docs/examples/make.py demo | real
+"""Writes the examples of the documentation again: python docs/examples/make.py [render | pictures | no-go | real]
 
-`demo` runs the demo, keeps its report and charts, puts its first screen into the README and takes the picture that
-stands there (Chromium).
-`real` starts four real servers (after tests/real/setup.sh), runs real-cpu/checklist.yaml on an otherwise quiet machine,
-and keeps the report.
+`render` (the default, part of `make docs`): the reports from their stored runs, and what the README quotes.
+`pictures`: the screenshots in this folder, by Chromium and Playwright.
+`no-go` and `real` run again: `no-go` on the demo's servers; `real` on four real ones (after tests/real/setup.sh), on an
+otherwise quiet machine. Each keeps its run as run.pack.
 """
 
 from __future__ import annotations
@@ -23,58 +23,113 @@ SERVERS = {31001: "ar", 31002: "diffusion:b8-t0.5", 31003: "diffusion:b32-t0.5",
 _EXCERPT = re.compile(r"(<!-- report-excerpt -->\n).*?(<!-- /report-excerpt -->)", re.DOTALL)
 
 
-def evalkit(*arguments: object) -> None:
-    command = [sys.executable, "-m", "evalkit", *map(str, arguments)]
-    done = subprocess.run(command, cwd=ROOT, check=False)
-    if done.returncode not in {0, 1, 3}:
-        sys.exit(done.returncode)
+def runs(folder: Path) -> dict[str, Path]:
+    """The stored runs by name; the demo's is that of tests/fixtures/runs."""
+    from tests.golden.replay import unpacked
+
+    return {
+        "demo": unpacked("demo", folder),
+        "no-go": HERE / "no-go" / "run.pack",
+        "real-cpu": HERE / "real-cpu" / "run.pack",
+    }
 
 
-def keep(run: Path, target: Path, charts: str) -> None:
-    """The Markdown report and its charts, found beside it under `charts`."""
-    text = (run / "report.md").read_text(encoding="utf-8")
-    text = text.replace("](charts/", f"]({charts}/").replace(str(run), "RUN").replace(f"{ROOT}/", "")
-    target.write_text(text, encoding="utf-8")
-    shutil.rmtree(target.parent / charts, ignore_errors=True)
-    shutil.copytree(run / "charts", target.parent / charts)
+def render() -> None:
+    """Each report in Markdown with its charts beside it."""
+    from evalkit.report.formats import markdown
+    from evalkit.report.words import charts
+    from evalkit.stored.again import document_of
 
-
-def picture(page: Path, target: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        print("no Chromium: the picture stays as it was")
-        return
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1100,1080"]
-    subprocess.run([browser, *flags, f"--screenshot={target}", page.as_uri()], check=True, capture_output=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        for name, run in runs(Path(temporary)).items():
+            target = HERE / "demo-report.md" if name == "demo" else HERE / name / "report.md"
+            drawn, beside = charts.draw(document := document_of(run)), "demo-charts" if name == "demo" else "charts"
+            text = markdown.render(document, charts=drawn)
+            target.write_text(text.replace("](charts/", f"]({beside}/"), encoding="utf-8")
+            shutil.rmtree(target.parent / beside, ignore_errors=True)
+            (target.parent / beside).mkdir()
+            for chart, svg in drawn.items():
+                (target.parent / beside / f"{chart}.svg").write_text(svg, encoding="utf-8")
+    excerpt(HERE / "demo-report.md")
 
 
 def excerpt(report: Path) -> None:
-    """The first screen of the report, quoted in the README."""
-    lines = report.read_text(encoding="utf-8").split("\n## ")[0].strip().splitlines()
+    """The decision and the matrix of the report, quoted in the README."""
+    text = report.read_text(encoding="utf-8").split("\n## ")[0]
+    kept = [line for line in text.splitlines() if line.startswith(("# ", "**", "|", "- **May", "- **Against"))]
     place = report.relative_to(ROOT).as_posix()
-    quoted = "\n".join(f"> {line}".rstrip().replace("](#", f"]({place}#") for line in lines)
+    lines: list[str] = []
+    for line in kept:
+        if not (
+            lines and lines[-1][0] == line[0] and line[0] in "|-"
+        ):  # rows of a table and points of a list go together
+            lines.append("")
+        lines.append(line.removeprefix("# ") if line.startswith("# ") else line)
+    lines[1] = f"**{lines[1].split(' · `')[0]}**"
+    quoted = "\n".join(f"> {line}".rstrip().replace("](#", f"]({place}#") for line in lines[1:])
     readme = ROOT / "README.md"
     readme.write_text(_EXCERPT.sub(lambda m: f"{m[1]}\n{quoted}\n\n{m[2]}", readme.read_text(encoding="utf-8")))
 
 
-def demo(folder: Path) -> None:
-    evalkit("run", "--demo", "--output-dir", folder)
-    keep(folder, HERE / "demo-report.md", "demo-charts")
-    excerpt(HERE / "demo-report.md")
-    picture(folder / "report.html", HERE / "report.png")
+#: name: (run, width, height, dark or light, script before the picture)
+PICTURES = {
+    "report": ("demo", 1100, 760, "light", ""),
+    "report-dark": ("demo", 1100, 760, "dark", ""),
+    "report-phone": ("demo", 400, 860, "light", ""),
+    "no-go": ("no-go", 1100, 700, "light", ""),
+    "cases": (
+        "no-go", 1100, 760, "light",
+        "document.querySelector('#cases').scrollIntoView(); document.querySelectorAll('#case-table button')[1].click()",
+    ),
+    "prompts": ("demo", 1100, 640, "light", "document.querySelector('#prompts').scrollIntoView()"),
+}  # fmt: skip
 
 
-def real(folder: Path) -> None:
+def pictures() -> None:
+    from playwright.sync_api import sync_playwright
+
+    from evalkit.report.formats import html
+    from evalkit.stored.again import document_of
+
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        sys.exit("no Chromium: the pictures stay as they were")
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        known, opened = (
+            runs(Path(temporary)),
+            playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"]),
+        )
+        for name, (run, width, height, scheme, script) in PICTURES.items():
+            file = Path(temporary) / f"{run}.html"
+            if not file.exists():
+                file.write_text(html.render(document_of(known[run])), encoding="utf-8")
+            page = opened.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+            page.goto(file.as_uri())
+            page.evaluate(script or "0")
+            page.screenshot(path=HERE / f"{name}.png")
+        opened.close()
+
+
+def again(name: str, *options: str) -> None:
+    """The run of an example, kept as a pack. Every path is relative, so that none of this machine is in it."""
+    folder = HERE / name
+    for words in (["run", "checklist.yaml", *options, "--output-dir", "run"], ["pack", "run", "-o", "run.pack.new"]):
+        done = subprocess.run([sys.executable, "-m", "evalkit", *words], cwd=folder, check=False)
+        if done.returncode not in {0, 1, 3}:
+            sys.exit(done.returncode)
+    shutil.rmtree(folder / "run")
+    (folder / "run.pack.new").replace(folder / "run.pack")
+
+
+def real() -> None:
     from tests.real.servers import RealSglang
 
     with ExitStack() as stack:
         for port, mode in SERVERS.items():
             stack.enter_context(RealSglang(mode, port))
-        evalkit("run", HERE / "real-cpu" / "checklist.yaml", "--output-dir", folder)
-    keep(folder, HERE / "real-cpu" / "report.md", "charts")
+        again("real-cpu")
 
 
 if __name__ == "__main__":
-    chosen = {"demo": demo, "real": real}[sys.argv[1] if len(sys.argv) > 1 else "demo"]
-    with tempfile.TemporaryDirectory(prefix="evalkit-example-") as temporary:
-        chosen(Path(temporary) / "run")
+    chosen = sys.argv[1] if len(sys.argv) > 1 else "render"
+    {"render": render, "pictures": pictures, "real": real, "no-go": lambda: again("no-go", "--demo")}[chosen]()

@@ -28,8 +28,8 @@ NON_INFERIORITY = Check(
     "No more than the margin is lost against the baseline",
     "The same cases are answered in both modes. The loss must be shown to lie under the declared margin: "
     "'no significant difference' on a few cases shows nothing.",
-    "Look at the harm list. If the loss is real, try a stricter threshold or a smaller block; if it is undecided,"
-    " add cases.",
+    "Look at the lost cases in the report. If the loss is real, try a stricter threshold or a smaller block; if it is"
+    " undecided, add cases.",
     per_mode=True,
     sources=_PAPERS,
 )
@@ -102,7 +102,7 @@ CRITICAL = Check(
     "quality.critical",
     "No critical case is lost",
     "A case marked critical may not be lost, whatever the other cases do.",
-    "Look at the case's two replies in the harm list; the mode is not adopted until it passes.",
+    "Look at the case's two replies in the report; the mode is not adopted until it passes.",
     per_mode=True,
 )
 INCUMBENT = Check(
@@ -126,7 +126,7 @@ TOOL_OUTCOMES = Check(
     "A reply with tools ends in a call, in text, in a malformed call, or cut off. Only text is abstention: a call that"
     " could not be read is none. Whether calls are valid, of the right function, and with the right arguments, are"
     " three questions.",
-    "Look at the malformed calls in the harm list: brackets filled out of order come from decoding in parallel, markers"
+    "Look at the malformed calls in the report: brackets filled out of order come from decoding in parallel, markers"
     " in the text from the server's parser.",
     per_mode=True,
     sources=("https://github.com/ShishirPatil/gorilla/issues/1362",),

@@ -136,6 +136,8 @@ def summary(doc: Report) -> str:
         return f"Every mode passes {'the case' if total == 1 else f'all {total:,} cases'}."
     lost = sum(bool(row["lost"]) for row in doc["quality"]["cases"])
     told = f"{bad:,} of {fmt.plural(total, 'case')} {'is' if bad == 1 else 'are'} not passed by every mode"
+    if lost == bad:
+        return f"{told}: the baseline passes {'it' if bad == 1 else 'each of them'}, and another mode loses it."
     return f"{told}; {lost:,} of these {'is' if lost == 1 else 'are'} lost against the baseline."
 
 

@@ -15,9 +15,11 @@ from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart, ItemPart
 from evalkit.report.document.model.modes import Mode
 from evalkit.report.words import view
-from evalkit.text import clause, sentence
+from evalkit.text import capital, clause, sentence
 
 _MOST_STEPS, _MOST_REASONS = 3, 4
+#: role of a mode that the checklist does not let be adopted
+_ASIDE = "not a candidate"
 #: what keeps a mode from qualifying, as a noun
 _NOUNS = {"modes": "speed"}
 _WORDS = {"go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE"}
@@ -37,7 +39,7 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A mode in the matrix. `role`: recommended, baseline, incumbent, or empty."""
+    """A mode in the matrix. `role`: recommended, baseline, not a candidate, or empty."""
 
     mode: str
     role: str
@@ -61,9 +63,9 @@ class FirstScreen(NamedTuple):
 
 def first_screen(doc: Report) -> FirstScreen:
     """The answers of one report document."""
-    adopted = doc["verdict"] == "go" and not doc.get("interrupted")
-    steps = [*_gating(doc), *(f"Optional: {step}" if adopted else step for step in doc["next_steps"])]
-    steps = [sentence(step) for step in steps]
+    steps = [*_gating(doc), *(sentence(step) for step in doc["next_steps"])]
+    if doc["verdict"] == "go" and not doc.get("interrupted"):
+        steps = [*_gating(doc), *_optional(doc)]
     return FirstScreen(
         headline=headline(doc),
         decision=_decision(doc),
@@ -126,7 +128,7 @@ def _by_item(doc: Report, adopted: list[Mode]) -> list[str]:
             label = f"{entry['mode']} ({', '.join(named)})" if named else entry["mode"]
             found.setdefault((entry["qualified"], _NOUNS.get(item, item)), []).append(label)
     said = []
-    for (qualified, noun), labels in found.items():
+    for (qualified, noun), labels in sorted(found.items(), key=lambda one: one[0][0] == "fail"):
         several = len(labels) > 1
         verb = (
             ("fail" if several else "fails")
@@ -251,7 +253,7 @@ def _certainty(doc: Report) -> list[str]:
     warned = [
         f for item in doc["items"] for f in item["findings"] if f["id"] == "modes.witness" and f["status"] != "pass"
     ]
-    lines += [sentence(clause(f["summary"])) for f in warned[:1]]
+    lines += [capital(sentence(clause(f["summary"]))) for f in warned[:1]]
     skipped = [i["id"] for i in doc["items"] if i["status"] in ("skipped", "not-applicable")]
     if skipped:
         lines.append(f"Not part of this run: {', '.join(skipped)}.")
@@ -298,10 +300,21 @@ def _today(doc: Report) -> list[str]:
 def _gating(doc: Report) -> tuple[str, ...]:
     """What follows a GO; an interrupted run is resumed first."""
     if doc.get("interrupted"):
-        return ("Resume the run with `evalkit run … --resume`: what was measured is kept",)
-    if doc["verdict"] == "go" and not doc.get("simulated"):
-        return ("Keep the verdict honest: `evalkit pack` this run, and let `evalkit gate` check it in CI",)
+        return ("Resume the run with `evalkit run … --resume`: what was measured is kept.",)
+    if doc["verdict"] == "go":
+        if doc.get("simulated"):
+            return ("Ask the same of your own servers: `evalkit init` writes a checklist.",)
+        return ("Keep the verdict honest: `evalkit pack` this run, and let `evalkit gate` check it in CI.",)
     return ()
+
+
+def _optional(doc: Report) -> list[str]:
+    """After a GO nothing else is needed: what would settle the other modes is counted, and listed in the details."""
+    steps = len(doc["next_steps"])
+    if not steps:
+        return []
+    said = f"{fmt.plural(steps, 'step')} in the details {'concerns' if steps == 1 else 'concern'}"
+    return [f"Optional: {said} what was left open; the verdict does not need {'it' if steps == 1 else 'them'}."]
 
 
 def _rows(doc: Report) -> list[Row]:
@@ -317,7 +330,7 @@ def _rows(doc: Report) -> list[Row]:
 
 def _row(doc: Report, entry: Mode, best: str | None, baseline: str) -> Row:
     mode = entry["mode"]
-    role = "recommended" if mode == best else "baseline" if mode == baseline else ""
+    role = "recommended" if mode == best else "baseline" if mode == baseline else "" if entry.get("adopted") else _ASIDE
     cells = {}
     for item in doc["items"]:
         mine = _of(item, mode)
