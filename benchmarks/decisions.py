@@ -14,10 +14,10 @@ import argparse
 import math
 import random
 
+from evalkit.run.plan.looks import Question, look
 from evalkit.stats.distributions import normal_cdf, normal_quantile
 from evalkit.stats.ratio import estimate, log_ratios
 from evalkit.stats.sequential import confidence_of, look_sizes
-from evalkit.timing.looks import Question, look
 
 PROMPTS, REPEATS = 160, 2
 BETWEEN, WITHIN = 0.8, 0.18

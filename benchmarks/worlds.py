@@ -27,15 +27,15 @@ from evalkit.analysis import comparison, order
 from evalkit.analysis.readings import light
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import ChatRequest, Exchange
-from evalkit.facts import Facts, PromptFacts, RunStart
+from evalkit.facts import Facts, RunStart
 from evalkit.findings import Status
 from evalkit.items.modes import decide as item
+from evalkit.run.plan.looks import look, question
+from evalkit.run.plan.schedule import make_plan
 from evalkit.stats import ratio
 from evalkit.stats.proportions import wilson
-from evalkit.timing.facts import ClientError, TimedSample
-from evalkit.timing.looks import look, question
+from evalkit.timing.facts import ClientError, PromptFacts, TimedSample
 from evalkit.timing.prompts import Prompt
-from evalkit.timing.schedule import make_plan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 START = RunStart(run_id="r", started_at="t", evalkit_version="0", plan_sha256="", checklist_sha256="")

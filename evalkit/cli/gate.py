@@ -13,9 +13,9 @@ from evalkit.cli import completion
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import LoadedChecklist
+    from evalkit.stored.folder import Source
     from evalkit.stored.gate import GateResult
     from evalkit.stored.live import LiveServer
-    from evalkit.stored.open import Source
 
 
 def gate_command(  # noqa: PLR0917  typer reads them by name

@@ -45,6 +45,6 @@ def write_snapshot(
         HubError: the model could not be read.
         InputFileError: the output exists or cannot be written, or the license text cannot be read.
     """
-    from evalkit.hub.snapshot import write
+    from evalkit.hub.candidate import write_snapshot
 
-    return write(model, output, revision=revision, license_text=license_text, fetch_license=fetch_license)
+    return write_snapshot(model, output, revision=revision, license_text=license_text, fetch_license=fetch_license)

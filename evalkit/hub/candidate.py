@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from evalkit.checklist.files import read_bytes
-from evalkit.errors import InputFileError
+from evalkit.errors import HubError, InputFileError
 from evalkit.files import make_private, write_atomic
 from evalkit.hub.bases import follow
 from evalkit.hub.card import Card, card_in, from_fields
@@ -284,3 +285,46 @@ def trained(limits: ContextLimits, model: str) -> ContextLimits:
         return limits
     source = {"trained_source": variant.trained_source, "trained_known_by": KnownBy.VENDOR_REPORTED}
     return limits.model_copy(update={"trained": variant.trained, **source})
+
+
+def write_snapshot(model: str, output: Path, *, revision: str, license_text: Path | None, fetch_license: bool) -> str:
+    from evalkit.hub.bases import follow
+    from evalkit.hub.snapshot import Extra, Snapshot
+
+    given = read_given(license_text) if license_text is not None else None
+    try:
+        source = open_source(model, revision)
+        texts = {}
+        for name in wanted(source.files):
+            content = source.reader.read(name)
+            if content is not None:
+                texts[name] = content.decode("utf-8", "replace")
+    except SourceProblem as e:
+        raise HubError(e.message, where=one_line(model), hint=e.hint) from e
+    except AccessDenied as e:
+        raise HubError(
+            "the repository is gated", where=one_line(model), hint="request access, then set HF_TOKEN"
+        ) from e
+    card = card_of(texts["README.md"].encode() if "README.md" in texts else None, source)
+    bases = (
+        follow(source.model, card.base_model, lambda _name, _content: None) if source.bases is None else source.bases
+    )
+    extra = tuple(
+        Extra(name=e.name, text=e.content.decode("utf-8", "replace"), origin=e.origin, taken_at=e.taken_at, url=e.url)
+        for e in extra_texts(source, card, given, fetch=fetch_license)
+    )
+    name = Path(model).resolve().name if source.kind == "folder" else source.model
+    snapshot = Snapshot(
+        evalkit_snapshot=1, model=name, revision=source.commit or source.revision, requested_revision=revision,
+        gated=source.gated, fetched_at=source.fetched_at or now(), files=source.files, texts=texts, extra=extra,
+        bases=bases, notes=tuple(source.notes),
+    )  # fmt: skip
+    try:
+        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(snapshot.model_dump_json(indent=1) + "\n")
+    except OSError as e:
+        raise InputFileError(
+            f"cannot write the snapshot: {e.strerror}", where=str(output), hint="name a new file"
+        ) from e
+    return source.commit or source.revision or "unknown"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from evalkit.errors import HubError, InputFileError
 from evalkit.findings import Frozen
 from evalkit.hub.facts import BaseModelFacts, ModelFile
-from evalkit.hub.source import FILES_CAP, AccessDenied, ExtraText, Source, SourceProblem, wanted
+from evalkit.hub.source import FILES_CAP, ExtraText, Source, SourceProblem
 from evalkit.text import one_line, strict_json
 
 CAP = 64 * 1024 * 1024
@@ -97,46 +95,3 @@ def _clean(value: Any) -> Any:
 
 def _gate(value: str | None) -> str | None:
     return value if value in ("no", "auto", "manual") else None
-
-
-def write(model: str, output: Path, *, revision: str, license_text: Path | None, fetch_license: bool) -> str:
-    from evalkit.hub.bases import follow
-    from evalkit.hub.candidate import card_of, extra_texts, now, open_source, read_given
-
-    given = read_given(license_text) if license_text is not None else None
-    try:
-        source = open_source(model, revision)
-        texts = {}
-        for name in wanted(source.files):
-            content = source.reader.read(name)
-            if content is not None:
-                texts[name] = content.decode("utf-8", "replace")
-    except SourceProblem as e:
-        raise HubError(e.message, where=one_line(model), hint=e.hint) from e
-    except AccessDenied as e:
-        raise HubError(
-            "the repository is gated", where=one_line(model), hint="request access, then set HF_TOKEN"
-        ) from e
-    card = card_of(texts["README.md"].encode() if "README.md" in texts else None, source)
-    bases = (
-        follow(source.model, card.base_model, lambda _name, _content: None) if source.bases is None else source.bases
-    )
-    extra = tuple(
-        Extra(name=e.name, text=e.content.decode("utf-8", "replace"), origin=e.origin, taken_at=e.taken_at, url=e.url)
-        for e in extra_texts(source, card, given, fetch=fetch_license)
-    )
-    name = Path(model).resolve().name if source.kind == "folder" else source.model
-    snapshot = Snapshot(
-        evalkit_snapshot=1, model=name, revision=source.commit or source.revision, requested_revision=revision,
-        gated=source.gated, fetched_at=source.fetched_at or now(), files=source.files, texts=texts, extra=extra,
-        bases=bases, notes=tuple(source.notes),
-    )  # fmt: skip
-    try:
-        handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(snapshot.model_dump_json(indent=1) + "\n")
-    except OSError as e:
-        raise InputFileError(
-            f"cannot write the snapshot: {e.strerror}", where=str(output), hint="name a new file"
-        ) from e
-    return source.commit or source.revision or "unknown"

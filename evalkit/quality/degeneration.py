@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from evalkit.client.types import Exchange
 from evalkit.quality import jsontext
 from evalkit.quality.case import Case
-from evalkit.quality.facts import Signals
-from evalkit.quality.graders.base import MAX_CHARS
+from evalkit.quality.facts import MAX_CHARS, Signals
 from evalkit.quality.reasoning import answered, behind
 from evalkit.quality.toolcalls import read
 

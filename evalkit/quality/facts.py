@@ -9,6 +9,8 @@ from evalkit.findings import Frozen, Hashed, Quoted
 
 ToolOutcome = Literal["call", "text", "malformed", "truncated"]
 
+#: longer replies are graded on their head: no grader may take minutes on one reply
+MAX_CHARS = 2_000_000
 #: limits on one reply: human text reaches 0.013 and 0.008 at the 99th percentile
 TAIL_LOOP_LIMIT = 0.10
 ADJACENT_LIMIT = 0.01

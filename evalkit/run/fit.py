@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from evalkit.run.plan.schedule import GUESSED_RATE, GUESSED_START_S
 from evalkit.stats.proportions import least_cases
 from evalkit.stats.ratio import MIN_PAIRS
-from evalkit.timing.schedule import GUESSED_RATE, GUESSED_START_S
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist

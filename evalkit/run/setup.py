@@ -21,9 +21,9 @@ from evalkit.importers.direct import Conversion, load_prompts, load_suites
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
 from evalkit.run.fit import Split, fit, minutes_of, without_soak
+from evalkit.run.plan.schedule import MOST_STARTS, Plan, make_plan, sought
 from evalkit.stats.planning import detectable_ratio
 from evalkit.timing.prompts import Prompt, PromptSet
-from evalkit.timing.schedule import MOST_STARTS, Plan, make_plan, sought
 
 SMALL_SUITE_REPEATS = 3
 

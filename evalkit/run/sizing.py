@@ -9,10 +9,10 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from evalkit.modes import INCUMBENT
+from evalkit.run.plan.schedule import GUESSED_START_S, sought
 from evalkit.stats.percentiles import needed
 from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
 from evalkit.stats.ratio import MIN_PAIRS
-from evalkit.timing.schedule import GUESSED_START_S, sought
 from evalkit.timing.templates import some
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Work:
 def work(setup: Setup) -> Work:
     """What the items that are not left out ask of the servers."""
     from evalkit.quality.collect import plan
-    from evalkit.timing.schedule import estimate
+    from evalkit.run.plan.schedule import estimate
 
     checklist = setup.checklist
     timed = estimate(setup.plan, setup.prompts.prompts) if setup.asks("modes") else None

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from evalkit.errors import RunFolderError
-from evalkit.facts import CollectError, Facts, PromptFacts, Resumed, RunEnd, RunStart, SkippedItem
+from evalkit.facts import CollectError, Facts, Resumed, RunEnd, RunStart, SkippedItem
 from evalkit.findings import Frozen
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.harness.facts import HarnessFacts
@@ -27,7 +27,7 @@ from evalkit.serving.facts import (
     StabilityFacts,
 )
 from evalkit.stored.journal import Record
-from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, TimedSample, WarmUp, WitnessSample
+from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, PromptFacts, TimedSample, WarmUp, WitnessSample
 
 
 class Kind(NamedTuple):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -28,6 +28,30 @@ from evalkit.text import json_safe, strict_json
 
 FORMAT = 1
 _MOST_BYTES = 64 * 1024 * 1024
+
+
+class Source(Protocol):
+    """`RunFolder` and `Pack` both are one."""
+
+    path: Path
+
+    @property
+    def redacted(self) -> bool:
+        """Whether texts of prompts and replies were left out."""
+        ...
+
+    @property
+    def cannot(self) -> tuple[str, ...]:
+        """What it cannot do any more, for want of texts."""
+        ...
+
+    def facts(self) -> Facts: ...
+
+    def checklist(self) -> LoadedChecklist: ...
+
+    def verify(self, facts: Facts | None = None) -> list[str]:
+        """What is wrong with it; `facts` are its own, where they were read already."""
+        ...
 
 
 class RunFolder:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist, LoadedChecklist
     from evalkit.facts import Facts
     from evalkit.hub.facts import CandidateFacts
-    from evalkit.stored.open import Source
+    from evalkit.stored.folder import Source
     from evalkit.verdict.results import Decision
 
 _AGE = re.compile(r"(\d{1,5})([mhdw])\Z")

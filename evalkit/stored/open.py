@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from evalkit.checklist.schema import LoadedChecklist
 from evalkit.errors import RunFolderError
 from evalkit.facts import Facts
 
-
-class Source(Protocol):
-    """`RunFolder` and `Pack` both are one."""
-
-    path: Path
-
-    @property
-    def redacted(self) -> bool:
-        """Whether texts of prompts and replies were left out."""
-        ...
-
-    @property
-    def cannot(self) -> tuple[str, ...]:
-        """What it cannot do any more, for want of texts."""
-        ...
-
-    def facts(self) -> Facts: ...
-
-    def checklist(self) -> LoadedChecklist: ...
-
-    def verify(self, facts: Facts | None = None) -> list[str]:
-        """What is wrong with it; `facts` are its own, where they were read already."""
-        ...
+if TYPE_CHECKING:
+    from evalkit.stored.folder import Source
 
 
 class Unreadable:

@@ -19,7 +19,7 @@ from evalkit.redaction import hide, redacted, without_folders
 from evalkit.text import strict_json
 
 if TYPE_CHECKING:
-    from evalkit.stored.open import Source
+    from evalkit.stored.folder import Source
 
 FORMAT = 1
 _MOST_BYTES = 256 * 1024 * 1024

@@ -12,7 +12,7 @@ from evalkit.facts import Facts
 if TYPE_CHECKING:
     from evalkit.quality.case import Suite
     from evalkit.quality.facts import Answer, SuiteFacts
-    from evalkit.stored.open import Source
+    from evalkit.stored.folder import Source
 
 
 def regraded(source: Source, tasks: Sequence[Path], *, allow_exec: bool = False) -> tuple[Facts, list[dict[str, Any]]]:

@@ -167,3 +167,22 @@ class Look(Frozen):
     boundary: float
     stopped: bool
     reason: str = ""
+
+
+class PromptFacts(Frozen):
+    """The timed prompts, without their text."""
+
+    path: str
+    sha256: str
+    count: int
+    shipped: bool
+    longest_chars: int
+    max_tokens: int
+    #: prompts whose messages an earlier prompt of the run has as well
+    repeated: int = 0
+    #: distinct prompts without a declared cluster, and how many templates they look like; None: not looked at
+    unclustered: int = 0
+    templates: int | None = None
+    #: kind of another tool's file that they were imported from, and its hash; `sha256` is then of the converted text
+    imported: str | None = None
+    source_sha256: str | None = None

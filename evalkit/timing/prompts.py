@@ -13,8 +13,8 @@ from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
 from evalkit.client.types import ChatRequest, Message
 from evalkit.errors import InputFileError, Mistakes
-from evalkit.facts import PromptFacts
 from evalkit.text import one_line
+from evalkit.timing.facts import PromptFacts
 from evalkit.timing.templates import templates
 
 _MAX_FILE_BYTES = 64 * 1024 * 1024

@@ -13,7 +13,7 @@ from evalkit.analysis.comparison import Terms, batch_spread, by_launch, compare,
 from evalkit.analysis.order import Reading, contrasts, shift
 from evalkit.analysis.readings import Readings, light
 from evalkit.checklist.schema import ModesItem
-from evalkit.timing.schedule import make_plan
+from evalkit.run.plan.schedule import make_plan
 from tests.timing.support import AR, DLM, prompts, sample
 
 SPEC = "self-speculation"

@@ -9,8 +9,8 @@ from collections import Counter
 import pytest
 
 from evalkit.checklist.schema import ModesItem
+from evalkit.run.plan.schedule import estimate, make_plan
 from evalkit.run.resume import RunFolder
-from evalkit.timing.schedule import estimate, make_plan
 from tests.run.sessions import FAST, evalkit, finding, findings, write
 from tests.run.test_launches import WRAPPER
 from tests.timing.support import prompts

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import Exchange, ExchangeError, ToolCall
-from evalkit.facts import CollectError, Facts, PromptFacts, RunEnd, RunStart, SkippedItem
+from evalkit.facts import CollectError, Facts, RunEnd, RunStart, SkippedItem
 from evalkit.findings import KnownBy
 from evalkit.gpu.facts import Gpu, HardwareFacts
 from evalkit.hub.facts import CandidateFacts, CardLicense, ContextLimits
@@ -34,7 +34,7 @@ from evalkit.serving.facts import (
     ServerWarning,
     StabilityFacts,
 )
-from evalkit.timing.facts import CacheState, ClientError, TimedSample
+from evalkit.timing.facts import CacheState, ClientError, PromptFacts, TimedSample
 
 BASELINE = "autoregressive"
 MODES = (BASELINE, "diffusion", "self-speculation")

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import ChatRequest, Exchange, ToolCall
-from evalkit.facts import Facts, PromptFacts, RunEnd, RunStart
+from evalkit.facts import Facts, RunEnd, RunStart
 from evalkit.hub.facts import CandidateFacts
 from evalkit.quality.case import Case
 from evalkit.quality.degeneration import signals
 from evalkit.quality.facts import Answer, Grade, SuiteFacts
-from evalkit.timing.facts import ClientError, TimedSample
+from evalkit.timing.facts import ClientError, PromptFacts, TimedSample
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -11,12 +11,12 @@ from evalkit.checklist.schema import Checklist, ModesItem, Request
 from evalkit.client import run
 from evalkit.client.types import Exchange, ExchangeError, Target
 from evalkit.client.wire import WireClient
-from evalkit.facts import Facts, PromptFacts, RunStart
+from evalkit.facts import Facts, RunStart
 from evalkit.items.modes import decide as item
-from evalkit.timing import execute
-from evalkit.timing.facts import ClientError, TimedSample
+from evalkit.run.plan import execute
+from evalkit.run.plan.schedule import make_plan
+from evalkit.timing.facts import ClientError, PromptFacts, TimedSample
 from evalkit.timing.prompts import load_prompts
-from evalkit.timing.schedule import make_plan
 from tests.client.rawserver import FAST, HEAD, LAST, chunk, event, serving
 
 AR, DLM = "autoregressive", "diffusion"

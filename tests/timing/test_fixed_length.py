@@ -7,7 +7,7 @@ import pytest
 from evalkit.checklist.schema import ModesItem
 from evalkit.findings import Status
 from evalkit.items.modes import decide as item
-from evalkit.timing.schedule import make_plan
+from evalkit.run.plan.schedule import make_plan
 from tests.timing.support import AR, DLM, NOW, checklist, execute_on, facts, prompts, sample, script, simulated
 
 

@@ -16,12 +16,12 @@ from evalkit.facts import Facts
 from evalkit.findings import Status
 from evalkit.items.modes import decide as item
 from evalkit.run.collect import collect
+from evalkit.run.plan.pilot import Means, of_baseline
+from evalkit.run.plan.schedule import make_plan
 from evalkit.run.setup import Setup, prepare
 from evalkit.run.show import Plain
 from evalkit.stats.planning import Sought
 from evalkit.stored.folder import RunFolder
-from evalkit.timing.pilot import Means, of_baseline
-from evalkit.timing.schedule import make_plan
 from tests.timing.support import AR, DLM, NOW, checklist, facts, prompts, sample
 
 SPEC = "self-speculation"

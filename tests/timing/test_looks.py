@@ -11,10 +11,10 @@ import pytest
 from evalkit.analysis.order import Reading
 from evalkit.findings import Status
 from evalkit.items.modes import decide as item
+from evalkit.run.plan.execute import planned_here
+from evalkit.run.plan.looks import Question, look, question
 from evalkit.stats.sequential import look_sizes
-from evalkit.timing.execute import planned_here
 from evalkit.timing.facts import Look
-from evalkit.timing.looks import Question, look, question
 from tests.timing.support import AR, DLM, NOW, checklist, facts, sample
 
 SPEC = "self-speculation"
@@ -153,8 +153,8 @@ def test_only_a_run_that_needs_no_more_than_the_speed_up_may_stop_early():
 
 def test_a_run_that_stopped_early_is_not_gone_on_with(tmp_path):
     from evalkit.checklist.schema import ModesItem
+    from evalkit.run.plan.schedule import make_plan
     from evalkit.run.steps.timing import open_requests
-    from evalkit.timing.schedule import make_plan
     from tests.timing.support import prompts
 
     plan = make_plan(prompts(tmp_path, 80).prompts, [AR, DLM], AR, ModesItem())

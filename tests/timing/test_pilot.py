@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from evalkit.checklist.schema import ModesItem
+from evalkit.run.plan.pilot import Means, of_baseline, words
+from evalkit.run.plan.schedule import make_plan
 from evalkit.stats.planning import Sought
 from evalkit.stored.journal import encode
-from evalkit.timing.pilot import Means, of_baseline, words
-from evalkit.timing.schedule import make_plan
 from tests.timing.support import prompts as drawn
 
 

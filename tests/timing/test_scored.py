@@ -7,8 +7,8 @@ import json
 from evalkit.checklist.schema import Checklist, LoadedChecklist, ModesItem
 from evalkit.quality.collect import plan
 from evalkit.quality.timed import timed_answers
+from evalkit.run.plan import execute
 from evalkit.run.setup import prepare
-from evalkit.timing import execute
 from tests.timing.support import AR, DLM, execute_on, sample, script
 
 

@@ -9,8 +9,8 @@ import pytest
 from evalkit.analysis.limits import limits
 from evalkit.checklist.loader import shipped_folder
 from evalkit.checklist.schema import Request
-from evalkit.facts import PromptFacts
 from evalkit.report.document.limits import limits as told
+from evalkit.timing.facts import PromptFacts
 from evalkit.timing.prompts import load_prompts
 from evalkit.timing.templates import templates
 from tests.timing.support import checklist, facts, simulated

@@ -11,13 +11,13 @@ from evalkit.client import run
 from evalkit.client.types import Target
 from evalkit.client.wire import WireClient
 from evalkit.errors import InputFileError
+from evalkit.run.plan import execute
+from evalkit.run.plan.looks import Question
+from evalkit.run.plan.schedule import estimate, make_plan
 from evalkit.stats.sequential import look_sizes
-from evalkit.timing import execute
 from evalkit.timing.calibrate import client_error
 from evalkit.timing.facts import ClientError, Look
-from evalkit.timing.looks import Question
 from evalkit.timing.prompts import load_prompts
-from evalkit.timing.schedule import estimate, make_plan
 from tests.client.rawserver import FAST, HEAD, LAST, chunk, event, serving
 from tests.timing.support import AR, DLM, execute_on, prompts, script
 

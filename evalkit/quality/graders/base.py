@@ -13,10 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
-from evalkit.quality.facts import Grade
-
-#: longer replies are graded on their head: no grader may take minutes on one reply
-MAX_CHARS = 2_000_000
+from evalkit.quality.facts import MAX_CHARS, Grade
 
 GradeFunction = Callable[[Exchange, Case, Any], Grade]
 

@@ -7,11 +7,8 @@ from collections.abc import Awaitable, Callable
 from evalkit.checklist.schema import Endpoint
 from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
-from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.steps import candidate, tries
-from evalkit.run.steps.harness import open_runs
-from evalkit.run.steps.timing import open_requests
 from evalkit.serving.facts import LaunchFacts
 from evalkit.serving.launch import LaunchFailed, launched
 
@@ -28,7 +25,7 @@ async def launch_each(
     """
     for label, launch in run.setup.plan.starts:
         endpoint = endpoints.get(label)
-        if endpoint is None or label in failed or not needed(run, label, launch):
+        if endpoint is None or label in failed or not tries.needed(run, label, launch):
             continue
         if not candidate.goes_on(run):
             return
@@ -49,32 +46,6 @@ def _conflicts(run: Recorder, label: str) -> bool:
     """Whether its requests would surely fail, so that a second start brings nothing."""
     seen = run.facts.preflights.get(label)
     return seen is not None and seen.stopped
-
-
-def needed(run: Recorder, label: str, launch: int) -> bool:
-    """Whether something is left to do in this start: timed requests, or in the last one tasks, window and soak."""
-    if run.wanted("modes") and open_requests(run, [label], launch):
-        return True
-    if launch < run.setup.plan.last_start(label):
-        return False
-    facts, checklist = run.facts, run.checklist
-    if label not in facts.endpoints:
-        return True
-    if run.wanted("quality") and _open_cases(run, label):
-        return True
-    if label == INCUMBENT:
-        return False
-    if run.wanted("context") and checklist.items.context.probe and label not in facts.context_probes:
-        return True
-    return bool(run.wanted("serving") and checklist.items.serving.stability and label not in facts.stability)
-
-
-def _open_cases(run: Recorder, label: str) -> bool:
-    from evalkit.quality.collect import plan
-
-    done = {answer.key for answer in run.facts.answers}
-    planned = plan(run.setup.suites, [label], baseline=run.checklist.baseline.quality)
-    return any(one.key not in done for one in planned) or bool(open_runs(run, label))
 
 
 async def _launch(  # noqa: PLR0917  called once, right above

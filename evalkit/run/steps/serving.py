@@ -122,7 +122,7 @@ def timing_references(run: Recorder, session: Session) -> dict[str, Target]:
 def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:
     """What is about to be asked, at the speed that the probes saw."""
     from evalkit.analysis.need import need
-    from evalkit.timing.schedule import estimate
+    from evalkit.run.plan.schedule import estimate
 
     checklist = run.checklist
     context = checklist.items.context.model_copy(update={"need_tokens": None})

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from evalkit.facts import Facts
+from evalkit.run.plan.execute import Event, Flush, Progress, Settings, Stopped, planned_here, read_twice, run_modes
+from evalkit.run.plan.looks import question
+from evalkit.run.plan.pilot import PILOT_PROMPTS, Means, interleaved, of_baseline, words
+from evalkit.run.plan.schedule import GUESSED_START_S, Planned, sought
 from evalkit.run.recorder import Recorder, Session
 from evalkit.serving import flush as flushing
 from evalkit.serving.facts import EndpointFacts
 from evalkit.timing.calibrate import client_error
-from evalkit.timing.execute import Event, Flush, Progress, Settings, Stopped, planned_here, read_twice, run_modes
 from evalkit.timing.facts import CacheState, Look, Pilot, WarmUp
-from evalkit.timing.looks import question
-from evalkit.timing.pilot import PILOT_PROMPTS, Means, interleaved, of_baseline, words
 from evalkit.timing.power import watched
-from evalkit.timing.schedule import GUESSED_START_S, Planned, sought
 from evalkit.timing.witness import Witness
 
 #: of what is left of the budget, timing may take so much while tasks are still to be asked

@@ -14,6 +14,8 @@ from evalkit.hub.facts import CandidateFacts
 from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.setup import Setup, prepare
+from evalkit.run.steps.harness import open_runs
+from evalkit.run.steps.timing import open_requests
 from evalkit.serving import attempt
 from evalkit.serving.facts import Attempt
 from evalkit.serving.launch import LaunchFailed
@@ -72,10 +74,34 @@ async def try_each(run: Recorder, endpoints: dict[str, Endpoint], *, live: bool)
     return dead if settled(run, waiting if live else waiting[1:]) else None
 
 
+def needed(run: Recorder, label: str, launch: int) -> bool:
+    """Whether something is left to do in this start: timed requests, or in the last one tasks, window and soak."""
+    if run.wanted("modes") and open_requests(run, [label], launch):
+        return True
+    if launch < run.setup.plan.last_start(label):
+        return False
+    facts, checklist = run.facts, run.checklist
+    if label not in facts.endpoints:
+        return True
+    if run.wanted("quality") and _open_cases(run, label):
+        return True
+    if label == INCUMBENT:
+        return False
+    if run.wanted("context") and checklist.items.context.probe and label not in facts.context_probes:
+        return True
+    return bool(run.wanted("serving") and checklist.items.serving.stability and label not in facts.stability)
+
+
+def _open_cases(run: Recorder, label: str) -> bool:
+    from evalkit.quality.collect import plan
+
+    done = {answer.key for answer in run.facts.answers}
+    planned = plan(run.setup.suites, [label], baseline=run.checklist.baseline.quality)
+    return any(one.key not in done for one in planned) or bool(open_runs(run, label))
+
+
 def open_tries(run: Recorder, endpoints: dict[str, Endpoint]) -> list[str]:
     """Launches of this session that were never seen to work."""
-    from evalkit.run.steps.launches import needed
-
     starts = [(label, launch) for label, launch in run.setup.plan.starts if label in endpoints]
     wanted = dict.fromkeys(label for label, launch in starts if needed(run, label, launch))
     return [label for label in wanted if not _works(run.facts, label)]

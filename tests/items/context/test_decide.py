@@ -8,13 +8,13 @@ import pytest
 
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import Exchange
-from evalkit.facts import Facts, PromptFacts, RunStart
+from evalkit.facts import Facts, RunStart
 from evalkit.findings import KnownBy, Status
 from evalkit.hub.facts import CandidateFacts, ContextLimits
 from evalkit.items.context.decide import CHECKS, decide
 from evalkit.serving.context_facts import ContextProbe, ContextStep
 from evalkit.serving.facts import EndpointFacts, ServerContext
-from evalkit.timing.facts import TimedSample
+from evalkit.timing.facts import PromptFacts, TimedSample
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 START = RunStart(

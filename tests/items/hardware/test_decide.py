@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from evalkit.checklist.schema import Checklist
-from evalkit.facts import Facts, PromptFacts, RunStart
+from evalkit.facts import Facts, RunStart
 from evalkit.findings import KnownBy, Status
 from evalkit.gpu.declared import read_declared
 from evalkit.gpu.facts import Gpu, HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts, ModelFile
 from evalkit.items.hardware.decide import CHECKS, decide
 from evalkit.serving.facts import EndpointFacts, ServerContext
+from evalkit.timing.facts import PromptFacts
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 START = RunStart(

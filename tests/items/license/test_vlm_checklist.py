@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from evalkit.checklist.loader import find_checklist, load_checklist
-from evalkit.facts import Facts, PromptFacts, RunStart
+from evalkit.facts import Facts, RunStart
 from evalkit.findings import Status
 from evalkit.gpu.declared import read_declared
 from evalkit.gpu.facts import HardwareFacts
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items.hardware import decide as hardware
 from evalkit.items.license import decide as license_item
+from evalkit.timing.facts import PromptFacts
 from tests.support.cards import facts
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

@@ -16,12 +16,12 @@ from evalkit.client.types import Target
 from evalkit.findings import Status
 from evalkit.items.modes import decide as item
 from evalkit.reference import ReferenceProcess, Script
+from evalkit.run.plan import execute
+from evalkit.run.plan.schedule import make_plan
 from evalkit.stats.ratio import log_ratios
-from evalkit.timing import execute
 from evalkit.timing.calibrate import client_error
 from evalkit.timing.facts import WarmUp
 from evalkit.timing.prompts import load_prompts
-from evalkit.timing.schedule import make_plan
 from tests.timing.support import AR, DLM, NOW, checklist, facts, found, sample, simulated
 
 FAST = "diffusion@fast"

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
+from evalkit.run.plan.schedule import Plan
 from evalkit.stats.planning import TYPICAL_SD, Sought, detectable_ratio
 from evalkit.stats.ratio import MIN_PAIRS, log_ratios
 from evalkit.timing.facts import Pilot
-from evalkit.timing.schedule import Plan
 
 PILOT_PROMPTS = 10
 

@@ -16,12 +16,12 @@ from evalkit.analysis.replies import looked_at
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import Frozen
 from evalkit.quality.case import texts_of
+from evalkit.run.plan.looks import Question, look
+from evalkit.run.plan.pilot import PILOT_PROMPTS
+from evalkit.run.plan.schedule import Plan, Planned
 from evalkit.timing.facts import CacheState, Look, Pilot, TimedSample, WarmUp
-from evalkit.timing.looks import Question, look
-from evalkit.timing.pilot import PILOT_PROMPTS
 from evalkit.timing.prompts import Prompt, PromptSet
 from evalkit.timing.salt import new_question, warming, with_salt
-from evalkit.timing.schedule import Plan, Planned
 from evalkit.timing.watch import LoadWatch
 
 #: requests in a row without any reply after which a mode is left alone

@@ -14,7 +14,7 @@ from evalkit.timing.facts import Look
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
-    from evalkit.timing.schedule import Plan
+    from evalkit.run.plan.schedule import Plan
 
 
 @dataclass(frozen=True)
