@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from statistics import fmean
+from typing import Literal, NamedTuple
 
 from evalkit.analysis.pairs import Pair, Table
 from evalkit.harness.facts import HarnessFacts
 from evalkit.quality.facts import SuiteFacts
-from evalkit.text import cut
-
-#: not compared: what the tool's own version is called is shown, and another one is a difference of its own
-_SHOWN = 3
 
 
 def suite_of(facts: HarnessFacts) -> SuiteFacts:
@@ -22,37 +19,43 @@ def suite_of(facts: HarnessFacts) -> SuiteFacts:
     )  # fmt: skip
 
 
-def differences(mode: HarnessFacts, base: HarnessFacts) -> list[str]:
-    """What was not the same, so that the two cannot be compared; words for people, ids of settings included."""
+class Difference(NamedTuple):
+    """What was not the same in two results: a setting, samples that only one has, hashes of documents or prompts that
+    one lacks or whose content differs in some `cases`, or repeats. `here` and `there`: values, or counts.
+    """
+
+    kind: Literal["setting", "samples", "hashes-of-one", "content", "repeats"]
+    name: str = ""
+    here: object = None
+    there: object = None
+    cases: tuple[str, ...] = ()
+
+
+def differences(mode: HarnessFacts, base: HarnessFacts) -> list[Difference]:
+    """What was not the same, so that the two cannot be compared."""
     found = []
     for key in sorted({*mode.settings, *base.settings}):
         one, other = mode.settings.get(key), base.settings.get(key)
         if one != other:
-            found.append(f"{key}: {_short(one)} here, {_short(other)} there")
+            found.append(Difference("setting", key, one, other))
     only, missing = set(mode.by_case) - set(base.by_case), set(base.by_case) - set(mode.by_case)
     if only or missing:
-        found.append(f"other samples: {len(only)} are only here, {len(missing)} only there")
+        found.append(Difference("samples", here=len(only), there=len(missing)))
     for name in ("docs", "prompts"):
         column, second = getattr(mode, name), getattr(base, name)
         if bool(column) != bool(second):
-            found.append(f"hashes of {name} are known of one only")
+            found.append(Difference("hashes-of-one", name))
         elif column:
-            changed = [
+            changed = tuple(
                 case for case in mode.by_case
                 if case in base.by_case and column[mode.by_case[case][0]] != second[base.by_case[case][0]]
-            ]  # fmt: skip
+            )  # fmt: skip
             if changed:
-                word = "documents" if name == "docs" else "prompts"
-                found.append(f"{len(changed)} {word} differ, such as that of {', '.join(changed[:_SHOWN])}")
+                found.append(Difference("content", name, len(changed), len(changed), changed))
     counts = [max((len(rows) for rows in one.by_case.values()), default=0) for one in (mode, base)]
     if counts[0] != counts[1]:
-        found.append(f"repeats: {counts[0]} here, {counts[1]} there")
+        found.append(Difference("repeats", here=counts[0], there=counts[1]))
     return found
-
-
-def _short(value: object) -> str:
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 60 else f"{cut(text, 59)}…"
 
 
 def table(mode: HarnessFacts, base: HarnessFacts | None, alpha: float) -> Table:

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
+from typing import Literal
 
 from evalkit.quality.facts import Answer
 
+Axis = Literal["items", "distance"]
 #: tags that say how large a case is: `items:8`, `distance:128`
-AXES = ("items", "distance")
+AXES: tuple[Axis, ...] = ("items", "distance")
 #: twice the log likelihood ratio of a step over none, from which the step is no chance: p under 0.02 with eight rungs
 _STEP = 9.5
 
@@ -41,7 +43,7 @@ class Knee:
     after: float
 
 
-def axis_of(answers: Iterable[Answer]) -> str | None:
+def axis_of(answers: Iterable[Answer]) -> Axis | None:
     """The axis whose sizes most of the answers are tagged with; None: this is no ladder."""
     for axis in AXES:
         if len({size for one in answers if (size := _size(one, axis)) is not None}) >= 3:

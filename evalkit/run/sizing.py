@@ -140,6 +140,7 @@ def _reported(setup: Setup) -> Iterator[str]:
     """What keeps results of another harness from deciding, as far as the files tell it."""
     from evalkit.analysis.harness import differences, table
     from evalkit.analysis.pairs import alpha_of
+    from evalkit.items.quality.harness_words import difference_words
     from evalkit.stats.proportions import least_cases
 
     checklist, baseline = setup.checklist, setup.checklist.baseline.quality
@@ -152,7 +153,9 @@ def _reported(setup: Setup) -> Iterator[str]:
         if base is None:
             yield f"{one.task}: there are no results of {baseline} to compare {one.mode} with"
             continue
-        yield from (f"{one.task}, {one.mode} beside {baseline}: {what}" for what in differences(one, base)[:5])
+        yield from (
+            f"{one.task}, {one.mode} beside {baseline}: {difference_words(what)}" for what in differences(one, base)[:5]
+        )
         margin, alpha = checklist.items.quality.margin.of(one.kind), alpha_of(checklist)
         have, least = table(one, base, alpha).clusters, least_cases(margin, alpha)
         if have < least:

@@ -8,6 +8,7 @@ from typing import Literal
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, Finding, ItemId, Status, worst
+from evalkit.items.quality.checks import VERSUS
 from evalkit.items.registry import ITEMS
 from evalkit.modes import INCUMBENT
 from evalkit.verdict.next_steps import next_steps
@@ -246,10 +247,7 @@ def _incumbent(checklist: Checklist, findings: dict[ItemId, list[Finding]], best
         return "NOT COMPARED: tasks are not part of this run; it is the baseline of the speed-up"
     if not found:
         return "NOT COMPARED: no mode was compared with it"
-    worded = [(str(f.data.get("word", "NOT COMPARED")), f.summary) for f in found]
-    for start, said in (("worse", "worse"), ("NOT COMPARED", "NOT COMPARED"), ("not decided", "NOT COMPARED")):
-        hit = next((summary for word, summary in worded if word.startswith(start)), None)
-        if hit is not None:
-            return f"{said}: {mode}, {hit}"
-    better = [summary for word, summary in worded if word == "better"]
-    return f"better: {mode}, {better[0]}" if better else f"no worse: {mode}, {worded[0][1]}"
+    answered = [(VERSUS.get(f.outcome, "NOT COMPARED"), f.summary) for f in found]
+    rank = ("worse", "NOT COMPARED", "better", "no worse")  # of several suites: better if one is, and none is worse
+    answer, summary = min(answered, key=lambda one: rank.index(one[0]))
+    return f"{answer}: {mode}, {summary}"

@@ -117,9 +117,9 @@ def test_a_rubric_is_answered_per_mode_and_a_preference_in_both_orders(tmp_path)
     assert {one.judge for one in found} == {"judge-1"}
     assert len({one.prompt_sha256 for one in found}) == 2
     told = finding(suite, given_, found)
-    assert "0 of 2 questions answered yes; 2 of 2 in the baseline" in told.summary
-    assert "preferred in 0 of 1 comparisons, the baseline in 1" in told.summary
-    assert not told.counts
+    assert (told.outcome, told.counts) == ("clear", False)
+    assert [told.data[k] for k in ("yes", "questions", "baseline_yes", "baseline_questions")] == [0, 2, 2, 2]
+    assert [told.data[k] for k in ("compared", "better", "worse")] == [1, 0, 1]
     assert finding(suite, given_, found, mode=AR).data["yes"] == 2
 
 
@@ -144,9 +144,8 @@ def test_a_judge_that_refuses_or_answers_otherwise_leaves_the_reply_unscored(tmp
     assert all(one.unscored for one in found)
     assert all(one.answers == () and one.preference is None for one in found)
     told = finding(suite, given_, found)
-    assert told.status is Status.WARN
-    assert "2 without a verdict" in told.summary
-    assert not told.counts
+    assert (told.outcome, told.counts) == ("unclear", False)
+    assert told.data["unscored"] == 2
 
 
 def test_a_judge_that_obeys_the_text_under_test_is_caught_by_the_control_question_and_by_the_order(tmp_path):
@@ -155,7 +154,7 @@ def test_a_judge_that_obeys_the_text_under_test_is_caught_by_the_control_questio
     assert mine["rubric"].unscored == "the judge failed its control question"
     assert mine["prefer"].flipped
     assert mine["prefer"].preference == "tie"
-    assert "1 verdicts flipped with the order" in finding(suite, given_, found).summary
+    assert finding(suite, given_, found).data["flipped"] == 1
 
 
 def test_an_honest_judge_sees_the_injection_as_quoted_text(tmp_path):
@@ -175,15 +174,14 @@ def test_a_judge_that_is_gone_is_given_up_and_changes_no_verdict(tmp_path):
     suite, given_, found = judged(tmp_path, None, url="http://127.0.0.1:9")
     assert [one.unscored for one in found] == ["no reply: refused"] * 3
     assert given_[1].passed
-    assert finding(suite, given_, found).status is Status.WARN
+    assert finding(suite, given_, found).outcome == "unclear"
 
 
 def test_without_a_judge_nothing_is_asked_and_the_case_is_decided_by_its_other_graders(tmp_path):
     suite, given_ = answers(tmp_path, CURT)
     assert [one.passed for one in given_] == [True, True]
     told = finding(suite, given_, ())
-    assert told.status is Status.NOT_APPLICABLE
-    assert "none is configured" in told.summary
+    assert (told.status, told.outcome) == (Status.NOT_APPLICABLE, "not-configured")
 
 
 def test_a_judge_cannot_decide_a_case_alone_or_from_inside_another_grader(tmp_path):

@@ -11,8 +11,7 @@ from evalkit.analysis.ladder import Rung, axis_of, knee, rungs
 from evalkit.analysis.pairs import Answers, table
 from evalkit.checklist.loader import shipped_folder
 from evalkit.checklist.schema import Request
-from evalkit.findings import Status
-from evalkit.items.quality.ladder import ladder
+from evalkit.items.quality.texts import ladder
 from evalkit.quality.facts import Answer
 from evalkit.quality.grading import answer
 from evalkit.quality.suite import facts_of, load_suite
@@ -85,13 +84,13 @@ def test_the_finding_warns_of_a_knee_that_the_baseline_does_not_have():
     answers, suite = Answers(given), facts_of(LADDER)
     found = ladder(answers, table(answers, suite, "diffusion", "autoregressive", 0.05))
     assert found is not None
-    assert (found.status, found.counts) == (Status.WARN, False)
+    assert (found.outcome, found.counts) == ("falls-earlier", False)
     assert found.data["knee"]["falls"] == 16
     assert found.data["baseline_knee"] is None
     assert [one["size"] for one in found.data["rungs"]] == [2, 4, 8, 16, 32]
     own = ladder(answers, table(answers, suite, "autoregressive", "autoregressive", 0.05))
     assert own is not None
-    assert own.status is Status.PASS
+    assert own.outcome == "holds"
 
 
 def test_a_suite_without_sizes_is_no_ladder():

@@ -158,8 +158,7 @@ def test_the_baselines_lead_is_read_byte_for_byte_in_the_text_that_it_gave_befor
 def test_long_answers_have_no_valid_baseline_and_the_finding_says_so():
     """15 of 40: the model does not stop counting where it should."""
     long = of("baseline-valid", TRAINED)["tiny long answers"]
-    assert long.status is Status.INCONCLUSIVE
-    assert "below the floor" in long.summary
+    assert (long.status, long.outcome) == (Status.INCONCLUSIVE, "below-floor")
 
 
 def test_json_schema_hangs_a_diffusion_server_and_the_next_suite_is_answered_all_the_same(tmp_path):

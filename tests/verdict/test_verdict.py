@@ -74,26 +74,28 @@ def test_a_first_look_never_ends_go():
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("outcomes", "said"),
     [
         (["better", "better"], "better"),
-        (["better", "no more than the margin is lost"], "better"),
-        (["no more than the margin is lost"], "no worse"),
-        (["better", "worse by the margin or more"], "worse"),
-        (["better", "worse, within the margin"], "worse"),
-        (["better", "not decided"], "NOT COMPARED"),
-        (["NOT COMPARED: no case was scored in both"], "NOT COMPARED"),
+        (["better", "no-worse"], "better"),
+        (["no-worse"], "no worse"),
+        (["better", "worse"], "worse"),
+        (["better", "worse-for-information"], "worse"),
+        (["better", "within-margin"], "worse"),
+        (["undecided", "undecided-worse"], "worse"),
+        (["better", "undecided"], "NOT COMPARED"),
+        (["no-pairs"], "NOT COMPARED"),
         ([], "NOT COMPARED"),
     ],
 )
-def test_the_first_screen_calls_better_only_what_is(words, said):
+def test_the_first_screen_calls_better_only_what_is(outcomes, said):
     findings = all_pass()
     findings["quality"] += [
         Finding(
             id="quality.incumbent", item="quality", status=Status.PASS, summary=f"suite {i}", mode="diffusion",
-            counts=False, data={"word": word},
+            counts=False, outcome=outcome,
         )
-        for i, word in enumerate(words)
+        for i, outcome in enumerate(outcomes)
     ]  # fmt: skip
     with_incumbent = CHECKLIST.model_copy(
         update={

@@ -381,8 +381,8 @@ def test_next_steps_are_the_remedies_of_what_is_open_or_failed_each_once():
 # -- the incumbent ----------------------------------------------------------------------------------------------------
 
 
-def compared(word, mode=DIFF):
-    return finding("quality", Status.PASS, mode, "incumbent", counts=False, data={"word": word} if word else {})
+def compared(outcome, mode=DIFF):
+    return finding("quality", Status.PASS, mode, "incumbent", counts=False, outcome=outcome)
 
 
 def test_without_an_incumbent_nothing_is_compared():
@@ -394,7 +394,7 @@ def test_without_an_incumbent_nothing_is_compared():
 def test_the_incumbent_is_compared_with_the_recommended_mode_else_with_the_first_that_was():
     asked = checklist(incumbent={"endpoint": "http://127.0.0.1:2", "required": False})
     findings = everything()
-    findings["quality"] += [compared("worse, within the margin", DIFF), compared("better", SPEC)]
+    findings["quality"] += [compared("within-margin", DIFF), compared("better", SPEC)]
     assert settle(asked, findings, speeds={SPEC: 2.0}).incumbent == f"better: {SPEC}, quality pass"
     assert settle(asked, findings, speeds={DIFF: 2.0}).incumbent == f"worse: {DIFF}, quality pass"
     for mode in (DIFF, SPEC):
@@ -402,7 +402,7 @@ def test_the_incumbent_is_compared_with_the_recommended_mode_else_with_the_first
     assert settle(asked, findings).incumbent == f"worse: {DIFF}, quality pass"
     findings["quality"] = [f for f in findings["quality"] if f.mode != DIFF]
     assert settle(asked, findings).incumbent == f"better: {SPEC}, quality pass"
-    findings["quality"] = [compared(None, SPEC)]
+    findings["quality"] = [compared("undecided", SPEC)]
     assert settle(asked, findings).incumbent == f"NOT COMPARED: {SPEC}, quality pass"
     findings["quality"] = [compared("better", AR)]
     assert settle(asked, findings).incumbent == "NOT COMPARED: no mode was compared with it"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from evalkit.findings import Check
+from typing import Literal
+
+from evalkit.findings import Check, Status
 
 _PAPERS = (
     "Bonett & Price 2012, J. Educ. Behav. Stat. 37:479",
@@ -15,6 +17,12 @@ OWN_TASKS = Check(
     "Public benchmarks and shipped suites hide what your product does. Only tasks of your own show what a customer"
     " would see.",
     "Write 30 or more cases from your logs as a suite (docs/tasks.md) and name the file under `tasks`.",
+    outcomes={
+        "own": Status.PASS,
+        "shipped-only": Status.WARN,
+        "none": Status.INCONCLUSIVE,
+        "not-asked": Status.SKIPPED,
+    },
 )
 SCORED = Check(
     "quality.scored",
@@ -22,6 +30,13 @@ SCORED = Check(
     "A case without a usable reply is neither right nor wrong. If many are missing, the others are a chosen few.",
     "Read the errors named here, mend the server or raise its deadline, and resume the run: only open cases are sent.",
     per_mode=True,
+    outcomes={
+        "complete": Status.PASS,
+        "open": Status.INCONCLUSIVE,
+        "failed": Status.ERROR,
+        "mode-unanswered": Status.INCONCLUSIVE,
+        "no-suite": Status.INCONCLUSIVE,
+    },
 )
 NON_INFERIORITY = Check(
     "quality.non-inferiority",
@@ -32,6 +47,20 @@ NON_INFERIORITY = Check(
     " undecided, add cases.",
     per_mode=True,
     sources=_PAPERS,
+    outcomes={
+        "shown": Status.PASS,
+        "carried": Status.WARN,
+        "lost": Status.FAIL,
+        "open": Status.INCONCLUSIVE,
+        "worse": Status.INCONCLUSIVE,
+        "one-sided": Status.INCONCLUSIVE,
+        "too-small": Status.INCONCLUSIVE,
+        "too-small-shipped": Status.INCONCLUSIVE,
+        "too-small-and-losing": Status.INCONCLUSIVE,
+        "no-pairs": Status.INCONCLUSIVE,
+        "no-baseline-results": Status.INCONCLUSIVE,
+        "is-the-baseline": Status.NOT_APPLICABLE,
+    },
 )
 FLOOR = Check(
     "quality.floor",
@@ -40,6 +69,12 @@ FLOOR = Check(
     "Check prompts, chat template and max_tokens on failing cases; lower `items.quality.floor` only if fewer are"
     " enough.",
     per_mode=True,
+    outcomes={
+        "met": Status.PASS,
+        "below": Status.FAIL,
+        "undecided": Status.INCONCLUSIVE,
+        "unscored": Status.INCONCLUSIVE,
+    },
 )
 BASELINE_VALID = Check(
     "quality.baseline-valid",
@@ -47,6 +82,13 @@ BASELINE_VALID = Check(
     "Where the baseline itself fails, or is not what it says, a mode that loses nothing against it proves nothing.",
     "Serve a sound baseline (AR on vLLM, or `baseline: {quality: incumbent}`), or use tasks that the model can do.",
     per_mode=True,
+    outcomes={
+        "valid": Status.PASS,
+        "below-floor": Status.INCONCLUSIVE,
+        "passes-nothing": Status.INCONCLUSIVE,
+        "unscored": Status.INCONCLUSIVE,
+        "block-loop": Status.INCONCLUSIVE,
+    },
 )
 EQUIVALENCE = Check(
     "quality.equivalence",
@@ -58,6 +100,18 @@ EQUIVALENCE = Check(
     "`items.quality.match_margin`: the tasks still decide.",
     per_mode=True,
     sources=("https://github.com/vllm-project/vllm/issues/7627", "https://github.com/sgl-project/sglang/issues/10678"),
+    outcomes={
+        "equal": Status.PASS,
+        "changed": Status.FAIL,
+        "noisy": Status.WARN,
+        "noisy-and-few": Status.INCONCLUSIVE,
+        "not-looked-up": Status.INCONCLUSIVE,
+        "open": Status.INCONCLUSIVE,
+        "no-noise-floor": Status.INCONCLUSIVE,
+        "information": Status.NOT_APPLICABLE,
+        "other-model": Status.NOT_APPLICABLE,
+        "sampled": Status.NOT_APPLICABLE,
+    },
 )
 DEGENERATION = Check(
     "quality.degeneration",
@@ -66,6 +120,13 @@ DEGENERATION = Check(
     " parallel fails. They are counted against the baseline's.",
     "Raise the confidence threshold, use the block size that the model was trained with, or add denoising steps.",
     per_mode=True,
+    outcomes={
+        "as-sound": Status.PASS,
+        "more": Status.WARN,
+        "over-margin": Status.FAIL,
+        "open": Status.INCONCLUSIVE,
+        "no-replies": Status.INCONCLUSIVE,
+    },
 )
 LENGTH_HONESTY = Check(
     "quality.length-honesty",
@@ -73,6 +134,11 @@ LENGTH_HONESTY = Check(
     "A mode that says less, or rambles, makes tokens per second a false comparison.",
     "Compare time per answer, not tokens per second, for this mode.",
     per_mode=True,
+    outcomes={
+        "alike": Status.PASS,
+        "apart": Status.WARN,
+        "too-few": Status.NOT_APPLICABLE,
+    },
 )
 BY_POSITION = Check(
     "quality.by-position",
@@ -81,6 +147,11 @@ BY_POSITION = Check(
     " parts of each reply are compared by third, beside the baseline's.",
     "Serve shorter replies in this mode, or a stricter threshold; look at the last parts of the lost cases.",
     per_mode=True,
+    outcomes={
+        "even": Status.PASS,
+        "grows": Status.WARN,
+        "end-lost": Status.FAIL,
+    },
 )
 LADDER = Check(
     "quality.ladder",
@@ -90,6 +161,10 @@ LADDER = Check(
     "Keep production's tasks below the knee in this mode, or use a stricter threshold or a smaller block.",
     per_mode=True,
     sources=("https://arxiv.org/abs/2510.04767",),
+    outcomes={
+        "holds": Status.PASS,
+        "falls-earlier": Status.WARN,
+    },
 )
 HARM = Check(
     "quality.harm",
@@ -97,6 +172,10 @@ HARM = Check(
     "A share hides which customer is hurt. Each lost case is listed with both replies.",
     "Read the list first. Mark a case `severity: critical` if losing it must stop the adoption.",
     per_mode=True,
+    outcomes={
+        "none": Status.PASS,
+        "lost": Status.WARN,
+    },
 )
 CRITICAL = Check(
     "quality.critical",
@@ -104,6 +183,12 @@ CRITICAL = Check(
     "A case marked critical may not be lost, whatever the other cases do.",
     "Look at the case's two replies in the report; the mode is not adopted until it passes.",
     per_mode=True,
+    outcomes={
+        "all-pass": Status.PASS,
+        "baseline-fails-too": Status.WARN,
+        "lost": Status.FAIL,
+        "not-compared": Status.INCONCLUSIVE,
+    },
 )
 INCUMBENT = Check(
     "quality.incumbent",
@@ -111,6 +196,22 @@ INCUMBENT = Check(
     "The question of a buyer is not whether the mode equals its own baseline, but whether it beats what is there.",
     "Configure `incumbent:` with the endpoint that you use today; add cases if the comparison is undecided.",
     per_mode=True,
+    outcomes={
+        "better": Status.PASS,
+        "no-worse": Status.PASS,
+        "within-margin": Status.PASS,
+        "worse": Status.FAIL,
+        "worse-for-information": Status.WARN,
+        "undecided": Status.INCONCLUSIVE,
+        "undecided-worse": Status.INCONCLUSIVE,
+        "no-answers": Status.INCONCLUSIVE,
+        "no-pairs": Status.INCONCLUSIVE,
+        "too-few-pairs": Status.INCONCLUSIVE,
+        "passes-nothing": Status.INCONCLUSIVE,
+        "below-floor": Status.INCONCLUSIVE,
+        "doubted": Status.INCONCLUSIVE,
+        "not-configured": Status.NOT_APPLICABLE,
+    },
 )
 TOOLS = Check(
     "quality.tools-available",
@@ -119,6 +220,12 @@ TOOLS = Check(
     "Start the server with the tool-call parser of the model's family (SGLang and vLLM: --tool-call-parser NAME), and "
     "check that the chat template has tools.",
     per_mode=True,
+    outcomes={
+        "available": Status.PASS,
+        "refused": Status.ERROR,
+        "not-parsed": Status.ERROR,
+        "not-reached": Status.ERROR,
+    },
 )
 TOOL_OUTCOMES = Check(
     "quality.tool-outcomes",
@@ -130,6 +237,10 @@ TOOL_OUTCOMES = Check(
     " in the text from the server's parser.",
     per_mode=True,
     sources=("https://github.com/ShishirPatil/gorilla/issues/1362",),
+    outcomes={
+        "as-sound": Status.PASS,
+        "more-malformed": Status.WARN,
+    },
 )
 STREAM_PARITY = Check(
     "quality.stream-parity",
@@ -138,6 +249,10 @@ STREAM_PARITY = Check(
     " at once.",
     "Ask without streaming where tools are used, or upgrade the engine's tool parser.",
     per_mode=True,
+    outcomes={
+        "alike": Status.PASS,
+        "lost-in-stream": Status.WARN,
+    },
 )
 HARNESS = Check(
     "quality.harness",
@@ -147,6 +262,18 @@ HARNESS = Check(
     " in this run.",
     "Let evalkit run the harness (tasks: [{run: lm-eval, …}] or {command: …, reads: …}), or run both modes alike.",
     per_mode=True,
+    outcomes={
+        "ran-here": Status.PASS,
+        "witnessed": Status.PASS,
+        "accepted": Status.WARN,
+        "unwitnessed": Status.INCONCLUSIVE,
+        "not-comparable": Status.INCONCLUSIVE,
+        "not-whole": Status.INCONCLUSIVE,
+        "not-this-mode": Status.INCONCLUSIVE,
+        "not-named": Status.INCONCLUSIVE,
+        "no-results": Status.INCONCLUSIVE,
+        "failed": Status.ERROR,
+    },
 )
 JUDGE = Check(
     "quality.judge",
@@ -156,9 +283,21 @@ JUDGE = Check(
     "Read the cases yourself where the judge differs from the graders. Verdicts that flip with the order, or are"
     " missing, say that this judge cannot tell.",
     per_mode=True,
+    outcomes={
+        "clear": Status.PASS,
+        "unclear": Status.WARN,
+        "not-configured": Status.NOT_APPLICABLE,
+        "not-asked": Status.NOT_APPLICABLE,
+    },
 )
 
 CHECKS: tuple[Check, ...] = (
     OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, DEGENERATION, LENGTH_HONESTY, BY_POSITION,
     LADDER, HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, JUDGE, HARNESS,
 )  # fmt: skip
+
+#: what an outcome of INCUMBENT answers to "and against the model that we use today?"; the others: not compared
+VERSUS: dict[str, Literal["better", "no worse", "worse"]] = {
+    "better": "better", "no-worse": "no worse", "within-margin": "worse", "worse": "worse",
+    "worse-for-information": "worse", "undecided-worse": "worse",
+}  # fmt: skip

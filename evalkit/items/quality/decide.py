@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal
 
 from evalkit.analysis.harness import suite_of
 from evalkit.analysis.pairs import Answers, Table, alpha_of, table
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, Status
-from evalkit.items.quality import checks, equivalence, harness, judge, ladder, loss, position, texts, tools
+from evalkit.items.quality import checks, equivalence, harness, loss, texts, tools
 from evalkit.items.quality.checks import CHECKS
+from evalkit.items.quality.words import Incumbent, NonInferiority, OwnTasks, Scored, SuiteGiven
 from evalkit.modes import INCUMBENT
 from evalkit.quality.facts import SuiteFacts
 
@@ -23,8 +25,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     """Findings per configured mode, and whether own tasks were used."""
     del now
     if checklist.tasks == []:
-        reason = "the checklist has `tasks: []`: quality was not looked at."
-        return [checks.OWN_TASKS.finding(Status.SKIPPED, reason)]
+        return [checks.OWN_TASKS.found(OwnTasks(outcome="not-asked"))]
     answers = Answers(facts.answers)
     findings = [own_tasks([*facts.suites, *_reported(facts)])]
     for mode in checklist.modes:
@@ -43,25 +44,18 @@ def _reported(facts: Facts) -> list[SuiteFacts]:
 
 
 def own_tasks(suites: Iterable[SuiteFacts]) -> Finding:
-    own = [suite for suite in suites if not suite.shipped]
-    make = checks.OWN_TASKS.finding
-    info: dict[str, object] = {"suites": [{"name": s.name, "cases": s.cases, "shipped": s.shipped} for s in suites]}
-    if own:
-        count = sum(suite.cases for suite in own)
-        return make(Status.PASS, f"{count} cases of your own in {len(own)} suites.", data=info)
-    if not list(suites):
-        return make(
-            Status.INCONCLUSIVE, "no task suite was part of the run: nothing says what the modes are worth.", data=info
-        )
-    return make(Status.WARN, "only shipped suites were used: they say nothing about your own prompts.", data=info)
+    """Whether any suite is the buyer's own."""
+    given = tuple(SuiteGiven(name=s.name, cases=s.cases, shipped=s.shipped) for s in suites)
+    outcome: Literal["own", "shipped-only", "none"] = "none"
+    if given:
+        outcome = "shipped-only" if all(one.shipped for one in given) else "own"
+    return checks.OWN_TASKS.found(OwnTasks(outcome=outcome, suites=given))
 
 
 def of_mode(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> list[Finding]:
     baseline = checklist.baseline.quality
     if mode not in answers.modes:
-        text = "no case was answered in this mode."
-        remedy = "see the errors of the run; bring the mode's server up and resume: only open cases are sent"
-        return [checks.SCORED.finding(Status.INCONCLUSIVE, text, mode=mode, remedy=remedy)]
+        return [checks.SCORED.found(Scored(outcome="mode-unanswered"), mode=mode)]
     item = checklist.items.quality
     alpha = alpha_of(checklist)
     tables = [table(answers, suite, mode, baseline, alpha) for suite in facts.suites]
@@ -76,18 +70,16 @@ def of_mode(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> 
         if available is None or available.status is not Status.ERROR:
             usable.append(data)
     if not facts.suites:
-        text = "no task suite was part of the run."
-        findings.append(checks.SCORED.finding(Status.INCONCLUSIVE, text, mode=mode, remedy="name suites under `tasks`"))
+        findings.append(checks.SCORED.found(Scored(outcome="no-suite"), mode=mode))
     findings += [loss.floor(data, item) for data in usable]
     if mode == baseline:
-        text = "it is the baseline itself."
-        findings.append(checks.NON_INFERIORITY.finding(Status.NOT_APPLICABLE, text, mode=mode))
+        findings.append(checks.NON_INFERIORITY.found(NonInferiority(outcome="is-the-baseline"), mode=mode))
     else:
         findings += against_baseline(checklist, facts, answers, usable)
-    findings += [found for data in usable if (found := ladder.ladder(answers, data)) is not None]
+    findings += [found for data in usable if (found := texts.ladder(answers, data)) is not None]
     critical = loss.critical(tables, mode, against_itself=mode == baseline)
     findings += [critical] if critical else []
-    judged = judge.judge(checklist, facts, mode)
+    judged = texts.judge(checklist, facts, mode)
     findings += [judged] if judged else []
     return findings + against_incumbent(checklist, facts, answers, mode)
 
@@ -97,17 +89,15 @@ def against_baseline(checklist: Checklist, facts: Facts, answers: Answers, table
     item, baseline = checklist.items.quality, checklist.baseline.quality
     endpoint = facts.endpoints.get(baseline)
     block_loop = endpoint is not None and endpoint.block_loop
-    problems = {data.suite.name: loss.baseline_problem(data, item, block_loop) for data in tables}
     findings: list[Finding] = []
     valid = []
     for data in tables:
-        problem = problems[data.suite.name]
-        findings.append(problem or loss.baseline_valid(data))
-        findings.append(loss.harm(data))
-        if problem is None:
+        worth = loss.baseline_valid(data, item, block_loop=block_loop)
+        findings += [worth, loss.harm(data)]
+        if worth.status.carries:
             valid.append(data)
         findings.append(texts.degeneration(answers, data, item.margin.of(data.suite.kind)))
-        placed = position.by_position(answers, data, item.margin.of(data.suite.kind))
+        placed = texts.by_position(answers, data, item.margin.of(data.suite.kind))
         findings += [placed] if placed else []
     # shipped suites first: what they show may carry the margin for smaller suites
     shown: dict[str, tuple[str, float]] = {}
@@ -131,14 +121,12 @@ def _carrier(shown: dict[str, tuple[str, float]], kind: str, margin: float) -> s
 
 
 def against_incumbent(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> list[Finding]:
-    item, make = checklist.items.quality, checks.INCUMBENT.finding
+    item = checklist.items.quality
     if checklist.incumbent is None:
-        text = "NOT COMPARED: no incumbent is configured."
-        return [make(Status.NOT_APPLICABLE, text, mode=mode, counts=False, data={"word": "NOT COMPARED"})]
+        return [checks.INCUMBENT.found(Incumbent(outcome="not-configured"), mode=mode, counts=False)]
     required = checklist.incumbent.required
     if INCUMBENT not in answers.modes:
-        text = "NOT COMPARED: the incumbent answered no case."
-        return [make(Status.INCONCLUSIVE, text, mode=mode, counts=required, data={"word": "NOT COMPARED"})]
+        return [checks.INCUMBENT.found(Incumbent(outcome="no-answers"), mode=mode, counts=required)]
     findings = []
     for suite in facts.suites:
         data = table(answers, suite, mode, INCUMBENT, alpha_of(checklist))

@@ -1,21 +1,32 @@
-"""Findings on the texts themselves: degeneration and length."""
+"""Findings on the replies themselves: degeneration, length, where along them and at which size they fail, the judge."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from statistics import fmean
+from typing import Literal
 
+from evalkit.analysis.ladder import axis_of, knee, rungs
 from evalkit.analysis.pairs import Answers, Reading, Table, reading, sample
-from evalkit.analysis.signs import ALWAYS, BLOCKING, SIGNS, signs
-from evalkit.findings import Finding, KnownBy, Status
+from evalkit.analysis.signs import ALWAYS, BLOCKING, SIGNS, mean_thirds, signs, thirds_of
+from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts
+from evalkit.findings import Finding, KnownBy
 from evalkit.items.quality import checks
-from evalkit.items.quality.loss import base_data
+from evalkit.items.quality import reply_words as words
+from evalkit.items.quality.loss import SEEN, on_suite
 from evalkit.quality.facts import Answer, SuiteFacts
 from evalkit.stats.distributions import t_quantile
+from evalkit.stats.interval import Interval
+from evalkit.stats.proportions import guarded_mean
 from evalkit.text import cut
 
-SEEN = KnownBy.OBSERVED
+#: ratios of lengths that are about the same
+_LENGTH_RANGE = (0.8, 1.25)
+_EXAMPLES = 20
+_JUDGED = frozenset({"rubric", "prefer"})
 
 
 def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
@@ -25,75 +36,42 @@ def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
     shared = [case for case, one in mine.items() if one.exchange.ok and case in base and base[case].exchange.ok]
     counts = {sign: sum(sign in signs(mine[case]) for case in shared) for sign in SIGNS}
     before = {sign: sum(sign in signs(base[case]) for case in shared) for sign in SIGNS}
-    info: dict[str, object] = {
-        **base_data(data),
-        "mode_counts": counts,
-        "baseline_counts": before,
-        "cases": _examples(mine, shared),
-    }
-    n = len(shared)
-    make = checks.DEGENERATION.finding
-    if not n:
-        return make(
-            Status.INCONCLUSIVE, f"{data.suite.name}: no reply of both modes to look at.", mode=data.mode, data=info
-        )
-    named = (
-        ", ".join(f"{counts[s]} {s} (baseline {before[s]})" for s in SIGNS if counts[s] or before[s]) or "no sign of it"
-    )
-    text = f"{data.suite.name}: in {n} replies {named}"
-    common: dict[str, Any] = {
-        "mode": data.mode,
-        "observed": named,
-        "threshold": f"at most {100 * margin:g} points more than the baseline",
-        "known_by": SEEN,
-        "data": info,
-    }
-    broken = {c: (bool(signs(mine[c]) & blocking), bool(signs(base[c]) & blocking)) for c in shared}
-    worst = _three_way(
-        [
-            reading(mine[c].asked, mine[c].goes_with, float(not ours), float(not theirs))
-            for c, (ours, theirs) in broken.items()
-        ],
-        margin,
-        data.alpha,
-    )
-    if worst is Status.FAIL:
-        return make(
-            Status.FAIL, f"{text}: more than the margin of {100 * margin:g} points over the baseline.", **common
-        )
-    if worst is Status.INCONCLUSIVE:
-        return make(
-            Status.INCONCLUSIVE, f"{text}: more than in the baseline, and too few cases to tell how much.", **common
-        )
-    rest = any(counts[s] > before[s] for s in SIGNS)
-    return make(Status.WARN if rest else Status.PASS, f"{text}.", **common)
+    clean = [
+        reading(mine[c].asked, mine[c].goes_with, float(not signs(mine[c]) & blocking),
+                float(not signs(base[c]) & blocking))
+        for c in shared
+    ]  # fmt: skip
+    outcome: Literal["as-sound", "more", "over-margin", "open", "no-replies"] = "no-replies"
+    if shared:
+        worst = _three_way(clean, margin, data.alpha)
+        within: Literal["as-sound", "more"] = "more" if any(counts[s] > before[s] for s in SIGNS) else "as-sound"
+        outcome = worst or within
+    values = words.Degeneration(
+        **on_suite(data), outcome=outcome, margin=margin, replies=len(shared), mode_counts=counts,
+        baseline_counts=before, examples=_examples(mine, shared),
+    )  # fmt: skip
+    return checks.DEGENERATION.found(values, mode=data.mode, known_by=SEEN if shared else None)
 
 
-def _three_way(clean: list[Reading], margin: float, alpha: float) -> Status:
-    """A mode that is unclean nowhere but where the baseline is passes at any n."""
+def _three_way(clean: list[Reading], margin: float, alpha: float) -> Literal["over-margin", "open"] | None:
+    """None: shown to lie within the margin. A mode that is unclean only where the baseline is passes at any n."""
     if all(one.mode >= one.base for one in clean):
-        return Status.PASS
+        return None
     units = sample(clean, alpha)
     if units.interval().high <= -margin:
-        return Status.FAIL
-    return Status.PASS if units.shows(margin) else Status.INCONCLUSIVE
+        return "over-margin"
+    return None if units.shows(margin) else "open"
 
 
-def _examples(mine: dict[str, Answer], shared: list[str]) -> list[dict[str, object]]:
+def _examples(mine: dict[str, Answer], shared: list[str]) -> tuple[dict[str, object], ...]:
     found: list[dict[str, object]] = []
     for case in shared:
-        seen = sorted(signs(mine[case]))
+        seen, one = sorted(signs(mine[case])), mine[case]
         if seen:
-            tokens = mine[case].signals.special_tokens if mine[case].signals else ()  # type: ignore[union-attr]
-            found.append(
-                {
-                    "case": case,
-                    "signs": seen,
-                    "tokens": list(tokens),
-                    "tail": cut(mine[case].exchange.text, 200, tail=True),
-                }
-            )
-    return found[:20]
+            tokens = list(one.signals.special_tokens) if one.signals else []
+            tail = cut(one.exchange.text, 200, tail=True)
+            found.append({"case": case, "signs": seen, "tokens": tokens, "tail": tail})
+    return tuple(found[:_EXAMPLES])
 
 
 def length_honesty(answers: Answers, suites: Sequence[SuiteFacts], mode: str, baseline: str, alpha: float) -> Finding:
@@ -104,28 +82,99 @@ def length_honesty(answers: Answers, suites: Sequence[SuiteFacts], mode: str, ba
         for case, one in answers.first(suite.name, mode).items():
             if case in base and (a := _length(one)) and (b := _length(base[case])):
                 logs.append(math.log(a / b))
-    make = checks.LENGTH_HONESTY.finding
     n = len(logs)
     if n < 2:
-        return make(Status.NOT_APPLICABLE, "fewer than two cases have replies in both modes.", mode=mode, counts=False)
+        return checks.LENGTH_HONESTY.found(words.LengthHonesty(outcome="too-few"), mode=mode, counts=False)
     mean = sum(logs) / n
     error = math.sqrt(sum((x - mean) ** 2 for x in logs) / (n - 1) / n)
     half = t_quantile(1 - alpha, n - 1) * error
     ratio, low, high = math.exp(mean), math.exp(mean - half), math.exp(mean + half)
-    info: dict[str, object] = {"pairs": n, "ratio": round(ratio, 4), "low": round(low, 4), "high": round(high, 4)}
-    text = f"replies are {ratio:.2f} times as long as the baseline's ({low:.2f} to {high:.2f}, {n} cases)"
-    common: dict[str, Any] = {
-        "mode": mode,
-        "observed": f"{ratio:.2f}",
-        "threshold": "0.8 to 1.25",
-        "known_by": SEEN,
-        "data": info,
-    }
-    if low < 0.8 or high > 1.25:
-        return make(Status.WARN, f"{text}: tokens per second of the two are not comparable.", **common)
-    return make(Status.PASS, f"{text}.", **common)
+    alike = low >= _LENGTH_RANGE[0] and high <= _LENGTH_RANGE[1]
+    values = words.LengthHonesty(
+        outcome="alike" if alike else "apart", pairs=n, ratio=round(ratio, 4), low=round(low, 4), high=round(high, 4)
+    )
+    return checks.LENGTH_HONESTY.found(values, mode=mode, known_by=SEEN)
 
 
 def _length(one: Answer) -> int:
     """Tokens as the server counted them; characters where it did not (both modes are then counted so)."""
     return (one.exchange.completion_tokens or len(one.exchange.text)) if one.exchange.ok else 0
+
+
+def by_position(answers: Answers, data: Table, margin: float) -> Finding | None:
+    """The paired loss in the last third, and whether it grows along the reply. None where no case measures places."""
+    mine, base = answers.first(data.suite.name, data.mode), answers.first(data.suite.name, data.baseline)
+    pairs = [
+        (case, found, before)
+        for case, one in mine.items()
+        if case in base and (found := thirds_of(one)) is not None and (before := thirds_of(base[case])) is not None
+    ]
+    if not pairs:
+        return None
+    clusters = {pair.case_id: pair.cluster for pair in data.pairs}
+    last = _interval([(clusters[case], a[2] - b[2]) for case, a, b in pairs], data.alpha)
+    growth = _interval([(clusters[case], (a[2] - a[0]) - (b[2] - b[0])) for case, a, b in pairs], data.alpha)
+    outcome: Literal["even", "grows", "end-lost"] = "grows" if growth.high < 0 else "even"
+    values = words.ByPosition(
+        **on_suite(data), outcome="end-lost" if last.high <= -margin else outcome, margin=margin, replies=len(pairs),
+        by_third=tuple(mean_thirds(mine[c] for c, _, _ in pairs)),
+        baseline_by_third=tuple(mean_thirds(base[c] for c, _, _ in pairs)), last_third=round(last.estimate, 4),
+        low=round(last.low, 4), high=round(last.high, 4), growth_low=round(growth.low, 4),
+        growth_high=round(growth.high, 4),
+    )  # fmt: skip
+    return checks.BY_POSITION.found(values, mode=data.mode, known_by=SEEN)
+
+
+def _interval(differences: list[tuple[str, float]], alpha: float) -> Interval:
+    groups: dict[str, list[float]] = {}
+    for cluster, value in differences:
+        groups.setdefault(cluster, []).append(value)
+    return guarded_mean([fmean(group) for group in groups.values()], alpha)
+
+
+def ladder(answers: Answers, data: Table) -> Finding | None:
+    """The knee of one suite in one mode, for information; None where its cases have no sizes."""
+    mine = list(answers.first(data.suite.name, data.mode).values())
+    axis = axis_of(mine)
+    points = rungs(mine, axis) if axis else ()
+    if axis is None or len(points) < 2:
+        return None
+    base = rungs(answers.first(data.suite.name, data.baseline).values(), axis)
+    found, before = knee(points), knee(base) if len(base) > 1 else None
+    itself = data.mode == data.baseline
+    earlier = not itself and found is not None and (before is None or found.falls < before.falls)
+    values = words.Ladder(
+        outcome="falls-earlier" if earlier else "holds", suite=data.suite.name, axis=axis,
+        baseline=None if itself else data.baseline, rungs=points, baseline_rungs=base, knee=found, baseline_knee=before,
+    )  # fmt: skip
+    return checks.LADDER.found(values, mode=data.mode, known_by=SEEN, counts=False)
+
+
+def judge(checklist: Checklist, facts: Facts, mode: str) -> Finding | None:
+    """Yes answers beside the baseline's, preferences, flips, and what stayed unscored. None: no case asks a judge.
+
+    What a judge says is for people to read: it never counts.
+    """
+    asked = any(g.grader in _JUDGED for one in facts.answers if one.mode == mode for g in one.grades)
+    mine = [one for one in facts.judgements if one.mode == mode]
+    if not asked and not mine:
+        return None
+    if not mine:
+        configured = checklist.items.quality.judge is not None
+        none = words.Judged(outcome="not-asked" if configured else "not-configured")
+        return checks.JUDGE.found(none, mode=mode, counts=False)
+    baseline = checklist.baseline.quality
+    preferences = Counter(one.preference for one in mine if one.preference)
+    answers = [yes for one in mine for yes in one.answers]
+    before = [yes for one in facts.judgements if one.mode == baseline for yes in one.answers]
+    compared, flipped = preferences.total(), sum(one.flipped for one in mine)
+    unscored = Counter(one.unscored for one in mine if one.unscored is not None)
+    values = words.Judged(
+        outcome="clear" if not unscored and flipped * 4 <= compared else "unclear", is_baseline=mode == baseline,
+        judge=mine[-1].judge, judges=tuple(sorted({one.judge for one in mine})),
+        prompts=tuple(sorted({one.prompt_sha256 for one in mine})), questions=len(answers), yes=sum(answers),
+        baseline_questions=len(before), baseline_yes=sum(before), compared=compared, better=preferences["mode"],
+        worse=preferences["baseline"], ties=preferences["tie"], flipped=flipped, unscored=unscored.total(),
+        why_unscored={why: n for why, n in unscored.items() if why},
+    )  # fmt: skip
+    return checks.JUDGE.found(values, mode=mode, known_by=KnownBy.INFERRED, counts=False)

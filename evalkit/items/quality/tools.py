@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Any
+from typing import Literal
 
 from evalkit.analysis.pairs import Answers
-from evalkit.findings import Finding, KnownBy, Status
+from evalkit.findings import Finding, KnownBy
 from evalkit.items.quality import checks
-from evalkit.items.quality.loss import percent, points
+from evalkit.items.quality import reply_words as words
+from evalkit.items.quality.loss import SEEN
 from evalkit.quality.facts import Answer, SuiteFacts
 from evalkit.text import cut
 
-SEEN = KnownBy.OBSERVED
-OUTCOMES = ("call", "text", "malformed", "truncated")
 MAX_CONFUSED = 10
+_MAX_LISTED = 50
+#: how a server answers a request with tools that it does not take
+_REFUSED = (400, 404, 405, 422, 500, 501)
+#: replies without a call or an attempt at one from which tools do not seem to reach the model
+_FEWEST = 3
 
 
 def tools_available(answers: Answers, suite: SuiteFacts, mode: str) -> Finding | None:
@@ -23,39 +27,26 @@ def tools_available(answers: Answers, suite: SuiteFacts, mode: str) -> Finding |
     replies = [one for one in answers.first(suite.name, mode).values() if one.wants_call]
     if not replies:
         return None
-    make = checks.TOOLS.finding
-    info: dict[str, object] = {"suite": suite.name, "cases": len(replies)}
-    refused = [
-        one
-        for one in replies
-        if one.exchange.error is not None and one.exchange.error.status in (400, 404, 405, 422, 500, 501)
-    ]
-    if len(refused) == len(replies):
-        error = refused[0].exchange.error
-        what = f"HTTP {error.status}: {cut(error.message, 160)}" if error else "an error"
-        return make(
-            Status.ERROR,
-            f"{suite.name}: the server refuses requests with tools ({what}).",
-            mode=mode,
-            known_by=SEEN,
-            data=dict(info),
-        )
+    errors = [error for one in replies if (error := one.exchange.error) is not None and error.status in _REFUSED]
+    if len(errors) == len(replies):
+        values = words.ToolsAvailable(
+            outcome="refused", suite=suite.name, cases=len(replies), status=errors[0].status,
+            message=cut(errors[0].message, 160),
+        )  # fmt: skip
+        return checks.TOOLS.found(values, mode=mode, known_by=SEEN)
     answered = [one for one in replies if one.exchange.ok]
     calls = sum(one.tool_outcome == "call" for one in answered)
     intact = sum(one.signals is not None and one.signals.residue == "intact" for one in answered)
-    text = f"{suite.name}: {calls} calls in {len(answered)} replies that should hold one"
+    known = SEEN
+    outcome: Literal["available", "not-parsed", "not-reached"] = "available"
     if answered and intact and intact >= len(answered) / 2:
-        text = (
-            f"{suite.name}: {intact} of {len(answered)} replies hold a whole call as text:"
-            " the server parses no tool calls"
-        )
-        return make(Status.ERROR, f"{text}.", mode=mode, known_by=SEEN, data={**info, "intact": intact})
-    if len(answered) >= 3 and not calls and all(one.tool_outcome == "text" for one in answered):
-        text = (
-            f"{suite.name}: no reply of {len(answered)} calls a tool or tries to: tools do not seem to reach the model"
-        )
-        return make(Status.ERROR, f"{text}.", mode=mode, known_by=KnownBy.INFERRED, data=dict(info))
-    return make(Status.PASS, f"{text}.", mode=mode, known_by=SEEN, data={**info, "calls": calls})
+        outcome = "not-parsed"
+    elif len(answered) >= _FEWEST and not calls and all(one.tool_outcome == "text" for one in answered):
+        outcome, known = "not-reached", KnownBy.INFERRED
+    values = words.ToolsAvailable(
+        outcome=outcome, suite=suite.name, cases=len(replies), answered=len(answered), calls=calls, intact=intact
+    )
+    return checks.TOOLS.found(values, mode=mode, known_by=known)
 
 
 def stream_parity(answers: Answers, suite: SuiteFacts, mode: str, margin: float) -> Finding | None:
@@ -66,22 +57,13 @@ def stream_parity(answers: Answers, suite: SuiteFacts, mode: str, margin: float)
         return None
     lost = [c for c in both if whole[c].passed and not streamed[c].passed]
     gained = [c for c in both if streamed[c].passed and not whole[c].passed]
-    text = (
-        f"{suite.name}: {len(lost)} of {len(both)} cases pass unstreamed and fail streamed"
-        f" ({len(gained)} the other way)"
-    )
-    info: dict[str, object] = {
-        "suite": suite.name,
-        "pairs": len(both),
-        "lost_in_stream": lost[:50],
-        "lost_unstreamed": gained[:50],
-    }
-    loss = (len(lost) - len(gained)) / len(both)
-    status = Status.WARN if loss > margin else Status.PASS
-    end = ": the stream's tool parser loses calls" if status is Status.WARN else ""
-    return checks.STREAM_PARITY.finding(
-        status, f"{text}{end}.", mode=mode, observed=points(-loss), known_by=SEEN, data=info
-    )
+    worse = (len(lost) - len(gained)) / len(both) > margin
+    values = words.StreamParity(
+        outcome="lost-in-stream" if worse else "alike", suite=suite.name, pairs=len(both),
+        lost_in_stream=tuple(lost[:_MAX_LISTED]), lost_unstreamed=tuple(gained[:_MAX_LISTED]), lost=len(lost),
+        gained=len(gained),
+    )  # fmt: skip
+    return checks.STREAM_PARITY.found(values, mode=mode, known_by=SEEN)
 
 
 def outcomes(answers: Answers, suite: SuiteFacts, mode: str, baseline: str) -> Finding | None:
@@ -89,38 +71,20 @@ def outcomes(answers: Answers, suite: SuiteFacts, mode: str, baseline: str) -> F
     mine, base = _with_tools(answers, suite, mode), _with_tools(answers, suite, baseline)
     if not mine:
         return None
-    info, before = _rates(mine), _rates(base)
-    said = ", ".join(f"{info[name]} {name}" for name in OUTCOMES)
-    text = f"{suite.name}: {said} in {len(mine)} replies"
-    if base and mode != baseline:
-        text += f" (baseline {', '.join(str(before[name]) for name in OUTCOMES)})"
-    if info["asked"]:
-        parts = [
-            f"{percent(info[key] / info['asked'])} {words}"
-            for key, words in (
-                ("schema_valid", "are valid calls"),
-                ("right_function", "of the right function"),
-                ("right_arguments", "with the right arguments"),
-            )
-        ]
-        text += f"; of {info['asked']} that should call, {', '.join(parts)}"
-    if info["none_wanted"]:
-        text += f"; {info['abstained']} of {info['none_wanted']} that should not call abstain"
-    worse = base and info["malformed"] * len(base) > before["malformed"] * len(mine)
-    data: dict[str, object] = {"suite": suite.name, "replies": len(mine), **info}
-    if mode != baseline:
-        data["baseline"] = before
-    return checks.TOOL_OUTCOMES.finding(
-        Status.WARN if worse else Status.PASS, f"{text}.", mode=mode, known_by=SEEN, counts=False, data=data,
-        observed=percent(info["malformed"] / len(mine)),
+    rates, before = _rates(mine), _rates(base)
+    worse = bool(base) and rates.malformed * len(base) > before.malformed * len(mine)
+    values = words.ToolOutcomes(
+        outcome="more-malformed" if worse else "as-sound", suite=suite.name, replies=len(mine), rates=rates,
+        baseline=before if mode != baseline else None, baseline_replies=len(base),
     )  # fmt: skip
+    return checks.TOOL_OUTCOMES.found(values, mode=mode, known_by=SEEN, counts=False)
 
 
 def _with_tools(answers: Answers, suite: SuiteFacts, mode: str) -> list[Answer]:
     return [one for one in answers.first(suite.name, mode).values() if one.tool_outcome is not None]
 
 
-def _rates(replies: Iterable[Answer]) -> dict[str, Any]:
+def _rates(replies: Iterable[Answer]) -> words.ToolRates:
     """Counts over replies; the confusion list names what was asked and what was called instead."""
     found: Counter[str] = Counter()
     confused: Counter[tuple[str, str]] = Counter()
@@ -139,6 +103,7 @@ def _rates(replies: Iterable[Answer]) -> dict[str, Any]:
             if detail.get("right_function") is False:
                 names = [" + ".join(map(str, detail.get(key) or ())) for key in ("asked", "called")]
                 confused[names[0], names[1] or str(one.tool_outcome)] += 1
-    keys = (*OUTCOMES, "asked", "schema_valid", "right_function", "right_arguments", "none_wanted", "abstained")
-    listed = [{"asked": a, "got": b, "times": n} for (a, b), n in confused.most_common(MAX_CONFUSED)]
-    return {**{key: found[key] for key in keys}, "confused": listed}
+    listed = tuple({"asked": a, "got": b, "times": n} for (a, b), n in confused.most_common(MAX_CONFUSED))
+    return words.ToolRates(
+        **{key: n for key, n in found.items() if key in words.ToolRates.model_fields}, confused=listed
+    )
