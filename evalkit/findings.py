@@ -106,7 +106,7 @@ class Finding(Frozen):
     id: str
     item: ItemId
     status: Status
-    #: Which of the check's outcomes was found; empty where the check declares none.
+    #: Which of the check's outcomes was found; empty where no check made it: waivers, items that were skipped.
     outcome: str = ""
     summary: str
     #: Counts towards the verdict. Findings about other variants and information do not.
@@ -206,37 +206,4 @@ class Check:
             remedy=words.remedy or fallback,
             counts=counts,
             data=values.data(),
-        )
-
-    def finding(
-        self,
-        status: Status,
-        summary: str,
-        *,
-        mode: str | None = None,
-        variant: str | None = None,
-        observed: str | None = None,
-        threshold: str | None = None,
-        known_by: KnownBy | None = None,
-        evidence: tuple[Evidence, ...] = (),
-        remedy: str | None = None,
-        counts: bool = True,
-        data: dict[str, object] | None = None,
-    ) -> Finding:
-        """A finding of this check; the check's remedy is used unless it passed or one is given."""
-        fallback = None if status in (Status.PASS, Status.NOT_APPLICABLE) else self.remedy
-        return Finding(
-            id=self.id,
-            item=self.item,
-            status=status,
-            summary=summary,
-            mode=mode,
-            variant=variant,
-            observed=observed,
-            threshold=threshold,
-            known_by=known_by,
-            evidence=evidence,
-            remedy=remedy or fallback,
-            counts=counts,
-            data=data or {},
         )
