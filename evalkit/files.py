@@ -74,11 +74,11 @@ def create_text(path: Path) -> TextIO:
 
 
 def not_writable(path: Path, error: OSError) -> RunFolderError:
-    """What a user is told when a write into a run folder fails: what was written before it stays."""
+    """User-facing error for a failed write into a run folder; earlier writes are kept."""
     return RunFolderError(
         f"cannot be written: {error.strerror}",
         where=str(path),
-        hint="make room or make it writable; a run that had begun goes on with --resume",
+        hint="free some space or make it writable; continue a run that had begun with --resume",
     )
 
 

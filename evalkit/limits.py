@@ -46,7 +46,7 @@ def within(limits: Limits, cap: Limits) -> Limits:
 
 #: a generation, unless the checklist says otherwise
 GENERATION = Limits()
-#: short requests that ask for a capability: a server that hangs on one is told by it
+#: short requests that ask for a capability: a hang is itself the answer
 CAPABILITY = Limits(connect_s=5, first_byte_s=30, idle_s=15, total_s=45)
 #: the calibration on loopback
 CALIBRATION = Limits(connect_s=20, first_byte_s=20, idle_s=20, total_s=60)

@@ -39,7 +39,7 @@ MASK = "(redacted)"
 #: first of the braille patterns with a dot; a hash has one of 128 for each byte
 _FIRST = 0x2880
 _HASHED = re.compile("[\u2880-\u28ff]+")
-#: what a server's refusal is told by
+#: the words of a server's refusal
 _STATUS = re.compile(r"HTTP \d{3}\b")
 _FOLDERS = re.compile(r"(?:/[^\s/=,:'\"]+)+/(?=[^\s/=,:'\"]+)")
 

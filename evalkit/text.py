@@ -134,7 +134,7 @@ def _finite(digits: str) -> float:
 
 
 def _no_number(digits: str) -> NoReturn:
-    raise ValueError(f"{one_line(digits, limit=40)} is no finite number")
+    raise ValueError(f"{one_line(digits, limit=40)} is not a finite number")
 
 
 #: a word of prose: an id has a slash, dot, digit, underline or capital inside, or stands before a colon

@@ -15,7 +15,7 @@ from evalkit.timing.facts import TimedSample
 class Readings:
     """Samples of one run by mode and concurrency: those with natural length, or those of the fixed-length diagnosis.
 
-    Prompts are told apart by their text: further ids of a text are further repeats of its prompt, and count once.
+    Prompts are distinguished by their text: further ids of a text are further repeats of its prompt, and count once.
     """
 
     def __init__(self, samples: Iterable[TimedSample], *, fixed_length: bool = False) -> None:

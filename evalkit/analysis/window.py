@@ -14,7 +14,7 @@ _NO_LIMIT = 100_000_000
 
 
 class Limit(Frozen):
-    """One row. `binding`: a request cannot exceed it; the others are told and shown."""
+    """One row. `binding`: a request cannot exceed it; the others are shown."""
 
     source: str
     tokens: int

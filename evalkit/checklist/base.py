@@ -21,7 +21,7 @@ _URL = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?(\?[^\s#]*)?\Z")
 def _url(value: object) -> object:
     if isinstance(value, str) and not _URL.match(value):
         raise ValueError(
-            f'"{cut(value, 80)}" is no http(s) address: write it with its scheme, as http://127.0.0.1:30000'
+            f'"{cut(value, 80)}" is not an http(s) address: write it with its scheme, as http://127.0.0.1:30000'
         )
     if isinstance(value, str) and "@" in value.split("/")[2]:
         raise ValueError("an address must not carry a user name or password: use api_key_env")

@@ -193,15 +193,15 @@ class Margins(Section):
     default: Share = 0.03
     """For kinds without a margin of their own."""
     chat: Share | None = None
-    """For suites of kind chat."""
+    """For suites with `kind: chat`."""
     tools: Share | None = 0.02
-    """For suites of kind tools."""
+    """For suites with `kind: tools`."""
     long: Share | None = 0.05
-    """For suites of kind long."""
+    """For suites with `kind: long`."""
     structured: Share | None = None
-    """For suites of kind structured."""
+    """For suites with `kind: structured`."""
     custom: Share | None = None
-    """For suites of kind custom."""
+    """For suites with `kind: custom`."""
 
     def of(self, kind: str) -> float:
         value = getattr(self, kind, None)
@@ -214,15 +214,15 @@ class Floors(Section):
     default: Floor = 0.5
     """For kinds without a floor of their own."""
     chat: Floor | None = None
-    """For suites of kind chat."""
+    """For suites with `kind: chat`."""
     tools: Floor | None = None
-    """For suites of kind tools."""
+    """For suites with `kind: tools`."""
     long: Floor | None = None
-    """For suites of kind long."""
+    """For suites with `kind: long`."""
     structured: Floor | None = None
-    """For suites of kind structured."""
+    """For suites with `kind: structured`."""
     custom: Floor | None = None
-    """For suites of kind custom."""
+    """For suites with `kind: custom`."""
 
     def of(self, kind: str) -> float:
         value = getattr(self, kind, None)
@@ -246,7 +246,7 @@ class QualityItem(Item):
     margin: Margins = Margins()
     """Largest acceptable loss: the one-sided bound of the paired difference must lie above minus this."""
     floor: Floors = Floors()
-    """Smallest acceptable share of passed cases; a baseline below it is no baseline."""
+    """Smallest acceptable share of passed cases; a baseline below it cannot be compared with."""
     alpha: Annotated[float, Field(gt=0, le=0.2)] = 0.05
     """One-sided error of the non-inferiority test."""
     completeness: Annotated[float, Field(gt=0, le=1)] = 0.98

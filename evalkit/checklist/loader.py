@@ -103,7 +103,7 @@ def _free(dotted: str) -> bool:
 
 
 def _with_standard_names(lines: dict[str, int]) -> dict[str, int]:
-    """Lines also under a mode's standard spelling: an error in `modes.ar` is told of as in `modes.autoregressive`."""
+    """Lines also under a mode's standard spelling: an error in `modes.ar` is reported at `modes.autoregressive`."""
     more = dict(lines)
     for dotted, line in lines.items():
         parts = dotted.split(".")

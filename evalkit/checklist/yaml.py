@@ -216,7 +216,7 @@ class _Builder:
             try:
                 return date.fromisoformat(text)
             except ValueError:
-                self.note(self.error(f"{text} is no date of the calendar", event))
+                self.note(self.error(f"{text} is not a date of the calendar", event))
                 return None
         return text
 

@@ -80,5 +80,5 @@ def _fault() -> int:
     descriptor, path = tempfile.mkstemp(prefix="evalkit-", suffix=".log")
     with os.fdopen(descriptor, "w") as log:
         log.write(redact(traceback.format_exc()))
-    print(f"error: evalkit failed by its own fault; the log is {path}", file=sys.stderr)  # noqa: T201  the one place that reports
+    print(f"error: internal error in evalkit, not in your input: please report it with {path}", file=sys.stderr)  # noqa: T201  the one place that reports
     return 4

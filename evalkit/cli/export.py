@@ -47,7 +47,7 @@ def export_command(
         raise UsageError("the run holds no timed request and no scored case", where=str(run))
     folder = output or Path()
     if not folder.is_dir():
-        raise UsageError("is no folder", where=str(folder), hint="create it, or leave --output out")
+        raise UsageError("is not a folder", where=str(folder), hint="create it, or leave --output out")
     for name in files:
         if (folder / name).exists():
             raise UsageError("exists already", where=str(folder / name), hint="choose another folder with --output")

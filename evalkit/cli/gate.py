@@ -31,7 +31,7 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
     ] = None,
     attestation: Annotated[
         Path | None,
-        typer.Option(help="A statement of evalkit attest, bare or signed, that must speak of this run and verdict."),
+        typer.Option(help="A statement of evalkit attest, bare or signed, that must be about this run and verdict."),
     ] = None,
     accept_changed_checklist: Annotated[
         bool, typer.Option("--accept-changed-checklist", help="Take a checklist that asks less than the run's.")
@@ -39,9 +39,9 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
     report_only: Annotated[bool, typer.Option("--report-only", help="Exit 0 whatever the outcome.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Say whether a stored verdict still stands.
+    """Say whether a stored verdict still holds.
 
-    Exit 0: GO stands. 1: NO-GO stands. 3: it cannot be trusted (simulated, old, changed, another commit, or a --live
+    Exit 0: GO still holds. 1: NO-GO does. 3: cannot be trusted (simulated, old, changed, another commit, or a --live
     server that is not what was evaluated). --live sends each server one short prompt and takes under a minute.
     """
     import json
@@ -74,7 +74,7 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
             + "\n"
         )
     else:
-        word = {0: "GO stands", 1: "NO-GO stands"}.get(result.exit_code, "cannot be trusted")
+        word = {0: "GO still holds", 1: "NO-GO still holds"}.get(result.exit_code, "cannot be trusted")
         lines = [f"gate: {word}", *result.reasons, *(f"note: {note}" for note in result.notes)]
         lines += [f"live: {s.endpoint} runs what was evaluated as {s.mode}" for s in servers if not s.differences]
         lines += ["--report-only: the exit code is always 0"] if report_only else []

@@ -36,7 +36,7 @@ def hardware_command(  # noqa: PLR0917  typer reads them by name
     images: Annotated[
         int,
         typer.Option(
-            min=0, max=1000, help="Images of the largest size a request, for vision models; beside the context."
+            min=0, max=1000, help="Images of the largest size per request, for vision models; added to the context."
         ),
     ] = 0,
     kv: Annotated[Literal["bf16", "fp8"], typer.Option(help="Type of the KV cache.")] = "bf16",

@@ -13,7 +13,7 @@ def snapshot_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
     revision: Annotated[str, typer.Option(help="Branch, tag or commit.")] = "main",
     license_text: Annotated[
-        Path | None, typer.Option("--license-text", help="Put a license text that you have beside it.")
+        Path | None, typer.Option("--license-text", help="Add a license text that you have.")
     ] = None,
     fetch_license: Annotated[
         bool, typer.Option("--fetch-license", help="Fetch the card's license_link (https, public addresses only) too.")

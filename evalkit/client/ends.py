@@ -34,7 +34,7 @@ def is_blank(reason: object) -> bool:
 
 
 def end_of(reason: object) -> End | None:
-    """The end that `reason` (a word, or SGLang's object with a type) means; None: it is no end of an answer."""
+    """The end that `reason` (a word, or SGLang's object with a type) means; None: it does not end an answer."""
     if isinstance(reason, dict):
         reason = reason.get("type")
     return _ENDS.get(_folded(reason).removeprefix("finish_reason_")) if isinstance(reason, str) else None

@@ -120,7 +120,7 @@ def _excepts(variable: str, entry: str, host: str, port: int) -> bool:
             network = ip_network(entry.replace("[", "").replace("]", ""), strict=False)
         except ValueError:
             hint = "a network reads 10.0.0.0/8 or fd00::/8"
-            raise UsageError(f"{variable} holds {cut(entry, 60)!r}, which is no network", hint=hint) from None
+            raise UsageError(f"{variable} holds {cut(entry, 60)!r}, which is not a network", hint=hint) from None
         address = _address(host)
         return address is not None and address in network
     found = _ENTRY.fullmatch(entry)

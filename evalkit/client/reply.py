@@ -294,7 +294,7 @@ class Reply:
         self.finish_reason = end_of(reason)
         if self.finish_reason is None:
             word = one_line(str(reason.get("type") if isinstance(reason, dict) else reason), limit=60)
-            raise BadReplyError("aborted", f"finish_reason {word} is no end of an answer")
+            raise BadReplyError("aborted", f"finish_reason {word} does not end an answer")
 
     def _message(self, message: Any, at_us: int) -> bool:
         """Text, reasoning and tool calls of a delta or message; whether there were any."""

@@ -25,7 +25,7 @@ ErrorKind = Literal[
     "http",  # a status other than 200
     "protocol",  # not HTTP, not SSE, not JSON, too large
     "stream-error",  # an error event inside the stream
-    "aborted",  # finish_reason abort, a filter, or any other word that is no end of an answer
+    "aborted",  # finish_reason abort, a filter, or any other word that does not end an answer
     "incomplete",  # the stream ended without a finish reason
     "empty",  # a stream without a single event
 ]
@@ -40,7 +40,7 @@ class Note(StrEnum):
     NO_TOKEN = "usage counts no token although text arrived"  # noqa: S105  no password
     SAME_COUNT = "usage counts the same on every chunk"
     EACH_CHUNK = "usage counts each chunk by itself"
-    NO_COUNT = "usage is no count"
+    NO_COUNT = "usage is not a count"
     REPEATED = "a chunk was repeated"  # in journals of 0.1.0; now an error
     NO_DONE = "no [DONE]"
     NO_FINISH = "no finish reason"

@@ -41,7 +41,7 @@ def load_table(name: str) -> RawTable:
     text = resources.files(__name__).joinpath(f"{name}.yaml").read_text(encoding="utf-8")
     table = yaml.load(text, Loader=loader)  # noqa: S506  a safe loader, on a packaged file
     if not isinstance(table, dict):
-        raise TypeError(f"packaged table {name} is no mapping")
+        raise TypeError(f"packaged table {name} is not a mapping")
     return table
 
 

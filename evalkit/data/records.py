@@ -124,7 +124,7 @@ def _read(name: str) -> dict[str, Any]:
     text = resources.files("evalkit.data").joinpath("records", f"{name}.yaml").read_text(encoding="utf-8")
     table = yaml.load(text, Loader=loader)  # noqa: S506  a safe loader, on a packaged file
     if not isinstance(table, dict):
-        raise TypeError(f"packaged records {name} are no mapping")
+        raise TypeError(f"packaged records {name} are not a mapping")
     return table
 
 

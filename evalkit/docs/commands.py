@@ -18,7 +18,7 @@ To look up: every command and option. Generated from the command line itself.
 `evalkit COMMAND --help` prints the same.
 
 stdout carries the result only, progress and messages go to stderr. `--json` prints exactly one document. Settings: a
-flag, else the environment variable named beside it, else the checklist, else the default. What the exit codes mean:
+flag, else the environment variable next to it, else the checklist, else the default. What the exit codes mean:
 [findings.md](findings.md#exit-codes), or `evalkit explain 3`.
 """
 

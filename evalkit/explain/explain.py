@@ -41,14 +41,14 @@ def explain(name: str) -> str:
     """Markdown for everything that is called `name`; letter case is folded.
 
     Raises:
-        UsageError: nothing is called so; the hint names the nearest.
+        UsageError: there is no entry for so; the hint names the nearest.
     """
     found = topics().get(_fold(name))
     if found:
         return "\n".join(topic.text for topic in found)
     near = suggestions(name)
     hint = f"did you mean {' or '.join(near)}?" if near else "evalkit explain lists every id"
-    raise UsageError(f"nothing is called {one_line(name, limit=80)!r}", hint=hint)
+    raise UsageError(f"there is no entry for {one_line(name, limit=80)!r}", hint=hint)
 
 
 def suggestions(name: str) -> list[str]:
@@ -167,7 +167,7 @@ def _claim(row: Any) -> str:
         f"## {row.id} (vendor claim)\n\n{row.claim}: {row.value:g} {row.unit} ({about or 'no further conditions'})."
     ]
     parts += [f"Conditions: {row.conditions}."] if row.conditions else []
-    parts.append("Vendor-reported: shown beside a measurement, never counted as evidence.")
+    parts.append("Vendor-reported: shown next to a measurement, never counted as evidence.")
     return "\n\n".join([*parts, _source(row)]) + "\n"
 
 

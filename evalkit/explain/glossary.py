@@ -4,9 +4,9 @@ from __future__ import annotations
 
 STATUSES = {
     "pass": "Shown to hold, with evidence.",
-    "warn": "Holds, with a remark worth reading. A GO can stand on it; --strict makes it a failure.",
+    "warn": "Passes, with a remark worth reading. It does not prevent GO; --strict makes it a failure.",
     "fail": "Shown not to hold. In a required item it makes a NO-GO.",
-    "inconclusive": "Measured, but the evidence is too thin to tell. The finding says what would settle it.",
+    "inconclusive": "Measured, but the evidence is not enough. The finding says what would settle it.",
     "error": "Could not be measured: a server, a file or a card was not there or misbehaved.",
     "skipped": "Not done, because somebody asked so. The reason is in the report; no GO without the item.",
     "not-applicable": "The checklist declares that it does not apply, with the reason.",
@@ -21,7 +21,7 @@ REQUEST_ERRORS = {
     "http": "The server answered with another status than 200; the message quotes it.",
     "protocol": "The reply was not HTTP, not an event stream, not JSON, or too large. Look at what answers there.",
     "stream-error": "The server sent an error inside the stream. Its log says why.",
-    "aborted": "The reply ended with a finish_reason that is no end of an answer: abort, error, a content filter.",
+    "aborted": "The reply ended with a finish_reason that does not end an answer: abort, error, a content filter.",
     "incomplete": "The stream ended without a finish_reason: the server, or something in between, broke off.",
     "empty": "The stream ended without a single event. Look at the server's log.",
 }
@@ -29,7 +29,7 @@ REQUEST_ERRORS = {
 #: why a server is unusable (`EndpointFacts.error_kind`)
 SERVER_ERRORS = {
     "refused": "Nothing listens at the address. Start the server, or correct the endpoint.",
-    "timeout": "It accepts the connection and does not answer in time: it loads, hangs, or is no HTTP server.",
+    "timeout": "It accepts the connection and does not answer in time: it loads, hangs, or is not an HTTP server.",
     "auth": "401 or 403: a key is missing or wrong. Export it and name the variable in api_key_env.",
     "not-found": "404: nothing like /v1/models there. Give the address without /v1, with a gateway's prefix.",
     "not-json": "A web page or a text where JSON was expected: another service, or a login page of a gateway.",
@@ -65,10 +65,10 @@ GPU_ERRORS = {
 EXIT_CODES = {
     "0": "GO; for the small commands: all is well. `--report-only` turns 1 and 3 into 0, and says so.",
     "1": "NO-GO: something was shown not to hold. `evalkit license`: a license forbids the use.",
-    "2": "Usage, or an input file that is no good: nothing was run. The message names FILE:LINE.",
+    "2": "Usage, or an invalid input file: nothing was run. The message has FILE:LINE.",
     "3": "INCONCLUSIVE: not enough was shown. `gate`: the run cannot be trusted. `doctor`, `hardware`, `probe`: "
     "something is missing. `compare`: not comparable. `validate`: some margin cannot be decided.",
-    "4": "evalkit's own fault. One line, and the path of a log without secrets to put into a report of the fault.",
+    "4": "An internal error in evalkit. One line, and the path of a log without secrets for a bug report.",
     "130": "Interrupted (Ctrl-C). What was measured is kept: evalkit run --resume FOLDER.",
 }
 
@@ -103,7 +103,7 @@ KNOWN_BY = {
     "observed": "evalkit saw it happen.",
     "declared": "The server, the card or the checklist says so.",
     "inferred": "It follows from something else that was seen.",
-    "vendor-reported": "The vendor says so. Shown beside a measurement, never counted as evidence.",
+    "vendor-reported": "The vendor says so. Shown next to a measurement, never counted as evidence.",
     "third-party-reported": "Somebody else measured it. Shown, never counted as evidence.",
 }
 
@@ -116,7 +116,7 @@ TERMS = {
     "self-speculation, and labelled apart.",
     "baseline": "The mode that the others are compared with, for speed and for quality.",
     "incumbent": "The model that the team uses today, behind any OpenAI-style endpoint.",
-    "TTFT": "Time to first text, from the request's last byte written to the first chunk with text. With block output "
+    "TTFT": "Time from the request's last byte written to the first chunk with text. With block output "
     "it comes with the number of tokens in that chunk.",
     "E2E": "End-to-end latency: from the request's last byte written to the end of the reply.",
     "TPOT": "Time per output token after the first: (E2E − TTFT) / (tokens − 1).",

@@ -41,7 +41,7 @@ def grader_markdown(grader: Grader) -> str:
         lines += ["| parameter | default |", "| --- | --- |"]
         for name, field in grader.params.model_fields.items():
             default = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)!r}`"
-            bare = " (a bare value stands for it)" if name == grader.short else ""
+            bare = " (a bare value means this one)" if name == grader.short else ""
             lines.append(f"| `{field.alias or name}`{bare} | {default} |")
         lines.append("")
     lines += [

@@ -52,7 +52,7 @@ def read_declared(value: str | Mapping[str, Any] | None) -> Declared:
     count, name = counted(text)
     card = find(name)
     notes = (
-        () if card else (f"{name!r} is in no table of cards: its memory is not known, so nothing is said of what fits",)
+        () if card else (f"{name!r} is not in the table of cards: its memory is unknown, so what fits is unknown too",)
     )
     return Declared(text=text, gpus=_cards(count, card, name), notes=notes)
 

@@ -98,7 +98,7 @@ def model_of(candidate: CandidateFacts | None) -> tuple[Shape, Weights]:
     weights = weights_of(shape, candidate.files)
     if weights is None:
         raise MeasurementError(
-            "neither file sizes nor the configuration tell the parameters",
+            "neither file sizes nor the configuration give the number of parameters",
             hint="give a folder or repository with its weights",
         )
     return shape, weights

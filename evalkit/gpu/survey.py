@@ -122,7 +122,7 @@ def remarks(sized: Sized, memory: Memory, load: Load) -> list[dict[str, Any]]:
     shape, weights = sized.shape, sized.weights
     texts = [f"{sized.model}: {weights.params / 1e9:.2f} B parameters from {sized.source}"]
     if shape.max_positions:
-        texts.append(f"configured window {shape.max_positions:,} tokens, which is no length at which quality was shown")
+        texts.append(f"configured window {shape.max_positions:,} tokens, a length at which quality was not shown")
     if sized.trained:
         texts.append(f"trained at {sized.trained:,} tokens, by the vendor")
     extra = need(
@@ -138,7 +138,7 @@ def remarks(sized: Sized, memory: Memory, load: Load) -> list[dict[str, Any]]:
             f"{load.image_tokens // shape.vision.image_tokens} counted" if load.image_tokens else "none is counted"
         )
         texts.append(
-            f"an image takes up to {shape.vision.image_tokens:,} tokens and {gib:.2f} GiB beside the text ({counted})"
+            f"an image takes up to {shape.vision.image_tokens:,} tokens and {gib:.2f} GiB above the text ({counted})"
         )
     if memory.gib is not None:
         first = place(

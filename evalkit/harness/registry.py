@@ -57,7 +57,7 @@ def _facts(one: Read, task: HarnessTask, entry: int, mode: str, ran_here: bool) 
     if one.planned is not None and one.planned != len(rows):
         problems.append(f"{len(rows)} samples where the harness says {one.planned}")
     if any(row.score is not None and math.isnan(row.score) for row in rows):
-        problems.append("scores that are no numbers")
+        problems.append("scores that are not numbers")
     name = f"{task.name}/{one.task}" if task.name and task.name != one.task else one.task
     return HarnessFacts(
         entry=entry, task=name.replace("|", "/"), kind=task.kind, mode=mode, reader=task.reader,

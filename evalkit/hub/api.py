@@ -94,7 +94,7 @@ class HubReader:
             raise problem from e
 
     def _small(self, name: str) -> bool:
-        """Asks for the headers first: an error is told at once and exactly, where a download retries and blurs it."""
+        """Asks for the headers first: an error is exact and immediate, where a download retries and blurs it."""
         from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
         size = self.sizes.get(name)
@@ -257,7 +257,7 @@ def classify(error: Exception, token: str | bool | None) -> SourceProblem:  # no
     if isinstance(error, hub.RemoteEntryNotFoundError):
         return SourceProblem("missing", "the file is not in the repository", "check the revision")
     if isinstance(error, hub.HFValidationError):
-        return SourceProblem("invalid", "this is no id of the Hub", "an id reads OWNER/NAME")
+        return SourceProblem("invalid", "this is not a Hub id", "an id reads OWNER/NAME")
     if status in (401, 403):
         hint = "the token was refused: renew HF_TOKEN, or unset it for public models" if token else "set HF_TOKEN"
         return SourceProblem("auth", f"the Hub answered {status}", hint)

@@ -110,7 +110,7 @@ def _front_matter(text: str, notes: list[str], gated: list[tuple[str, int]]) -> 
         notes.append(f"front matter is malformed{where}: not read")
         return {}
     if not isinstance(node, yaml.MappingNode):
-        notes.append("front matter is no mapping: not read")
+        notes.append("front matter is not a mapping: not read")
         return {}
     values: dict[str, list[str]] = {}
     for key, value in node.value:

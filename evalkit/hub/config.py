@@ -60,10 +60,10 @@ def load_json(raw: bytes | None, name: str, notes: list[str]) -> dict[str, Any]:
     try:
         value = json.loads(raw)
     except (ValueError, RecursionError):
-        notes.append(f"{name} is no JSON: not used")
+        notes.append(f"{name} is not JSON: not used")
         return {}
     if not isinstance(value, dict):
-        notes.append(f"{name} is no JSON object: not used")
+        notes.append(f"{name} is not a JSON object: not used")
         return {}
     return value
 

@@ -91,7 +91,7 @@ def fetch_text(
         addresses = resolve(host, port)
         refused = [address for address in addresses if not allow(address)]
         if refused or not addresses:
-            raise LinkProblem(f"{host} leads to {', '.join(refused[:3]) or 'nothing'}, which is no public address")
+            raise LinkProblem(f"{host} leads to {', '.join(refused[:3]) or 'nothing'}, which is not a public address")
         context = context or ssl.create_default_context()
         answer = _get(_Pinned(host, addresses, port, context), target, max(deadline - time.monotonic(), 0.0))
         if isinstance(answer, str):
@@ -106,7 +106,7 @@ def _checked(url: str, port: int) -> tuple[str, str]:
         parts = urlsplit(url)
         asked_port = parts.port
     except ValueError as e:
-        raise LinkProblem("it is no address") from e
+        raise LinkProblem("it is not an address") from e
     if parts.scheme != "https":
         raise LinkProblem("it is not an https address")
     if parts.username or parts.password or asked_port not in (None, port) or not parts.hostname:

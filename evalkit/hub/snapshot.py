@@ -64,7 +64,7 @@ def open_snapshot(path: Path, asked: str) -> Source:
         raise SourceProblem("invalid", f"the file cannot be read: {e.strerror}", hint) from e
     except ValueError as e:
         what = f"{e.error_count()} errors" if isinstance(e, ValidationError) else f"no JSON: {e}"
-        raise SourceProblem("invalid", f"the file is no snapshot ({what})", hint) from e
+        raise SourceProblem("invalid", f"the file is not a snapshot ({what})", hint) from e
     listed = {f.name for f in snapshot.files}
     files = snapshot.files + tuple(ModelFile(name=one_line(n, limit=400)) for n in snapshot.texts if n not in listed)
     notes = [*(one_line(n) for n in snapshot.notes[:50])]

@@ -100,7 +100,7 @@ def _tools(reading: Reading, line: int, body: dict[str, Any]) -> dict[str, Any]:
         reading.change(line, "`functions` became `tools`")
     found = as_tools(tools)
     if tools and found is None:
-        reading.lose(line, "tools that are no list of functions")
+        reading.lose(line, "tools that are not a list of functions")
     choice = body.get("tool_choice", body.get("function_call"))
     if isinstance(choice, dict) and "name" in choice and "function" not in choice:
         choice = {"type": "function", "function": {"name": choice["name"]}}
@@ -131,5 +131,5 @@ def _tags(reading: Reading, line: int, metadata: object) -> list[str]:
         if isinstance(value, str | int | float) and len(tag) <= 80 and tag.isprintable() and len(tags) < 16:
             tags.append(tag)
         else:
-            reading.lose(line, "metadata that is no short text")
+            reading.lose(line, "metadata that is not a short text")
     return tags

@@ -116,7 +116,7 @@ def _suite(made: Conversion, request: Request) -> Suite:
             hint="name it under prompts:, or bring answers (docs/import.md)",
         )  # fmt: skip
     if made.source.prompts:
-        made.source.reading.note(f"{made.source.prompts} entries without an expectation are no part of the suite")
+        made.source.reading.note(f"{made.source.prompts} entries without an expectation are not part of the suite")
     head = SuiteHead(name=plain_id(path.stem) or "imported", kind=made.source.suite_kind)
     cases = []
     for line in made.text.splitlines():

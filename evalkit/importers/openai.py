@@ -81,7 +81,7 @@ def _read(reading: Reading) -> Iterator[Entry]:
         if "messages" not in body:
             chat = _responses(body)
             if chat is None:
-                reading.leave_out(line, "a Responses request whose input is no conversation of texts")
+                reading.leave_out(line, "a Responses request whose input is not a conversation of texts")
                 continue
             body = chat
         beside = row if body is not row and body.get("messages") is not row.get("input") else {}
@@ -93,7 +93,7 @@ def _read(reading: Reading) -> Iterator[Entry]:
             continue
         for key in beside:
             if key not in _BESIDE and key not in _HOLDERS:
-                reading.lose(line, f"field `{key}` beside the request")
+                reading.lose(line, f"field `{key}` next to the request")
         name = next((row[key] for key in _IDS if isinstance(row.get(key), str | int)), None)
         yield Entry(line, data, None if name is None else str(name))
 
@@ -103,7 +103,7 @@ IMPORTER = Importer(
     title="OpenAI chat requests: `messages` lines, batch files, fine-tuning files, logged requests",
     carries="messages, tools, tool_choice, response_format, temperature and other sampling fields, max_tokens, stop, "
     "short metadata (as tags), custom_id or id",
-    drops="the assistant's last turn; model, n, user, logprobs; replies beside the request; other endpoints",
+    drops="the assistant's last turn; model, n, user, logprobs; replies next to the request; other endpoints",
     sniff=_sniff,
     read=_read,
 )

@@ -205,7 +205,7 @@ class _Config:
             elif isinstance(one, dict):
                 yield line, one
             else:
-                self.reading.leave_out(line, "a test that is no mapping")
+                self.reading.leave_out(line, "a test that is not a mapping")
 
     @staticmethod
     def wanted(test: _Test, prompt: _Prompt) -> bool:
@@ -363,7 +363,7 @@ IMPORTER = Importer(
     kind="promptfoo",
     title="promptfoo config (YAML or JSON)",
     carries="prompts × tests × lists of variables, assertions with a grader of the same meaning, repeat, description, "
-    "short metadata (as tags), tools where all providers share them; text, CSV, JSON and YAML files beside the config",
+    "short metadata (as tags), tools where all providers share them; text, CSV, JSON and YAML files in its folder",
     drops="providers; code, addresses and the environment, which are listed and never used; other assertions",
     sniff=_sniff,
     read=_read,

@@ -118,7 +118,7 @@ def _json(value: Any, where: str) -> dict[str, Any]:
     if isinstance(value, dict):
         return {"json_schema": {"schema": value, "where": where}}
     if value not in (None, ""):
-        raise Problem("", "its value is no schema")
+        raise Problem("", "its value is not a schema")
     return {"json": {"where": where}}
 
 
@@ -130,7 +130,7 @@ def _equals(value: Any) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
-        raise Problem("", "its value is no text")
+        raise Problem("", "its value is not a text")
     return str(value)
 
 
@@ -146,7 +146,7 @@ def _words(value: Any) -> dict[str, Any]:
     if isinstance(value, str) and value.strip().isdigit():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Problem("", "its value is no number of words")
+        raise Problem("", "its value is not a number of words")
     return {"unit": "words", "min": value, "max": value}
 
 

@@ -45,7 +45,7 @@ class Files:
         if any(mark in name for mark in "*?{}[]"):
             raise Refused(f"{cut(reference, 80)} is a pattern or template of names")
         if Path(name).suffix.lower() not in _TEXTS:
-            raise Refused(f"{cut(reference, 80)} is no text, table, JSON or YAML")
+            raise Refused(f"{cut(reference, 80)} is not text, a table, JSON or YAML")
         try:
             path = resolve(self.folder, name)
         except InputFileError as error:
@@ -102,7 +102,7 @@ class Files:
             try:
                 yield from csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, restval="")
             except csv.Error as error:
-                raise Refused(f"{cut(reference, 80)} is no table: {error}") from None
+                raise Refused(f"{cut(reference, 80)} is not a table: {error}") from None
             return
         try:
             if suffix == ".jsonl":

@@ -119,7 +119,7 @@ def _entry(reading: Reading, line: int, row: dict[str, Any], columns: dict[str, 
             try:
                 data[key] = kind(given)
             except (TypeError, ValueError):
-                reading.lose(line, f"`{key}` that is no number")
+                reading.lose(line, f"`{key}` that is not a number")
     tools = as_tools(found.get("tools")) if found.get("tools") else None
     if tools:
         data["tools"] = tools
@@ -174,7 +174,7 @@ def gold(reading: Reading, line: int, answer: Any) -> list[Any] | None:
         try:
             return [{"json_match": json.loads(answer)}]
         except (ValueError, RecursionError):
-            reading.bad(line, "the gold answer is no JSON")
+            reading.bad(line, "the gold answer is not JSON")
             return None
     listed = [text for one in (answer if isinstance(answer, list) else [answer]) if (text := _text(one))]
     if not listed:
@@ -185,7 +185,7 @@ def gold(reading: Reading, line: int, answer: Any) -> list[Any] | None:
         try:
             return [{"number": float(listed[0].replace(",", ""))}]
         except ValueError:
-            reading.bad(line, "the gold answer is no number")
+            reading.bad(line, "the gold answer is not a number")
             return None
     if grader == "regex":
         return [{"regex": listed[0]}]

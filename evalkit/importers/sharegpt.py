@@ -59,14 +59,14 @@ def _messages(reading: Reading, line: int, turns: list[Any]) -> list[dict[str, A
         text = said.get("text") if text is None else text
         role = _ROLES.get(str(who).lower())
         if role is None or not isinstance(text, str):
-            what = f"a turn has `from` and `value`; found {who!r}" if isinstance(turn, dict) else "a turn is no object"
+            what = f"a turn has `from` and `value`; found {who!r}" if isinstance(turn, dict) else "no object as a turn"
             reading.bad(line, what)
             return None
         if role == "call":
             calls += 1
             call = _call(text)
             if call is None:
-                reading.bad(line, "a function_call whose value is no JSON with name and arguments")
+                reading.bad(line, "a function_call whose value is not JSON with name and arguments")
                 return None
             function = {"name": call[0], "arguments": call[1]}
             messages.append({

@@ -43,7 +43,7 @@ class PlannedCase:
 
     @property
     def request_id(self) -> str:
-        """What the server is told the request is called: the same whenever it is sent again."""
+        """The request's name for the server: the same whenever it is sent again."""
         return "evalkit-" + hashlib.sha256(self.key.encode()).hexdigest()[:24]
 
     @property

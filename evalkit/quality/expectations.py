@@ -102,7 +102,7 @@ def _nested(raw: Any, at: str) -> dict[str, Any]:
     for index, one in enumerate(built):
         if one.grader in NEVER_ALONE:
             raise Problem(
-                f"{inside}.{index}", f"{one.grader} gives information and cannot stand inside another grader",
+                f"{inside}.{index}", f"{one.grader} gives information and cannot be used inside another grader",
                 "write it as its own entry of expect",
             )  # fmt: skip
     return {**raw, "of": built}

@@ -69,9 +69,9 @@ def read_rubric(reply: str, questions: int, place: int) -> tuple[bool, ...] | st
     value = _json(reply)
     answers = value.get("answers") if isinstance(value, dict) else None
     if not isinstance(answers, list) or len(answers) != questions + 1:
-        return "the judge's reply is no verdict"
+        return "the judge's reply is not a verdict"
     if not all(isinstance(answer, bool) for answer in answers):
-        return "the judge's reply is no verdict"
+        return "the judge's reply is not a verdict"
     if answers[place]:
         return "the judge failed its control question"
     return (*answers[:place], *answers[place + 1 :])

@@ -114,7 +114,7 @@ async def _prefer(question: Question, target: Target, client: ChatClient) -> Jud
         text, why = await _ask(prompts.PREFER, user, target, client)
         better = None if text is None else prompts.read_preference(text)
         if better is None:
-            unscored = why or "the judge's reply is no verdict"
+            unscored = why or "the judge's reply is not a verdict"
             break
         orders.append(names.get(better, "tie"))
     said: dict[str, object] = {"unscored": unscored} if unscored else {"orders": tuple(orders)}

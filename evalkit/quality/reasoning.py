@@ -123,8 +123,8 @@ def behind(reply: Exchange, *, keep: bool = False) -> tuple[Exchange, str | None
     if seen.tool_calls or (not found.open and visible(found.text[:10_000])):
         return seen, None
     if found.open:
-        return seen, "the reasoning does not end: there is no answer behind it"
-    return seen, "nothing stands behind the reasoning" if found.reasoned else "no visible text and no call"
+        return seen, "the reasoning does not end: no answer follows it"
+    return seen, "nothing follows the reasoning" if found.reasoned else "no visible text and no call"
 
 
 def replace_text(reply: Exchange, text: str) -> Exchange:

@@ -93,7 +93,7 @@ def unlike(suite: Suite, others: Sequence[Suite]) -> Suite:
 
 
 def load_suite(path: Path, defaults: Request) -> Suite:
-    """One suite; a `.jsonl` file is a suite of kind custom, named after the file."""
+    """One suite; a `.jsonl` file is a suite with `kind: custom`, named after the file."""
     digest, mistakes, document = sha256(), Mistakes(), None
     if path.suffix == ".jsonl":
         head = SuiteHead(name=path.stem, kind="custom")
@@ -324,7 +324,7 @@ def _image(written: str, folder: Path, where: str, digest: Any) -> str:
         return written
     if "://" in written:
         raise InputFileError(
-            "images are files beside the suite, not addresses", where=where, hint="download it and name the file"
+            "images are files in the suite's folder, not addresses", where=where, hint="download it and name the file"
         )
     path = resolve(folder, written, where=where)
     kind = _IMAGE_TYPES.get(path.suffix.lower())

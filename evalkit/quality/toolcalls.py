@@ -126,14 +126,14 @@ def read(reply: Exchange, tools: Sequence[dict[str, Any]], *, coerce: bool = Fal
         return ToolReading("malformed", calls, f"{one_line(bad.name, limit=60)}: {bad.problem}", residue)
     if calls:
         if residue is not None:
-            return ToolReading("malformed", calls, "parts of another call stand in the text", residue)
+            return ToolReading("malformed", calls, "parts of another call are in the text", residue)
         return ToolReading("call", calls)
     if cut:
         return ToolReading("truncated", (), "cut off before a call or an answer was complete", residue)
     if residue is None and _called_in_prose(reply.text[:200_000], functions):
         residue = "broken"
     if residue is not None:
-        return ToolReading("malformed", (), "a call stands in the text, unparsed", residue)
+        return ToolReading("malformed", (), "a call is in the text, unparsed", residue)
     if reply.finish_reason in ("tool_calls", "function_call"):
         return ToolReading("malformed", (), f"finish_reason is {reply.finish_reason}, but there is no call")
     if not reply.text.strip():

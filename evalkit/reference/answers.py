@@ -1,4 +1,4 @@
-"""Where replies come from: the prompts one was told, then one's own rules, then built-in skills, then filler prose."""
+"""Where replies come from: given prompts, then one's own rules, then built-in skills, then filler prose."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Answers:
                 answers.add(str(entry["prompt"]), _told(entry))
             except (KeyError, TypeError) as error:
                 hint = "an entry is {prompt, reply} or {prompt, tool_call: {name, arguments}}"
-                raise InputFileError(f"entry {number} is no reply", where=str(path), hint=hint) from error
+                raise InputFileError(f"entry {number} is not a reply", where=str(path), hint=hint) from error
         return answers
 
     def add(self, prompt: str, reply: Told) -> None:

@@ -147,7 +147,7 @@ def _stored_label(folder: Path, seen: EndpointFacts) -> str:
     """
     modes = list(RunFolder.begun(folder).checklist().checklist.modes)
     if len(modes) != 1:
-        raise UsageError("is no run of evalkit ab", where=str(folder), hint="go on with it by evalkit run --resume")
+        raise UsageError("is not a run of evalkit ab", where=str(folder), hint="continue it with evalkit run --resume")
     if seen.declared_mode and base_mode(modes[0]).value != seen.declared_mode:
         raise UsageError(
             f"this run took B for {modes[0]}, and B declares {seen.declared_mode} now", where=str(folder),

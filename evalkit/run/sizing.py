@@ -249,7 +249,7 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
         yield from one.notes()
     continued = sum(prompt.request.messages[-1]["role"] == "assistant" for prompt in setup.prompts.prompts)
     if continued:
-        yield f"{continued} prompts end with a turn of the assistant: the server is asked to go on with that answer"
+        yield f"{continued} prompts end with a turn of the assistant: the server is asked to continue that answer"
     if distinct < count:
         yield f"{count - distinct} of {count} prompts repeat the text of another: they count once"
     yield from _templates(setup)
@@ -262,7 +262,7 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
     if cost["starts"]:
         yield (
             f"{len(cost['starts'])} server starts ({', '.join(cost['starts'])}), "
-            f"about {cost['start_minutes']:g} of the minutes: a start is reckoned at {GUESSED_START_S / 60:g}"
+            f"about {cost['start_minutes']:g} of the minutes: a start is estimated at {GUESSED_START_S / 60:g}"
         )
     if cost["starts"] and len(set(cost["starts"])) == len(cost["starts"]):
         yield "one launch: each server is started once, so how much starts differ stays unknown"
@@ -303,7 +303,7 @@ def _waivers(checklist: Checklist, today: date) -> Iterator[str]:
     for waiver in checklist.waivers:
         if waiver.finding not in topics():
             near = suggestions(waiver.finding)
-            yield f"no finding is called {waiver.finding}" + (f": did you mean {near[0]}?" if near else "")
+            yield f"there is no finding {waiver.finding}" + (f": did you mean {near[0]}?" if near else "")
         if waiver.expires < today:
             yield f"the waiver of {waiver.finding} expired on {waiver.expires}: it covers nothing"
         elif waiver.expires > today + LONGEST:

@@ -170,7 +170,7 @@ def _adapted(model: Any, options: Options) -> Any:
     except (ValueError, OSError, RuntimeError) as error:
         said = one_line(str(error).strip().partition("\n")[0], limit=300)
         raise UsageError(
-            f"the adapter {shown} does not load: {said}", hint="a folder, or one beside the weights"
+            f"the adapter {shown} does not load: {said}", hint="a folder, or one with the weights"
         ) from None
     changes = [weights for name, weights in adapted.named_parameters() if "lora_B" in name]
     if not changes or not all(bool(weights.any()) for weights in changes):

@@ -195,5 +195,5 @@ def image(url: str, where: str) -> Image:
         raise RefusedError(400, f"{where}: the image is not Base64", "messages") from None
     kind = next((kind for first, kind in _IMAGES if data.startswith(first)), None)
     if kind is None:
-        raise RefusedError(400, f"{where}: the image is no PNG, JPEG, GIF or WebP", "messages")
+        raise RefusedError(400, f"{where}: the image is not PNG, JPEG, GIF or WebP", "messages")
     return Image(data, kind)

@@ -74,7 +74,7 @@ def only_its_own(folder: Path) -> None:
             continue
         for name in _mapped(read.get("auto_map") if isinstance(read, dict) else None):
             if "--" in name:
-                hint = "its commit is not pinned here: serve a folder in which the code lies beside the weights"
+                hint = "its commit is not pinned here: serve a folder that contains both code and weights"
                 what = f"auto_map takes code from another repository: {one_line(name, limit=120)}"
                 raise UsageError(what, where=str(path), hint=hint)
 

@@ -218,7 +218,7 @@ def _judge_ends(ends: dict[float, bool], base: ContextStep, sent: int, limit: in
     """What the first and the last fact of an over-long prompt say, where the short one showed that facts come back."""
     taken = f"{sent} tokens were taken without an error above the limit of {limit}"
     if all(ends.values()):
-        return "accepted", f"{sent} tokens were taken and read, above the limit of {limit} that the server tells"
+        return "accepted", f"{sent} tokens were taken and read, above the limit of {limit} that the server reports"
     known = all(base.recalled.get(str(depth)) for depth in ends)
     if known and any(ends.values()):
         gone = "first" if not next(iter(ends.values())) else "last"

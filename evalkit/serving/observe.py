@@ -86,7 +86,7 @@ def classify(deltas: Sequence[int], *, stream_interval: int | None = None) -> Ob
         return Observation("tokens", why, coalesced=merged)
     middle = rest[:-1]
     if len(middle) < MIN_MIDDLE:
-        return Observation(None, f"too short to tell: {sum(deltas)} tokens in {len(deltas)} events")
+        return Observation(None, f"too short to decide: {sum(deltas)} tokens in {len(deltas)} events")
     return _blocks_or_runs(middle)
 
 
@@ -100,7 +100,7 @@ def _blocks_or_runs(middle: Sequence[int]) -> Observation:
             why = f"blocks of {smallest} tokens, {len(middle) - times} of {len(middle)} events merged"
             return Observation("blocks", why, block=smallest, coalesced=True)
     if smallest == largest == 1:
-        return Observation(None, f"too short to tell: {len(middle) + 2} events of mostly one token")
+        return Observation(None, f"too short to decide: {len(middle) + 2} events of mostly one token")
     ones = sum(1 for delta in middle if delta == 1)
     if ones >= 0.5 * len(middle) and largest <= 3:
         why = f"mostly one token, {len(middle) - ones} of {len(middle)} events with up to {largest}: events were merged"
@@ -126,7 +126,7 @@ def reconcile(declared: str | None, seen: Observation) -> Reconciled:
         if seen.shape == "runs":
             return Reconciled(declared, seen.why)
         if seen.shape == "blocks":
-            why = f"{seen.why}: full acceptance and block output look alike, so the runs could not be told apart"
+            why = f"{seen.why}: full acceptance and block output look alike, so the runs could not be distinguished"
             return Reconciled(None, why)
     if seen.shape == "runs" and declared is None:
         return Reconciled(MODE_OF["runs"], f"{seen.why}: a drafter of some kind; self-speculation looks the same")

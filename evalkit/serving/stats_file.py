@@ -25,7 +25,7 @@ class StatsFile:
         self._start = self._size() or 0
 
     def _size(self) -> int | None:
-        """Bytes of the file; None where there is no regular file."""
+        """Bytes of the file; None where there is not a regular file."""
         try:
             found = self.path.stat()
         except (OSError, ValueError):

@@ -92,7 +92,7 @@ def read_statement(path: Path) -> dict[str, Any]:
 
 
 def differences(given: dict[str, Any], own: dict[str, Any]) -> list[str]:
-    """Where an attestation does not speak of this run; empty: subjects and predicate are equal."""
+    """Where an attestation differs from this run; empty: subjects and predicate are equal."""
     found = []
     for name, what in (("subject", "subjects"), ("predicate", "predicate")):
         if given.get(name) == own[name]:

@@ -179,7 +179,7 @@ class RunFolder:
                 lines=document.get("lines", {}),
             )
         except (KeyError, ValidationError):
-            raise RunFolderError("is no checklist of this evalkit", where=str(self.path / "checklist.json")) from None
+            raise RunFolderError("is not this evalkit's checklist", where=str(self.path / "checklist.json")) from None
 
     def plan(self) -> dict[str, Any]:
         return self._json("plan.json")

@@ -24,7 +24,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class GateResult(NamedTuple):
-    """`exit_code` 0 GO stands, 1 NO-GO stands, 3 cannot be trusted; `reasons` and `notes` one line each."""
+    """`exit_code` 0 GO still holds, 1 NO-GO still holds, 3 cannot be trusted; `reasons` and `notes` one line each."""
 
     exit_code: int
     verdict: str

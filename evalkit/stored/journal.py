@@ -138,7 +138,7 @@ def read(path: Path) -> Iterator[Record]:
                     raise RunFolderError(
                         "damaged or changed after it was written",
                         where=f"{path}:{n + 1}",
-                        hint="run again: a damaged journal is no evidence",
+                        hint="run again: a damaged journal proves nothing",
                     )
                 return
             yield record

@@ -1,7 +1,7 @@
 """Does production run what was evaluated? A live server held against what the run saw of its own.
 
 Compared: what the server says of itself (allow-listed facts), and the fingerprint of its stream: how many tokens arrive
-at a time. What can no longer be told is a difference too: nothing is trusted for want of an answer.
+at a time. What can no longer be compared is a difference too: a missing answer counts as one.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ async def _one(
         return LiveServer(shown, matched, (f"the run evaluated no {matched}",))
     differences, compared = compare(before, live)
     if set(compared) <= {"model"}:
-        differences = [*differences, "nothing but the served name could be compared: nobody can tell"]
+        differences = [*differences, "only the served name could be compared, which proves nothing"]
     return LiveServer(shown, matched, tuple(differences), tuple(compared))
 
 
@@ -182,7 +182,7 @@ def _facts(before: EndpointFacts, live: EndpointFacts) -> Iterator[tuple[str, ob
 
 def _shown(value: object) -> str:
     if value is None:
-        return "none that is told"
+        return "not reported"
     return ", ".join(map(str, value)) if isinstance(value, tuple) else one_line(str(value), limit=120)
 
 

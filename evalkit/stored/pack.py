@@ -56,9 +56,9 @@ class Pack:
                 raw = file.read(_MOST_BYTES + 1)
             document = strict_json(raw) if len(raw) <= _MOST_BYTES else None
         except (OSError, ValueError, EOFError, zlib.error):
-            raise RunFolderError("is no packed run", where=str(path)) from None
+            raise RunFolderError("is not an evalkit pack", where=str(path)) from None
         if not isinstance(document, dict) or document.get("kind") != "evalkit-pack" or not _is_shaped(document):
-            raise RunFolderError("is no packed run", where=str(path))
+            raise RunFolderError("is not an evalkit pack", where=str(path))
         if document.get("format") != FORMAT:
             raise RunFolderError("was packed by another evalkit", where=str(path), hint="upgrade evalkit")
         return cls(path, document)

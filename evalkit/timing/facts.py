@@ -7,7 +7,7 @@ from typing import Literal
 from evalkit.client.types import Exchange
 from evalkit.findings import Frozen, Hashed, Quoted
 
-#: own error as a share of E2E, and share of one core, beyond which figures are not to be trusted
+#: own error as a share of E2E, and share of one core, beyond which figures cannot be trusted
 MOST_ERROR, MOST_CPU = 0.05, 0.95
 #: share of the events asked for that a calibration has to send for its error to stand for that load
 ENOUGH_REACHED = 0.75
@@ -86,7 +86,7 @@ class ClientError(Frozen):
 
     @property
     def warning(self) -> str | None:
-        """Why times at this load are not to be trusted here; None: they are."""
+        """Why times at this load cannot be trusted here; None: they can."""
         at = f"at {self.streams} streams and {self.events_per_s:,.0f} events a second"
         if self.e2e_error_share > MOST_ERROR:
             return f"evalkit's own error is {self.e2e_error_share:.1%} of the end-to-end time {at}"

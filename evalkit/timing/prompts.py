@@ -145,7 +145,7 @@ def read_file(path: Path) -> PromptFile:
     """
     where = str(path)
     if not path.is_file():
-        what = "is no regular file" if path.exists() else "does not exist"
+        what = "is not a regular file" if path.exists() else "does not exist"
         raise InputFileError(f"the prompt file {what}", where=where, hint="give the path of a .jsonl file")
     if path.stat().st_size > _MAX_FILE_BYTES:
         raise InputFileError("the prompt file is larger than 64 MiB", where=where, hint="split it, or take a sample")
@@ -193,7 +193,7 @@ def _refuse(message: str, where: str, number: int) -> NoReturn:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key occurs twice")
     return dict(pairs)
 
 

@@ -111,7 +111,7 @@ def counted(findings: list[Finding], mode: str | None = None) -> list[Finding]:
 
 
 def _qualify(mode: str, checklist: Checklist, findings: dict[ItemId, list[Finding]]) -> ModeResult:
-    """A mode qualifies only when every required item that speaks of it carries it."""
+    """A mode qualifies only when every required item that covers it passes."""
     statuses: list[Status] = []
     reasons: list[tuple[bool, str]] = []  # failures before what is open
     for item in ITEM_IDS:
@@ -224,7 +224,7 @@ def _reasons(  # noqa: PLR0917  called once
         reasons.append(f"A first look never ends GO: {best} is worth a full run (profile: decide).")
     reasons += [f"{i.id} is {i.status.value}: {i.summary}" for i in blocked]
     if not adopted:
-        reasons.append("No mode beside the baseline is configured: there is nothing to adopt.")
+        reasons.append("No mode other than the baseline is configured: there is nothing to adopt.")
     if verdict != "go":
         short = [r for r in adopted if r.qualified != "pass"]
         reasons += [_shortfall(r) for r in sorted(short, key=lambda r: r.qualified == "fail")]  # what is open first

@@ -83,7 +83,7 @@ def test_the_pages_commands_and_the_gitlab_script_run_as_they_are_written(reposi
     assert all("--live" in command for command in live)
     assert shell(repository, pack).returncode == 0
     done = shell(repository, gate)
-    assert (done.returncode, "GO stands" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert (done.returncode, "GO still holds" in done.stdout) == (0, True), done.stdout + done.stderr
     (job,) = yaml.safe_load(re.search(r"```yaml\n(evaluation:.*?)```", PAGE, re.DOTALL)[1]).values()
     install, *script = job["script"]
     assert install == "pip install dlm-evalkit"

@@ -1,4 +1,4 @@
-"""`evalkit gate`: a GO stands while production runs what was evaluated, and while the checklist asks no less."""
+"""`evalkit gate`: a GO still holds while production runs what was evaluated, and while the checklist asks no less."""
 
 from __future__ import annotations
 
@@ -93,8 +93,8 @@ WAIVER = {"finding": "modes.own-prompts", "reason": "they are ours", "owner": "j
 @pytest.mark.parametrize(
     ("changed", "code", "says"),
     [
-        ({}, 0, "GO stands"),
-        ({"items": items(modes={"speedup": {"at_least": 1.6}})}, 0, "GO stands"),
+        ({}, 0, "GO still holds"),
+        ({"items": items(modes={"speedup": {"at_least": 1.6}})}, 0, "GO still holds"),
         (
             {"items": items(modes={"speedup": {"at_least": 1.45}})},
             3,
@@ -102,7 +102,7 @@ WAIVER = {"finding": "modes.own-prompts", "reason": "they are ours", "owner": "j
         ),
         ({"items": items(quality={"margin": {"default": 0.2}, "concurrency": 8})}, 3, "items.quality.margin.default"),
         ({"waivers": [WAIVER]}, 3, "waivers"),
-        ({"items": items(modes={"speedup": {"at_least": 50.0}})}, 1, "NO-GO stands"),
+        ({"items": items(modes={"speedup": {"at_least": 50.0}})}, 1, "NO-GO still holds"),
     ],
 )
 def test_a_looser_checklist_or_a_new_waiver_prints_the_difference_and_is_exit_3(tmp_path, capsys, changed, code, says):

@@ -95,7 +95,7 @@ def test_images_come_from_beside_the_suite_and_are_images(tmp_path, images, mess
         ("  - {id: a, messages: [{content: hi}], expect: [contains: x]}\n", "role"),
         ("  - {id: a, prompt: q, repeats: 0, expect: [contains: x]}\n", "repeats"),
         ("  - {id: a, prompt: q, severity: fatal, expect: [contains: x]}\n", "severity|fatal|one of"),
-        ("  - {id: a, prompt: q, expect: [{not: {python_tests: 'assert 1'}}]}\n", "cannot stand inside"),
+        ("  - {id: a, prompt: q, expect: [{not: {python_tests: 'assert 1'}}]}\n", "cannot be used inside"),
         ("  - {id: a, prompt: q, expect: [{weight: 2}]}\n", "one grader an entry"),
         ("  - {id: a, prompt: q, expect: [{contains: x, weight: -1}]}\n", "weight"),
         ("  - {id: a, prompt: q, expect: [{all: []}]}\n", "empty list"),

@@ -189,7 +189,7 @@ def test_a_judge_cannot_decide_a_case_alone_or_from_inside_another_grader(tmp_pa
     with pytest.raises(InputFileError, match="never decides a case alone"):
         suite_file(tmp_path, alone)
     inside = alone.replace("[rubric: [Is it good?]]", "[{not: {rubric: [Is it good?]}}]")
-    with pytest.raises(InputFileError, match="cannot stand inside another grader"):
+    with pytest.raises(InputFileError, match="cannot be used inside another grader"):
         suite_file(tmp_path, inside)
 
 

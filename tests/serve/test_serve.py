@@ -286,7 +286,7 @@ def test_a_vision_language_model_is_shown_its_images(tmp_path):
         assert status == 200, told
         assert "48x32" in told["choices"][0]["message"]["content"]
         status, told = post(url, broken)
-        assert (status, "no PNG" in told["error"]["message"]) == (400, True)
+        assert (status, "not PNG" in told["error"]["message"]) == (400, True)
     with running("autoregressive", copied(tmp_path / "m", vision=True)) as (url, _):
         status, told = post(url, asked)  # our autoregressive call has no argument for pixels
         assert (status, "no images in this mode" in told["error"]["message"]) == (400, True)

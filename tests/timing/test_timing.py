@@ -33,7 +33,7 @@ from tests.timing.support import AR, DLM, execute_on, prompts, script
         (b'{"id":"a","prompt":" "}\n', "not empty"),
         (b'{"prompt":"x"}\n', "`id`"),
         (b'{"id":"a","prompt":"x","promt":1}\n', "unknown key 'promt'"),
-        (b'{"id":"a","id":"b","prompt":"x"}\n', "a key stands twice"),
+        (b'{"id":"a","id":"b","prompt":"x"}\n', "a key occurs twice"),
         (b'{"id":"a","messages":[{"role":"bot","content":"x"}]}\n', "role"),
         (b'{"id":"a","prompt":"x","max_tokens":true}\n', "max_tokens"),
         (b'{"id":"a","prompt":"\xff"}\n', "not UTF-8"),

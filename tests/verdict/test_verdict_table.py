@@ -128,7 +128,7 @@ def test_one_mode_open_keeps_the_verdict_open():
 def test_the_baseline_alone_leaves_nothing_to_adopt():
     decision = settle(checklist([AR]), everything(modes=[AR]))
     assert decision.verdict == "inconclusive"
-    assert "No mode beside the baseline is configured: there is nothing to adopt." in decision.reasons
+    assert "No mode other than the baseline is configured: there is nothing to adopt." in decision.reasons
     assert not result(decision, AR).adopted
 
 

@@ -20,7 +20,7 @@ _DERIVED = re.compile(
 
 
 def of_bases(candidate: CandidateFacts, use: Use) -> list[Finding]:
-    """One finding for each base model; one when the card names none and something speaks of one."""
+    """One finding for each base model; one if the card names none but its name or tags suggest a derivative."""
     if not candidate.base_model:
         return _none_named(candidate)
     bases = candidate.bases or tuple(BaseModelFacts(model=m) for m in candidate.base_model)

@@ -189,7 +189,7 @@ def _variant(use: Use, candidate: CandidateFacts, readings: list[Reading], *, co
 
 
 def _provider(checklist: Checklist) -> list[Finding]:
-    """A hosted service's terms, as the buyer read them. They speak of commercial use only."""
+    """A hosted service's terms, as the buyer read them. They are about commercial use only."""
     terms = checklist.items.license.provider_terms
     assert terms is not None
     by = {"reader": terms.by, "date": str(terms.date), "url": terms.url}

@@ -64,7 +64,7 @@ def _weights(candidate: CandidateFacts) -> Part:
     if not texts:
         unread.append("no license text: the repository holds none, and none was given or fetched")
     elif not any(t.matches for t in texts):
-        unread.append(f"{texts[0].name} is no text that the table knows: a person must read it")
+        unread.append(f"{texts[0].name} is not a text that the table knows: a person must read it")
     if candidate.access_denied:
         unread.append("every file of the repository: access is gated")
     what = f"{candidate.model}@{candidate.commit or candidate.revision or 'unknown'}"
@@ -94,7 +94,7 @@ def _code(candidate: CandidateFacts) -> list[Part]:
     files = ", ".join(candidate.remote_code) or "code of the repository"
     if texts:
         return [_code_text(files, text) for text in texts]
-    unread = ["the code", "a license of the code itself: the repository names none beside that of the weights"]
+    unread = ["the code", "a license of the code itself: the repository has only that of the weights"]
     return [_part("code", files, f"{_own(candidate)[0]} (that of the repository)", None, unread)]
 
 

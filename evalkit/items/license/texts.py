@@ -19,7 +19,7 @@ _LICENSE = ("LICENSE", "LICENCE", "COPYING")
 
 
 def license_files(candidate: CandidateFacts) -> list[TextFile]:
-    """License texts of the weights: a NOTICE may speak of other works, and a text for the code has its own line."""
+    """License texts of the weights: a NOTICE may be about other works, and a text for the code has its own line."""
     return [
         t for t in candidate.license_texts
         if t.origin != "repository" or (t.name.upper().startswith(_LICENSE) and not is_code(t))

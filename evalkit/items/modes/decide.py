@@ -63,7 +63,7 @@ def _own_prompts(facts: Facts) -> Finding:
 
 
 def _distinct_prompts(facts: Facts) -> list[Finding]:
-    """Said only where a text stands more than once."""
+    """Reported only if a prompt text occurs more than once."""
     count, again = sum(p.count for p in facts.prompts), sum(p.repeated for p in facts.prompts)
     if not again:
         return []

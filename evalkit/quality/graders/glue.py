@@ -89,7 +89,7 @@ GRADERS = (
         name="all", family="glue", short="of", nested=("of",), params=Of, grade=all_,
         summary="Every one of these expectations holds. The score is their weighted mean.",
         example=Example("all: [contains: Paris, {length: {max: 5}}]", Reply("It is Paris."), Reply("It is Rome.")),
-        notes=("`weight: 2` beside a grader counts it twice in the score.",),
+        notes=("`weight: 2` next to a grader counts it twice in the score.",),
     ),
     Grader(
         name="any", family="glue", short="of", nested=("of",), params=Of, grade=any_,
@@ -109,6 +109,6 @@ GRADERS = (
         name="not", family="glue", short="of", nested=("of",), params=Of, grade=not_,
         summary="None of these expectations holds.",
         example=Example("not: {contains: sorry}", Reply("Here it is."), Reply("I am sorry.")),
-        notes=("What could not be graded stays unscored: it is no proof of absence.",),
+        notes=("What could not be graded stays unscored: it does not prove absence.",),
     ),
 )  # fmt: skip

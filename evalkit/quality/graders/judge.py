@@ -40,7 +40,7 @@ def prefer(reply: Exchange, case: Case, params: Prefer) -> Grade:
 
 
 _NOTE = (
-    "Information only: a case needs another grader beside it. Configure `items: {quality: {judge: {endpoint, model,"
+    "Information only: a case needs another grader as well. Configure `items: {quality: {judge: {endpoint, model,"
     " api_key_env}}}`; judge model and prompt hash are recorded."
 )
 _GUARD = (

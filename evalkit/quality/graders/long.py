@@ -112,14 +112,14 @@ def no_duplicates(reply: Exchange, case: Case, params: Duplicates) -> Grade:
         return grade(
             "no_duplicates",
             False,
-            f'"{shown(twice[0])} {shown(twice[0])}": {len(twice)} words stand twice',
+            f'"{shown(twice[0])} {shown(twice[0])}": {len(twice)} words are doubled',
             share=round(share, 5),
         )
     if params.lines is not None:
         seen: set[str] = set()
         for line in (one.strip() for one in text.splitlines()):
             if len(line) >= params.lines and line in seen:
-                return grade("no_duplicates", False, f"a line stands twice: {shown(line)}", share=round(share, 5))
+                return grade("no_duplicates", False, f"a line occurs twice: {shown(line)}", share=round(share, 5))
             seen.add(line)
     return grade("no_duplicates", True, share=round(share, 5))
 
@@ -227,7 +227,7 @@ _LOOPED = "It rains in the north. " * 12
 GRADERS = (
     Grader(
         name="sections", family="long", short="titles", params=Sections, grade=sections,
-        summary="Sections stand in order, each exactly once; the score is the share in place.",
+        summary="Sections are in order, each exactly once; the score is the share in place.",
         example=Example(
             "sections: {titles: [Aim, Method, Result]}",
             Reply("# Aim\nTo see.\n# Method\nLook.\n# Result\nSeen."),
@@ -248,11 +248,11 @@ GRADERS = (
     ),
     Grader(
         name="no_duplicates", family="long", short="max_share", params=Duplicates, grade=no_duplicates,
-        summary='Hardly any word stands twice in a row ("the the"): a sign of parallel decoding gone wrong.',
+        summary='Hardly any word is repeated in a row ("the the"): a sign of parallel decoding gone wrong.',
         example=Example(
             "no_duplicates", Reply("The train leaves at noon."), Reply("The the train leaves leaves at noon.")
         ),
-        notes=("`lines: 30` also forbids lines of 30 or more characters that stand twice.",),
+        notes=("`lines: 30` also forbids lines of 30 or more characters that occur twice.",),
     ),
     Grader(
         name="max_repetition", family="long", short="over_baseline", params=Repetition, grade=max_repetition,
@@ -275,7 +275,7 @@ GRADERS = (
         example=Example(
             "language: en", Reply("The weather is fine today."), Reply("The weather сегодня прекрасная очень")
         ),
-        notes=("Tells scripts apart, not languages that share one.",),
+        notes=("Distinguishes scripts, not languages that share one.",),
     ),
     Grader(
         name="no_special_tokens", family="long", params=NoParams, grade=no_special_tokens,

@@ -104,7 +104,7 @@ def balanced(reply: Exchange, case: Case, params: Balanced) -> Grade:
                 return grade("balanced", False, f"{char} closes nothing after {pairs} pairs", pairs=pairs, depth=depth)
             pairs += 1
         elif params.only and not char.isspace():
-            return grade("balanced", False, f"{shown(char)!r} is no bracket")
+            return grade("balanced", False, f"{shown(char)!r} is not a bracket")
     if stack:
         return grade("balanced", False, f"{len(stack)} brackets are not closed", pairs=pairs, depth=depth)
     for name, got, asked in (("pairs", pairs, params.pairs), ("levels deep", depth, params.depth)):

@@ -82,7 +82,7 @@ class Contains(_Text):
             raise ValueError("contains needs any, all or none")
         both = set(self.none or ()) & {*(self.all or ()), *(self.any or ())}
         if both:
-            raise ValueError(f"contradiction: {min(both)!r} must stand in the reply and must not")
+            raise ValueError(f"contradiction: {min(both)!r} must be in the reply and must not")
         return self
 
 
@@ -185,7 +185,7 @@ GRADERS = (
         example=Example(
             "contains: {any: [Bonjour, Salut], ignore_case: true}", Reply("bonjour !"), Reply("Hello in French.")
         ),
-        notes=("A text counts wherever it stands, inside a word too. Use `regex` with `\\b` for whole words.",),
+        notes=("A text counts wherever it occurs, inside a word too. Use `regex` with `\\b` for whole words.",),
         **_CASE,
     ),
     Grader(

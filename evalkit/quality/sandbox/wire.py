@@ -52,7 +52,7 @@ class Peer:
         """As `guard_operand`, of an attribute."""
 
     def handle(self, what: str, args: list[Any]) -> Any:  # noqa: ARG002  what subclasses look at
-        raise TypeError(f"{what} is no request")
+        raise TypeError(f"{what} is not a request")
 
     # -- messages --------------------------------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ def _figure(unit: str, level: dict[str, Any]) -> tuple[float, str] | None:
         return (float(rate), "output tokens per second of a request, median") if rate is not None else None
     if unit == "times ar output speed":
         ratio = (level.get("speedup") or {}).get("ratio")
-        return (float(ratio), "times the baseline's speed, whole answer") if ratio is not None else None
+        return (float(ratio), "times the baseline's speed, end to end") if ratio is not None else None
     return None
 
 

@@ -37,7 +37,7 @@ class Format:
 
 
 FORMATS = (
-    Format("markdown", "the report that people forward; charts lie beside it", "markdown", "report.md", drawn=True),
+    Format("markdown", "the report to forward, with charts as files", "markdown", "report.md", drawn=True),
     Format("json", "everything, for programs: see report-json.md", "report_json", "report.json"),
     Format("html", "one page that loads nothing", "html", "report.html", drawn=True),
     Format("junit", "one case a finding, for CI systems", "junit", "junit.xml"),

@@ -23,7 +23,7 @@ TITLES = {
     "lengths": "Length of replies, achieved against asked (medians)",
     "context": "Context probe, share of planted facts that came back",
 }
-#: colour in light and dark, dash: modes are told apart without colour as well
+#: colour in light and dark, dash: modes are distinguished without colour as well
 _LOOKS = (
     ("#1f6fb5", "#6cb6ff", ""),
     ("#b45309", "#f5a742", "8,4"),

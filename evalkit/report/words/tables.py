@@ -179,7 +179,7 @@ def variants_table(doc: Report) -> Table:
     return head, [Row(_variant_cells(name, found)) for name in (None, *names)]
 
 
-#: by what is told: findings of the candidate, and of another variant
+#: by subject: findings of the candidate, and of another variant
 _TOLD_BY = {
     "license": ("license.identified", "license.variant-use"),
     "fit": ("hardware.fits", "hardware.variants"),
