@@ -36,7 +36,7 @@ class Status(StrEnum):
 
     @property
     def carries(self) -> bool:
-        """Whether a GO can stand on it."""
+        """Whether it does not prevent GO."""
         return self in (Status.PASS, Status.WARN, Status.NOT_APPLICABLE, Status.WAIVED)
 
     @property

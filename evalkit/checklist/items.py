@@ -28,7 +28,7 @@ class Item(Section):
     required: bool = True
     """Whether a GO needs the item. One that is not required is shown and never counted."""
     not_applicable: NotApplicable | None = None
-    """Declares that the item does not apply, with the reason; a GO can stand on it."""
+    """Declares that the item does not apply, with the reason; it does not prevent GO."""
 
 
 class Reading(Section):
@@ -49,14 +49,14 @@ class Reading(Section):
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")] | None = None
     """Commit of the model that was read; when given, the reading goes stale with the next commit."""
     note: str = ""
-    """What the reader wants the report to say beside it."""
+    """A remark that the report shows with it."""
 
 
 class ProviderTerms(Section):
     """Terms of a hosted service, as the buyer read them: declared evidence."""
 
     url: str
-    """Where the terms stand. Shown, never fetched."""
+    """Where the terms are. Shown, never fetched."""
     commercial: bool
     """Whether they allow the use that the checklist names."""
     by: str
@@ -64,7 +64,7 @@ class ProviderTerms(Section):
     date: date
     """When they were read."""
     note: str = ""
-    """What the reader wants the report to say beside it."""
+    """A remark that the report shows with it."""
 
 
 class LicenseItem(Item):
@@ -89,11 +89,11 @@ class Latency(Section):
     """Upper limits in milliseconds, decided at `decide_at`. Absent: not asked."""
 
     ttft_p50_ms: Positive | None = None
-    """Median time to first text."""
+    """Median TTFT."""
     ttft_p95_ms: Positive | None = None
-    """95th percentile of the time to first text; needs 59 prompts."""
+    """95th percentile of TTFT; needs 59 prompts."""
     ttft_p99_ms: Positive | None = None
-    """99th percentile of the time to first text; needs 299 prompts."""
+    """99th percentile of TTFT; needs 299 prompts."""
     e2e_p50_ms: Positive | None = None
     """Median end-to-end latency."""
     e2e_p95_ms: Positive | None = None
@@ -139,7 +139,7 @@ class ModesItem(Item):
     """Smallest acceptable share of requests that meet every latency limit."""
     fixed_length: bool = False
     """Whether up to 40 prompts are timed once more with `ignore_eos`, so that all modes say as much: a diagnosis of
-    decoding speed beside the answers as they are served. It never decides."""
+    decoding speed in addition to the answers as they are served. It never decides."""
     launch_order: list[ModeLabel] | None = None
     """The order in which servers are started that cannot be up together."""
 
@@ -166,7 +166,7 @@ class HardwareItem(Item):
     precision: Literal["bf16", "fp8", "4bit"] = "bf16"
     """Precision of the weights that the fit is computed for."""
     overhead_gib: Annotated[float, Field(ge=0)] = 1.5
-    """Memory beside weights and cache that the fit assumes, in GiB."""
+    """Memory in addition to weights and cache that the fit assumes, in GiB."""
 
 
 class Stability(Section):

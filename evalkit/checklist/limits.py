@@ -17,7 +17,7 @@ class LimitsSection(Section):
     """How long evalkit waits for a server, and how much it reads. A request beyond them has failed."""
 
     connect_s: Positive = GENERATION.connect_s
-    """Seconds until a connection stands."""
+    """Seconds until a connection is open."""
     first_byte_s: Positive = GENERATION.first_byte_s
     """Seconds from a request's last byte to its reply's first."""
     idle_s: Positive = GENERATION.idle_s

@@ -70,7 +70,7 @@ class Use(Section):
     monthly_users: Annotated[int, Field(ge=0)] | None = None
     """Monthly active users, for licenses that end above a number."""
     field: str | None = None
-    """The field of use in a few words, shown beside a license's restrictions."""
+    """The field of use in a few words, shown with a license's restrictions."""
 
 
 class Request(Section):
@@ -87,7 +87,7 @@ class Request(Section):
 
 
 class Baseline(Section):
-    """What the modes are compared with. One name stands for both."""
+    """What the modes are compared with. One name sets both."""
 
     speed: str = Mode.AUTOREGRESSIVE.value
     """Mode (or `incumbent`) that a speed-up is measured against."""
@@ -155,7 +155,7 @@ class Incumbent(Endpoint):
 
 
 class Budget(Section):
-    """Upper limits of the whole run. What does not fit is not measured, and said."""
+    """Upper limits of the whole run. What does not fit is not measured, and the report says so."""
 
     minutes: Positive | None = None
     """Minutes, starts of servers included."""
@@ -180,7 +180,7 @@ class Waiver(Section):
     case: str | None = None
     """The one task case that it covers."""
     kind: Literal["accepted-risk", "remediated", "false-positive", "not-relevant"] = "accepted-risk"
-    """Why the finding may stand."""
+    """Why the finding is accepted."""
     reason: Annotated[str, Field(min_length=3, max_length=1000)]
     """The reason, in a sentence that an auditor understands."""
     owner: Annotated[str, Field(min_length=1, max_length=200)]
@@ -218,7 +218,7 @@ class Checklist(Section):
     request: Request = Request()
     """What production sends with every request."""
     baseline: Baseline = Baseline()
-    """What the modes are compared with; one name stands for both of its keys."""
+    """What the modes are compared with; one name sets both of its keys."""
     modes: Annotated[dict[str, Endpoint], Field(max_length=24)] = {}
     """Where each decoding mode is served, by name: autoregressive, diffusion, self-speculation, speculative, and
     configurations of them such as `diffusion@t0.9`."""

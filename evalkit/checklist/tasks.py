@@ -49,7 +49,7 @@ class HarnessTask(Section):
     args: list[str] = []
     """Further words for the tool's command."""
     env: list[EnvName] = []
-    """Variables of the environment that the tool may see beside PATH, HOME and those of the Hub."""
+    """Variables of the environment that the tool may see in addition to PATH, HOME and those of the Hub."""
     timeout_minutes: Positive = 60.0
     """Longest time of one mode; the tool is ended after it."""
     accept_unwitnessed: bool = False

@@ -40,7 +40,7 @@ def ab_command(  # noqa: PLR0917  typer reads them by name
 
     Any two OpenAI-style endpoints; no checklist. License, hardware and context are not part of the answer. The report
     calls A the incumbent and B by how it decodes, as in `autoregressive@b`.
-    Exit codes: 0 B is better, 1 it is not, 2 usage, 3 inconclusive, 4 evalkit's own fault, 130 interrupted.
+    Exit codes: 0 B is better, 1 it is not, 2 usage, 3 inconclusive, 4 internal error, 130 interrupted.
     """
     from evalkit.cli.progress import shown
     from evalkit.cli.settings import as_flags

@@ -74,7 +74,7 @@ def run_command(  # noqa: PLR0917  typer reads them by name
 
     A setting is a flag, else its environment variable (lists: separated by blanks, files by colons), else the
     checklist's, else the default.
-    Exit codes: 0 go, 1 no-go, 2 usage, 3 inconclusive, 4 evalkit's own fault, 130 interrupted.
+    Exit codes: 0 go, 1 no-go, 2 usage, 3 inconclusive, 4 internal error, 130 interrupted.
     """
     from evalkit.cli.progress import shown
     from evalkit.cli.settings import as_flags

@@ -82,7 +82,7 @@ class RawCase(Section):
     messages: Annotated[list[dict[str, Any]], Field(min_length=1)] | None = None
     """A conversation as the chat completions API takes it."""
     images: Annotated[list[str], Field(min_length=1, max_length=16)] | None = None
-    """Image files beside the suite that go with `prompt`."""
+    """Image files in the suite's folder that go with `prompt`."""
     tools: list[dict[str, Any]] | None = None
     """Tools on offer, as the chat completions API takes them."""
     tool_choice: str | dict[str, Any] | None = None

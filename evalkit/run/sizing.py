@@ -85,9 +85,10 @@ def _speed(setup: Setup) -> dict[str, Any] | None:
     ratio = item.speedup.at_least * detectable_ratio(clusters, sought(checklist, setup.plan))
     can = clusters >= MIN_PAIRS and math.isfinite(ratio)
     if clusters >= MIN_PAIRS and not can:
-        text = f"{clusters} prompts show no speed-up over {item.speedup.at_least:g}x, however large: add prompts"
+        text = f"{clusters} prompts cannot show a speed-up over {item.speedup.at_least:g}×, however large: add prompts"
     elif can:
-        text = f"{clusters} prompts: a true {ratio:.2f}x is shown to reach {item.speedup.at_least:g}x in 8 of 10 runs"
+        least = f"{item.speedup.at_least:g}×"
+        text = f"with {clusters} prompts, an 80% chance to show {least} if the real speed-up is {ratio:.2f}×"
     else:
         text = f"{clusters} independent prompts: a speed-up needs at least {MIN_PAIRS}"
     return {

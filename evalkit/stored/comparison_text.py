@@ -115,7 +115,7 @@ def _parts(pair: dict[str, Any]) -> list[tuple[str, tuple[str, ...], Rows, str]]
 
 
 def _at(row: dict[str, Any]) -> str:
-    return f"{row['concurrency']} at once"
+    return f"concurrency {row['concurrency']}"
 
 
 def _n(row: dict[str, Any]) -> str:

@@ -93,13 +93,13 @@ def test_the_frontier_of_a_run_is_the_one_that_was_decided() -> None:
 def test_the_crossover_is_said_where_several_loads_were_timed() -> None:
     doc = document(modes=[mode("autoregressive"), mode("diffusion", crossover=16), mode("self-speculation")])
     lines = shapes.crossover_lines(doc)
-    assert "diffusion: no longer faster than autoregressive from 16 at once." in lines
-    assert "self-speculation: faster than autoregressive up to 16 at once." in lines
+    assert "diffusion: no longer faster than autoregressive from concurrency 16." in lines
+    assert "self-speculation: faster than autoregressive up to concurrency 16." in lines
     slow = mode("diffusion", crossover=1)
     for level in slow["levels"]:
         level["speedup"] = level["speedup"] | {"ratio": 0.9}
     (line,) = shapes.crossover_lines(document(modes=[mode("autoregressive"), slow]))
-    assert line == "diffusion: not faster than autoregressive at any load timed (1, 4, 16 at once)."
+    assert line == "diffusion: not faster than autoregressive at any concurrency timed (1, 4, 16)."
 
 
 def test_intervals_stay_inside_the_chart() -> None:

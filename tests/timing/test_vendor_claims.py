@@ -39,9 +39,9 @@ def test_hardware_workload_and_concurrency_that_differ_are_named():
     assert 1.9 < row["measured"]["value"] < 2.1
     assert row["known_by"] == "vendor-reported"
     names = [line.partition(":")[0] for line in row["differs"]]
-    assert names == ["hardware", "load", "prompts"]
+    assert names == ["hardware", "concurrency", "prompts"]
     assert "GB200, here NVIDIA H100" in row["differs"][0]
-    assert "1 at once, here 4" in row["differs"][1]
+    assert "1, here 4" in row["differs"][1]
 
 
 def test_the_same_card_and_load_are_no_difference():

@@ -186,7 +186,7 @@ class Fit(Values):
         ours = self.placed.need.weights_gib
         far = any(abs(gib - ours) > _WEIGHTS_APART * ours for gib in weights.values())
         why = ": precision or split differ from what is assumed here" if far else ""
-        return f" Weights as the servers report them: {said}; by the formula {ours:.1f} GiB{why}."
+        return f" Weights as the servers report them: {said}; our estimate: {ours:.1f} GiB{why}."
 
 
 def load_text(load: Load) -> str:

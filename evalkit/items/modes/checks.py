@@ -362,7 +362,7 @@ COST = Check(
 
 
 def _latency(metric: str, share: str) -> Check:
-    name = {"ttft": "Time to first text", "e2e": "End-to-end latency"}[metric]
+    name = {"ttft": "TTFT", "e2e": "End-to-end latency"}[metric]
     return Check(
         f"modes.latency-{metric}-{share}",
         f"{name}, {share}",

@@ -151,23 +151,23 @@ class SpeedUp(Values):
         if self.ratio is None or self.low is None or self.high is None:
             text = f"{self._why()} ({self.baseline} and {self.mode} at {plural(self.concurrency or 0, 'stream')})."
             return Words(text, None, asked, forward)
-        span = f"{(self.confidence or 0) * 100:g}% interval {interval(self.low, self.high)}"
-        text = f"end to end {ratio(self.ratio)} ({span}) as fast as {self.baseline}{self._why()}"
+        span = f"{(self.confidence or 0) * 100:g}% CI {interval(self.low, self.high)}"
+        text = f"end to end {ratio(self.ratio)} the speed of {self.baseline} ({span}){self._why()}"
         if self.low <= 1:
             text += " (no gain shown)" if self.high >= 1 else " (a loss)"
-        slower = f"{share(self.slower_share or 0.0)} of the prompts got slower, the worst tenth "
+        slower = f"{share(self.slower_share or 0.0)} of prompts were slower, the slowest 10% ran at "
         return Words(f"{text}; {slower}{ratio(self.worst_decile or 0.0)}.", ratio(self.ratio), asked, forward)
 
     def _why(self) -> str:
         apart = " independent" if self.independent < self.pairs else ""
-        shown = "" if self.ratio is None else ", open: "
+        shown = "" if self.ratio is None else ", undecided: "
         match self.outcome:
             case "shown":
                 return f" on {self.pairs} prompts" + (f" ({self.independent} independent)" if apart else "")
             case "below":
-                return f": below the {threshold(self.at_least or 0)} asked for"
+                return f": below the required {threshold(self.at_least or 0)}"
             case "open":
-                return f"{shown}the threshold lies within the interval"
+                return f"{shown}the interval includes the threshold of {threshold(self.at_least or 0)}"
             case "not-after-holm":
                 return f"{shown}not shown once Holm counts {self.claims} claims"
             case "reference":

@@ -310,14 +310,14 @@ class SameModel(Values):
         return {
             "same": f"serves {served}",
             "declared": f"serves {served}, which candidate.same_as declares to be {wanted}",
-            "declared-weights": f"serves {served}, the candidate is {wanted}; candidate.same_weights declares one "
+            "declared-weights": f"serves {served}, but the candidate is {wanted}; candidate.same_weights declares one "
             "checkpoint",
             "card-not-read": "the candidate's card was not read, so the served model cannot be verified against it",
             "not-verified": f"the served name {served} does not show whether it is {wanted}",
-            "other-type": f"serves model_type {served}, the candidate is {wanted}",
-            "other-architecture": f"serves {served}, the candidate is {wanted}",
-            "other-model": f"serves {served}, the candidate is {wanted}",
-            "other-revision": f"serves revision {served}, the candidate is {wanted}",
+            "other-type": f"serves model_type {served}, but the candidate is {wanted}",
+            "other-architecture": f"serves {served}, but the candidate is {wanted}",
+            "other-model": f"serves {served}, but the candidate is {wanted}",
+            "other-revision": f"serves revision {served}, but the candidate is {wanted}",
             "other-variant": f"serves {served}, another variant than {wanted}",
             "other-variant-named": f"serves {served}, the name of another variant than {wanted}",
             "replies-differ": f"{share} name another model than {wanted} ({names})",

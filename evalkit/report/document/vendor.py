@@ -39,7 +39,7 @@ def _same(variant: str, model: str) -> bool:
 
 def _claim(row: VendorClaim, facts: Facts, modes: list[dict[str, Any]]) -> dict[str, Any]:
     document = row.model_dump(include={"claim", "value", "unit", "mode", "conditions", "source", "date"})
-    at = f"{row.concurrency} at once" if row.concurrency else None
+    at = f"concurrency {row.concurrency}" if row.concurrency else None
     parts = (row.hardware, row.precision, at, row.dataset, row.conditions)
     document["conditions"] = ", ".join(part for part in parts if part) or None
     found = _measured(row, modes)
@@ -90,7 +90,7 @@ def _differs(row: VendorClaim, facts: Facts, measured: dict[str, Any], level: di
     if row.precision and row.precision.lower() not in str(dtype or "").lower():
         lines.append(f"precision: {row.precision}, here {dtype or 'unknown'}")
     if row.concurrency and row.concurrency != measured["concurrency"]:
-        lines.append(f"load: {row.concurrency} at once, here {measured['concurrency']}")
+        lines.append(f"concurrency: {row.concurrency}, here {measured['concurrency']}")
     lines += _decoding(row, facts, measured["mode"])
     if row.dataset:
         lines.append(f"prompts: {row.dataset}, here {', '.join(p.path for p in facts.prompts) or 'none'}")

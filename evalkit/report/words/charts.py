@@ -163,7 +163,7 @@ def _speedup(doc: Report) -> str | None:
         series,
         "Line",
         x_labels=labels,
-        x_title="requests at once",
+        x_title="concurrency",
         y_title="times as fast",
         range=(0, round(highest * 1.08 + 0.05, 1)),
     )
@@ -190,7 +190,7 @@ def _latency(doc: Report) -> str | None:
             last = len(values) - 1
             points = [(value, 100 * i / last) for i, value in enumerate(values)]
             series.append(_Series(entry["mode"], points, looks[entry["mode"]], {"show_dots": False}))
-    at_once = f"ms, {doc['decided_at_concurrency']} at once"
+    at_once = f"ms, concurrency {doc['decided_at_concurrency']}"
     return _plot(
         "latency", series, x_title=at_once, y_title="% of answers", range=(0, 100), y_labels=list(range(0, 101, 20))
     )
@@ -216,7 +216,7 @@ def _frontier(doc: Report) -> str | None:
     return _plot(
         "frontier",
         series,
-        x_title=f"whole answer, mean in ms, {doc['decided_at_concurrency']} at once",
+        x_title=f"end-to-end latency, mean in ms, concurrency {doc['decided_at_concurrency']}",
         y_title="% of cases passed",
         range=(low, 104),
         y_labels=list(range(low, 101, 10 if low < 60 else 5)),

@@ -41,10 +41,10 @@ def crossover_lines(doc: Report) -> list[str]:
         if len(slower) == len(loads):
             loaded = ", ".join(map(str, loads))
             lines.append(
-                f"{entry['mode']}: not faster than {doc['baseline']['speed']} at any load timed ({loaded} at once)."
+                f"{entry['mode']}: not faster than {doc['baseline']['speed']} at any concurrency timed ({loaded})."
             )
         elif at is None:
-            lines.append(f"{entry['mode']}: faster than {doc['baseline']['speed']} up to {loads[-1]} at once.")
+            lines.append(f"{entry['mode']}: faster than {doc['baseline']['speed']} up to concurrency {loads[-1]}.")
         else:
-            lines.append(f"{entry['mode']}: no longer faster than {doc['baseline']['speed']} from {at} at once.")
+            lines.append(f"{entry['mode']}: no longer faster than {doc['baseline']['speed']} from concurrency {at}.")
     return lines

@@ -101,7 +101,11 @@ def _spread(logs: Mapping[str, float]) -> float:
 def words(pilot: Pilot) -> str:
     """The pilot in a sentence."""
     note = f" ({pilot.note})" if pilot.note else ""
-    shows = "no gain would show"
+    shows = "too few to show any speed-up"
     if pilot.detects is not None:
-        shows = f"a gain of {pilot.detects - 1:.1%} over the threshold would show"
-    return f"{pilot.prompts} prompts, {pilot.requests} requests, about {pilot.minutes:.1f} minutes; {shows}{note}"
+        shows = f"can show a speed-up {pilot.detects - 1:.0%} above the threshold"
+    return f"{pilot.prompts} prompts, {pilot.requests} requests, about {_minutes(pilot.minutes)}; {shows}{note}"
+
+
+def _minutes(minutes: float) -> str:
+    return f"{60 * minutes:.0f} s" if minutes < 2 else f"{minutes:.0f} min"

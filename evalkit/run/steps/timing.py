@@ -174,7 +174,7 @@ def _event(run: Recorder, event: Event) -> None:
     if (text := _detail(event)) is not None:
         run.detail("modes", text)
     if isinstance(event, Pilot):
-        run.say("modes", f"after {event.read} prompts: {words(event)}")
+        run.say("modes", f"pilot of {event.read} prompts done; plan: {words(event)}")
 
 
 def _detail(event: Event) -> str | None:

@@ -89,7 +89,7 @@ class Waiver(TypedDict):
     kind: NotRequired[str]
     """accepted-risk, remediated, false-positive or not-relevant."""
     reason: NotRequired[str]
-    """Why the finding may stand."""
+    """Why the finding is accepted."""
     owner: NotRequired[str]
     """Who answers for it."""
     expires: NotRequired[str]

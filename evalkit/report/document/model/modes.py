@@ -40,7 +40,7 @@ class SpeedUp(TypedDict):
 
 @with_config(PART)
 class Percentiles(TypedDict):
-    """Percentiles in ms; null where too few requests tell it."""
+    """Percentiles in ms; null where there are too few requests."""
 
     p50: NotRequired[float | None]
     """Median, ms."""
@@ -85,7 +85,7 @@ class Level(TypedDict):
     speedup: SpeedUp | None
     """Against the baseline at this level; null for the baseline itself."""
     ttft_ms: Percentiles
-    """Time to first text, ms."""
+    """TTFT, ms."""
     e2e_ms: Percentiles
     """End-to-end latency, ms."""
     first_visible_ms: NotRequired[Percentiles]
@@ -163,7 +163,7 @@ class Mode(TypedDict):
     speedup_repeated: NotRequired[SpeedUp | None]
     """Speed-up on prompts that were asked before; the first readings decide."""
     vs_incumbent: NotRequired[dict[str, Any] | None]
-    """Beside the incumbent: speedup, capacity, cost, quality."""
+    """Compared with the incumbent: speedup, capacity, cost, quality."""
 
 
 @with_config(PART)

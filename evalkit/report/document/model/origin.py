@@ -71,7 +71,7 @@ class VendorClaim(TypedDict):
     conditions: str | None
     """Under which conditions it was reported."""
     source: str
-    """Where it stands."""
+    """Where it is."""
     date: NotRequired[str]
     """When the source was published or read."""
     known_by: NotRequired[Literal["vendor-reported"]]
@@ -102,7 +102,7 @@ class Gpu(TypedDict):
 
 @with_config(PART)
 class Witness(TypedDict):
-    """What evalkit's machine did beside the run. Shares are of all cores; null where a server's process is unknown."""
+    """What evalkit's machine did during the run. Shares are of all cores; null where a server's process is unknown."""
 
     seconds: NotRequired[float]
     """Seconds of timing that were seen."""
@@ -165,7 +165,7 @@ class Provenance(TypedDict):
     suites: NotRequired[list[Any]]
     """Task suites: name, kind, path, sha256, version, cases, shipped, repeats."""
     servers: NotRequired[list[Any]]
-    """What each server said of itself: engine, versions, model, settings, provenance."""
+    """What each server reports about itself: engine, versions, model, settings, provenance."""
     launches: NotRequired[list[Any]]
     """Servers that evalkit started: mode, launch, argv, ready_s."""
     caches: NotRequired[list[Any]]

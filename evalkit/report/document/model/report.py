@@ -82,7 +82,7 @@ class Report(TypedDict):
     incumbent: Mode | None
     """The model used today, in the shape of a mode; null when none is configured."""
     frontier: NotRequired[list[Frontier]]
-    """Latency beside quality, on the prompts and cases common to all modes."""
+    """Latency and quality, on the prompts and cases common to all modes."""
     quality: NotRequired[Quality]
     """Task suites by mode, and the cases that a mode lost."""
     lengths: NotRequired[list[Length]]
@@ -94,9 +94,9 @@ class Report(TypedDict):
     prompts_total: NotRequired[int]
     """Prompts that were timed at the deciding concurrency."""
     timelines: NotRequired[list[Timeline]]
-    """When the tokens of a few requests arrived, mode beside mode."""
+    """When the tokens of a few requests arrived, mode by mode."""
     vendor_claims: list[VendorClaim]
-    """What the vendor reports, beside our figure of the same kind. Never evidence."""
+    """What the vendor reports, next to our figure of the same kind. Never evidence."""
     gpus: list[Gpu]
     """The cards behind the endpoints, without serial numbers."""
     waivers: list[Waiver]
