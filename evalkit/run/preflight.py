@@ -59,7 +59,7 @@ def _unlike(checklist: Checklist, label: str, known: Mapping[str, EndpointFacts]
     engines = [engine_of(known[mode].engine) for mode in checklist.modes if mode in known and known[mode].reachable]
     if label != checklist.baseline.speed or engine.timing_reference or not any(e.timing_reference for e in engines):
         return []
-    what = f"{engine.title} is no timing reference: any mode would look fast against it"
+    what = f"{engine.title} is not a timing reference: any mode would look fast compared with it"
     remedy = f"call it {label}@{engine.name} and name it as baseline.quality alone"
     return [Conflict(mode=label, what=what, remedy=remedy, certain=True)]
 

@@ -42,7 +42,7 @@ class Source(Protocol):
 
     @property
     def cannot(self) -> tuple[str, ...]:
-        """What it cannot do any more, for want of texts."""
+        """What this source can no longer do because its texts were removed."""
         ...
 
     def facts(self) -> Facts: ...

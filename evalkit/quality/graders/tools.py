@@ -174,7 +174,7 @@ GRADERS = (
     Grader(
         name="no_tool_call",
         family="tools",
-        summary="Tools are offered and none is wanted: the reply is text. A malformed or cut call is no abstention.",
+        summary="Tools are offered and none is wanted: the reply is text. A malformed or cut call is not abstention.",
         params=NoParams,
         grade=no_tool_call,
         example=Example("no_tool_call", Reply("Paris is the capital of France."), _BROKEN),
