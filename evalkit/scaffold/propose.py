@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 
-from evalkit.data.records import Record, SideFile, engines, records_for
+from evalkit.data.records import STALE_DAYS, Record, SideFile, engines, records_for
 from evalkit.modes import Mode
 from evalkit.scaffold.detect import Found, asks_for_a_key
 from evalkit.scaffold.engines import Installed, in_environment
@@ -162,7 +163,8 @@ def _of_records(label: str, model: Model, found: Found, folder: Path) -> Proposa
 def _of_recipe(label: str, recipe: Recipe, installed: Installed | None, folder: Path, *, cpu: bool) -> Proposal:
     record = recipe.record
     state = f"installed here: {installed.version}" if installed else "not installed in the environment looked at"
-    remarks = (f"{recipe.title}; {state}", record.note, f"record of {record.date}: {record.source}")
+    old = f", over {STALE_DAYS} days old, may have changed" if record.stale(_today()) else ""
+    remarks = (f"{recipe.title}; {state}", record.note, f"record of {record.date}{old}: {record.source}")
     files = {file.name: str(folder.resolve() / file.name) for file in recipe.side_files}
     argv = in_environment(tuple(files.get(part, part) for part in recipe.argv), installed)
     on_cpu = cpu and installed is not None and installed.cpu
@@ -173,6 +175,10 @@ def _of_recipe(label: str, recipe: Recipe, installed: Installed | None, folder: 
         label, tuple(one_line(text, limit=300) for text in remarks), launch=argv, side_files=recipe.side_files,
         release=release, cpu=on_cpu, reclassed=any('"architectures"' in part for part in recipe.argv),
     )  # fmt: skip
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _on_cpu(argv: tuple[str, ...], record: Record) -> tuple[str, ...]:
@@ -196,7 +202,7 @@ def _unknown(label: str, model: Model, found: Found) -> list[str]:
     said = [
         unknown(model.name, label, model.architectures).replace("No start", "no start", 1),
         f"looked for: a server of this mode ({asked}), the records, engines installed ({engines})",
-        *(f"record: {line(record)}" for record in records[:_MOST_RECORDS]),
+        *(f"record: {line(record, _today())}" for record in records[:_MOST_RECORDS]),
     ]
     return [one_line(text, limit=300) for text in said]
 

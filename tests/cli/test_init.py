@@ -196,7 +196,7 @@ def test_a_person_is_asked_what_production_sends_and_a_pipe_is_not(tmp_path):
     assert piped.returncode == 0, piped.stderr
     assert "temperature" not in piped.stderr
     ours, theirs = pty.openpty()
-    os.write(ours, b"\nresearch\nno\n\n\n\n\nhot\n0.7\n256\nBe brief.\n")
+    os.write(ours, b"\nresearch\nno\n\n\n\n\n\nhot\n0.7\n256\nBe brief.\n")
     asked = subprocess.run(
         [*command, tmp_path / "asked"], stdin=theirs, capture_output=True, text=True, timeout=60, check=False
     )

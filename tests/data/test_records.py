@@ -8,6 +8,7 @@ import pytest
 
 from evalkit import data
 from evalkit.data.records import (
+    STALE_DAYS,
     USABLE,
     Family,
     Record,
@@ -151,3 +152,82 @@ def test_what_a_mode_forces_is_known_by_engine():
     assert forced("sglang", "diffusion", ["NobodyKnows"]) == forced("sglang", "diffusion")
     assert forced("sglang", "autoregressive") == {}
     assert forced("nobody", "diffusion") == forced(None, "diffusion") == {}
+
+
+def test_a_record_that_is_old_is_shown_as_such_wherever_it_is_shown(tmp_path):
+    from datetime import UTC, datetime, timedelta
+
+    from evalkit.checklist.schema import Checklist
+    from evalkit.explain.support import support
+    from evalkit.facts import Facts, RunStart
+    from evalkit.items.serving.decide import decide
+
+    start = RunStart(run_id="r", started_at="t", evalkit_version="0", plan_sha256="", checklist_sha256="")
+    checklist = Checklist.model_validate({"candidate": {"model": NEMOTRON}})
+    newest = max(date.fromisoformat(row.date) for row in records_for(NEMOTRON))
+    for days, old in ((0, False), (STALE_DAYS + 1, True)):
+        day = newest + timedelta(days=days)
+        now = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        found = decide(checklist, Facts(start=start), now)
+        shown = " ".join(f.summary for f in found if f.id == "serving.support")
+        assert shown
+        assert (f"over {STALE_DAYS} days old" in shown) is old
+        assert (f"over {STALE_DAYS} days old" in support(NEMOTRON, today=day)) is old
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "engine", "status", "args"),
+    [
+        # what a start command of another family would end with: no class in the wheel
+        *((model, "diffusion", "sglang", "absent", None) for model in (
+            "Dream-org/Dream-v0-Instruct-7B", "GSAI-ML/LLaDA-8B-Instruct", "tencent/WeDLM-8B-Instruct",
+            "Efficient-Large-Model/Fast_dLLM_v2_7B", "ByteDance-Seed/Stable-DiffCoder-8B-Instruct")),
+        ("inclusionAI/LLaDA2.1-mini", "diffusion", "sglang", "released", ["JointThreshold", "1"]),
+        ("inclusionAI/LLaDA2.2-flash", "diffusion", "sglang", "released", ["JointThreshold", "1"]),
+        ("inclusionAI/LLaDA2.0-mini-CAP", "diffusion", "sglang", "released", ["LowConfidence"]),
+        ("google/diffusiongemma-26B-A4B-it", "diffusion", "vllm", "released", ["TRITON_ATTN", '{"canvas_length": 256}']),
+        ("google/diffusiongemma-26B-A4B-it", "diffusion", "sglang", "released", ["Gemma4Renoise"]),
+        (NEMOTRON, "autoregressive", "vllm", "pre-release", ['{"ar_mode": true}']),
+        (NEMOTRON, "diffusion", "vllm", "pre-release", ["8"]),
+        (NEMOTRON, "self-speculation", "fluxserve", "documented", ["self_speculation"]),
+        (NEMOTRON, "diffusion", "sglang", "open-pr", None),
+        ("JetLM/SDAR-1.7B-Chat", "diffusion", "lmdeploy", "documented", ["--dllm-block-length", "4"]),
+        ("inclusionAI/LLaDA2.0-mini", "diffusion", "mlx-vlm", "released", None),
+        ("google/diffusiongemma-26B-A4B-it", "diffusion", "mlx-vlm", "released", None),
+        ("s-sahoo/uno-qwen3-8B", "self-speculation", "sglang", "released", ["UNO", "fa3"]),
+    ],
+)  # fmt: skip
+def test_what_serves_a_model_is_as_it_was_read(model, mode, engine, status, args):
+    rows = [row for row in records_for(model, mode) if row.engine == engine and row.status == status]
+    assert rows, records_for(model, mode)
+    assert rows[0].args is None if args is None else set(args) <= set(rows[0].args)
+
+
+@pytest.mark.parametrize(
+    ("model", "terms", "block", "mask", "context"),
+    [
+        ("inclusionAI/LLaDA2.0-flash", "apache-2.0", 32, 156895, 32768),
+        ("GSAI-ML/iLLaDA-8B-Instruct", "apache-2.0", None, 5, None),
+        ("Dream-org/Dream-Coder-v0-Instruct-7B", "apache-2.0", None, 151666, None),
+        ("apple/DiffuCoder-7B-Instruct", "apple-amlr", None, 151666, None),
+        ("JetLM/SDAR-30B-A3B-Chat", "apache-2.0", 4, 151669, None),
+        ("Gen-Verse/TraDo-8B-Instruct", "mit", 4, 151669, None),
+        ("Efficient-Large-Model/Fast_dLLM_v2_7B", "apache-2.0", 32, 151665, None),
+        ("tencent/WeDLM-8B-Base", "apache-2.0", None, None, 32768),
+        ("ByteDance-Seed/Stable-DiffCoder-8B-Base", "mit", None, None, None),
+        ("google/diffusiongemma-26B-A4B-it", "apache-2.0", 256, None, 262144),
+        ("yifanyu/I-DLM-32B", None, None, None, None),
+        ("OpenGVLab/SDLM-3B-D8", "apache-2.0", None, None, None),
+        ("nvidia/SDLLM-Duo-1.7B-Base", "cc-by-nc-4.0", None, None, None),
+        ("trillionlabs/GravityOCR", "mit", None, None, None),
+        ("radicalnumerics/RND1-Base-0910", None, None, None, None),
+    ],
+)
+def test_families_that_a_buyer_may_bring_are_as_they_were_read(model, terms, block, mask, context):
+    one = family_of(model)
+    assert one is not None
+    assert (one.license, one.block, one.mask, one.context) == (terms, block, mask, context)
+
+
+def test_engines_that_decode_without_being_recognised_are_recorded_too():
+    assert {"fluxserve", "diffulex", "llama-cpp-cli", "dinfer", "tpu-inference", "vllm-dllm-plugin"} <= set(engines())

@@ -21,6 +21,10 @@ _NAMES = (
     "engine", "engine_version", "model_path", "model_type", "architectures", "revision", "served_models",
     "declared_mode",
 )  # fmt: skip
+#: what a process draws when it starts, unless it is given
+_DRAWN = ("random_seed",)
+#: what an engine reckons from the memory that is free when it starts; within this share it is the same start command
+_RECKONED, _NEAR = ("max_total_num_tokens", "max_running_requests", "max_req_input_len"), 0.05
 #: growth of the KV pool's use, as a share of it, that is a leak, and that is worth a word
 _LEAK, _DRIFT = 0.02, 0.005
 #: disconnects that hit a request in work; replies that were there before the client left show nothing
@@ -66,7 +70,7 @@ def _problem(sessions: list[Afterwards]) -> _Problem | None:
     within = next((found for seen in sessions if (found := _difference(seen))), None)
     if within is not None:
         return within
-    between = (_changes(one.after, other.before) for one, other in pairwise(sessions))
+    between = (_changes(one.after, other.before, again=True) for one, other in pairwise(sessions))
     changes = next((found for found in between if found), None)
     return _Problem("changed-between", changes) if changes else None
 
@@ -98,11 +102,24 @@ def _difference(seen: Afterwards) -> _Problem | None:
     return _Problem("restarted") if restarted else None
 
 
-def _changes(before: Identity, after: Identity) -> tuple[Change, ...]:
+def _changes(before: Identity, after: Identity, *, again: bool = False) -> tuple[Change, ...]:
+    """What differs; `again`: the server may have been started anew, by the same command."""
     pairs = [(name, getattr(before, name), getattr(after, name)) for name in _NAMES]
     names = sorted({*before.settings, *after.settings})
-    pairs += [(f"settings.{name}", before.settings.get(name), after.settings.get(name)) for name in names]
+    settings = [(name, before.settings.get(name), after.settings.get(name)) for name in names]
+    pairs += [
+        (f"settings.{name}", old, new) for name, old, new in settings if not (again and _of_start(name, old, new))
+    ]
     return tuple(Change(name, _shown(old), _shown(new)) for name, old, new in pairs if old != new)
+
+
+def _of_start(name: str, old: object, new: object) -> bool:
+    """Whether a difference comes from starting anew alone."""
+    if name in _DRAWN:
+        return True
+    if name not in _RECKONED or not isinstance(old, int) or not isinstance(new, int):
+        return False
+    return min(old, new) > 0 and abs(old - new) <= _NEAR * max(old, new)
 
 
 def _shown(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from evalkit.checklist.schema import Checklist, Endpoint
@@ -25,13 +25,12 @@ CHECKS: tuple[Check, ...] = checks.CHECKS
 
 def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     """Findings about each configured mode's server, and about the incumbent's. Missing facts are never a pass."""
-    del now
     if not checklist.modes:
-        return [*_nothing_configured(checklist, facts), *_incumbent(checklist, facts)]
+        return [*_nothing_configured(checklist, facts, now.date()), *_incumbent(checklist, facts)]
     found: list[Finding] = []
     first = _first(checklist, facts)
     for label, endpoint in checklist.modes.items():
-        found += _mode(checklist, facts, label, endpoint, first)
+        found += _mode(checklist, facts, label, endpoint, first, now.date())
     found += preflight(facts, None)
     found += distinct(checklist, facts)
     found += _incumbent(checklist, facts)
@@ -53,14 +52,14 @@ def _quality_baseline(checklist: Checklist, facts: Facts, label: str) -> Endpoin
     return served if served is not None and served.reachable else None
 
 
-def _mode(
-    checklist: Checklist, facts: Facts, label: str, endpoint: Endpoint, first: EndpointFacts | None
+def _mode(  # noqa: PLR0917  called once, right above
+    checklist: Checklist, facts: Facts, label: str, endpoint: Endpoint, first: EndpointFacts | None, today: date
 ) -> list[Finding]:
     found = _launches(facts, label)
     served = facts.endpoints.get(label)
     found.append(_reachable(checklist, facts, label, endpoint, served))
     if endpoint.endpoint is None and endpoint.launch is None:
-        return [*found, *_support(_start(checklist, facts, label), counts=False, mode=label)]
+        return [*found, *_support(_start(checklist, facts, label), today, counts=False, mode=label)]
     if served is None or not served.reachable:
         return found
     quality = _quality_baseline(checklist, facts, label)
@@ -93,16 +92,16 @@ def _start(checklist: Checklist, facts: Facts, label: str, port: int = 30000) ->
     return Start(label, base_mode(label).value, model, _architectures(facts), port)
 
 
-def _nothing_configured(checklist: Checklist, facts: Facts) -> list[Finding]:
+def _nothing_configured(checklist: Checklist, facts: Facts, today: date) -> list[Finding]:
     """The first thing a new user sees: what can serve the model in each mode today, and how to start it."""
     modes = (Mode.AUTOREGRESSIVE.value, Mode.DIFFUSION.value, Mode.SELF_SPECULATION.value)
     starts = tuple(_start(checklist, facts, mode, 30000 + place) for place, mode in enumerate(modes))
-    shown = [finding for start in starts for finding in _support(start, counts=True)]
+    shown = [finding for start in starts for finding in _support(start, today, counts=True)]
     values = Reachable(outcome="no-mode", starts=starts, recorded=bool(shown))
     return [checks.REACHABLE.found(values), *shown]
 
 
-def _support(start: Start, *, counts: bool, mode: str | None = None) -> list[Finding]:
+def _support(start: Start, today: date, *, counts: bool, mode: str | None = None) -> list[Finding]:
     """What is documented to serve the mode. It never decides: a live server would override it."""
     rows = tuple(records_for(start.model or "MODEL", start.decoding, start.architectures))
     if not rows:
@@ -110,8 +109,8 @@ def _support(start: Start, *, counts: bool, mode: str | None = None) -> list[Fin
     evidence = tuple(Evidence(url=url) for url in dict.fromkeys(row.source for row in rows))
     return [
         checks.SUPPORT.found(
-            Supported(rows=rows, start=start), mode=mode, known_by=KnownBy.THIRD_PARTY_REPORTED, counts=counts,
-            evidence=evidence,
+            Supported(rows=rows, start=start, today=today), mode=mode, known_by=KnownBy.THIRD_PARTY_REPORTED,
+            counts=counts, evidence=evidence,
         )
     ]  # fmt: skip
 

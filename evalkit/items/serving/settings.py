@@ -23,6 +23,9 @@ _DRAFTING = frozenset({"disable_overlap_schedule", "attention_backend"})
 _FALLBACKS = frozenset({"torch_native", "flex_attention", "torch_sdpa", "sdpa", "eager"})
 _DRAFTERS = (Mode.SPECULATIVE.value, Mode.SELF_SPECULATION.value)
 
+#: overrides that choose the class which decodes: another class is seen by serving.same-model
+_OF_CLASS = frozenset({"ar_mode", "architectures"})
+
 Why = Literal["unequal", "declared", "forced"]
 _WORST: tuple[Why, ...] = ("unequal", "declared", "forced")
 
@@ -35,7 +38,7 @@ def settings_of(served: EndpointFacts, gpus: str | None = None) -> dict[str, obj
     if context is not None:
         known["context"] = context
     if raw:
-        keys = [key for key in str(raw.get("override_keys") or "").split(", ") if key and key != "ar_mode"]
+        keys = [key for key in str(raw.get("override_keys") or "").split(", ") if key and key not in _OF_CLASS]
         known["override_keys"] = ", ".join(keys)
         known.setdefault("adapters", 0)
     around = served.capability(TEMPLATE)
@@ -87,7 +90,8 @@ def _reached(facts: Facts, checklist: Checklist, name: str, *values: object) -> 
     limits = [value for value in values if isinstance(value, int) and not isinstance(value, bool) and value > 0]
     if not limits:
         return False
-    at_once = max([*checklist.items.modes.concurrency, checklist.items.quality.concurrency or 1])
+    timed = {sample.concurrency for sample in facts.timed} or {*checklist.items.modes.concurrency}
+    at_once = max([*timed, checklist.items.quality.concurrency or 1])
     replies = [s.exchange for s in facts.timed] + [a.exchange for a in facts.answers]
     longest = max((reply.prompt_tokens or 0 for reply in replies), default=0)
     most = {"chunked_prefill_size": longest, "max_prefill_tokens": longest * at_once}.get(name, at_once)

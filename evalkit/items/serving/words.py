@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from textwrap import indent
 from typing import Literal, NamedTuple
 
@@ -201,12 +202,14 @@ class Supported(Values):
     outcome: Literal["documented"] = "documented"
     rows: tuple[Record, ...]
     start: Start
+    #: the day by which records are old
+    today: date | None = None
 
     def data(self) -> dict[str, object]:
         return {"rows": [row.model_dump() for row in self.rows]}
 
     def words(self) -> Words:
-        text = "; ".join(line(row) for row in self.rows)
+        text = "; ".join(line(row, self.today) for row in self.rows)
         summary = f"{self.start.model or 'MODEL'} in mode {self.start.decoding}, as documented: {text}."
         return Words(summary, remedy=self.start.text())
 

@@ -12,6 +12,12 @@ from tests.timing.support import sample
 from .test_decide import AR, DIFF, NOW, checklist, facts, one, served
 
 HERE = Identity(reachable=True, engine="sglang", model_path="m", settings={"tp_size": 1}, process="p")
+AGAIN = {"settings": {"tp_size": 1, "random_seed": 2, "max_total_num_tokens": 99_000}, "process": "q"}
+ONCE = HERE.model_copy(
+    update={**AGAIN, "settings": {**AGAIN["settings"], "random_seed": 1, "max_total_num_tokens": 100_000}}
+)
+ANEW, SMALLER = (ONCE.model_copy(update={**AGAIN, "settings": {**AGAIN["settings"], "max_total_num_tokens": n}})
+                 for n in (99_000, 80_000))  # fmt: skip
 OTHER = HERE.model_copy(update={"settings": {"tp_size": 2}, "process": "q"})
 
 
@@ -36,6 +42,10 @@ def found(*sessions):
         ([session(DIFF), session(DIFF, OTHER, OTHER)], "changed-between", None, Status.INCONCLUSIVE),
         ([session(DIFF, after=HERE.model_copy(update={"process": "q"}))], "restarted", None, Status.INCONCLUSIVE),
         ([session(DIFF), session(DIFF, *[HERE.model_copy(update={"process": "q"})] * 2)], "same", None, Status.PASS),
+        # a new start draws its seed and reckons its pool from the memory that is free; one process does not
+        ([session(DIFF, ONCE, ONCE), session(DIFF, ANEW, ANEW)], "same", None, Status.PASS),
+        ([session(DIFF, ONCE, ONCE), session(DIFF, SMALLER, SMALLER)], "changed-between", None, Status.INCONCLUSIVE),
+        ([session(DIFF, ONCE, ANEW)], "changed", None, Status.INCONCLUSIVE),
         (
             [session(DIFF, HERE.model_copy(update={"process": "o"}), opening=True), session(DIFF, opening=True),
              session(DIFF)], "cut-off", None, Status.WARN,
