@@ -11,6 +11,7 @@ from evalkit.analysis.pairs import alpha_of
 from evalkit.checklist.loader import load_checklist, shipped_folder, shipped_names
 from evalkit.checklist.schema import Checklist, Request
 from evalkit.quality.suite import load_suite
+from evalkit.run.fit import PROFILE_MINUTES
 from evalkit.run.setup import merged, prepare
 from evalkit.run.sizing import sizing
 from evalkit.scaffold.detect import Found
@@ -37,6 +38,21 @@ def test_no_set_of_a_shipped_checklist_is_too_small(name):
     assert document["suites"]
     assert too_small(document) == []
     assert {suite.repeats for suite in setup.suites} == {1}
+
+
+@pytest.mark.parametrize("profile", ["first-look", "afternoon"])
+@pytest.mark.parametrize("launched", [False, True])
+@pytest.mark.parametrize("name", shipped_names())
+def test_no_profile_plans_beyond_its_own_budget_and_each_says_how_it_is_split(name, launched, profile):
+    loaded = load_checklist(shipped_folder("checklists") / f"{name}.yaml")
+    started = {mode: {"launch": ["serve", mode, "{port}"]} for mode in MODES}
+    changes = {"profile": profile, "budget": {}, "modes": started if launched else MODES}
+    setup = prepare(merged(loaded, changes))
+    document = sizing(setup, TODAY)
+    assert document["cost"]["minutes"] <= PROFILE_MINUTES[profile]
+    assert len(document["cost"]["starts"]) <= len(setup.plan.starts)
+    (split,) = (note for note in document["notes"] if "is split at most as" in note)
+    assert ("server starts" in split) is launched
 
 
 def test_the_defaults_alone_can_decide_with_three_modes(tmp_path):

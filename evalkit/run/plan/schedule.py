@@ -23,6 +23,8 @@ GUESSED_START_S = 180.0
 #: starting each server several times may take so much of the budget; how often at most
 _STARTS_SHARE = 0.5
 MOST_STARTS = 3
+#: of the budget, for starts and for tries before them
+_TRIES_SHARE = 0.7
 #: prompts of the diagnosis at fixed length
 _FIXED_PROMPTS = 40
 
@@ -66,6 +68,8 @@ class Plan:
     looks: tuple[int, ...] = ()
     #: servers to start one after the other: mode and which of its starts it is
     starts: tuple[tuple[str, int], ...] = ()
+    #: the budget affords a try of each launch before the first start; else each first start is its own try
+    affords_tries: bool = True
 
     @property
     def together(self) -> bool:
@@ -79,7 +83,7 @@ class Plan:
     @property
     def tries(self) -> tuple[str, ...]:
         """Modes whose launch is tried before anything is measured; the first one is tried by its own first start."""
-        launched = list(dict.fromkeys(mode for mode, _ in self.starts))
+        launched = list(dict.fromkeys(mode for mode, _ in self.starts)) if self.affords_tries else []
         return tuple(launched if set(self.modes) - set(launched) else launched[1:])
 
     def at(self, concurrency: int) -> tuple[Planned, ...]:
@@ -156,6 +160,7 @@ def make_plan(
         requests=tuple(requests),
         looks=(distinct,) if starts else look_sizes(distinct),
         starts=starts,
+        affords_tries=minutes is None or (len(starts) + len(launched)) * GUESSED_START_S <= _TRIES_SHARE * minutes * 60,
     )
 
 

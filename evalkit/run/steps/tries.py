@@ -57,11 +57,12 @@ def window(checklist: Checklist, facts: Facts | None, read: CandidateFacts | Non
 async def try_each(run: Recorder, endpoints: dict[str, Endpoint], *, live: bool) -> set[str] | None:
     """Each launch that was not tried yet, in the order of the plan. Those that do not come up; None: the run ends here.
 
-    The first start of the plan is its own try, unless something is measured before it (`live`).
+    The first start is its own try, unless something is measured before it (`live`); where the budget is too short for
+    tries, each first start is.
     """
     dead: set[str] = set()
-    waiting = open_tries(run, endpoints)
-    for label in waiting if live else waiting[1:]:
+    waiting = open_tries(run, endpoints)[0 if live else 1 :] if run.setup.plan.tries else []
+    for label in waiting:
         run.say("serving", f"trying {label}: start, one answer, stop")
         model, revision = model_of(run.setup.loaded, run.facts.candidate)
         made = await attempt.attempt(
@@ -71,7 +72,7 @@ async def try_each(run: Recorder, endpoints: dict[str, Endpoint], *, live: bool)
         run.keep(made)
         if not made.ok and made.ready_s is None:
             dead.add(label)
-    return dead if settled(run, waiting if live else waiting[1:]) else None
+    return dead if settled(run, waiting) else None
 
 
 def needed(run: Recorder, label: str, launch: int) -> bool:
