@@ -22,13 +22,12 @@ from tests.real import servers
 pytestmark = [pytest.mark.real, pytest.mark.timeout(2400)]
 
 FIXTURE = servers.FIXTURE
-SHORT = ("capital", "reverse", "copy", "arithmetic", "sort", "choice")
-#: what a busy machine makes of a claim
-CROWDED = ("crowded", "busy", "own timing error")
+#: kinds of prompts with replies long enough to be timed beside other work
+TIMED = ("numbered", "count", "table", "sort", "copy")
 
 
 def own_files(folder: Path, prompts: int, cases: int) -> tuple[Path, Path]:
-    """Prompts and tasks that a user of this model has, of every short kind."""
+    """Prompts and tasks that a user of this model has."""
     rows = [json.loads(line) for line in (FIXTURE / "prompts" / "chat.jsonl").read_text().splitlines()]
     short = [row for row in rows if row["tags"][0] in SHORT]
     chosen = [
@@ -82,6 +81,6 @@ def test_a_new_user_comes_from_a_folder_to_a_decision(tmp_path):
     }  # fmt: skip
     quality = next(f for f in found if f["id"] == "quality.non-inferiority" and f["mode"] == "diffusion")
     assert quality["status"] == "pass", quality
-    if report["verdict"] == "inconclusive" and any(word in str(report["reasons"]) for word in CROWDED):
+    if report["verdict"] == "inconclusive" and os.getloadavg()[1] > (os.cpu_count() or 1):
         pytest.skip("other programs keep this machine too busy to time anything")
     assert report["exit_code"] in (0, 1), report["reasons"]
