@@ -29,10 +29,8 @@ TIMED = ("numbered", "count", "table", "sort", "copy")
 def own_files(folder: Path, prompts: int, cases: int) -> tuple[Path, Path]:
     """Prompts and tasks that a user of this model has."""
     rows = [json.loads(line) for line in (FIXTURE / "prompts" / "chat.jsonl").read_text().splitlines()]
-    short = [row for row in rows if row["tags"][0] in SHORT]
-    chosen = [
-        {"id": row["id"], "prompt": row["prompt"], "tags": row["tags"]} for row in short[:: len(short) // prompts]
-    ]
+    rows = [row for row in rows if row["tags"][0] in TIMED]
+    chosen = [{"id": row["id"], "prompt": row["prompt"], "tags": row["tags"]} for row in rows[:: len(rows) // prompts]]
     (folder / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in chosen[:prompts]))
     suite: dict[str, Any] = yaml.safe_load((FIXTURE / "tasks" / "custom.yaml").read_text())
     suite["suite"]["defaults"] = {"max_tokens": 64}
