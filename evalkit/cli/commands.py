@@ -35,7 +35,7 @@ COMMANDS = {
     "directory": Command("directory", "directory_command", "Write the entry of a model for a model directory."),
     "attest": Command("attest", "attest_command", "Write a verdict as an in-toto statement, to be signed."),
     "snapshot": Command("snapshot", "snapshot_command", "Keep what the Hub says of a model at one commit."),
-    "serve": Command("serve", "serve_command", "Serve a model by its own code: no serving speed."),
+    "serve": Command("serve", "serve_command", "Serve a model by its remote code, for quality only."),
     "reference-server": Command("reference_server", "reference_server_command", "Run the embedded reference server."),
 }
 

@@ -13,7 +13,7 @@ one, from the top: [own-checklist.md](own-checklist.md).
 
 Every key is optional unless it says *required*: required within its own section, when that section is there. Relative
 paths are taken from the checklist's folder. Unknown keys, keys that appear twice and merge keys are errors with a
-line number. `NAME` stands for a mode's name, `[]` for each entry of a list.
+line number. `NAME` is a mode's name, `[]` for each entry of a list.
 """
 
 

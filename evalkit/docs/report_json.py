@@ -12,7 +12,7 @@ _INTRO = """# report.json
 
 To look up: every field. Generated from the types of the report, as is the JSON Schema that is shipped as
 `evalkit/data/report.schema.json`
-(beside it those of a checklist and of a task suite, for editors). `evalkit run --json` prints this document, and
+(with those of a checklist and of a task suite, for editors). `evalkit run --json` prints this document, and
 `evalkit report RUN --format json` writes it again from a stored run.
 
 Compatibility: within `schema_version` 1 fields are only added. Read the fields that you know and ignore the rest. Times

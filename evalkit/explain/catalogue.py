@@ -39,7 +39,7 @@ def _common(item: str) -> tuple[Check, ...]:
         Check(
             f"{item}.not-applicable",
             f"The checklist declares that {item} does not apply",
-            "Where an item cannot apply (the hardware of a hosted service), a declared reason stands for it, and the "
+            "Where an item cannot apply (the hardware of a hosted service), a declared reason takes its place, and the "
             "report shows the reason.",
             f"Remove items.{item}.not_applicable when it does apply.",
         ),

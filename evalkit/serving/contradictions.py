@@ -46,7 +46,7 @@ def _all(facts: EndpointFacts) -> list[tuple[str, str]]:
             ("serving.engine-provenance", f"{facts.engine} {facts.engine_version or ''} is a {facts.release} build")
         )
     if facts.gateway:
-        found.append(("serving.engine-provenance", f"{facts.gateway} stands in front of the server"))
+        found.append(("serving.engine-provenance", f"{facts.gateway} is in front of the server"))
     usage = facts.capability("continuous_usage")
     if usage and usage.value is False:
         found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -14,6 +15,13 @@ WORST = re.compile(
     r"|for want of|harm list|sittings?|at 1 at once|speaks? of|the exit code says nothing|not to be trusted"
     r"|no more than the margin|is no (?:\w+ )?(?:evidence|age|loss|baseline|pack))\b"
 )
+#: words of docs/style.md to leave, in what the program itself says
+LEAVE = re.compile(
+    r"(?i)\b(?:told|stands?|beside|held against|go(?:es|ne)? on with|no good|own fault|whole answer|time to first text"
+    r"|harm list|(?<!there )(?:is|are) no (?!longer|more)\w+)\b"
+)
+#: texts that a model reads, and the servers that play one
+_NOT_OURS = ("evalkit/quality/judge_prompt.py", "evalkit/reference/", "evalkit/serving/observe.py")
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
 
 
@@ -24,13 +32,24 @@ def user_facing() -> list[Path]:
     return sorted([*package, *pages, ROOT / "README.md"])
 
 
+def sentences(source: str) -> list[str]:
+    """Strings of a module that are no docstrings: what it says to a user, as far as there is a blank in it."""
+    tree = ast.parse(source)
+    bodies = [node.body for node in ast.walk(tree) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))]
+    docs = {id(one.value) for body in bodies for one in body if isinstance(one, ast.Expr)}
+    strings = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs)
+    return [one.value for one in strings if isinstance(one.value, str) and " " in one.value.strip()]
+
+
 def counts() -> dict[str, int]:
     found = {}
     for path in user_facing():
-        text = path.read_text(encoding="utf-8")
+        text, name = path.read_text(encoding="utf-8"), str(path.relative_to(ROOT))
         hits = len(WORST.findall(_CODE.sub("", text) if path.suffix == ".md" else text))
+        if path.suffix == ".py" and not name.startswith(_NOT_OURS):
+            hits += sum(len(LEAVE.findall(one)) for one in sentences(text))
         if hits:
-            found[str(path.relative_to(ROOT))] = hits
+            found[name] = hits
     return found
 
 
@@ -43,6 +62,9 @@ def test_the_worst_patterns_only_become_fewer():
 def test_the_pattern_knows_the_examples_of_the_guide():
     assert WORST.search("open: the interval holds the threshold")
     assert WORST.search("by its own fault")
+    assert LEAVE.search("it is no date")
+    assert not LEAVE.search("it is no longer there; there is none")
+    assert sentences('"""A page is no file."""\nX = "this is told"\n') == ["this is told"]
     assert not WORST.search("Undecided: the interval includes the threshold.")
 
 

@@ -157,7 +157,7 @@ ROUND_TRIP = Check(
     "The gain is not the way to the server",
     "A baseline that is far away is slow for the network's sake. The shortest round trip to each server is measured; a "
     "claim that it alone could explain is open.",
-    "time both from the same place: run evalkit beside the farther server, or compare servers that are equally near",
+    "time both from the same place: run evalkit next to the farther server, or compare servers that are equally near",
     per_mode=True,
     outcomes={
         "not-decisive": Status.PASS,

@@ -135,7 +135,7 @@ class Witness(Values):
         steal = f", steal {share(self.seen.steal)}" if self.seen.steal else ""
         rest = f"{load}{steal} on {self.seen.cores} cores"
         if self.outcome == "not-known":
-            return Words(f"a server's process is not known, so other work on this machine is not told from it{rest}.")
+            return Words(f"a server's process is not known, so other work on this machine looks like its own{rest}.")
         text = f"other processes used {share(self.seen.outside_cpu)} of the cores while modes were timed{rest}"
         if self.outcome == "crowded":
             text += ": the times are of a crowded machine"

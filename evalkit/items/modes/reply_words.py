@@ -36,7 +36,7 @@ class Replies(Values):
                 text += f": {self.baseline} closes thinking that its template opens, and {self.mode} may never come to "
                 text += "an answer"
             case "undecided":
-                text += f": more than {self.baseline}, and too few to tell whether by chance"
+                text += f": more than {self.baseline}, and too few to decide whether by chance"
         return Words(f"{text}.", shown)
 
 

@@ -46,7 +46,7 @@ BLOCK_LOOP = Check(
     "serving.block-loop-baseline",
     "The autoregressive baseline is not a block loop in disguise",
     "The SGLang fork's AR mode runs the block-diffusion loop over causal attention. Its answers are reported far below "
-    "those of plain autoregressive decoding, so any other mode looks good against it.",
+    "those of plain autoregressive decoding, so any other mode looks good in comparison.",
     "Use it as speed baseline only. For quality name another baseline: AR on vLLM, the model's own code, or the "
     "incumbent (baseline: {quality: incumbent}).",
     per_mode=True,
@@ -55,7 +55,7 @@ BLOCK_LOOP = Check(
 )
 PROVENANCE = Check(
     "serving.engine-provenance",
-    "The engine is of a kind that was allowed",
+    "The engine's kind of build is allowed",
     "A fork or a commit build may vanish and gets no fixes; who adopts it should do so knowingly.",
     "Serve with a released version, or allow this kind by name: items.serving.allow: [release, pre-release, fork].",
     per_mode=True,
@@ -130,7 +130,7 @@ SAMPLING = Check(
 STREAMING = Check(
     "serving.streaming-usage",
     "Streams carry token counts",
-    "Tokens per event show the mode and the time to first text of block output; events alone are no tokens.",
+    "Tokens per event show the mode and the TTFT of block output; an event is not a token.",
     "Use a server that honours stream_options.continuous_usage_stats, without a proxy that rewrites streams.",
     per_mode=True,
     outcomes={"counted": _PASS, "without-counts": _WARN, "one-piece": _WARN, "not-seen": _OPEN},
@@ -138,9 +138,9 @@ STREAMING = Check(
 PREFLIGHT = Check(
     "serving.preflight",
     "Nothing that is about to be asked is known to fail",
-    "A run that takes an hour should not end in what was known after a minute: what the server told is held against "
-    "what the checklist asks, before the first timed request.",
-    "Change what the conflict names and run again, or measure all the same with --keep-going.",
+    "A run that takes an hour should not end in what was known after a minute: what the server reports is compared "
+    "with what the checklist asks, before the first timed request.",
+    "Change what the conflict states and run again, or measure anyway with --keep-going.",
     per_mode=True,
     outcomes={"clear": _PASS, "conflicts": _WARN, "stopped": _ERROR},
 )
@@ -235,7 +235,7 @@ MASK_TEXT = Check(
     "serving.mask-text",
     "A prompt that spells a mask token is answered",
     "Block loops find open positions by the mask token; a prompt that contains its text was taken for such positions.",
-    "Escape the text of mask tokens in prompts, or use a release that tells them apart.",
+    "Escape the text of mask tokens in prompts, or use a release that distinguishes them.",
     per_mode=True,
     sources=("https://github.com/sgl-project/sglang/issues/35998",),
     outcomes=_ASKED,
@@ -243,7 +243,7 @@ MASK_TEXT = Check(
 STOP = Check(
     "serving.stop-inside-block",
     "A stop string ends a reply inside a block",
-    "A block is decoded at once: what follows the stop string is there already, and must not be sent.",
+    "A block is decoded as a whole: what follows the stop string is there already, and must not be sent.",
     "Cut replies at the stop string in the client.",
     per_mode=True,
     outcomes=_ASKED,
@@ -251,7 +251,7 @@ STOP = Check(
 ODD_LENGTH = Check(
     "serving.odd-max-tokens",
     "max_tokens binds inside a block",
-    "Some implementations fill up to the end of a block, or refuse a limit that is no multiple of it.",
+    "Some implementations fill up to the end of a block, or refuse a limit that is not a multiple of it.",
     "Ask for multiples of the block, and compare times per token.",
     per_mode=True,
     outcomes=_ASKED,

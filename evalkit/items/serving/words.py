@@ -78,7 +78,7 @@ class Reachable(Values):
                 return Words(text, remedy=self.starts[0].text())
             case "not-probed":
                 again = f"`evalkit run CHECKLIST --only-mode {self.mode} --resume RUN-FOLDER`"
-                remedy = f"Go on with the run: {again}"
+                remedy = f"Continue the run: {again}"
                 if self.restart:
                     remedy = f"Restart the server at {self.endpoint} in this mode, then: {again}"
                 return Words(f"{self.mode}: its server was not probed.", remedy=remedy)

@@ -143,10 +143,10 @@ def broken(text: str, params: Instructions) -> list[str]:
     found += [f"{shown(word)!r} is forbidden" for word in params.forbidden if prose.word_count(text, word)]
     for word, wanted in params.frequency.items():
         if not wanted.holds(count := prose.word_count(text, word)):
-            found.append(f"{shown(word)!r} stands {count} times, asked for {wanted}")
+            found.append(f"{shown(word)!r} occurs {count} times instead of {wanted}")
     for letter, wanted in params.letters.items():
         if not wanted.holds(count := text.casefold().count(prose.folded(letter).casefold())):
-            found.append(f"letter {shown(letter)!r} stands {count} times, asked for {wanted}")
+            found.append(f"letter {shown(letter)!r} occurs {count} times instead of {wanted}")
     return found + _form(text, params)
 
 

@@ -45,7 +45,7 @@ _NOTE = (
 )
 _GUARD = (
     "The text under test is quoted between marks that it cannot know, and a control question catches a judge that was"
-    " talked round. What is no exact verdict stays unscored."
+    " talked round. What is not an exact verdict stays unscored."
 )
 
 GRADERS = (

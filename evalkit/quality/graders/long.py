@@ -74,7 +74,7 @@ def sections(reply: Exchange, case: Case, params: Sections) -> Grade:
     detail: dict[str, Any] = {"done": sum(good), "asked": len(good), "by_third": thirds}
     for name, place in zip(names, places, strict=True):
         if len(place) != 1:
-            what = "is missing" if not place else f"stands {len(place)} times"
+            what = "is missing" if not place else f"occurs {len(place)} times"
             return grade(
                 "sections", False, f"{shown(name)} {what} ({sum(good)} of {len(good)} in place)", score=share, **detail
             )
@@ -258,7 +258,7 @@ GRADERS = (
         name="max_repetition", family="long", short="over_baseline", params=Repetition, grade=max_repetition,
         summary="Repeated 4-grams rise by at most this share over the baseline's reply. Decided when both are known.",
         example=Example("max_repetition: 0.2", Reply("One thing and then another thing."), Reply("")),
-        notes=("Lists and tables repeat by nature: there is no absolute limit that people keep.",),
+        notes=("Lists and tables repeat by nature: people keep no absolute limit.",),
     ),
     Grader(
         name="clean_end", family="long", short="end", params=CleanEnd, grade=clean_end,

@@ -41,7 +41,7 @@ def items(reply: Exchange, case: Case, params: Items) -> Grade:
         missing = next((one for one in asked if got.count(one) != asked.count(one)), None)
         if missing is not None:
             return grade(
-                "items", False, f"{shown(missing)} stands {got.count(missing)} times", score=_share(asked, got)
+                "items", False, f"{shown(missing)} occurs {got.count(missing)} times", score=_share(asked, got)
             )
         if len(got) != len(asked):
             return grade("items", False, f"{len(got)} entries, {len(asked)} asked", score=_share(asked, got))

@@ -268,7 +268,7 @@ GRADERS = (
     Grader(
         name="json_match",
         family="structure",
-        summary="The reply is JSON that contains these values; `any_of`, `optional` and `abs_tol` may stand for a"
+        summary="The reply is JSON that contains these values; `any_of`, `optional` and `abs_tol` may replace a"
         " value.",
         params=JsonMatch,
         grade=json_match,

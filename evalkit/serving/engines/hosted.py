@@ -61,7 +61,7 @@ def suffix(url: str, table: Mapping[str, str]) -> str | None:
 
 
 def gateway_of(reply: Reply) -> str | None:
-    """What stands in front of the server, by the headers of its answer."""
+    """What is in front of the server, by the headers of its answer."""
     for header, name in _GATEWAY_HEADERS.items():
         if header in reply.headers:
             return name
