@@ -29,7 +29,7 @@ def make_private(folder: Path) -> None:
         if stat.S_ISDIR(folder.lstat().st_mode) and not any(folder.iterdir()):
             folder.chmod(0o700)
     except FileExistsError:
-        pass  # told below
+        pass  # reported below
     except OSError as error:
         raise RunFolderError(
             f"cannot be created: {error.strerror}", where=str(folder), hint="choose another with --output-dir"

@@ -30,7 +30,7 @@ def canonical(label: str) -> str:
     """A mode label in its standard spelling: `ar` -> `autoregressive`, `dlm@t0.9` -> `diffusion@t0.9`.
 
     Raises:
-        ValueError: the base name is no decoding mode, or the part behind `@` is malformed.
+        ValueError: the base name is not a decoding mode, or the part behind `@` is malformed.
     """
     base, at, config = label.partition("@")
     mode = ALIASES.get(base)

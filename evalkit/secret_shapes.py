@@ -19,7 +19,7 @@ _HEX = "[0-9a-f]"
 class Shape(NamedTuple):
     """`pattern` is tried only in texts that contain one of `triggers`; group 1 is kept, the rest is masked.
 
-    With `drawn`, only where what stands behind the prefix looks drawn at random.
+    With `drawn`, only where what follows the prefix looks drawn at random.
     """
 
     triggers: tuple[str, ...]
@@ -215,7 +215,7 @@ _WORDLIKE = re.compile(r"[A-Za-z]?[a-z]*[0-9]{0,4}|[A-Z]+[0-9]{0,4}|[0-9]+[a-z]?
 
 
 def looks_drawn(prefix: str, rest: str) -> bool:
-    """Whether `rest` behind `prefix` is no name: names have words, versions and years, not figures all over."""
+    """Whether `rest` behind `prefix` is not a name: names have words, versions and years, not figures all over."""
     chunks = _CHUNK.findall(rest)
     if any(len(chunk) >= 12 and len(_FIGURES.findall(chunk)) >= 3 for chunk in chunks):
         return True

@@ -49,9 +49,9 @@ class Secret:
 
 
 _KNOWN: set[str] = set()
-#: the known values, longest first, beside the set that they were sorted from; empty until they are asked for
+#: the known values, longest first, next to the set that they were sorted from; empty until they are asked for
 _ORDER: list[tuple[set[str], tuple[str, ...]]] = []
-#: a shorter secret is no secret, and masking it would tear words apart
+#: a shorter secret is not a secret, and masking it would tear words apart
 _SHORTEST = 4
 #: from this length on, a value is looked for in encodings of which only the middle is its own
 _LONG = 12
@@ -80,7 +80,7 @@ def _longest_first() -> tuple[str, ...]:
     return _ORDER[0][1]
 
 
-#: a name and what stands between it and its value: `api_key: "`, `--token `, `"password":"`, `HF_TOKEN=`
+#: a name and what is between it and its value: `api_key: "`, `--token `, `"password":"`, `HF_TOKEN=`
 _NAMED = re.compile(
     r"(?:key|token|passw(?:or)?d|passphrase|secret)"
     r"(\\*[\"']?\s{0,32}+(?:[:=]|=>)\s{0,32}+\\*[\"']?|\\*[\"'],\s{0,32}+\\*[\"']|\s{1,32}+)",
@@ -124,7 +124,7 @@ def _mask_named(text: str) -> str:
 
 
 def _hidden_until(text: str, found: re.Match[str]) -> int:
-    """Where the value ends that is to be masked; 0 when what stands there is none."""
+    """Where the value ends that is to be masked; 0 when what is there is none."""
     start, between, at = found.start(), found[1], found.end()
     before = text[max(0, start - _LONGEST_NAME) : start]
     size = next((n for n, c in enumerate(reversed(before)) if c not in _NAME), len(before))

@@ -137,7 +137,7 @@ def _no_number(digits: str) -> NoReturn:
     raise ValueError(f"{one_line(digits, limit=40)} is not a finite number")
 
 
-#: a word of prose: an id has a slash, dot, digit, underline or capital inside, or stands before a colon
+#: a word of prose: an id has a slash, dot, digit, underline or capital inside, or is before a colon
 _PROSE_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?(?=[\s,;!?]|$)")
 
 
@@ -147,7 +147,7 @@ def capital(text: str) -> str:
 
 
 def clause(text: str) -> str:
-    """The text on one line, without a full stop: to go on with, or to put in a cell."""
+    """The text on one line, without a full stop: to continue, or to put in a cell."""
     return " ".join(str(text).split()).rstrip(".")
 
 

@@ -41,7 +41,7 @@ class Need(Frozen):
 
 
 def need(checklist: Checklist, facts: Facts) -> Need | None:
-    """The need; None when nothing tells (no need_tokens, no prompts, no tasks)."""
+    """The need; None when nothing shows it (no need_tokens, no prompts, no tasks)."""
     asked = checklist.items.context
     files = [(p.longest_chars, p.max_tokens) for p in facts.prompts] + [
         (s.longest_chars, s.max_tokens) for s in facts.suites

@@ -1,4 +1,4 @@
-"""One suite in one mode beside the baseline: what passed, what was lost, and the interval of the difference. Pure.
+"""One suite in one mode compared with the baseline: what passed, what was lost, and the interval of the difference. Pure.
 
 The only definitions of "passed" and "lost": the report, the comparison of runs and the verdict read these.
 """
@@ -25,7 +25,7 @@ from evalkit.stats.proportions import (
 
 #: case id -> replies by repeat
 Replies = dict[str, dict[int, Answer]]
-#: planning further ahead than so many cases is no plan
+#: planning further ahead than so many cases is not a plan
 MOST_CASES = 20_000
 
 

@@ -1,4 +1,4 @@
-"""What replies show beside right and wrong: signs of broken decoding, and where along them parts are right. Pure."""
+"""What replies show apart from right and wrong: signs of broken decoding, and where along them parts are right. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Answer
 
 SIGNS = ("loops", "doubled words", "special tokens", "cut off", "malformed calls", "unclosed", "reasoning not closed")
-#: signs that stop an adoption in long and tools suites; an open bracket may stand in good prose, and is only counted
+#: signs that stop an adoption in long and tools suites; an open bracket may be in good prose, and is only counted
 BLOCKING = frozenset(SIGNS) - {"unclosed"}
 #: signs that stop an adoption in every kind of suite
 ALWAYS = frozenset({"loops", "special tokens", "malformed calls", "reasoning not closed"})

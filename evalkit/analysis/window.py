@@ -51,7 +51,7 @@ def model_limits(limits: ContextLimits | None) -> list[Limit]:
 
 
 def server_limits(label: str, endpoint: EndpointFacts) -> list[Limit]:
-    """What a server tells of itself; the window binds prompt and reply, `max_req_input_len` the prompt alone."""
+    """What a server reports of itself; the window binds prompt and reply, `max_req_input_len` the prompt alone."""
     told = endpoint.context
     rows = [
         ("window", told.max_model_len, True),
@@ -75,7 +75,7 @@ def server_limits(label: str, endpoint: EndpointFacts) -> list[Limit]:
 
 
 def usable(limits: list[Limit]) -> int | None:
-    """The least binding limit; None when no source tells one."""
+    """The least binding limit; None when no source reports one."""
     return min((limit.tokens for limit in limits if limit.binding), default=None)
 
 

@@ -22,7 +22,7 @@ _SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 
 
 class Key(NamedTuple):
-    """One key. `path` is dotted; `kind` says what may stand there; `NAME` is a mode's name, `[]` an entry of a list."""
+    """One key. `path` is dotted; `kind` says what may be there; `NAME` is a mode's name, `[]` an entry of a list."""
 
     path: str
     kind: str
@@ -66,7 +66,7 @@ def meanings(section: type[Any]) -> dict[str, str]:
 
 
 def _section_in(annotation: Any) -> tuple[type[Section] | None, str]:
-    """The section inside `X`, `X | None`, `list[X]` or `dict[str, X]`, and what stands behind the key's name."""
+    """The section inside `X`, `X | None`, `list[X]` or `dict[str, X]`, and what follows the key's name."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation, ""
     origin, arguments = get_origin(annotation), get_args(annotation)

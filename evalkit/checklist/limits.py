@@ -1,4 +1,4 @@
-"""The `limits` section: deadlines and caps that a checklist may change. The defaults stand in `evalkit.limits`."""
+"""The `limits` section: deadlines and caps that a checklist may change. The defaults are in `evalkit.limits`."""
 
 from __future__ import annotations
 

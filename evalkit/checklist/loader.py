@@ -98,7 +98,7 @@ def load_checklist(path: Path) -> LoadedChecklist:
 
 
 def _free(dotted: str) -> bool:
-    """Whether any kind of value may stand at this path."""
+    """Whether any kind of value may be at this path."""
     return "extra_body" in dotted.split(".") or dotted.startswith("items.hardware.declared.")
 
 

@@ -1,6 +1,6 @@
 """The checklist: what the buyer asks, and the thresholds. Strict: unknown keys and wrong types are errors.
 
-Reference: docs/checklist.md, made from the texts under the keys. Defaults stand here and in `items` and nowhere else.
+Reference: docs/checklist.md, made from the texts under the keys. Defaults are here and in `items` and nowhere else.
 """
 
 # ruff: noqa: RUF012  pydantic copies defaults
@@ -292,7 +292,7 @@ class Checklist(Section):
 
 
 def _at(key: str, message: str) -> PydanticCustomError:
-    """An error about one key of the mapping that is being validated, so that its line can be told."""
+    """An error about one key of the mapping that is being validated, so that its line can be known."""
     return PydanticCustomError("key", "{message}", {"message": message, "key": key})
 
 

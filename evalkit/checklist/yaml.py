@@ -36,7 +36,7 @@ _AMBIGUOUS = re.compile(r"([-+]?0[0-9_]+|0o[0-7]+|[-+]?[0-9][0-9_]*(:[0-5]?[0-9]
 
 @dataclass(frozen=True)
 class _Anchored:
-    """A value with a name: what an alias to it stands for. `path` is where it was written; `height` its levels."""
+    """A value with a name: what an alias to it means. `path` is where it was written; `height` its levels."""
 
     data: Any
     path: str
@@ -87,7 +87,7 @@ def _is_word(text: str) -> bool:
 def refuse_words(document: YamlDocument, free: Callable[[str], bool], mistakes: Mistakes) -> None:
     """Notes words of YAML 1.1 (`NO`, `on`, `y`) where a text is meant, each with its line.
 
-    `free` says of a dotted path whether a value of any kind may stand there: elsewhere the field's own type decides.
+    `free` says of a dotted path whether a value of any kind may be there: elsewhere the field's own type decides.
     """
     reported = {one.where for one in mistakes.found}
     for dotted, word in document.words.items():

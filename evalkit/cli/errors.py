@@ -74,7 +74,7 @@ def _said(error: EvalkitError) -> int:
 
 
 def _fault() -> int:
-    """Evalkit's own fault: one line, and a private log without secrets."""
+    """An internal error: one line, and a private log without secrets."""
     from evalkit.secrets import redact
 
     descriptor, path = tempfile.mkstemp(prefix="evalkit-", suffix=".log")

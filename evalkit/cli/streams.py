@@ -1,4 +1,4 @@
-"""Output that is no command to the CI runner that reads it."""
+"""Output that is not a command to the CI runner that reads it."""
 
 from __future__ import annotations
 

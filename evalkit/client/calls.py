@@ -73,7 +73,7 @@ def _begins(call: _Call, name: str, identity: str, arguments: str) -> bool:
     """Whether a delta at the place of `call` begins another call.
 
     It has a name and another id, or another name; servers that repeat name and id in every chunk, or draw a new id for
-    each, go on with arguments that are not complete yet.
+    each, continue arguments that are not complete yet.
     """
     if not name:
         return False

@@ -32,8 +32,8 @@ _KEYS = re.compile(r"(?i)(?:^|[-_])(?:key|token|secret|password|sig|signature|au
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An endpoint as somebody wrote it. `base` is what control routes stand behind; `api` is what the OpenAI routes
-    stand behind, after `base`: `/v1` or nothing. None: the address does not say which. `query` goes with each of them.
+    """An endpoint as somebody wrote it. `base` is what control routes follow; `api` is what the OpenAI routes
+    follow, after `base`: `/v1` or nothing. None: the address does not say which. `query` goes with each of them.
     """
 
     base: str
@@ -99,7 +99,7 @@ def origin_of(url: str) -> Origin:
 
 
 def header_value(value: str, what: str) -> str:
-    """`value`, which may stand in a header.
+    """`value`, which may be in a header.
 
     Raises:
         UsageError: it holds a control character, or one beyond Latin-1. The value itself is not shown.

@@ -50,7 +50,7 @@ def _deeper(value: Any, limit: int) -> bool:
 
 
 def error_message(payload: Any) -> tuple[str, int | None] | None:
-    """Message and status of an error in any of the servers' shapes; None when the payload is no error."""
+    """Message and status of an error in any of the servers' shapes; None when the payload is not an error."""
     if not isinstance(payload, dict):
         return None
     error = payload.get("error", payload if payload.get("object") == "error" else None)

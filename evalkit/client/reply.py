@@ -125,7 +125,7 @@ class Reply:
         """Takes in one event of a stream.
 
         Raises:
-            BadReplyError: the event is no JSON object, or it is an error.
+            BadReplyError: the event is not a JSON object, or it is an error.
         """
         if self._template is not None and (plain := self._template.read(data)) is not None:
             self._plain(data, *plain, at_us)
@@ -167,7 +167,7 @@ class Reply:
         self._last_payload, self._last_count = data, counted
 
     def _whole_message(self, choice: dict[str, Any]) -> Any:
-        """The message of an event that has no delta, as FluxServe sends; each is held against the one before."""
+        """The message of an event that has no delta, as FluxServe sends; each is compared with the one before."""
         message = choice.get("message")
         content = _text(message.get("content")) if isinstance(message, dict) else ""
         if content:
@@ -344,7 +344,7 @@ class Reply:
         return tokens or None
 
     def _count(self, tokens: int) -> None:
-        """A count of zero where text has been sent is no count: gateways write zeros until the end."""
+        """A count of zero where text has been sent is not a count: gateways write zeros until the end."""
         if not tokens and self.chunks:
             return
         if self.completion_tokens is not None and tokens < self.completion_tokens:

@@ -15,7 +15,7 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 _PROBE_TEXT, _PROBE_COUNT = "\x7fprobe\x7f", 987_654_321
 _MOST_DIGITS = 9
 
-#: a changing place of an event: first and last offset, and what stands there (text, tokens or total)
+#: a changing place of an event: first and last offset, and what is there (text, tokens or total)
 _Place = tuple[int, int, str]
 
 

@@ -80,7 +80,7 @@ class LicenseRow(Sourced):
 
 
 class VendorClaim(Sourced):
-    """A figure that the vendor reports. Shown beside a measurement, never used as one."""
+    """A figure that the vendor reports. Shown next to a measurement, never used as one."""
 
     id: str
     claim: str

@@ -28,7 +28,7 @@ STALE_DAYS = 180
 
 
 class SideFile(Frozen):
-    """A small file that a start command needs beside the model."""
+    """A small file that a start command needs next to the model."""
 
     name: str
     text: str
@@ -163,7 +163,7 @@ def records() -> tuple[Record, ...]:
 def family_of(model: str, architectures: Iterable[str] = ()) -> Family | None:
     """The family of a Hub id (letter case is folded), else the one family that has the architecture.
 
-    A checkpoint that was made from another one has an id that no record names: its architecture then tells.
+    A checkpoint that was made from another one has an id that no record contains: its architecture decides then.
     """
     wanted = model.casefold()
     named = next((f for f in families() if wanted in {name.casefold() for name in f.ids}), None)

@@ -1,6 +1,6 @@
 """`python -m evalkit.docs [--check] [FOLDER]`: write the generated pages and schemas, or say which are out of date.
 
-Pages go to docs/ and schemas beside the packaged data, or both to FOLDER.
+Pages go to docs/ and schemas next to the packaged data, or both to FOLDER.
 """
 
 from __future__ import annotations

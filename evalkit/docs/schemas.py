@@ -75,7 +75,7 @@ _WEIGHT = {"type": "number", "description": "Of this entry in the case's score."
 
 
 def _grader(name: str, defs: dict[str, Any]) -> dict[str, Any]:
-    """What may stand behind a grader's name: its parameters, or the value of its short form."""
+    """What may be behind a grader's name: its parameters, or the value of its short form."""
     from evalkit.quality.graders import registry
 
     grader = registry()[name]

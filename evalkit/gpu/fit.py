@@ -99,7 +99,7 @@ class Placement(Frozen):
 
 
 def weights_of(shape: Shape, files: Iterable[ModelFile] = ()) -> Weights | None:
-    """Parameters from file sizes (an unquantised checkpoint), else from the shape; None when neither tells."""
+    """Parameters from file sizes (an unquantised checkpoint), else from the shape; None when neither shows it."""
     size, adapters = model_weights(files)
     kept = shape.embedding_params + (shape.vision.params if shape.vision else 0)
     if size and not shape.quantised:

@@ -13,7 +13,7 @@ from evalkit.gpu.fit import GIB, Weights, weights_of
 from evalkit.gpu.shape import Shape, read_shape
 from evalkit.hub.facts import CandidateFacts
 
-#: tokens of a block where neither the configuration nor a record tells
+#: tokens of a block where neither the configuration nor a record reports
 BLOCK = 32
 
 
@@ -30,7 +30,7 @@ class Memory(Frozen):
 
 
 def usable_bytes(gpu: Gpu, host_bytes: int | None) -> int | None:
-    """Bytes of a device that a server can count on; None where nothing tells.
+    """Bytes of a device that a server can count on; None where nothing shows it.
 
     As read by NVML. A card that shares the host's memory (GB10) reports none, or all of the host's: then what the
     table of cards leaves to a server counts, at most what the host has. A card that NVML cannot size has the table's.

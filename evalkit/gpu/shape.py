@@ -31,7 +31,7 @@ _WEIGHT_SUFFIXES = (".safetensors", ".bin", ".gguf", ".pth")
 
 
 class Vision(Frozen):
-    """A vision tower beside the text model. `image_tokens` is the most one image takes in the context."""
+    """A vision tower next to the text model. `image_tokens` is the most one image takes in the context."""
 
     params: int
     image_tokens: int | None = None
@@ -90,7 +90,7 @@ class Shape(Frozen):
     def _ffn_params(self) -> int | None:
         """Feed-forward networks of all layers: gated, 3hf each; E of them, a router and shared ones with experts.
 
-        A dense network beside the experts counts in every layer unless the configuration says in which it stands.
+        A dense network next to the experts counts in every layer unless the configuration says in which it is.
         """
         dense = 3 * self.hidden * (self.ffn or 0)
         if self.experts is None:
@@ -147,9 +147,9 @@ def read_shape(config: Mapping[str, Any]) -> Shape:
 
 
 def model_weights(files: Iterable[ModelFile]) -> tuple[int, int]:
-    """Bytes of the model's own weights, and bytes of adapters beside them, from the list of files.
+    """Bytes of the model's own weights, and bytes of adapters next to them, from the list of files.
 
-    Files in folders are no base shards (adapters, original checkpoints, other formats); of several formats at the top
+    Files in folders are not base shards (adapters, original checkpoints, other formats); of several formats at the top
     level only the first of safetensors, bin, gguf, pth counts. Zero where sizes are not listed.
     """
     listed = [file for file in files if file.name.endswith(_WEIGHT_SUFFIXES)]

@@ -15,7 +15,7 @@ from evalkit.importers.base import Options, Reading
 from evalkit.importers.stream import json_lines
 
 _STAMP = re.compile(r"results_(.+)\.json\Z")
-#: keys of a sample that are no score
+#: keys of a sample that are not scores
 _BESIDE = frozenset({"doc_id", "target", "doc", "arguments", "resps", "filtered_resps", "filter", "metrics"})
 
 

@@ -1,4 +1,4 @@
-"""NeMo Evaluator bundles: `eval-*.json` with `results.jsonl` beside."""
+"""NeMo Evaluator bundles: `eval-*.json` with `results.jsonl` next to it."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ LOG_CAP = 8 << 20
 _LINE = 1 << 16
 _GRACE_S = 10.0
 _TAIL = 8
-#: what a tool needs of the environment beside what the checklist names
+#: what a tool needs of the environment in addition to what the checklist lists
 _PASSED = frozenset({
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "HF_HOME", "HF_HUB_OFFLINE",
     "HF_HUB_CACHE",

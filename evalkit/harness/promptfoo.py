@@ -12,7 +12,7 @@ from evalkit.errors import InputFileError
 from evalkit.harness.base import Read, Reader, Row, digest, files_below, load_json, mapping, score
 from evalkit.text import one_line
 
-#: `failureReason` of a result that is no verdict on the reply
+#: `failureReason` of a result that is not a verdict on the reply
 _ERROR = 2
 #: of a provider's config: where and as whom, which differ from mode to mode
 _OWN = frozenset({"apiBaseUrl", "apiHost", "apiKey", "apiKeyEnvar", "headers", "organization"})

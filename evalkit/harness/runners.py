@@ -10,7 +10,7 @@ from pathlib import Path
 from evalkit.checklist.tasks import HarnessTask
 from evalkit.errors import MeasurementError
 
-#: stands for a key where a server asks for none: the clients of both tools want one
+#: takes the place of a key where a server asks for none: the clients of both tools want one
 NO_KEY = "none"
 
 

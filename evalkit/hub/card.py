@@ -193,7 +193,7 @@ def _label(raw: str) -> str:
 
 def _claims(prose: str) -> tuple[tuple[str, int], ...]:
     claims = []
-    spoken = _CODE.sub("\n", prose)  # a command line is no claim
+    spoken = _CODE.sub("\n", prose)  # a command line is not a claim
     for sentence in _SENTENCE.findall(re.sub(r"(?<=\d)\.(?=\d)", "·", spoken)):
         if not _CONTEXT.search(sentence):
             continue

@@ -10,7 +10,7 @@ from evalkit.hub.api import endpoint, timeout_s, token_for
 from evalkit.text import one_line
 
 ENDINGS = (".jsonl", ".json", ".csv", ".tsv", ".parquet")
-#: files that are no data
+#: files that are not data
 _BESIDE = ("dataset_infos.json", "dataset_info.json", "croissant.json")
 MOST_BYTES = 4 << 30
 

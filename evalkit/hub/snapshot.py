@@ -1,4 +1,4 @@
-"""One file that stands for a model on machines without network: card, configuration, license texts, file list."""
+"""One file that takes the place of a model on machines without network: card, configuration, license texts, file list."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Extra(Frozen):
 
 
 class Snapshot(Frozen):
-    """Format 1. `texts` maps a file name to its text; bytes that are no UTF-8 are replaced, and noted."""
+    """Format 1. `texts` maps a file name to its text; bytes that are not UTF-8 are replaced, and noted."""
 
     evalkit_snapshot: Literal[1]
     model: Annotated[str, Field(min_length=1, max_length=512)]
@@ -53,7 +53,7 @@ class SnapshotReader:
 
 
 def open_snapshot(path: Path, asked: str) -> Source:
-    """Raises SourceProblem when the file is no snapshot."""
+    """Raises SourceProblem when the file is not a snapshot."""
     hint = "write one with `evalkit snapshot MODEL -o FILE`"
     try:
         if path.stat().st_size > CAP:

@@ -29,7 +29,7 @@ _LICENSE_FILE = re.compile(r"(?i)(?:.*[-_. ])?(?:licen[sc]e|notice|copying|use[-
 #: names under which texts from elsewhere are kept
 EXTRA_NAMES = ("license-text", "license-link")
 CONFIGS = ("config.json", "generation_config.json", "tokenizer_config.json")
-#: what some diffusion models keep beside the configuration: block and mask
+#: what some diffusion models keep next to the configuration: block and mask
 SIDE_CONFIGS = ("dlm_config.json", "block_diffusion.json")
 
 

@@ -21,7 +21,7 @@ _TAKEN = frozenset({
 })  # fmt: skip
 #: fields that evalkit sets itself, or that change nothing about the answer: no loss
 _SILENT = frozenset({"stream", "stream_options", "store"})
-#: fields of a request beside the ones above, by which a request is known
+#: fields of a request next to the ones above, by which a request is known
 REQUEST_KEYS = _TAKEN | _SILENT | {
     "model", "n", "user", "logprobs", "top_logprobs", "service_tier", "modalities", "audio", "prediction",
     "safety_identifier", "prompt_cache_key", "verbosity", "web_search_options", "parallel_tool_calls",

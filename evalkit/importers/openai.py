@@ -13,7 +13,7 @@ from evalkit.importers.stream import objects, open_binary
 #: where logs and batch files keep the request
 _HOLDERS = ("body", "request", "request_body", "payload", "input", "kwargs", "params")
 _IDS = ("custom_id", "id", "request_id", "uuid")
-#: what a log says about a request beside it
+#: what a log says about a request next to it
 _BESIDE = frozenset({"custom_id", "method", "url", "id", "request_id", "uuid", "metadata"})
 
 
@@ -49,7 +49,7 @@ def _body(row: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _responses(body: dict[str, Any]) -> dict[str, Any] | None:
-    """A request of the Responses API as a chat request; None when its input is no conversation of texts."""
+    """A request of the Responses API as a chat request; None when its input is not a conversation of texts."""
     given = body["input"]
     messages: list[Any] = [{"role": "user", "content": given}] if isinstance(given, str) else []
     for one in given if isinstance(given, list) else ():

@@ -26,7 +26,7 @@ class Refused(Exception):  # noqa: N818  it is a reason, not an error of evalkit
 
 
 class Files:
-    """What lies beside a config."""
+    """What is next to a config."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -70,7 +70,7 @@ def check_encoding(name: str | None) -> None:
 
 
 def open_text(reading: Reading) -> TextIO:
-    """The file as text, its line ends kept; bytes that are no UTF-8 become lone surrogates, which `broken` finds."""
+    """The file as text, its line ends kept; bytes that are not UTF-8 become lone surrogates, which `broken` finds."""
     raw = open_binary(reading.path)
     encoding = encoding_of(raw.peek(4)[:4], reading.options.encoding)
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"
@@ -120,7 +120,7 @@ def parse(reading: Reading, number: int, text: str) -> dict[str, Any] | None:
 
 
 def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Two values under one key are no value."""
+    """Two values under one key are invalid."""
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key appears twice")

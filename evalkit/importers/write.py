@@ -17,7 +17,7 @@ from evalkit.importers.convert import Source, sha256_of_file
 
 #: owner/name
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-#: endings of files: a missing one is no data set
+#: endings of files: a missing one is not a data set
 _FILES = frozenset({".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".yaml", ".yml", ".parquet", ".txt"})
 #: what a checklist takes of one file
 MOST_PROMPTS = 20_000

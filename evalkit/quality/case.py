@@ -49,7 +49,7 @@ class Case:
 
     @property
     def characters(self) -> int:
-        """Of all text that is sent: messages and tools. An image is no text."""
+        """Of all text that is sent: messages and tools. An image is not text."""
         tools = len(json.dumps(self.tools, ensure_ascii=False)) if self.tools else 0
         return len(self.prompt_text) + tools
 

@@ -18,7 +18,7 @@ _TAIL = 24_000
 _MIN_LOOP_CHARS = 60
 _MAX_PERIODS = 4000
 _WORD = re.compile(r"\w+(?:['’]\w+)?")
-#: words that stand twice in good prose
+#: words that occur twice in good prose
 _LEGIT_TWICE = frozenset(
     [
         "that",
@@ -77,7 +77,7 @@ def tail_loop(text: str) -> float:
 
 
 def _periods(tail: str) -> Iterator[int]:
-    """Distances, from the shortest on, at which the end of `tail` stands once more."""
+    """Distances, from the shortest on, at which the end of `tail` occurs once more."""
     end = tail[-_PROBE:]
     at = len(tail) - _PROBE
     for _ in range(_MAX_PERIODS):
@@ -104,7 +104,7 @@ def _span(text: str, period: int, least: int) -> int:
 #: words of the largest passage that is looked for inside a text, and how much of a text is read for it
 _MAX_BLOCK = 80
 _MAX_LOOP_WORDS = 20_000
-#: a passage with a counter in it is a loop only if it is prose: so many words and letters beside the numbers
+#: a passage with a counter in it is a loop only if it is prose: so many words and letters next to the numbers
 _COUNTED_WORDS, _COUNTED_LETTERS = 3, 12
 _UNIT = re.compile(r"[\u3041-\u30fa\u3400-\u9fff\uac00-\ud7a3]|\d+|[^\W\d_]+")
 #: what repeats by nature: code, rows of a table, lines of nothing but numbers and marks
@@ -114,7 +114,7 @@ _NO_PROSE = re.compile(r"^[ \t]*(?:```|~~~).*?^[ \t]*(?:```|~~~)[ \t]*$|^[ \t]*\
 def loop_share(text: str) -> float:
     """Share of the text that one passage, said over and over, takes: at its end, or before a last sentence.
 
-    A passage may carry a counter ("1. and then again", "2. and then again"). Code, tables and JSON are no prose.
+    A passage may carry a counter ("1. and then again", "2. and then again"). Code, tables and JSON are not prose.
     """
     best = tail_loop(text)
     if text.strip()[:1] in ("{", "["):
@@ -147,7 +147,7 @@ def _blank(found: re.Match[str]) -> str:
 
 
 def _sizes(words: list[str]) -> list[int]:
-    """Distances at which some three words stand again, and again: what a loop's period can be. Linear."""
+    """Distances at which some three words occur again, and again: what a loop's period can be. Linear."""
     seen: dict[tuple[str, str, str], int] = {}
     apart: Counter[int] = Counter()
     for place, three in enumerate(zip(words, words[1:], words[2:], strict=False)):
@@ -159,7 +159,7 @@ def _sizes(words: list[str]) -> list[int]:
 
 
 def _runs(words: list[str], size: int) -> Iterator[tuple[int, int]]:
-    """First and last place of each stretch in which every word stands once more `size` words on, three times over."""
+    """First and last place of each stretch in which every word occurs once more `size` words on, three times over."""
     start = None
     for i in range(size, len(words)):
         if words[i] == words[i - size]:
@@ -200,7 +200,7 @@ _KANA = "\u3041-\u3096\u30a1-\u30fa\u30fc"
 _TWICE_CJK = re.compile(rf"([{_HAN}{_KANA}]{{1,8}}?)\1")
 _HAS_HAN = re.compile(f"[{_HAN}]")
 _CJK = re.compile(f"[{_HAN}{_KANA}]")
-#: characters that stand twice in good Chinese and Japanese: kin, thanks, "slowly", "every day", verbs tried a little
+#: characters that occur twice in good Chinese and Japanese: kin, thanks, "slowly", "every day", verbs tried a little
 _LEGIT_TWICE_CJK = frozenset(
     "\u5988\u7238\u7237\u5976\u54e5\u59d0\u5f1f\u59b9\u53d4\u8205\u516c\u5a46\u5b9d\u8c22\u8b1d\u5929\u5e74\u6708\u65e5\u4eba\u4e2a\u500b\u5904\u8655\u65f6\u6642\u4e8b\u6837\u6a23\u4ef6\u6761\u689d\u5bb6\u6b65\u70b9\u9ede\u70b9\u5c42\u7247"
     "\u6162\u5e38\u521a\u525b\u4ec5\u50c5\u6e10\u6f38\u5f80\u504f\u9ed8\u7f13\u7de9\u6084\u8f7b\u8f15\u6df1\u8fdc\u9060\u5927\u5c0f\u597d\u591a\u5c11\u65e9\u9ad8\u957f\u9577\u77ed\u5706\u5713\u767d\u7ea2\u7d05\u7eff\u7da0\u9ec4\u9ec3\u84dd\u85cd\u9ed1"
@@ -209,7 +209,7 @@ _LEGIT_TWICE_CJK = frozenset(
 
 
 def adjacent_duplicates(text: str) -> list[str]:
-    """Words that stand twice in a row with nothing but white space between ("the the"); lists of words excepted.
+    """Words that occur twice in a row with nothing but white space between ("the the"); lists of words excepted.
 
     In Chinese and Japanese, where words have no blanks between them: the same characters twice in a row.
     """
@@ -224,7 +224,7 @@ def _is_double(part: str) -> bool:
 
 
 def doubled_share(text: str) -> float:
-    """Doubled words \u00f7 pairs of words; two characters of Chinese or Japanese are reckoned as a word."""
+    """Doubled words \u00f7 pairs of words; two characters of Chinese or Japanese are estimated as a word."""
     words = len(words_of(_CJK.sub(" ", text))) + len(_CJK.findall(text)) // 2
     return len(adjacent_duplicates(text)) / (words - 1) if words > 1 else 0.0
 
@@ -248,7 +248,7 @@ def repetition(words: list[str], n: int) -> float:
 
 
 def special_tokens(text: str, prompt: str = "") -> tuple[str, ...]:
-    """Special tokens that stand in `text` and not in the prompt, each once, at most ten."""
+    """Special tokens that are in `text` and not in the prompt, each once, at most ten."""
     found = dict.fromkeys(match.group() for match in _SPECIAL.finditer(text))
     return tuple(token for token in found if token not in prompt)[:10]
 

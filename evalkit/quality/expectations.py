@@ -134,7 +134,7 @@ _TRUTHS = frozenset(
 
 
 def any_value(dotted: str) -> bool:
-    """Whether a value of any kind may stand at this path of a suite, and so a word of YAML 1.1 would be taken wrongly.
+    """Whether a value of any kind may be at this path of a suite, and so a word of YAML 1.1 would be taken wrongly.
 
     Switches of a grader (`ignore_case`), of a rule and of a schema take true and false, and other words for them.
     """
@@ -164,7 +164,7 @@ _OF_DATA = frozenset({"json_match", "json_schema", "tool_calls"})
 def _free_parameter(parts: list[str]) -> bool:
     """Whether a path leads into the data that a grader compares; other parameters have types that say what they take.
 
-    Graders may stand inside of `all`, `any` and their like.
+    Graders may be inside of `all`, `any` and their like.
     """
     place = parts.index("expect") + 2
     while place < len(parts):

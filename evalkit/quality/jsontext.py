@@ -11,7 +11,7 @@ MAX_JSON_CHARS = 8_000_000
 
 
 class BadJson(ValueError):  # noqa: N818  it is the name of the thing
-    """Why a text is no JSON value; the message is safe to show."""
+    """Why a text is not a JSON value; the message is safe to show."""
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

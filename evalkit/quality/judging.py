@@ -35,7 +35,7 @@ class Question:
 def open_questions(
     answers: Iterable[Answer], suites: Sequence[Suite], *, baseline: str, done: set[str]
 ) -> Iterator[Question]:
-    """First replies that have not been judged: by rubric in every mode, by preference beside the baseline's."""
+    """First replies that have not been judged: by rubric in every mode, by preference next to the baseline's."""
     first = {
         (one.mode, one.suite, one.case_id): one
         for one in answers

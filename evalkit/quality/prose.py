@@ -36,7 +36,7 @@ def folded(text: str) -> str:
 
 
 def words(text: str) -> int:
-    """Words: what stands between blanks and holds a letter or digit."""
+    """Words: what is between blanks and holds a letter or digit."""
     return sum(1 for word in text.split() if any(c.isalnum() for c in word))
 
 

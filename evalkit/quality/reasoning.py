@@ -1,4 +1,4 @@
-"""Reasoning that a server left in the text: what stands behind it is the answer, and without its end there is none."""
+"""Reasoning that a server left in the text: what follows it is the answer, and without its end there is none."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _closed_last(text: str) -> bool:
 
 
 def reasoning_marks(text: str) -> tuple[str, ...]:
-    """Marks of reasoning that stand in the text, outside code, each once."""
+    """Marks of reasoning that are in the text, outside code, each once."""
     quoted = _Quoted(text)
     found = (mark for mark in _MARK.finditer(text) if not quoted.at(mark.start(), mark.end()))
     return tuple(dict.fromkeys(mark.group() for mark in found))[:10]

@@ -40,7 +40,7 @@ def check_schema(schema: Any) -> None:
 
 @lru_cache(maxsize=512)
 def _problem(text: str) -> str | None:
-    """What is wrong with a schema; the same tools stand in hundreds of cases."""
+    """What is wrong with a schema; the same tools are in hundreds of cases."""
     try:
         _check(json.loads(text))
     except BadSchema as error:
@@ -78,7 +78,7 @@ def errors(schema: dict[str, Any], value: Any, *, limit: int = 5) -> list[str]:
     """The first `limit` ways in which `value` breaks a checked schema, each with its place.
 
     Raises:
-        Unchecked: it cannot be told in bounded time and depth.
+        Unchecked: it cannot be known in bounded time and depth.
     """
     validator = _validator(json.dumps(schema, sort_keys=True))
     found: list[str] = []

@@ -19,7 +19,7 @@ from evalkit.modes import Mode, base_mode
 from evalkit.quality.case import Case, Suite
 from evalkit.quality.facts import Answer, Divergence, TieReading
 
-#: leads from here on are no near-ties by any measure, and not kept one by one
+#: leads from here on are not near-ties by any measure, and not kept one by one
 FAR = 1.0
 #: most extra requests, where it is not known yet which replies will differ
 MAX_READINGS = 100
@@ -71,7 +71,7 @@ async def read_ties(
     *,
     concurrency: int = 1,
 ) -> None:
-    """Asks the baseline for these cases with logprobs. A server that refuses or tells none is asked no further."""
+    """Asks the baseline for these cases with logprobs. A server that refuses or reports none is asked no further."""
     queue = iter(cases)
     silent = 0
 

@@ -14,9 +14,9 @@ from evalkit.timing.prompts import Prompt
 
 
 def cases_of(prompts: Iterable[Prompt], suites: Sequence[Suite]) -> dict[str, list[tuple[Suite, Case]]]:
-    """By prompt id the cases that ask the very same request, whatever they are called. A case may stand in two suites.
+    """By prompt id the cases that ask the very same request, whatever they are called. A case may be in two suites.
 
-    A case with a seed draws anew at every repeat and is no timed prompt.
+    A case with a seed draws anew at every repeat and is not a timed prompt.
     """
     by_request: dict[str, list[tuple[Suite, Case]]] = defaultdict(list)
     for suite in suites:

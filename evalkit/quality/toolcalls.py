@@ -1,6 +1,6 @@
 """What became of a request with tools: a call, text, a malformed call, or a reply that was cut off.
 
-Only text is abstention. A reply whose call could not be read is no abstention, and neither is a reply that was cut
+Only text is abstention. A reply whose call could not be read is not an abstention, and neither is a reply that was cut
 before it could call; counting either as "no call wanted, none made" is how broken decoding gets full marks
 (https://github.com/ShishirPatil/gorilla/issues/1362).
 """

@@ -42,7 +42,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of B beside A. `at_least` is a ratio of end-to-end times; margin and floor are shares."""
+    """What is asked of B compared with A. `at_least` is a ratio of end-to-end times; margin and floor are shares."""
 
     a: Side
     b: Side
@@ -63,7 +63,7 @@ def ab(asked: Asked, shown: Shown = plain) -> dict[str, Any]:
     """The report document of the comparison.
 
     Raises:
-        UsageError: options, keys or files that are no good; nothing was sent.
+        UsageError: options, keys or files that are invalid; nothing was sent.
         Interrupted: Ctrl-C or SIGTERM; what was measured is kept.
     """
     loaded = checklist_of(asked, f"{Mode.AUTOREGRESSIVE.value}@b")
@@ -140,7 +140,7 @@ def _label_of(seen: EndpointFacts) -> str:
 
 
 def _stored_label(folder: Path, seen: EndpointFacts) -> str:
-    """B's label in the run that is gone on with.
+    """B's label in the run that is continued.
 
     Raises:
         UsageError: the folder holds another kind of run, or B declares another mode now.

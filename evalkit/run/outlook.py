@@ -97,7 +97,7 @@ class Outlook:
         self._running.add(reading)
 
     def kept(self, item: str, *, earlier: bool = False) -> None:
-        """One request of the item is done; `earlier`: in a session before this one, so that it tells no pace."""
+        """One request of the item is done; `earlier`: in a session before this one, so that it shows no pace."""
         self._done[item] += 1
         if earlier:
             self._before[item] += 1

@@ -36,7 +36,7 @@ def preflight(
     work: Work,
     others: Mapping[str, EndpointFacts] | None = None,
 ) -> list[Conflict]:
-    """What the checklist asks against what the servers of `endpoints` told; `others`: all that were met in the run."""
+    """What the checklist asks against what the servers of `endpoints` reported; `others`: all of the run."""
     found = _budget(checklist, work)
     seen: dict[str, str] = {}
     for label in checklist.modes:

@@ -1,4 +1,4 @@
-"""Whether a run may be gone on with: under the same plan, whatever its files look like."""
+"""Whether a run may be continued: under the same plan, whatever its files look like."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def same_plan(folder: RunFolder, setup: Setup) -> None:
 
 
 def differences(folder: RunFolder, setup: Setup) -> list[str]:
-    """What differs from the run, in words; empty when it may be gone on with."""
+    """What differs from the run, in words; empty when it may be continued."""
     old, new = folder.plan(), setup.document()
     found = []
     if old.get("checklist") != new.get("checklist"):

@@ -62,7 +62,7 @@ def run(flags: Flags, shown: Shown = plain) -> dict[str, Any]:
     """The report document of the run.
 
     Raises:
-        UsageError: flags or files that are no good; nothing was run.
+        UsageError: flags or files that are invalid; nothing was run.
         Interrupted: Ctrl-C or SIGTERM; what was measured is kept.
     """
     loaded = load_checklist(_chosen(flags))
@@ -73,7 +73,7 @@ def evaluate(loaded: LoadedChecklist, flags: Flags, shown: Shown = plain) -> dic
     """The report document of a run of `loaded`, in which what the flags say of a checklist is laid over already.
 
     Raises:
-        UsageError: flags or files that are no good; nothing was run.
+        UsageError: flags or files that are invalid; nothing was run.
         Interrupted: Ctrl-C or SIGTERM; what was measured is kept.
     """
     skip = _skipped(flags)
@@ -225,7 +225,7 @@ def overlaid(checklist: Checklist, given: Sequence[str]) -> dict[str, Any]:
     """The checklist's modes with the addresses of `--mode` laid over them: keys, models and statistics stay.
 
     Raises:
-        UsageError: a flag that is no mode or no address.
+        UsageError: a flag that is neither a mode nor an address.
     """
     modes: dict[str, Any] = {name: one.model_dump(exclude_unset=True) for name, one in checklist.modes.items()}
     for name, address in map(mode_flag, given):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 
 def continued(words: Sequence[str], folder: str, *, only_mode: str | None = None) -> str:
-    """The command that goes on with the run in `folder`; `only_mode` is the mode of its next session."""
+    """The command that continues the run in `folder`; `only_mode` is the mode of its next session."""
     session = ("--output-dir", "--resume", *(("--only-mode",) if only_mode else ()))
     kept: list[str] = []
     skip = False

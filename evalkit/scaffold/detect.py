@@ -12,7 +12,7 @@ from evalkit.scaffold.engines import Installed
 from evalkit.serving.engines import ENGINES
 from evalkit.serving.facts import EndpointFacts
 
-#: where the engines listen unless told otherwise, and the next ports for further modes
+#: where the engines listen by default, and the next ports for further modes
 PORTS = tuple(port for engine in ENGINES.values() for port in engine.ports)
 #: seconds for a connection on loopback, and for what a server says of itself
 _KNOCK_S, _ASK_S = 0.3, 3.0

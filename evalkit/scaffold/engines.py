@@ -16,7 +16,7 @@ from evalkit.text import one_line
 
 #: seconds for an interpreter to read its metadata
 _ASK_S = 30.0
-#: versions, and where each was installed from, as JSON; the folder of the call is no place of modules
+#: versions, and where each was installed from, as JSON; the folder of the call is not a place of modules
 _ASK = """
 import sys
 sys.path[:] = [place for place in sys.path if place]
@@ -51,7 +51,7 @@ def find_engines(python: str | None = None) -> tuple[Installed, ...]:
     """Engines in the environment of the interpreter `python`; without it in this one and in those that PATH leads to.
 
     Raises:
-        UsageError: `python` is no interpreter that answers.
+        UsageError: `python` is not an interpreter that answers.
     """
     if python is not None:
         interpreter = shutil.which(python)
@@ -67,7 +67,7 @@ def find_engines(python: str | None = None) -> tuple[Installed, ...]:
 
 
 def _interpreters() -> list[str]:
-    """This one, that of the active environment, and those beside the engines' commands, each once."""
+    """This one, that of the active environment, and those next to the engines' commands, each once."""
     active = [os.environ.get(name) for name in ("VIRTUAL_ENV", "CONDA_PREFIX")]
     commands = [shutil.which(engine.package) for engine in ENGINES.values() if engine.package]
     beside = [Path(one) / "bin" / "python" for one in active if one]
@@ -101,7 +101,7 @@ def _key(engine: str, origin: str) -> str:
 
 
 def in_environment(argv: tuple[str, ...], installed: Installed | None) -> tuple[str, ...]:
-    """The start command with the interpreter that has the engine, or with the command beside that interpreter."""
+    """The start command with the interpreter that has the engine, or with the command next to that interpreter."""
     if installed is None:
         return argv
     if argv[0] in ("python", "python3"):

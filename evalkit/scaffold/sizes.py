@@ -12,7 +12,7 @@ from evalkit.stats.proportions import least_cases, power_noninferiority
 if TYPE_CHECKING:
     from evalkit.run.setup import Setup
 
-#: a wider margin is for a person to write: a loss of every sixth answer is no small one
+#: a wider margin is for a person to write: a loss of every sixth answer is not a small one
 WIDEST = 0.15
 #: none narrower is proposed
 _NARROWEST = 0.03

@@ -177,7 +177,7 @@ def _part(part: Any, where: str, pictures: list[Image]) -> dict[str, Any]:
 
 
 def image(url: str, where: str) -> Image:
-    """The picture in a data: URI. Addresses are never fetched, and what is no picture is refused.
+    """The picture in a data: URI. Addresses are never fetched, and what is not a picture is refused.
 
     Raises:
         RefusedError: an address, a broken URI, too large, or no PNG, JPEG, GIF or WebP.

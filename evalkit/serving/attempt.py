@@ -56,7 +56,7 @@ def failed(label: str, error: LaunchFailed) -> Attempt:
 
 
 def of_start(running: Running, made: Attempt) -> dict[str, object]:
-    """What a try that came up has beside its answer."""
+    """What a try that came up has in addition to its answer."""
     return {"ready_s": running.facts.ready_s, "log_tail": () if made.ok else tuple(running.tail)}
 
 

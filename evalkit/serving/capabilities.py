@@ -236,7 +236,7 @@ async def _stop_inside(asker: _Asker) -> Capability:
 
 
 async def _odd_length(asker: _Asker) -> Capability:
-    """A limit that is no multiple of the block: it binds all the same."""
+    """A limit that is not a multiple of the block: it binds all the same."""
     asked = asker.block + asker.block // 2 + 1
     exchange = await asker.send("Count from 1 to 400.", max_tokens=asked)
     if not exchange.ok:

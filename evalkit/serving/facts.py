@@ -23,7 +23,7 @@ class Capability(Frozen):
     """One thing asked of the server by name."""
 
     name: str
-    value: bool | int | str | None  # None: could not be told
+    value: bool | int | str | None  # None: could not be found out
     known_by: KnownBy
     detail: Quoted = ""
 
@@ -34,7 +34,7 @@ class ServerWarning(Frozen):
 
 
 class ServerContext(Frozen):
-    """Limits as the server tells them, in tokens."""
+    """Limits as the server reports them, in tokens."""
 
     max_model_len: int | None = None
     context_length: int | None = None
@@ -53,7 +53,7 @@ class EndpointFacts(Frozen):
     error_kind: str | None = None  # refused | timeout | auth | not-found | not-json | http | protocol | launch
     engine: str | None = None  # a name of serving/engines, a hosted service, or None: not recognised
     engine_version: str | None = None
-    #: what stands between the endpoint and the OpenAI routes
+    #: what is between the endpoint and the OpenAI routes
     api: str = "/v1"
     #: shortest time from a short request to its answer, in ms
     round_trip_ms: float | None = None
@@ -79,7 +79,7 @@ class EndpointFacts(Frozen):
     capabilities: tuple[Capability, ...] = ()
     #: allow-listed settings: dtype, quantization, kv_cache_dtype, tp_size, max_running_requests, speculative_*, dllm_*…
     settings: dict[str, Any] = {}  # noqa: RUF012  pydantic copies defaults
-    #: tells two processes behind one URL apart: start time, launch arguments' hash, pid
+    #: distinguishes two processes behind one URL: start time, launch arguments' hash, pid
     process: str | None = None
     place: Literal["here", "tunnel", "elsewhere", "unknown"] = "unknown"
     place_why: str | None = None
@@ -119,7 +119,7 @@ class StabilityFacts(Frozen):
     right_after: bool | None
     kv_before: float | None = None
     kv_after: float | None = None
-    #: the prefix cache was emptied before both readings, so that what is left is no cache
+    #: the prefix cache was emptied before both readings, so that what is left is not a cache
     flushed: bool = False
     detail: Quoted = ""
 
@@ -143,7 +143,7 @@ class Preflight(Frozen):
 
 
 class Identity(Frozen):
-    """What tells one server from another, of what it says of itself."""
+    """What distinguishes one server from another, of what it reports."""
 
     reachable: bool
     error: Quoted | None = None

@@ -27,7 +27,7 @@ from evalkit.serving.keys import resolve_key
 from evalkit.serving.pages import Answers
 from evalkit.text import one_line
 
-#: start arguments that tell servers of another machine apart
+#: start arguments that distinguish servers of another machine
 _IDENTITY = (
     "startup_time",
     "random_seed",

@@ -55,7 +55,7 @@ def recipe_of(record: Record) -> Recipe | None:
 
 
 def recipes_for(model: str, mode: str, architectures: Iterable[str] = ()) -> list[Recipe]:
-    """Every start command for a model and mode, the most usable first; without those that are no valid baseline.
+    """Every start command for a model and mode, the most usable first; without those that are not a valid baseline.
 
     A reference implementation comes after every engine: no verdict rests on its speed.
     """

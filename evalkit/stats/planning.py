@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evalkit.stats.distributions import normal_quantile, t_quantile
 
-#: spread of per-prompt log ratios before a pilot has told us: with it 120 prompts show 5% over what is not sampled
+#: spread of per-prompt log ratios before there is a pilot: with it 120 prompts show 5% over what is not sampled
 TYPICAL_SD = 0.18
 #: what the last of four looks asks for beyond a single one (O'Brien-Fleming)
 _LOOKS = 1.033

@@ -159,7 +159,7 @@ def shows_margin(n: int, n10: int, n01: int, margin: float, alpha: float = 0.05)
 def guarded_mean(values: Sequence[float], alpha: float = 0.05) -> Interval:
     """Mean of differences in [-1, 1] of independent units, each of equal weight: clusters, or fractions of repeats.
 
-    A t interval with one whole loss and one whole gain added, so that differences that are all equal are no certainty.
+    A t interval with one whole loss and one whole gain added, so that differences that are all equal give no certainty.
     Fewer than two units: (-1, 1).
     """
     n = len(values)

@@ -33,7 +33,7 @@ _DIRECTION = {
 _PREFIXES = {"items.modes.latency.": -1, "items.quality.margin.": -1, "items.quality.floor.": 1}
 #: a truth value that asks more when it is this
 _STRICT = {"required": True, "accept_inferred": False, "probe": True}
-#: absent, they are counted from what was sent: whether a figure asks more cannot be told
+#: absent, they are counted from what was sent: whether a figure asks more cannot be known
 _COUNTED = ("items.context.need_tokens", "items.context.need_output_tokens")
 #: of a server, what says nothing about what it runs: where it is, its keys, how it is waited for and ended
 _WHERE = frozenset(
@@ -46,7 +46,7 @@ _FREE = ("name", "budget.", "cost.", "schema_version")
 
 
 class Change(NamedTuple):
-    """One differing field. `looser` also when it cannot be told: fail closed."""
+    """One differing field. `looser` also when it cannot be known: fail closed."""
 
     path: str
     old: Any
@@ -145,7 +145,7 @@ def _command(argv: Sequence[str] | None) -> str | None:
 
 
 def _meant(path: str, flat: dict[str, Any]) -> Any:
-    """The value at `path`; where none stands, the one that is used instead of it."""
+    """The value at `path`; where none is, the one that is used instead of it."""
     value = flat.get(path)
     if value is not None:
         return value

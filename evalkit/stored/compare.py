@@ -147,7 +147,7 @@ def _times(first: Run, other: Run, confidence: float) -> list[dict[str, Any]]:
 
 
 def _transfer(first: Run, other: Run, confidence: float) -> list[dict[str, Any]]:
-    """The speed-up over the run's own baseline, held against that of the first run."""
+    """The speed-up over the run's own baseline, compared with that of the first run."""
     left, right, baseline = Readings(first.facts.timed), Readings(other.facts.timed), first.checklist.baseline.speed
     rows = []
     for mode, level in _shared(left, right, first):

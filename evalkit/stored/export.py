@@ -105,7 +105,7 @@ def openmetrics(doc: Mapping[str, Any]) -> str:
 
 
 def files_of(checklist: Checklist, facts: Facts) -> dict[str, str]:
-    """What lies beside the report: `prompts.csv` and `cases.csv`, each where there is something in it."""
+    """What is next to the report: `prompts.csv` and `cases.csv`, each where there is something in it."""
     made: dict[str, Callable[[], str]] = {}
     if facts.timed:
         made["prompts.csv"] = lambda: prompts_csv(checklist, facts)

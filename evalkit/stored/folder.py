@@ -136,7 +136,7 @@ class RunFolder:
 
     @classmethod
     def begun(cls, path: Path) -> RunFolder:
-        """A run to go on with: frozen is its plan, whether or not something was recorded before it ended.
+        """A run to continue: frozen is its plan, whether or not something was recorded before it ended.
 
         Raises:
             RunFolderError: no such folder, or no plan in it.

@@ -1,4 +1,4 @@
-"""Decides a stored run again for CI: does its verdict still stand? Anything that cannot be trusted is exit 3."""
+"""Decides a stored run again for CI: does its verdict still hold? Anything that cannot be trusted is exit 3."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def gate(
     accept_changed_checklist: bool = False,
     strict: bool = False,
 ) -> GateResult:
-    """Whether the run's verdict stands at `now` (aware), by its own checklist or a new one."""
+    """Whether the run's verdict holds at `now` (aware), by its own checklist or a new one."""
     from evalkit.verdict.decide import decide
 
     try:
@@ -100,7 +100,7 @@ def _differing(stored: LoadedChecklist, asked: LoadedChecklist | None, facts: Fa
 
 
 def _notes(source: Source, decision: Decision, facts: Facts) -> tuple[str, ...]:
-    """What a reader of the outcome should know: a pack without texts, and what stands by waiver."""
+    """What a reader of the outcome should know: a pack without texts, and what holds by a waiver."""
     lines = [f"redacted pack: it cannot {', '.join(source.cannot)}"] if source.cannot else []
     lines += facts.other_versions()
     lines += [
@@ -152,7 +152,7 @@ def distrust(
 def same_candidate(asked: str, folder: Path, read: CandidateFacts) -> bool:
     """Whether the model that a checklist in `folder` asks for is the one that was read.
 
-    A local one is compared as it is written, as it lies beside the checklist, and, where a run has but the whole path
+    A local one is compared as it is written, as it is next to the checklist, and, where a run has but the whole path
     or a pack but the bare name of it, by what both have. What a folder contains is pinned by its content hash.
     """
     if asked in (read.model, read.asked):

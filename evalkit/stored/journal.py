@@ -172,5 +172,5 @@ def _parse(line: bytes, n: int, prev: str, end: int) -> Record | None:
 
 
 def _is_whole(line: bytes) -> bool:
-    """Whether a line that is no record is as long as it was written: one that was cut off has no end, or holes."""
+    """Whether a line that is not a record is as long as it was written: one that was cut off has no end, or holes."""
     return line.endswith(b"}\n") and b"\0" not in line

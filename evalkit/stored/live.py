@@ -1,4 +1,4 @@
-"""Does production run what was evaluated? A live server held against what the run saw of its own.
+"""Does production run what was evaluated? A live server compared with what the run saw of its own.
 
 Compared: what the server says of itself (allow-listed facts), and the fingerprint of its stream: how many tokens arrive
 at a time. What can no longer be compared is a difference too: a missing answer counts as one.
@@ -39,7 +39,7 @@ _ERRORS = 2.5
 
 
 class LiveServer(NamedTuple):
-    """One live server: the run's mode that it stands for, and how it differs from it. No difference: the same."""
+    """One live server: the run's mode that it serves, and how it differs from it. No difference: the same."""
 
     endpoint: str
     mode: str | None

@@ -1,4 +1,4 @@
-"""What would settle what is open or failed: each remedy once, what stands between the run and a GO first. Pure."""
+"""What would settle what is open or failed: each remedy once, what is between the run and a GO first. Pure."""
 
 from __future__ import annotations
 

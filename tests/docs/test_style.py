@@ -35,7 +35,11 @@ def user_facing() -> list[Path]:
 def sentences(source: str) -> list[str]:
     """Strings of a module that are no docstrings: what it says to a user, as far as there is a blank in it."""
     tree = ast.parse(source)
-    bodies = [node.body for node in ast.walk(tree) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))]
+    bodies = [
+        node.body
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
     docs = {id(one.value) for body in bodies for one in body if isinstance(one, ast.Expr)}
     strings = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs)
     return [one.value for one in strings if isinstance(one.value, str) and " " in one.value.strip()]

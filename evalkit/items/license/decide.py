@@ -1,4 +1,4 @@
-"""Item 1: may we use this exact variant as we intend? Decided by the license table, which is no lawyer."""
+"""Item 1: may we use this exact variant as we intend? Decided by the license table, which is not a lawyer."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def _weights(candidate: CandidateFacts) -> Part:
 
 
 def _adapters(candidate: CandidateFacts) -> list[Part]:
-    """Folders beside the weights that hold an adapter: the repository's license is theirs unless they say more."""
+    """Folders next to the weights that hold an adapter: the repository's license is theirs unless they say more."""
     folders = dict.fromkeys(
         f.name.rpartition("/")[0] for f in candidate.files
         if "/" in f.name and f.name.rpartition("/")[2].startswith("adapter_") and f.name.endswith(_WEIGHTS)

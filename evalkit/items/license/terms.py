@@ -23,7 +23,7 @@ class Named(NamedTuple):
 
 
 def fold(name: str) -> str:
-    """Case, white space, hyphens and underscores do not tell names apart; nor does a leading "the"."""
+    """Case, white space, hyphens and underscores do not distinguish names; nor does a leading "the"."""
     return re.sub(r"[\s_-]+", "-", name.strip().casefold()).removeprefix("the-")
 
 

@@ -21,7 +21,7 @@ _ALPHA = 0.05 / 8
 #: share of the prompts by which a mode may show a sign more often than the baseline
 _SLACK = 0.05
 _LENGTH_RANGE = (0.8, 1.25)
-#: prompts of the warm-up that are held against their timed readings
+#: prompts of the warm-up that are compared with their timed readings
 _FEWEST_WARM = 2
 #: chance at which fresh texts are slower, and the factor (log) that another kind of text alone may explain
 _SURE, _OTHER_KIND = 0.99, math.log(3)

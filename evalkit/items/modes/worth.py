@@ -53,7 +53,7 @@ def priced(checklist: Checklist, facts: Facts, readings: Readings, found: Findin
 
 
 def information(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> list[Finding]:
-    """What is said of one mode beside what decides."""
+    """What is said of one mode in addition to what decides."""
     found = (
         _levels(checklist, readings, mode),
         _fixed_length(checklist, facts, mode),
@@ -82,7 +82,7 @@ def _levels(checklist: Checklist, readings: Readings, mode: str) -> Finding | No
 
 
 def _fixed_length(checklist: Checklist, facts: Facts, mode: str) -> Finding | None:
-    """Per token at forced length, beside the decided ratio."""
+    """Per token at forced length, next to the decided ratio."""
     item, baseline = checklist.items.modes, checklist.baseline.speed
     if not item.fixed_length or mode == baseline:
         return None
@@ -124,7 +124,7 @@ def _cost(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> 
 
 
 def _energy(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding | None:
-    """Energy for 1,000 output tokens, beside the baseline's; None where no device was watched."""
+    """Energy for 1,000 output tokens, next to the baseline's; None where no device was watched."""
     level, baseline = checklist.items.modes.level, checklist.baseline.speed
     mine = power(facts, readings, mode, level)
     if mine is None:
@@ -157,7 +157,7 @@ def throttled(facts: Facts, mode: str, level: int) -> Finding:
 
 
 def frontier(checklist: Checklist, facts: Facts, readings: Readings) -> Finding | None:
-    """Which configurations are worth having; None with fewer than two beside the baseline."""
+    """Which configurations are worth having; None with fewer than two in addition to the baseline."""
     points = frontier_points(checklist, facts, readings)
     if len([p for p in points if p.mode != checklist.baseline.speed]) < 2:
         return None

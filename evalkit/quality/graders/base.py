@@ -48,7 +48,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Grader:
-    """One grader. `short` names the parameter that a bare value stands for (`number: 42`)."""
+    """One grader. `short` names the parameter that a bare value means (`number: 42`)."""
 
     name: str
     family: str

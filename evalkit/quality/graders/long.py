@@ -167,7 +167,7 @@ def clean_end(reply: Exchange, case: Case, params: CleanEnd) -> Grade:
     return grade("clean_end", bool(last), "" if last else "an empty reply")
 
 
-#: main script of languages written in one; a script is no language, and says only that it did not drift
+#: main script of languages written in one; a script is not a language, and says only that it did not drift
 SCRIPTS = {
     "en": "Latin", "de": "Latin", "fr": "Latin", "es": "Latin", "it": "Latin", "pt": "Latin", "nl": "Latin",
     "ru": "Cyrillic", "uk": "Cyrillic", "el": "Greek", "zh": "Han", "ko": "Hangul", "ar": "Arabic", "he": "Hebrew",

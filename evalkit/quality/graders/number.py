@@ -37,7 +37,7 @@ _NUMBER = re.compile(
 _TIMES_TEN = re.compile(
     rf"(?<=\d)\s?(?:\u00d7|\\times|\*|x)\s?10(?=\s?\^|\*\*|[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]){_POWER}"
 )
-#: powers beyond it are no numbers that a task asks for
+#: powers beyond it are not numbers that a task asks for
 _MOST_DIGITS = 1000
 
 

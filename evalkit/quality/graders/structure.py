@@ -38,7 +38,7 @@ class JsonSchema(Params):
     @model_validator(mode="before")
     @classmethod
     def _bare(cls, value: object) -> object:
-        """A schema may stand alone, without `schema:` around it."""
+        """A schema may be alone, without `schema:` around it."""
         return value if isinstance(value, dict) and "schema" in value else {"schema": value}
 
     @field_validator("definition")
@@ -60,7 +60,7 @@ class JsonMatch(Params):
     @model_validator(mode="before")
     @classmethod
     def _bare(cls, value: object) -> object:
-        """A bare value is what is compared, also one that has a key `value` of its own beside keys that are no ours."""
+        """A bare value is what is compared, also one with a key `value` of its own next to foreign keys."""
         if not (isinstance(value, dict) and "value" in value):
             return {"value": value}
         others = [key for key in value if key not in cls.model_fields]
@@ -92,7 +92,7 @@ def found_json(text: str, where: Where) -> Any:
 
 
 def _fenced_json(blocks: list[tuple[str, str]]) -> Any:
-    """The first fence that says it is JSON, else the first that is; what stands in others is beside the point."""
+    """The first fence that says it is JSON, else the first that is; the content of others does not matter."""
     labelled = [body for language, body in blocks if language.startswith("json")]
     if labelled:
         return jsontext.parse(labelled[0].strip())
@@ -268,8 +268,7 @@ GRADERS = (
     Grader(
         name="json_match",
         family="structure",
-        summary="The reply is JSON that contains these values; `any_of`, `optional` and `abs_tol` may replace a"
-        " value.",
+        summary="The reply is JSON that contains these values; `any_of`, `optional` and `abs_tol` may replace a value.",
         params=JsonMatch,
         grade=json_match,
         example=Example(

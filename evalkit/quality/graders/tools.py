@@ -40,7 +40,7 @@ class ToolCalls(Params):
     @model_validator(mode="before")
     @classmethod
     def _bare(cls, value: object) -> object:
-        """A list is the calls; one call may stand without its list."""
+        """A list is the calls; one call may be without its list."""
         if isinstance(value, list):
             return {"calls": value}
         return {"calls": [value]} if isinstance(value, dict) and "name" in value and "calls" not in value else value

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 TIMES = {one.__name__: one for one in (dt.datetime, dt.date, dt.time)}
-#: modules of the standard library that do something when they are imported are no part of it here
+#: modules of the standard library that do something when they are imported are not part of it here
 STANDARD = sys.stdlib_module_names - {"antigravity", "this", "idlelib", "turtle", "turtledemo", "tkinter", "__main__"}
 SEQUENCES: dict[type, str] = {list: "l", tuple: "t", set: "s", frozenset: "f", deque: "q"}
 MAPPINGS: dict[type, str] = {dict: "d", OrderedDict: "O", Counter: "N"}

@@ -321,7 +321,7 @@ class Peer:
         raise TypeError(name)
 
     def _exception_class(self, data: dict[str, Any]) -> type[BaseException]:
-        """A class of this side that stands for an exception class of the other, with its name and bases."""
+        """A class of this side that represents an exception class of the other, with its name and bases."""
         ident = int(data["e"])
         if ident not in self._proxies:
             bases = tuple(self.decode(one, [], []) for one in data["bases"])

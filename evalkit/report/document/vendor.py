@@ -1,6 +1,6 @@
-"""What the vendor reports, each claim beside our figure of the same kind, with what differs. Never merged, no evidence.
+"""What the vendor reports, each claim with our figure of the same kind, with what differs. Never merged, no evidence.
 
-Tokens per forward pass count work inside the server and are only set beside tokens per forward pass.
+Tokens per forward pass count work inside the server and are only set next to tokens per forward pass.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _figure(unit: str, level: dict[str, Any]) -> tuple[float, str] | None:
 
 
 def _differs(row: VendorClaim, facts: Facts, measured: dict[str, Any], level: dict[str, Any] | None) -> list[str]:
-    """What stands between the two figures, as far as it is known."""
+    """What is between the two figures, as far as it is known."""
     lines = []
     cards = sorted({gpu.name for gpu in facts.hardware.gpus}) if facts.hardware else []
     if row.hardware and not any(row.hardware.lower() in card.lower() for card in cards):
@@ -105,9 +105,9 @@ def _differs(row: VendorClaim, facts: Facts, measured: dict[str, Any], level: di
 
 
 def _decoding(row: VendorClaim, facts: Facts, mode: str) -> list[str]:
-    """Block size and threshold, which move speed and accuracy: what the claim says of them beside what is known here.
+    """Block size and threshold, which move speed and accuracy: what the claim says of them next to what is known here.
 
-    No server tells its threshold: it is taken from the name of the configuration (`diffusion@t0.9`).
+    No server reports its threshold: it is taken from the name of the configuration (`diffusion@t0.9`).
     """
     said = f"{row.claim}; {row.conditions or ''}"
     endpoint = facts.endpoints.get(mode)

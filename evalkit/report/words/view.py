@@ -125,7 +125,7 @@ def notices(doc: Report) -> list[str]:
 
 
 def adoptable(doc: Report) -> str:
-    """Which modes were up for adoption, and which were measured beside them."""
+    """Which modes were up for adoption, and which were measured in addition."""
     adopted = [m["mode"] for m in doc["modes"] if m.get("adopted")]
     beside = [m["mode"] for m in doc["modes"] if not m.get("adopted")]
     told = f"Candidates for adoption: {', '.join(adopted) or 'none'}"
@@ -156,7 +156,7 @@ _ORDER = ("fail", "error", "inconclusive", "skipped", "waived", "warn", "pass", 
 
 
 class Told(NamedTuple):
-    """A finding of the details: where it was found, what was found, and the figures beside it."""
+    """A finding of the details: where it was found, what was found, and the figures next to it."""
 
     where: str
     summary: str

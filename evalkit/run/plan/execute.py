@@ -29,7 +29,7 @@ _DOWN_AFTER = 5
 _SILENT = ("refused", "timeout")
 _LEVEL_WITHIN = 0.15
 _EXTRA_ROUNDS = 5
-#: characters of a reply whose record is written in a few milliseconds beside other streams; and of all that may wait
+#: characters of a reply whose record is written in a few milliseconds next to other streams; and of all that may wait
 _OUTSIZE = 65_536
 _MOST_WAITING = 64 * 1024 * 1024
 #: a chunk's two figures count as so many characters

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Question:
     """What the looks decide: each of `modes` against `baseline`, at least `at_least` times as fast.
 
-    `claims`: how many modes may be adopted by it. A pass is held to the confidence divided by them, so that it stands
+    `claims`: how many modes may be adopted by it. A pass is held to the confidence divided by them, so that it holds
     under Holm's rule too. `sizes`: numbers of complete prompts at which to look, the last one is all of them.
     """
 

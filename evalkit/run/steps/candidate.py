@@ -33,7 +33,7 @@ def read_candidate(run: Recorder) -> None:
 
 
 def _located(run: Recorder, model: str) -> str:
-    """A folder or snapshot beside the checklist, as a path without `..`; else the Hub id as it is."""
+    """A folder or snapshot next to the checklist, as a path without `..`; else the Hub id as it is."""
     beside = run.setup.loaded.folder / model
     return os.path.normpath(beside) if beside.exists() else model
 

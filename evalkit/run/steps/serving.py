@@ -108,7 +108,7 @@ def _without_baseline(run: Recorder, session: Session) -> None:
 
 
 def timing_references(run: Recorder, session: Session) -> dict[str, Target]:
-    """The targets whose times mean something: beside engines, a model's own code is asked for quality alone.
+    """The targets whose times mean something: compared with engines, a model's own code is asked for quality alone.
 
     Where it serves the baseline too, all are timed, under its label.
     """

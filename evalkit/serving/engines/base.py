@@ -96,7 +96,7 @@ class Engine:
     package: ClassVar[str | None] = None
     #: what its model cards say in `owned_by`
     owners: ClassVar[tuple[str, ...]] = ()
-    #: where it listens unless told otherwise
+    #: where it listens by default
     ports: ClassVar[tuple[int, ...]] = ()
     metrics: ClassVar[str | None] = None
     load: ClassVar[str | None] = None
@@ -121,7 +121,7 @@ class Engine:
     timing_label: ClassVar[str] = ""
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:
-        """Whether this engine answers; if so, `answers` holds what its pages told."""
+        """Whether this engine answers; if so, `answers` holds what its pages reported."""
         del pages, answers
         return False
 
@@ -136,7 +136,7 @@ class Engine:
         return Declared(None, f"{answers.engine or answers.gateway or 'this server'} does not say how it decodes")
 
     def release(self, version: str | None, settings: Mapping[str, Any]) -> Release:
-        """The kind of build, as far as its version tells."""
+        """The kind of build, as far as its version shows."""
         del settings
         return release_of(version)
 

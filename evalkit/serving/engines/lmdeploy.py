@@ -36,7 +36,7 @@ class LMDeploy(Engine):
     )
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:
-        """By the owner of the model card; no page tells the version."""
+        """By the owner of the model card; no page reports the version."""
         del pages
         return answers.owner in self.owners
 

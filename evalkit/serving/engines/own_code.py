@@ -52,7 +52,7 @@ class OwnCode(Engine):
         return Declared(None, "the server names no decoding mode that evalkit knows")
 
     def release(self, version: str | None, settings: Mapping[str, Any]) -> Release:
-        """A model's own code is no engine that is released."""
+        """A model's own code is not an engine that is released."""
         del version, settings
         return "unknown"
 

@@ -25,7 +25,7 @@ IGNORES_TEMPERATURE = frozenset({"LowConfidence", "JointThreshold", "JointThresh
 #: drafters that draft by diffusion with the weights that verify: self-speculation
 SELF_SPECULATION = frozenset({"UNO"})
 
-#: tokens per block by architecture, where neither the configuration nor the server tells
+#: tokens per block by architecture, where neither the configuration nor the server reports
 BLOCK_SIZES = {
     "LLaDA2MoeModelLM": 32,
     "SDARForCausalLM": 4,
@@ -223,7 +223,7 @@ class SGLang(Engine):
         }
 
     def kv_use(self, load: object) -> float | None:
-        """The fullest rank of /v1/loads, when each of them tells."""
+        """The fullest rank of /v1/loads, when each of them reports."""
         ranks = load.get("loads") if isinstance(load, dict) else None
         if not isinstance(ranks, list) or not ranks:
             return None

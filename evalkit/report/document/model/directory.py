@@ -161,7 +161,7 @@ class OwnEvaluation(TypedDict):
     outcome: Status
     """watch (simulated or inconclusive), candidate (GO), rejected (NO-GO) or adopted, for this use."""
     use: dict[str, Any]
-    """What the license was held against."""
+    """What the license was compared with."""
     recommended_mode: str | None
     """Non-null exactly after a GO."""
     versus_incumbent: str
@@ -190,7 +190,7 @@ class VendorClaim(TypedDict):
 
 @with_config(PART)
 class Link(TypedDict):
-    """Something that belongs beside the entry."""
+    """Something that belongs next to the entry."""
 
     id: str
     """Repository, paper or page."""
