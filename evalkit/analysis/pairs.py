@@ -1,4 +1,4 @@
-"""One suite in one mode compared with the baseline: what passed, what was lost, and the interval of the difference. Pure.
+"""One suite in one mode compared with the baseline: what passed and was lost, and the interval of the difference. Pure.
 
 The only definitions of "passed" and "lost": the report, the comparison of runs and the verdict read these.
 """

@@ -1,4 +1,4 @@
-"""What replies show apart from right and wrong: signs of broken decoding, and where along them parts are right. Pure."""
+"""What replies show apart from right and wrong: signs of broken decoding, and where parts are right. Pure."""
 
 from __future__ import annotations
 

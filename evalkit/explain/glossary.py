@@ -1,4 +1,4 @@
-"""Words that are neither findings nor graders: statuses, verdicts, kinds of failure, exit codes, terms. One text each."""
+"""Words that are neither findings nor graders: statuses, verdicts, kinds of failure, exit codes, terms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One file that takes the place of a model on machines without network: card, configuration, license texts, file list."""
+"""One file that takes the place of a model on machines without network: card, configuration, license texts, files."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _SICK = 3
 
 @dataclass(frozen=True)
 class Limits:
-    """`context`: tokens of prompt and reply; `tokens`: of a reply; `waiting`: requests in addition to the one under way."""
+    """`context`: tokens of prompt and reply; `tokens`: of a reply; `waiting`: requests that wait."""
 
     context: int
     tokens: int
