@@ -134,6 +134,7 @@ def desk(model_folder, tmp_path, monkeypatch):
     where = tmp_path / "desk"
     shutil.copytree(model_folder, where)
     monkeypatch.chdir(where)
+    monkeypatch.setenv("SGLANG_KEY", "a key")
     return where
 
 
