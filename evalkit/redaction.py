@@ -46,10 +46,26 @@ _FOLDERS = re.compile(r"(?:/[^\s/=,:'\"]+)+/(?=[^\s/=,:'\"]+)")
 
 def redacted(facts: Facts, key: bytes) -> Facts:
     """`facts` with every field typed `Quoted` or `Hashed` hidden under `key`, and without the machine's folders."""
-    hidden: Facts = _without(facts, key)
-    start = hidden.start.model_copy(update={"argv": tuple(bare(hidden.start.argv))})
-    launches = tuple(one.model_copy(update={"argv": tuple(bare(one.argv))}) for one in hidden.launches)
-    return hidden.model_copy(update={"start": start, "launches": launches})
+    return redacted_from(dict(facts), key)
+
+
+def redacted_from(values: dict[str, Any], key: bytes) -> Facts:
+    """As `redacted`, of the fields of facts. `values` is used up record by record: of a large run whose facts nobody
+    else holds, no two copies lie in memory.
+    """
+    for name, hint in _marked(Facts).items():
+        value = values.pop(name)
+        if isinstance(value, tuple):
+            of, left, kept = _choice(hint, tuple)[0], list(reversed(value)), []
+            del value
+            while left:
+                kept.append(_hidden(left.pop(), of, key))
+            values[name] = tuple(kept)
+        else:
+            values[name] = _hidden(value, hint, key)
+    start = values["start"].model_copy(update={"argv": tuple(bare(values["start"].argv))})
+    launches = tuple(one.model_copy(update={"argv": tuple(bare(one.argv))}) for one in values["launches"])
+    return Facts.model_construct(**{**values, "start": start, "launches": launches})
 
 
 def _without(model: BaseModel, key: bytes) -> Any:
@@ -110,14 +126,11 @@ def bare(argv: Iterable[str]) -> list[str]:
     return [_FOLDERS.sub("", word) for word in argv]
 
 
-def without_folders(facts: dict[str, Any]) -> dict[str, Any]:
-    """Files by their bare names: folders of the machine that made the run concern nobody else."""
-    named = {
-        name: [{**one, "path": PurePath(one["path"]).name} for one in facts.get(name, [])]
-        for name in ("prompts", "suites")
-    }
-    named["candidates"] = [_placeless(one) for one in facts.get("candidates", [])]
-    return facts | named
+def placeless(kind: str, fact: dict[str, Any]) -> dict[str, Any]:
+    """A record of prompts, a suite or a candidate with bare names of files: folders of the machine that made the run
+    concern nobody else.
+    """
+    return _placeless(fact) if kind == "candidate" else {**fact, "path": PurePath(fact["path"]).name}
 
 
 def _placeless(candidate: dict[str, Any]) -> dict[str, Any]:

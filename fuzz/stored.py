@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 import tempfile
@@ -90,6 +91,9 @@ def pack(data: bytes) -> None:
 
 
 def _signed(data: bytes) -> bytes:
+    if b"\n" in data:  # lines: the last is the hash of those before
+        kept = data[: data.rindex(b"\n", 0, -1) + 1] if data.count(b"\n") > 1 else data
+        return gzip.compress(kept + b'{"sha256":"%s"}\n' % hashlib.sha256(kept).hexdigest().encode(), 1)
     try:
         document = json.loads(data)
         return gzip.compress(json.dumps({**document, "sha256": digest(document)}).encode(), 1)

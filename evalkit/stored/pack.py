@@ -1,12 +1,18 @@
-"""A run in one small file: checklist, facts, hashes, gzipped JSON. Redacted, it holds no text of prompts or replies."""
+"""A run in one small file, gzipped: a head, a line for each record of facts, and a hash over all of it.
+
+The head is the checklist and what the pack cannot do; lines are read and written one by one, so that a pack needs no
+more memory than its run. Redacted, it holds no text of prompts or replies. Format 1 was one JSON document, and is read.
+"""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import secrets
 import zlib
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -15,101 +21,160 @@ from pydantic import ValidationError
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import RunFolderError
 from evalkit.facts import Facts
-from evalkit.redaction import hide, redacted, without_folders
+from evalkit.findings import Frozen
+from evalkit.redaction import hide, placeless, redacted_from
+from evalkit.stored.fold import KINDS, fold
+from evalkit.stored.journal import MAX_LINE, Record
 from evalkit.text import strict_json
 
 if TYPE_CHECKING:
     from evalkit.stored.folder import Source
 
-FORMAT = 1
+FORMAT = 2
 _MOST_BYTES = 256 * 1024 * 1024
 #: what a system prompt begins with whose text was left out
 REDACTED = "(redacted) "
 CANNOT_GRADE = "be graded again"
+#: of gzip: 9 takes twice the time for 2% less
+_LEVEL = 6
+_UNREADABLE = (OSError, ValueError, EOFError, zlib.error)
 
 
 class Pack:
     """A packed run. It cannot be graded again when it was redacted; `cannot` says what else."""
 
-    def __init__(self, path: Path, document: dict[str, Any]) -> None:
+    def __init__(self, path: Path, head: dict[str, Any]) -> None:
         self.path = path
-        self._document = document
+        self._head = head
+        #: whether the hash is that of the lines; None: they were not read yet
+        self._intact: bool | None = None
 
     @property
     def redacted(self) -> bool:
-        return bool(self._document.get("redacted"))
+        return bool(self._head.get("redacted"))
 
     @property
     def cannot(self) -> tuple[str, ...]:
         """What this pack cannot do: "be graded again", …"""
-        return tuple(str(one) for one in self._document.get("cannot", ()))
+        return tuple(str(one) for one in self._head.get("cannot", ()))
 
     @classmethod
     def open(cls, path: Path) -> Pack:
-        """Read a pack, bounded.
+        """Read the head of a pack, bounded.
 
         Raises:
             RunFolderError: not a pack, too large, or from a newer evalkit.
         """
         try:
             with gzip.open(path) as file:
-                raw = file.read(_MOST_BYTES + 1)
-            document = strict_json(raw) if len(raw) <= _MOST_BYTES else None
-        except (OSError, ValueError, EOFError, zlib.error):
-            raise RunFolderError("is not an evalkit pack", where=str(path)) from None
-        if not isinstance(document, dict) or document.get("kind") != "evalkit-pack" or not _is_shaped(document):
-            raise RunFolderError("is not an evalkit pack", where=str(path))
-        if document.get("format") != FORMAT:
+                first = file.readline(_MOST_BYTES + 1)
+                one_document = not first.endswith(b"\n")
+            head = strict_json(first) if len(first) <= _MOST_BYTES else None
+        except _UNREADABLE:
+            raise _no_pack(path) from None
+        if not isinstance(head, dict) or head.get("kind") != "evalkit-pack" or not _is_shaped(head):
+            raise _no_pack(path)
+        if head.get("format") not in (1, FORMAT):
             raise RunFolderError("was packed by another evalkit", where=str(path), hint="upgrade evalkit")
-        return cls(path, document)
+        if one_document != (head["format"] == 1):
+            raise _no_pack(path)
+        return _Document(path, head) if one_document else cls(path, head)
 
     def facts(self) -> Facts:
-        facts: Facts = self._parse(Facts, "facts")
-        return facts
+        try:
+            return fold(self._records(), where=str(self.path))
+        except _UNREADABLE:
+            raise _no_pack(self.path) from None
+
+    def _records(self) -> Iterator[Record]:
+        """The lines behind the head, held against the last one, which is their hash."""
+        seen, read, last = hashlib.sha256(), 0, None
+        with gzip.open(self.path) as file:
+            for n, line in enumerate(iter(lambda: file.readline(MAX_LINE), b"")):
+                read += len(line)
+                if last is not None or read > _MOST_BYTES or not line.endswith(b"\n"):
+                    raise ValueError("not as a pack is written")
+                said = strict_json(line) if n else self._head
+                keys = set(said) if isinstance(said, dict) else set()
+                if n and keys == {"sha256"}:
+                    last = said["sha256"]
+                    continue
+                if n and keys != {"kind", "data"}:
+                    raise ValueError("a line that is no record")
+                seen.update(line)
+                if n:
+                    yield Record(n, str(said["kind"]), said["data"], "", 0)
+        if last is None:
+            raise ValueError("its end is missing")
+        self._intact = last == seen.hexdigest()
 
     def checklist(self) -> LoadedChecklist:
         return LoadedChecklist(
             checklist=self._parse(Checklist, "checklist"),
             path=None,
             folder=self.path.parent,
-            sha256=str(self._document.get("checklist_sha256")),
+            sha256=str(self._head.get("checklist_sha256")),
         )
 
     def _parse(self, model: Any, name: str) -> Any:
         try:
-            return model.model_validate_json(json.dumps(self._document[name]))
+            return model.model_validate_json(json.dumps(self._head[name]))
         except (KeyError, ValidationError):
             raise RunFolderError(f"holds no readable {name}", where=str(self.path)) from None
 
     def verify(self, facts: Facts | None = None) -> list[str]:
         """Problems of the pack: those that the run had when it was packed, and a change since."""
         del facts
-        problems = [str(p) for p in self._document.get("problems", [])]
-        problems += [f"without its texts the pack cannot {one}" for one in self._document.get("undecidable", [])]
-        if self._document.get("sha256") != digest(self._document):
+        problems = [str(p) for p in self._head.get("problems", [])]
+        problems += [f"without its texts the pack cannot {one}" for one in self._head.get("undecidable", [])]
+        if not self._is_intact():
             problems.append("the pack was changed after it was written")
         return problems
 
+    def _is_intact(self) -> bool:
+        if self._intact is None:
+            try:
+                for _ in self._records():
+                    pass
+            except _UNREADABLE:
+                self._intact = False
+        return bool(self._intact)
 
-def _is_shaped(document: dict[str, Any]) -> bool:
-    """Whether the fields that are read without a model have their types."""
-    lists = (document.get(name, []) for name in ("cannot", "undecidable", "problems"))
-    texts = (document.get(name, "") for name in ("sha256", "checklist_sha256"))
-    return all(isinstance(one, list) for one in lists) and all(isinstance(one, str) for one in texts)
+
+class _Document(Pack):
+    """A pack of format 1: one JSON document, with its hash in it."""
+
+    def facts(self) -> Facts:
+        facts: Facts = self._parse(Facts, "facts")
+        return facts
+
+    def _is_intact(self) -> bool:
+        return bool(self._head.get("sha256") == digest(self._head))
 
 
 def digest(document: dict[str, Any]) -> str:
-    """sha256 of the pack without this hash itself."""
+    """sha256 of a pack of format 1, without this hash itself."""
     rest = {key: value for key, value in document.items() if key != "sha256"}
     text = json.dumps(rest, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _no_pack(path: Path) -> RunFolderError:
+    return RunFolderError("is not an evalkit pack", where=str(path))
+
+
+def _is_shaped(head: dict[str, Any]) -> bool:
+    """Whether the fields that are read without a model have their types."""
+    lists = (head.get(name, []) for name in ("cannot", "undecidable", "problems"))
+    texts = (head.get(name, "") for name in ("sha256", "checklist_sha256"))
+    return all(isinstance(one, list) for one in lists) and all(isinstance(one, str) for one in texts)
 
 
 def pack(source: Source, *, redact: bool = False) -> bytes:
     """The bytes of a pack; the same for the same run unless redacted (its key is random and kept nowhere)."""
     loaded = source.checklist()
     facts = source.facts()
-    kept = facts
+    problems = source.verify(facts)
     checklist: dict[str, Any] = loaded.checklist.model_dump(mode="json")
     for name in ("prompts", "tasks"):
         if checklist[name] is not None:
@@ -120,11 +185,13 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
     undecidable: list[str] = []
     if redact:
         key = secrets.token_bytes(32)
-        kept = redacted(facts, key)
         if checklist["request"]["system"]:
             checklist["request"]["system"] = REDACTED + hide(checklist["request"]["system"], key)[:12]
-        undecidable = _decided_otherwise(loaded.checklist, facts, Checklist(**checklist), kept)
-    document: dict[str, Any] = {
+        before, parts = _decided(loaded.checklist, facts), dict(facts)
+        del facts
+        facts = redacted_from(parts, key)
+        undecidable = _otherwise(before, _decided(Checklist(**checklist), facts))
+    head: dict[str, Any] = {
         "kind": "evalkit-pack",
         "format": FORMAT,
         "redacted": redact,
@@ -132,12 +199,41 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
         "undecidable": undecidable,
         "checklist": checklist,
         "checklist_sha256": loaded.sha256,
-        "facts": without_folders(kept.model_dump(mode="json")),
-        "problems": source.verify(facts),
+        "problems": problems,
     }
-    document["sha256"] = digest(document)
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return gzip.compress(text.encode(), mtime=0)
+    return _written(head, facts)
+
+
+def _written(head: dict[str, Any], facts: Facts) -> bytes:
+    seen, out = hashlib.sha256(), io.BytesIO()
+    with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=_LEVEL, mtime=0) as file:
+
+        def put(text: str) -> None:
+            line = text.encode() + b"\n"
+            seen.update(line)
+            file.write(line)
+
+        put(json.dumps(head, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
+        for name, fact in _by_kind(facts):
+            put(f'{{"kind":"{name}","data":{_line(name, fact)}}}')
+        file.write(b'{"sha256":"%s"}\n' % seen.hexdigest().encode())
+    return out.getvalue()
+
+
+def _by_kind(facts: Facts) -> Iterator[tuple[str, Frozen]]:
+    for name, kind in KINDS.items():
+        value = getattr(facts, kind.field)
+        if kind.single:
+            yield from [(name, value)] if value is not None else []
+        else:
+            yield from ((name, fact) for fact in (value.values() if kind.key else value))
+
+
+def _line(kind: str, fact: Frozen) -> str:
+    if kind in ("prompts", "suite", "candidate"):
+        without = placeless(kind, fact.model_dump(mode="json", exclude_defaults=True))
+        return json.dumps(without, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return fact.model_dump_json(exclude_defaults=True)
 
 
 def _placeless(task: dict[str, Any]) -> dict[str, Any]:
@@ -151,11 +247,17 @@ def _relative(path: str) -> str:
     return PurePath(path).name if PurePath(path).is_absolute() else path
 
 
-def _decided_otherwise(checklist: Checklist, facts: Facts, bare: Checklist, without: Facts) -> list[str]:
-    """Findings that come out otherwise without the texts: a redacted pack says so and the gate does not trust them."""
+_Statuses = list[tuple[str, str | None, str | None, str]]
+
+
+def _decided(checklist: Checklist, facts: Facts) -> _Statuses:
     from evalkit.verdict.decide import decide
 
-    before, after = decide(checklist, facts, facts.as_of), decide(bare, without, facts.as_of)
-    old, new = ([(f.id, f.mode, f.variant, f.status) for i in one.items for f in i.findings] for one in (before, after))
+    decision = decide(checklist, facts, facts.as_of)
+    return [(f.id, f.mode, f.variant, f.status.value) for item in decision.items for f in item.findings]
+
+
+def _otherwise(old: _Statuses, new: _Statuses) -> list[str]:
+    """Findings that come out otherwise without the texts: a redacted pack says so and the gate does not trust them."""
     differing = [one for one in old if one not in new] + [one for one in new if one not in old]
     return sorted({f"decide {name}{f' of {mode}' if mode else ''} again" for name, mode, _, _ in differing})

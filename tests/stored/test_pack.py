@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 
 import pytest
@@ -93,22 +94,70 @@ def test_a_pack_names_files_without_the_folders_of_the_machine(tmp_path) -> None
     assert whole.checklist().checklist.tasks == ["tasks/long.yaml"]
 
 
-@pytest.mark.parametrize("field", ["facts", "checklist", "problems", "undecidable"])
-def test_a_changed_pack_is_not_trusted(tmp_path, field) -> None:
-    import json
+def lines_of(one: Pack) -> list[dict]:
+    return [json.loads(line) for line in gzip.decompress(one.path.read_bytes()).splitlines()]
 
-    whole = packed(tmp_path, run_facts(cases=2, prompts=2), redact=False)
-    document = json.loads(gzip.decompress(whole.path.read_bytes()))
-    document[field] = {**document[field], "simulated": True} if field == "facts" else document[field]
-    if field in ("problems", "undecidable"):
-        document[field] = ["x"]
-    if field == "checklist":
-        document[field]["name"] = "another"
-    if field == "facts":
-        document[field] = {k: v for k, v in document[field].items() if k != "simulated"}
-        document[field]["start"]["simulated"] = True
-    whole.path.write_bytes(gzip.compress(json.dumps(document).encode()))
-    assert "the pack was changed after it was written" in Pack.open(whole.path).verify()
+
+def rewritten(one: Pack, lines: list[dict | str]) -> Pack:
+    texts = (line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines)
+    one.path.write_bytes(gzip.compress("".join(f"{text}\n" for text in texts).encode()))
+    return Pack.open(one.path)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """The lines of a small pack, and a way to write others in its place."""
+    whole = packed(tmp_path_factory.mktemp("small"), run_facts(cases=2, prompts=2), redact=False)
+    return whole, lines_of(whole)
+
+
+CHANGES = {
+    "checklist": lambda head, *facts: [{**head, "checklist": {**head["checklist"], "name": "another"}}, *facts],
+    "problems": lambda head, *facts: [{**head, "problems": ["x"]}, *facts],
+    "undecidable": lambda head, *facts: [{**head, "undecidable": ["x"]}, *facts],
+    "a record": lambda head, first, *facts: [head, {**first, "data": {**first["data"], "run_id": "mine"}}, *facts],
+    "a record dropped": lambda head, first, _, *facts: [head, first, *facts],
+    "a record twice": lambda head, first, one, *facts: [head, first, one, one, *facts],
+    "two swapped": lambda head, first, one, two, *facts: [head, first, two, one, *facts],
+    "another hash": lambda *lines: [*lines[:-1], {"sha256": "0" * 64}],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_pack_is_not_trusted(small, change) -> None:
+    whole, lines = small
+    assert rewritten(whole, CHANGES[change](*lines)).verify()[-1] == "the pack was changed after it was written"
+
+
+BROKEN = {
+    "no end": lambda *lines: lines[:-1],
+    "a hash in the middle": lambda head, *facts: [head, {"sha256": "0"}, *facts],
+    "something behind the end": lambda *lines: [*lines, lines[1]],
+    "no JSON": lambda head, *facts: [head, "{", *facts],
+    "a key twice": lambda head, *facts: [head, '{"kind":"start","kind":"end","data":{}}', *facts],
+    "NaN": lambda head, *facts: [head, '{"kind":"error","data":{"item":NaN}}', *facts],
+    "no start": lambda head, *facts: [head, *(f for f in facts if f.get("kind") != "start")],
+    "an unknown kind": lambda head, *facts: [head, {"kind": "dream", "data": {}}, *facts],
+    "a list": lambda head, *facts: [head, "[1]", *facts],
+    "no data": lambda head, *facts: [head, {"kind": "end"}, *facts],
+    "data of no shape": lambda head, *facts: [head, {"kind": "timed", "data": 3}, *facts],
+}
+
+
+@pytest.mark.parametrize("change", BROKEN)
+def test_a_broken_pack_holds_no_facts(small, change) -> None:
+    whole, lines = small
+    with pytest.raises(RunFolderError):
+        rewritten(whole, list(BROKEN[change](*lines))).facts()
+
+
+def test_a_pack_is_the_facts_of_its_run_and_the_same_bytes_each_time(tmp_path) -> None:
+    facts = run_facts(faults=FAULTS, cases=12, prompts=12)
+    folder = write_run(tmp_path / "run", CHECKLIST, facts)
+    (tmp_path / "a.pack").write_bytes(pack(folder))
+    assert pack(folder) == (tmp_path / "a.pack").read_bytes()
+    bare = {"prompts": (), "suites": (), "candidates": ()}
+    assert Pack.open(tmp_path / "a.pack").facts().model_copy(update=bare) == folder.facts().model_copy(update=bare)
 
 
 @pytest.mark.parametrize("name", ["markdown", "json", "html", "junit", "terminal", "github", "directory"])
@@ -154,16 +203,13 @@ def test_a_pack_of_an_earlier_version_stays_readable(name) -> None:
 def test_a_malformed_pack_is_no_pack(tmp_path, content) -> None:
     path = tmp_path / "x.pack"
     path.write_bytes(gzip.compress(content.encode()))
-    with pytest.raises(RunFolderError, match="no packed run"):
+    with pytest.raises(RunFolderError, match="not an evalkit pack"):
         Pack.open(path)
 
 
-@pytest.mark.parametrize("key", ["facts", "checklist", "problems", "simulated"])
-def test_a_key_that_a_pack_says_twice_is_refused(tmp_path, key) -> None:
-    whole = packed(tmp_path, run_facts(cases=2, prompts=2), redact=False)
-    text = gzip.decompress(whole.path.read_bytes()).decode()
-    for place in (f'{{"{key}":1,', f'{{"facts":{{"{key}":1,"{key}":2}},'):
-        whole.path.write_bytes(gzip.compress(text.replace("{", place, 1).encode()))
-        if key in ("facts", "checklist", "problems") or "facts" in place:
-            with pytest.raises(RunFolderError):
-                Pack.open(whole.path)
+@pytest.mark.parametrize("key", ["checklist", "problems", "simulated"])
+def test_a_key_that_the_head_says_twice_is_refused(small, key) -> None:
+    whole, (head, *facts) = small
+    twice = json.dumps(head).replace("{", f'{{"x":{{"{key}":1,"{key}":2}},', 1)
+    with pytest.raises(RunFolderError):
+        rewritten(whole, [twice, *facts])
