@@ -85,7 +85,7 @@ def claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str, 
     busy with other work, or by a reference implementation, a claim is open: neither shown nor refuted.
     """
     decided = _claims(checklist, facts, readings)
-    busy = crowded(facts, checklist.items.modes.outside_cpu)
+    busy = crowded(checklist.items.modes, facts) is not None
     return {mode: _open(one, facts, crowded=busy) for mode, one in decided.items()}
 
 

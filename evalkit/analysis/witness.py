@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
 
+from evalkit.checklist.items import ModesItem
 from evalkit.facts import Facts
 from evalkit.findings import Frozen
 from evalkit.timing.facts import WitnessSample
 
 #: seconds of timing that have to have been seen
 _FEWEST_S = 2.0
+#: growth of the memory that others hold on a server's device, in GiB, from which they are at work there
+_GROWN_GIB = 1.0
+
+
+class GpuCrowd(Frozen):
+    """Other processes on one device while modes were timed: share of its time (median), and by how many GiB the memory
+    that they hold grew. None: not told.
+    """
+
+    gpu: int
+    share: float | None
+    grown_gib: float | None
 
 
 class Crowd(Frozen):
     """`outside_cpu`: share of all cores that other processes used while modes were timed (median over time, and most);
-    None where the servers' own processes are not known. `steal`, `psi` and `load`: medians.
+    None where the servers' own processes are not known. `steal`, `psi`, `load`: medians. `gpus`: those of the servers.
     """
 
     seconds: float
@@ -26,6 +40,12 @@ class Crowd(Frozen):
     steal: float | None
     psi: float | None
     load: float | None
+    gpus: tuple[GpuCrowd, ...] = ()
+
+    def busiest(self, most: float) -> GpuCrowd | None:
+        """The device that others used most, where that is more than the share `most`, or took memory of."""
+        over = [g for g in self.gpus if (g.share or 0.0) > most or (g.grown_gib or 0.0) > _GROWN_GIB]
+        return max(over, key=lambda g: (g.share or 0.0, g.grown_gib or 0.0), default=None)
 
 
 def crowd(facts: Facts) -> Crowd | None:
@@ -46,15 +66,31 @@ def crowd(facts: Facts) -> Crowd | None:
         steal=_median((s.steal, s.seconds) for s in during if s.steal is not None),
         psi=_median((s.psi, s.seconds) for s in during if s.psi is not None),
         load=_median((s.load, s.seconds) for s in during if s.load is not None),
+        gpus=tuple(_gpu(facts.witness, index) for index in sorted({g.gpu for s in during for g in s.gpus})),
     )
 
 
-def crowded(facts: Facts, most: float) -> bool:
-    """Whether other work used more than `most` of the cores, so that no claim about speed can be decided. A simulated
-    run claims nothing about this machine.
+def _gpu(samples: Iterable[WitnessSample], index: int) -> GpuCrowd:
+    """The first look, before timing, tells what was held already: an idle second mode, a display."""
+    seen = [(s, g) for s in samples for g in s.gpus if g.gpu == index]
+    held = [g.memory_bytes for s, g in seen if s.phase != "after" and g.memory_bytes is not None]
+    return GpuCrowd(
+        gpu=index,
+        share=_median((g.share, s.seconds) for s, g in seen if s.phase == "during" and g.share is not None),
+        grown_gib=round((max(held) - held[0]) / 2**30, 3) if held else None,
+    )
+
+
+def crowded(item: ModesItem, facts: Facts) -> Literal["crowded", "crowded-gpu"] | None:
+    """Whether other work used so much of the cores, or of a server's GPU, that no claim about speed can be decided. A
+    simulated run claims nothing about this machine.
     """
     seen = None if facts.start.simulated else crowd(facts)
-    return seen is not None and seen.outside_cpu is not None and seen.outside_cpu > most
+    if seen is None:
+        return None
+    if seen.outside_cpu is not None and seen.outside_cpu > item.outside_cpu:
+        return "crowded"
+    return "crowded-gpu" if seen.busiest(item.outside_gpu) is not None else None
 
 
 def _phase(samples: Iterable[WitnessSample], phase: str) -> float | None:

@@ -133,6 +133,9 @@ class ModesItem(Item):
     """Spread that is assumed between starts of one server, as a share of its time, where servers are not restarted."""
     outside_cpu: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Share of the cores that other processes may use while modes are timed (median); above it every claim is open."""
+    outside_gpu: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Share of a server's GPU that processes of others may use while modes are timed (median); above it, or where they
+    take a GiB more of its memory, every claim is open."""
     seed: int = 1
     """Fixes every draw: the same seed, the same order."""
     goodput: Share | None = None

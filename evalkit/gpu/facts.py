@@ -74,3 +74,13 @@ class TelemetrySample(Frozen):
     memory_used_bytes: int | None = None
     energy_mj: int | None = None
     throttle_reasons: tuple[str, ...] = ()
+
+
+class GpuOthers(Frozen):
+    """What processes that are not the compared servers did on one device: share of its time (of the streaming
+    multiprocessors), and memory that they hold. None: the driver does not tell, or its processes are not told apart.
+    """
+
+    gpu: int
+    share: float | None = None
+    memory_bytes: int | None = None

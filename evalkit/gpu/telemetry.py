@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from evalkit.gpu.devices import Guarded, throttle_reasons
-from evalkit.gpu.facts import TelemetrySample
+from evalkit.gpu.facts import GpuOthers, TelemetrySample
+from evalkit.gpu.host import pid_state
 from evalkit.gpu.nvml import NvmlUnavailable, session
 
 #: rows kept; at the limit every second one is dropped and the interval doubles
@@ -108,3 +110,51 @@ def _handles(nvml: Any) -> list[tuple[int, Any]]:
         except nvml.NVMLError:
             continue
     return handles
+
+
+def others(devices: Iterable[int], own: frozenset[int], since: float) -> tuple[GpuOthers, ...]:
+    """What processes outside `own` did on these devices since that wall-clock time (s); empty without NVML."""
+    wanted = set(devices)
+    try:
+        with session() as nvml:
+            return tuple(
+                _others(nvml, index, handle, own, since) for index, handle in _handles(nvml) if index in wanted
+            )
+    except NvmlUnavailable:
+        return ()
+
+
+def _others(nvml: Any, index: int, handle: Any, own: frozenset[int], since: float) -> GpuOthers:
+    read = Guarded(nvml).read
+    held = read("processes", lambda: _memory(nvml, handle))
+    foreign = [pid for pid in held or () if pid not in own]
+    if held is None or len(foreign) == len(held) or any(pid_state(pid) == "not-here" for pid in foreign):
+        return GpuOthers(gpu=index)  # the servers' own processes are not among them: pids of another namespace
+    used = read("utilisation", lambda: _utilisation(nvml, handle, int(since * 1e6)))
+    share = None if used is None else sum(part for pid, part in used.items() if pid not in own)
+    return GpuOthers(
+        gpu=index,
+        share=None if share is None else min(1.0, round(share, 4)),
+        memory_bytes=sum(held[p] for p in foreign),
+    )
+
+
+def _memory(nvml: Any, handle: Any) -> Mapping[int, int]:
+    """Bytes by process; 0 where the driver does not say."""
+    running = nvml.nvmlDeviceGetComputeRunningProcesses(handle)
+    return {int(one.pid): int(one.usedGpuMemory or 0) for one in running}
+
+
+def _utilisation(nvml: Any, handle: Any, since_us: int) -> Mapping[int, float]:
+    """Mean share of the device's time by process."""
+    try:
+        samples = nvml.nvmlDeviceGetProcessUtilization(handle, since_us)
+    except nvml.NVMLError as error:
+        if error.value in (nvml.NVML_SUCCESS, nvml.NVML_ERROR_NOT_FOUND):  # nobody used it
+            return {}
+        raise
+    found: dict[int, list[int]] = {}
+    for one in samples:
+        if one.timeStamp > since_us:
+            found.setdefault(int(one.pid), []).append(int(one.smUtil))
+    return {pid: sum(each) / len(each) / 100 for pid, each in found.items()}

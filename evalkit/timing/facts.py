@@ -6,6 +6,7 @@ from typing import Literal
 
 from evalkit.client.types import Exchange
 from evalkit.findings import Frozen, Hashed, Quoted
+from evalkit.gpu.facts import GpuOthers
 
 #: own error as a share of E2E, and share of one core, beyond which figures cannot be trusted
 MOST_ERROR, MOST_CPU = 0.05, 0.95
@@ -113,6 +114,8 @@ class WitnessSample(Frozen):
     steal: float | None = None
     psi: float | None = None
     load: float | None = None
+    #: what others did on the devices of the compared servers
+    gpus: tuple[GpuOthers, ...] = ()
 
 
 class WarmUp(Frozen):

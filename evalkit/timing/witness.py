@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from evalkit import system
+from evalkit.gpu.facts import GpuOthers
 from evalkit.gpu.host import process_tree
 from evalkit.timing.facts import WitnessSample
 
@@ -28,14 +29,18 @@ class _Reading(NamedTuple):
 
 class Witness:
     """Looks at the processes of this machine. `servers` are the pids of the compared servers; None among them: a server
-    of this machine whose process is not known, so that its work cannot be told from other people's.
+    of this machine whose process is not known, so that its work cannot be told from other people's. `devices`: the GPUs
+    that they run on.
     """
 
-    def __init__(self, servers: Iterable[int | None], *, every_s: float = _EVERY_S) -> None:
+    def __init__(
+        self, servers: Iterable[int | None], *, devices: Iterable[int] = (), every_s: float = _EVERY_S
+    ) -> None:
         known = list(servers)
         self._separable = None not in known
         self._roots = frozenset({os.getpid()}.union(*(process_tree(pid) for pid in known if pid is not None)))
         self._every_s = every_s
+        self._devices = tuple(devices)
         self._last = _read()
 
     def look(self, phase: Literal["before", "during", "after"], mode: str | None = None) -> WitnessSample | None:
@@ -55,8 +60,16 @@ class Witness:
             phase=phase, mode=mode, seconds=round(seconds, 3), cores=os.cpu_count() or 1, separable=self._separable,
             outside_cpu=round(outside / seconds, 4),
             steal=round((now.steal - last.steal) / busy, 4) if busy > 0 else None,
-            psi=_pressure(), load=system.load_1m(),
+            psi=_pressure(), load=system.load_1m(), gpus=_others(self._devices, own, last.wall),
         )  # fmt: skip
+
+
+def _others(devices: tuple[int, ...], own: frozenset[int], since: float) -> tuple[GpuOthers, ...]:
+    if not devices:
+        return ()
+    from evalkit.gpu.telemetry import others
+
+    return others(devices, own, since)
 
 
 def _read() -> _Reading | None:

@@ -1,6 +1,6 @@
 /* A stand-in for libnvidia-ml.so.1 with the functions that the pynvml binding calls here.
    NVML_STUB_INIT: return code of initialisation. NVML_STUB_COUNT: devices. NVML_STUB_FAIL: "name=code,name=code".
-   NVML_STUB_MIG: slices on device 0. NVML_STUB_PIDS: "1,2" on device 0. NVML_STUB_REASONS: clock event mask. */
+   NVML_STUB_MIG: slices on device 0. NVML_STUB_PIDS: "1,2" on device 0, each holding NVML_STUB_HELD MiB; NVML_STUB_USED: "pid=percent" of its time. NVML_STUB_REASONS: clock event mask. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +8,7 @@
 typedef void *dev;
 typedef struct { unsigned long long total, free, used; } memory;
 typedef struct { unsigned pid; unsigned long long used; unsigned gi, ci; } process;
+typedef struct { unsigned pid; unsigned long stamp; unsigned sm, mem, enc, dec; } used;
 
 static long env(const char *name, long fallback) { const char *v = getenv(name); return v && *v ? strtol(v, 0, 0) : fallback; }
 
@@ -59,7 +60,18 @@ int nvmlDeviceGetComputeRunningProcesses_v3(dev d, unsigned *count, process *out
     const char *list = getenv("NVML_STUB_PIDS");
     unsigned found = 0, room = out ? *count : 0;
     if (at(d) == 0)
-        while (list && *list) { if (found < room) { memset(&out[found], 0, sizeof *out); out[found].pid = (unsigned)atoi(list); } found++; list = strchr(list, ','); if (list) list++; }
+        while (list && *list) { if (found < room) { memset(&out[found], 0, sizeof *out); out[found].pid = (unsigned)atoi(list); out[found].used = (unsigned long long)env("NVML_STUB_HELD", 0) << 20; } found++; list = strchr(list, ','); if (list) list++; }
     *count = found;
     return found > room ? 7 : 0;
+}
+int nvmlDeviceGetProcessUtilization(dev d, used *out, unsigned *count, unsigned long long since) {
+    GUARD;
+    const char *list = at(d) == 0 ? getenv("NVML_STUB_USED") : 0;
+    unsigned found = 0, room = out ? *count : 0;
+    while (list && *list) {
+        if (found < room) { memset(&out[found], 0, sizeof *out); out[found].pid = (unsigned)atoi(list); out[found].stamp = since + 1; out[found].sm = (unsigned)atoi(strchr(list, '=') + 1); }
+        found++; list = strchr(list, ','); if (list) list++;
+    }
+    *count = found;
+    return !found ? 6 : found > room ? 7 : 0;
 }

@@ -403,3 +403,30 @@ def test_unreadable_fields_are_null_with_their_reason_in_the_document(with_stub)
     (gpu,) = json.loads(out)["gpus"]
     assert (gpu["memory_total_bytes"], gpu["ecc"]) == (None, None)
     assert set(gpu["unreadable"]) == {"memory", "ecc"}
+
+
+OTHERS = """
+import json, os, sys
+from evalkit.gpu.telemetry import others
+own = frozenset({os.getpid()})
+print(json.dumps([one.model_dump() for one in others([0], own, 1.0)]))
+"""
+
+
+def test_what_others_do_on_a_device_is_told_from_the_servers_own(with_stub):
+    """The stub's list of processes is made in the child: its own pid is the server's, pid 1 is somebody else's."""
+    code = "import os; os.environ['NVML_STUB_PIDS'] = f'{os.getpid()},1'\n"
+    used = "os.environ['NVML_STUB_USED'] = f'{os.getpid()}=70,1=20,1=30'\n"
+    assert with_stub(code + used + OTHERS, held=2048) == [{"gpu": 0, "share": 0.25, "memory_bytes": 2048 << 20}]
+    assert with_stub(code + OTHERS, held=0) == [{"gpu": 0, "share": 0.0, "memory_bytes": 0}]
+    unable = with_stub(code + used + OTHERS, held=512, fail="nvmlDeviceGetProcessUtilization=3")
+    assert unable == [{"gpu": 0, "share": None, "memory_bytes": 512 << 20}]
+
+
+def test_a_device_whose_processes_are_not_told_apart_accuses_nobody(with_stub):
+    nothing = [{"gpu": 0, "share": None, "memory_bytes": None}]
+    assert with_stub(OTHERS, pids="1", held=900, used="1=90") == nothing, "the servers are in another namespace"
+    mixed = "import os; os.environ['NVML_STUB_PIDS'] = f'{os.getpid()},4194000'\n"
+    assert with_stub(mixed + OTHERS, used="4194000=90") == nothing
+    assert with_stub(OTHERS, fail="nvmlDeviceGetComputeRunningProcesses_v3=3") == nothing
+    assert with_stub(OTHERS, init=9) == []

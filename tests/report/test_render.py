@@ -88,6 +88,25 @@ def test_which_modes_were_up_for_adoption_is_told_beside_the_checklist() -> None
     assert tables.blocks_table(doc)[1][1].cells[-1] == "inconclusive ?, not to be adopted"
 
 
+def test_what_the_offer_differs_in_and_a_machine_that_was_shared_are_on_the_first_screen() -> None:
+    differs = finding(
+        "serving.same-settings", "warn", outcome="declared", mode="self-speculation", summary="Started with tp_size 2 against 1."
+    )
+    shared = finding("modes.witness", "inconclusive", mode="self-speculation", summary="GPU 0 of a server was shared.")
+    doc = document()
+    before = first_screen(doc).certainty
+    serving = next(one for one in doc["items"] if one["id"] == "serving")
+    serving["findings"] += [differs, {**differs, "outcome": "forced", "summary": "forced"}]
+    next(one for one in doc["items"] if one["id"] == "modes")["findings"].append(shared)
+    said = [line for line in first_screen(doc).certainty if line not in before]
+    assert said == ["GPU 0 of a server was shared.", "Started with tp_size 2 against 1."]
+    for text in (markdown.render(doc), html.render(doc), terminal.render(doc)):
+        head = text.split("Speed of the modes", 1)[0]
+        assert all(line.rstrip(".") in " ".join(head.split()).replace("\\_", "_").replace("`", "") for line in said)
+    differs["mode"] = "diffusion"
+    assert "Started with tp_size 2 against 1." not in first_screen(doc).certainty, "another mode is recommended"
+
+
 @pytest.mark.parametrize(
     ("label", "other"),
     [("speculative", True), ("autoregressive@vllm", True), ("diffusion@t0.9", False), ("something", False)],

@@ -79,7 +79,7 @@ def test_a_pack_gives_back_the_run_and_notices_a_change(tmp_path) -> None:
 @pytest.mark.parametrize("data", [b"", b"nothing", b"\x1f\x8b\x08broken", b"{}"])
 def test_what_is_no_pack_is_said_so(tmp_path, data) -> None:
     (tmp_path / "x").write_bytes(data)
-    with pytest.raises(RunFolderError, match="no packed run"):
+    with pytest.raises(RunFolderError, match="not an evalkit pack"):
         Pack.open(tmp_path / "x")
 
 

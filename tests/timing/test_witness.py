@@ -13,6 +13,7 @@ import pytest
 
 from evalkit.analysis.witness import crowd
 from evalkit.findings import Status
+from evalkit.gpu.facts import GpuOthers
 from evalkit.serving.facts import EndpointFacts
 from evalkit.timing.facts import WitnessSample
 from evalkit.timing.witness import Witness
@@ -75,6 +76,35 @@ def test_a_short_burst_is_no_crowd_and_work_that_cannot_be_told_apart_is_a_warni
     assert (unknown("witness").outcome, unknown("speedup").outcome) == ("not-known", "shown")
     assert found(checklist(), timed, witness=seen(0.1, steal=0.2))("witness").outcome == "steal"
     assert crowd(facts(timed, witness=seen(0.1, n=0))) is None
+
+
+def shared(*seen):
+    """Looks before and during timing: share of GPU 0 that others used, and MiB that they hold."""
+    return tuple(
+        WitnessSample(
+            phase="during" if n else "before", seconds=2, cores=4, outside_cpu=0.1,
+            gpus=(GpuOthers(gpu=0, share=share, memory_bytes=None if held is None else held << 20),),
+        )
+        for n, (share, held) in enumerate(seen)
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("looks", "outcome"),
+    [
+        ([(0.0, 0), *[(0.4, 0)] * 4], "crowded-gpu"), ([(0.0, 0), (0.9, 0), *[(0.0, 0)] * 4], "quiet"),
+        ([(0.0, 40_000)] * 5, "quiet"), ([(0.0, 400), *[(0.02, 500)] * 4], "quiet"),
+        ([(None, 400), *[(None, 4_000)] * 2], "crowded-gpu"), ([(None, None)] * 4, "quiet"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("true", [2.0, 0.5])
+def test_a_gpu_that_others_use_leaves_the_claim_open_and_an_idle_neighbour_does_not(looks, outcome, true):
+    timed = simulated(true, 40)
+    got = found(checklist(), timed, witness=shared(*looks))
+    assert got("witness").outcome == outcome
+    assert (got("speedup").status is Status.INCONCLUSIVE) is (outcome == "crowded-gpu")
+    allowed = found(checklist(outside_gpu=0.5), timed, witness=shared((0.0, 0), *[(0.4, 0)] * 4))
+    assert allowed("witness").outcome == "quiet"
 
 
 # -- the way to the server -------------------------------------------------------------------------------------------

@@ -142,14 +142,17 @@ WITNESS = Check(
     "The machine did nothing else while modes were timed",
     "On a machine that works for others, each mode gets a different share of it. CPU used by processes that are "
     "neither evalkit's nor the compared servers' is read between batches; above `outside_cpu` (a quarter of the cores, "
-    "median) every claim stays open.",
-    "end or move the other work, then run again; where it belongs to production, items.modes.outside_cpu allows more",
+    "median) every claim stays open. So it does where others use the GPU of a server (`outside_gpu`, a tenth of its "
+    "time), or take a GiB more of its memory.",
+    "end or move the other work, then run again; where it belongs to production, items.modes.outside_cpu and "
+    "outside_gpu allow more",
     per_mode=True,
     outcomes={
         "quiet": Status.PASS,
         "steal": Status.WARN,
         "not-known": Status.WARN,
         "crowded": Status.INCONCLUSIVE,
+        "crowded-gpu": Status.INCONCLUSIVE,
     },
 )
 ROUND_TRIP = Check(

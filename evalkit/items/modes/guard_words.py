@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from evalkit.analysis.witness import Crowd
+from evalkit.analysis.witness import Crowd, GpuCrowd
 from evalkit.findings import Values, Words
 from evalkit.fmt import plural, ratio, share, threshold
 
@@ -121,11 +121,15 @@ class Stream(Values):
 
 
 class Witness(Values):
-    """What else the machine did while modes were timed; `most`: share of the cores that others may use."""
+    """What else the machine did while modes were timed; `most`: share of the cores that others may use. `busiest`: the
+    GPU of a server that they used, beyond the share `most_gpu` or by more memory.
+    """
 
-    outcome: Literal["quiet", "steal", "not-known", "crowded"]
+    outcome: Literal["quiet", "steal", "not-known", "crowded", "crowded-gpu"]
     seen: Crowd
     most: float
+    busiest: GpuCrowd | None = None
+    most_gpu: float = 0.1
 
     def data(self) -> dict[str, object]:
         return self.seen.model_dump(mode="json")
@@ -134,12 +138,24 @@ class Witness(Values):
         load = f", load {self.seen.load:.1f}" if self.seen.load is not None else ""
         steal = f", steal {share(self.seen.steal)}" if self.seen.steal else ""
         rest = f"{load}{steal} on {self.seen.cores} cores"
+        if self.outcome == "crowded-gpu" and self.busiest is not None:
+            return self._gpu(self.busiest)
         if self.outcome == "not-known":
             return Words(f"a server's process is not known, so other work on this machine looks like its own{rest}.")
         text = f"other processes used {share(self.seen.outside_cpu)} of the cores while modes were timed{rest}"
         if self.outcome == "crowded":
             text += ": the times are of a crowded machine"
         return Words(f"{text}.", share(self.seen.outside_cpu), f"at most {share(self.most)}")
+
+    def _gpu(self, one: GpuCrowd) -> Words:
+        what = [f"used {share(one.share)} of its time"] if (one.share or 0.0) > self.most_gpu else []
+        what += [f"took {one.grown_gib:.1f} GiB more of its memory"] if not what and one.grown_gib else []
+        text = (
+            f"GPU {one.gpu}, on which a server runs, was shared: other processes {' and '.join(what)} while modes were "
+        )
+        return Words(
+            f"{text}timed.", share(one.share) if one.share is not None else None, f"at most {share(self.most_gpu)}"
+        )
 
 
 class RoundTrip(Values):

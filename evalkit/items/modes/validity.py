@@ -169,18 +169,21 @@ def _order_trend(checklist: Checklist, readings: Readings, mode: str) -> Finding
 
 def _witness(checklist: Checklist, facts: Facts, mode: str) -> list[Finding]:
     """What else the machine did; nothing where it was not seen."""
-    seen, most = crowd(facts), checklist.items.modes.outside_cpu
+    seen, item = crowd(facts), checklist.items.modes
     if seen is None:
         return []
     known: KnownBy | None = KnownBy.OBSERVED
-    outcome: Literal["quiet", "steal", "not-known", "crowded"] = "quiet"
-    if seen.outside_cpu is None:
+    outcome: Literal["quiet", "steal", "not-known", "crowded", "crowded-gpu"] = "quiet"
+    if (busy := crowded(item, facts)) is not None:
+        outcome = busy
+    elif seen.outside_cpu is None:
         outcome, known = "not-known", None
-    elif crowded(facts, most):
-        outcome = "crowded"
     elif (seen.steal or 0.0) > _MOST_STEAL:
         outcome = "steal"
-    values = guard_words.Witness(outcome=outcome, seen=seen, most=most)
+    values = guard_words.Witness(
+        outcome=outcome, seen=seen, most=item.outside_cpu, busiest=seen.busiest(item.outside_gpu),
+        most_gpu=item.outside_gpu,
+    )  # fmt: skip
     return [check.WITNESS.found(values, mode=mode, known_by=known)]
 
 

@@ -254,10 +254,23 @@ def _certainty(doc: Report) -> list[str]:
         f for item in doc["items"] for f in item["findings"] if f["id"] == "modes.witness" and f["status"] != "pass"
     ]
     lines += [capital(sentence(clause(f["summary"]))) for f in warned[:1]]
+    lines += [capital(sentence(clause(text))) for text in _offer(doc)]
     skipped = [i["id"] for i in doc["items"] if i["status"] in ("skipped", "not-applicable")]
     if skipped:
         lines.append(f"Not part of this run: {', '.join(skipped)}.")
     return lines
+
+
+def _offer(doc: Report) -> list[str]:
+    """Settings whose difference the checklist declares to be part of the offer (`differs:`), of the modes up for it."""
+    best = doc.get("recommended_mode")
+    adopted = {m["mode"] for m in doc["modes"] if m.get("adopted") and best in (None, m["mode"])}
+    return [
+        f["summary"]
+        for item in doc["items"]
+        for f in item["findings"]
+        if f["id"] == "serving.same-settings" and f.get("outcome") == "declared" and f.get("mode") in adopted
+    ]
 
 
 def _scope(doc: Report) -> list[str]:

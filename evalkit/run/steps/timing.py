@@ -62,7 +62,7 @@ async def time_modes(run: Recorder, session: Session) -> None:
         run.say("modes", f"timing {', '.join(session.targets)}: {words(facts.pilot)}")
     else:
         run.say("modes", f"timing {', '.join(session.targets)}")
-    witness = Witness(_servers(facts))
+    witness = Witness(_servers(facts), devices=_devices(facts))
 
     def on_load(mode: str | None, level: int) -> None:
         """Between batches: no request is under way."""
@@ -85,6 +85,14 @@ async def time_modes(run: Recorder, session: Session) -> None:
                 run.keep(seen)
             for reading in devices.samples:
                 run.keep(reading)
+
+
+def _devices(facts: Facts) -> list[int]:
+    """GPUs of this machine that the servers' processes were found on."""
+    hardware = facts.hardware
+    if hardware is None or hardware.place != "here":
+        return []
+    return sorted({gpu for label, on in hardware.endpoint_gpus.items() if label in facts.endpoints for gpu in on})
 
 
 def _servers(facts: Facts) -> list[int | None]:

@@ -101,6 +101,18 @@ class Gpu(TypedDict):
 
 
 @with_config(PART)
+class SharedGpu(TypedDict):
+    """Processes that are not the compared servers, on one GPU; null where the driver does not tell."""
+
+    gpu: NotRequired[int]
+    """Index of the device."""
+    share: NotRequired[float | None]
+    """Share of its time that they used while modes were timed (median)."""
+    grown_gib: NotRequired[float | None]
+    """Growth of the memory that they hold, in GiB."""
+
+
+@with_config(PART)
 class Witness(TypedDict):
     """What evalkit's machine did during the run. Shares are of all cores; null where a server's process is unknown."""
 
@@ -122,6 +134,8 @@ class Witness(TypedDict):
     """Share of time in which work waited for a CPU (median, Linux)."""
     load: NotRequired[float | None]
     """Load average of one minute (median)."""
+    gpus: NotRequired[list[SharedGpu]]
+    """What others did on the GPUs of the servers."""
 
 
 @with_config(PART)
