@@ -90,7 +90,11 @@ def test_which_modes_were_up_for_adoption_is_told_beside_the_checklist() -> None
 
 def test_what_the_offer_differs_in_and_a_machine_that_was_shared_are_on_the_first_screen() -> None:
     differs = finding(
-        "serving.same-settings", "warn", outcome="declared", mode="self-speculation", summary="Started with tp_size 2 against 1."
+        "serving.same-settings",
+        "warn",
+        outcome="declared",
+        mode="self-speculation",
+        summary="Started with tp_size 2 against 1.",
     )
     shared = finding("modes.witness", "inconclusive", mode="self-speculation", summary="GPU 0 of a server was shared.")
     doc = document()
