@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from evalkit.explain.catalogue import checks
-from evalkit.findings import Check
+from evalkit.findings import ITEM_IDS, Check, Values
 
 ITEMS = Path(__file__).parents[2] / "evalkit" / "items"
 #: modules that say things: words, metadata of checks, and the packet of the license's parts
@@ -49,3 +52,27 @@ def test_the_lint_sees_a_sentence(tmp_path):
 def test_every_check_declares_its_outcomes_as_words_joined_by_hyphens(check: Check):
     assert check.outcomes
     assert all(outcome == outcome.lower() and " " not in outcome for outcome in check.outcomes)
+
+
+def said_outcomes(item: str) -> set[str]:
+    """Every outcome that some values of the item carry."""
+
+    def spelled(annotation: object) -> Iterator[str]:
+        for one in get_args(annotation):
+            yield from [one] if isinstance(one, str) else spelled(one)
+
+    modules = [import_module(f"evalkit.items.{item}.{path.stem}") for path in (ITEMS / item).glob("*.py")]
+    made = {
+        one for module in modules for one in vars(module).values() if isinstance(one, type) and issubclass(one, Values)
+    }
+    return {outcome for values in made for outcome in spelled(values.model_fields["outcome"].annotation)}
+
+
+CONVERTED = [name for name in ITEM_IDS if name not in NOT_YET]
+
+
+@pytest.mark.parametrize("item", CONVERTED)
+def test_every_check_declares_outcomes_and_none_that_no_values_carry(item):
+    mine = [check for check in checks().values() if check.item == item and check.id != f"{item}.skipped"]
+    assert [check.id for check in mine if not check.outcomes] == []
+    assert {outcome for check in mine for outcome in check.outcomes} - said_outcomes(item) == set()

@@ -26,8 +26,8 @@ def test_every_conflict_is_named_at_once_and_the_mode_is_not_timed(tmp_path):
         report, said = evalkit(write(tmp_path, modes, **asked), "--output-dir", tmp_path / "run")
     found = finding(report, "serving.preflight", DIFF)
     assert found["status"] == "error"
-    assert "the server takes 32" in found["summary"]
-    assert "the server runs 1" in found["summary"]
+    assert found["outcome"] == "stopped"
+    assert len(found["data"]["conflicts"]) >= 2
     assert "--context-length" in found["remedy"]
     assert "the server takes 32" in said
     assert finding(report, "serving.preflight", AR)["status"] == "pass"
@@ -40,7 +40,8 @@ def test_without_its_baseline_nothing_is_timed(tmp_path):
     with ReferenceProcess(Script(mode=DIFF, **FAST)) as one, ReferenceProcess(Script(mode=DIFF, **FAST)) as other:
         modes = {AR: {"endpoint": one.base_url}, DIFF: {"endpoint": other.base_url}}
         report, _ = evalkit(write(tmp_path, modes), "--output-dir", tmp_path / "run")
-    assert "declares diffusion" in finding(report, "serving.preflight", AR)["summary"]
+    assert finding(report, "serving.preflight", AR)["outcome"] == "stopped"
+    assert finding(report, "serving.mode", AR)["outcome"] == "another-mode"
     assert timed(tmp_path / "run") == set()
     assert report["verdict"] != "go"
 
@@ -52,8 +53,7 @@ def test_a_plan_that_cannot_fit_its_budget_says_so_and_counters_corroborate_what
         asked = {"budget": {"requests": 20}, "items": {"modes": {"repeats": 2, "warmup": 1}}}
         report, said = evalkit(write(tmp_path, modes, **asked), "--output-dir", tmp_path / "run")
     whole = [f for f in findings(report, "serving.preflight") if f.get("mode") is None]
-    assert [f["status"] for f in whole] == ["warn"]
-    assert "the budget is 20" in whole[0]["summary"]
+    assert [(f["outcome"], f["status"]) for f in whole] == [("conflicts", "warn")]
     assert "the budget is 20" in said
     for mode in (AR, DIFF):
         counted = finding(report, "serving.corroborated", mode)

@@ -16,6 +16,11 @@ Decoding = Literal[
 ]  # fmt: skip
 
 
+def _within(detail: str) -> str:
+    """What is known besides, in brackets."""
+    return f" ({detail})" if detail else ""
+
+
 class Decodes(Values):
     """What the label wants, what the server declares, and what the stream showed."""
 
@@ -38,12 +43,11 @@ class Decodes(Values):
     def words(self) -> Words:
         if self.outcome == "baseline-differs":
             return Words(f"{self.mode}: its baseline is not {self.baseline}: {self.quoted}")
-        declared = f"declared {self.declared or 'unknown'}"
-        why = (
-            f"{declared} ({self.declared_why}), observed {self.observed or 'not'} ({self.observed_why or 'not tried'})"
-        )
+        declared, why = f"declared {self.declared or 'unknown'}", self.declared_why or "the server does not say"
+        stream = f"observed {self.observed or 'not'} ({self.observed_why or 'not tried'})"
         observed = f"{declared}, observed {self.observed or 'not seen'}"
-        return Words(f"{self.mode}: {self._text()}: {why}.", observed, self.wanted, self._remedy())
+        text = f"{self.mode}: {self._text()}: {declared} ({why}), {stream}."
+        return Words(text, observed, self.wanted, self._remedy())
 
     def _text(self) -> str:
         return {
@@ -78,8 +82,9 @@ class BlockLoop(Values):
     observed_why: str | None = None
 
     def words(self) -> Words:
-        text = f"{self.mode}: AR by name, a block loop by {self.declared_why}: for speed only, no quality baseline."
-        return Words(text, self.observed_why)
+        shown = self.declared_why or "what was seen"
+        text = f"AR by name, a block loop by {shown}: for speed only, no quality baseline"
+        return Words(f"{self.mode}: {text}.", self.observed_why)
 
 
 class Shapes(Values):
@@ -219,8 +224,7 @@ class Parallel(Values):
         if self.limit is None:
             text = f"the server reports no limit of running requests; the deciding concurrency is {level}"
             return Words(f"{self.mode}: {text}.", threshold=level)
-        detail = f" ({self.detail})" if self.detail else ""
-        text = f"the server runs {self.limit} requests at a time{detail}"
+        text = f"the server runs {self.limit} requests at a time{_within(self.detail)}"
         return Words(f"{self.mode}: {text}; {level} decides, {self.highest} is the highest.", str(self.limit), level)
 
 
@@ -233,7 +237,7 @@ class Streaming(Values):
     def words(self) -> Words:
         text = {
             "counted": "each event carries the count of tokens so far",
-            "without-counts": f"it streams ({self.detail}), without counts on the events",
+            "without-counts": f"it streams{_within(self.detail)}, without counts on the events",
             "one-piece": "the reply came in one piece",
             "not-seen": f"streaming was not seen: {self.why or 'no stream was tried'}",
         }[self.outcome]
@@ -264,7 +268,8 @@ class Sampling(Values):
                 remedy = "Run again without a budget that cuts the sampling probe (10 short requests a mode)."
                 return Words(f"{self.mode}: sampling was not probed.", remedy=remedy)
             case "not-honoured" | "not-honoured-unasked":
-                return Words(f"{self.mode}: temperature is not honoured: {self.detail}; {self.asked:g} is asked.")
+                text = f"temperature is not honoured{_within(self.detail)}; {self.asked:g} is asked"
+                return Words(f"{self.mode}: {text}.")
         text = f"{self.mode}: {self.at_one} different replies of {self.draws} at temperature 1, {self.at_zero} at 0"
         if self.at_asked is not None:
             text += f", {self.at_asked} at production's {self.tried:g}"
@@ -281,7 +286,7 @@ class Tools(Values):
         if self.outcome == "not-reported":
             text = "whether tool calls are parsed is not known; the suite's own replies show it"
         else:
-            text = f"tool calls are {'parsed' if self.outcome == 'parsed' else 'not parsed'} ({self.detail})"
+            text = f"tool calls are {'parsed' if self.outcome == 'parsed' else 'not parsed'}{_within(self.detail)}"
         return Words(f"{self.mode}: {text}.")
 
 
@@ -310,7 +315,7 @@ class Asked(Values):
     def words(self) -> Words:
         yes, no = _ASKED[self.capability]
         text = {"yes": yes, "no": no, "not-known": f"whether {yes} is not known"}[self.outcome]
-        return Words(f"{self.mode}: {text}{f' ({self.detail})' if self.detail else ''}.")
+        return Words(f"{self.mode}: {text}{_within(self.detail)}.")
 
 
 class Preflight(Values):
