@@ -162,7 +162,7 @@ def asked(draw: st.DrawFn) -> Checklist:
     })  # fmt: skip
 
 
-@pytest.mark.parametrize("item", ["hardware", "serving", "license", "context"])
+@pytest.mark.parametrize("item", list(ITEMS))
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(checklist=asked(), facts=seen())
 def test_each_finding_is_in_its_decision_table_and_says_only_what_is_known(item, checklist, facts):
