@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from evalkit import fmt
 from evalkit.modes import INCUMBENT
 from evalkit.run.plan.schedule import GUESSED_START_S, sought
 from evalkit.stats.percentiles import needed
@@ -84,11 +85,12 @@ def _speed(setup: Setup) -> dict[str, Any] | None:
     prompts, clusters = setup.prompts.prompts, _units(setup)
     ratio = item.speedup.at_least * detectable_ratio(clusters, sought(checklist, setup.plan))
     can = clusters >= MIN_PAIRS and math.isfinite(ratio)
+    asked = fmt.threshold(item.speedup.at_least)
     if clusters >= MIN_PAIRS and not can:
-        text = f"{clusters} prompts cannot show a speed-up over {item.speedup.at_least:g}×, however large: add prompts"
+        text = f"{clusters} prompts cannot show a speed-up over {asked}, however large: add prompts"
     elif can:
-        least = f"{item.speedup.at_least:g}×"
-        text = f"with {clusters} prompts, an 80% chance to show {least} if the real speed-up is {ratio:.2f}×"
+        real = fmt.ratio(ratio)
+        text = f"with {clusters} prompts, an 80% chance to show {asked} if the real speed-up is {real}"
     else:
         text = f"{clusters} independent prompts: a speed-up needs at least {MIN_PAIRS}"
     return {
@@ -160,7 +162,7 @@ def _reported(setup: Setup) -> Iterator[str]:
         margin, alpha = checklist.items.quality.margin.of(one.kind), alpha_of(checklist)
         have, least = table(one, base, alpha).clusters, least_cases(margin, alpha)
         if have < least:
-            yield f"{one.task}: {have} independent cases, margin {100 * margin:g} points: at least {least} are needed"
+            yield f"{one.task}: {have} independent cases, margin {fmt.margin(margin)}: at least {least} are needed"
 
 
 @dataclass(frozen=True)

@@ -222,7 +222,8 @@ class NoiseFloor(Values):
     def words(self) -> Words:
         seen = [one.words().summary for one in self.contrasts if one.outcome == "differs"]
         moved = f"the order of the readings moves the times: {', '.join(seen) or 'both modes together'}"
-        shift = share(abs(math.expm1(self.subtracted)))
+        factor = math.exp(abs(self.subtracted))
+        shift = share(factor - 1) if factor < 1.1 else f"a factor of {ratio(factor)}"
         match self.outcome:
             case "read-once":
                 return Words("prompts were read once a start: how much two readings differ is not known.")

@@ -92,8 +92,8 @@ def _decided(pairs: list[Match], checklist: Checklist) -> Equivalence:
     )
     return Equivalence(
         outcome=outcome, pairs=n, independent=alone, equal=n - len(differing),
-        match_rate=round(1 - len(differing) / n, 4), noise_floor=round(noise, 4), low=round(strict.low, 4),
-        high=round(strict.high, 4), margin=margin, near_ties=ties, no_ties=len(differing) - ties - unknown,
+        match_rate=1 - len(differing) / n, noise_floor=noise, low=strict.low,
+        high=strict.high, margin=margin, near_ties=ties, no_ties=len(differing) - ties - unknown,
         not_looked_up=unknown, least_cases=least, noisy_below=NOISY,
         may_differ=None if differing else 1 - alpha ** (1 / alone),
         first_divergences=tuple({"case": case, "character": at, "lead": lead} for at, case, lead in places[:20]),

@@ -40,7 +40,7 @@ def scored(data: Table, item: QualityItem) -> Finding:
     if data.scored_share < item.completeness:
         outcome = "failed" if data.planned - len(data.scored) - never > never else "open"
     values = words.Scored(
-        **on_suite(data), outcome=outcome, scored_share=round(data.scored_share, 4), need=item.completeness,
+        **on_suite(data), outcome=outcome, scored_share=data.scored_share, need=item.completeness,
         unscored=dict(errors), never_asked=never,
     )  # fmt: skip
     return checks.SCORED.found(values, mode=data.mode, known_by=SEEN)
@@ -63,7 +63,7 @@ def floor(data: Table, item: QualityItem) -> Finding:
     below, met = interval.high < limit, interval.low >= limit
     more: dict[str, Any] = {
         "outcome": "below" if below else "met" if met else "undecided",
-        "share": _round(share), "low": round(interval.low, 4), "high": round(interval.high, 4),
+        "share": _known(share), "low": interval.low, "high": interval.high,
         "cases_that_would_decide": None if below or met else _cases_for_floor(share, limit, data.alpha),
     }  # fmt: skip
     if data.suite.repeats > 1:
@@ -96,7 +96,7 @@ def baseline_valid(data: Table, item: QualityItem, *, block_loop: bool) -> Findi
     elif data.base_share < limit:
         outcome = "below-floor"
     values = words.BaselineValid(
-        **on_suite(data), outcome=outcome, baseline=data.baseline, baseline_share=_round(data.base_share), floor=limit
+        **on_suite(data), outcome=outcome, baseline=data.baseline, baseline_share=_known(data.base_share), floor=limit
     )
     return checks.BASELINE_VALID.found(values, mode=data.mode, known_by=SEEN)
 
@@ -108,11 +108,11 @@ def non_inferiority(data: Table, margin: float, *, carried_by: str | None) -> Fi
     outcome = _compared(data, margin, carried_by, interval)
     status = checks.NON_INFERIORITY.outcomes[outcome]
     values = words.NonInferiority(
-        **on_suite(data), outcome=outcome, baseline=data.baseline, margin=margin, alpha=round(data.alpha, 5),
-        difference=_round(interval.estimate), low=_round(interval.low), high=_round(interval.high),
+        **on_suite(data), outcome=outcome, baseline=data.baseline, margin=margin, alpha=data.alpha,
+        difference=_known(interval.estimate), low=_known(interval.low), high=_known(interval.high),
         method=interval.method, both_pass=n11, only_mode=n10, only_baseline=n01, neither=n00,
-        share=_round(data.share), baseline_share=_round(data.base_share), least_cases=least, independent=data.clusters,
-        too_small=data.clusters < least, loses_at_most=_round(max(0.0, -interval.low)), at_most=_at_most(interval),
+        share=_known(data.share), baseline_share=_known(data.base_share), least_cases=least, independent=data.clusters,
+        too_small=data.clusters < least, loses_at_most=_known(max(0.0, -interval.low)), at_most=_at_most(interval),
         only_losses=bool(data.harmed and not data.gained), one_sided=len(data.one_sided), carried_by=carried_by,
         cases_that_would_decide=needed(data, margin) if status is Status.INCONCLUSIVE and data.both else None,
     )  # fmt: skip
@@ -210,8 +210,8 @@ def incumbent(data: Table, margin: float, item: QualityItem, *, required: bool) 
     """Better, worse, or not decided, against the model that is used today."""
     interval = data.interval()
     values = words.Incumbent(
-        **on_suite(data), outcome="no-pairs", margin=margin, required=required, difference=_round(interval.estimate),
-        low=_round(interval.low), high=_round(interval.high), loses_at_most=_round(max(0.0, -interval.low)),
+        **on_suite(data), outcome="no-pairs", margin=margin, required=required, difference=_known(interval.estimate),
+        low=_known(interval.low), high=_known(interval.high), loses_at_most=_known(max(0.0, -interval.low)),
         at_most=_at_most(interval), floor=item.floor.of(data.suite.kind),
     )  # fmt: skip
     update = _beside_incumbent(data, margin, item, required=required)
@@ -242,5 +242,6 @@ def _beside_incumbent(data: Table, margin: float, item: QualityItem, *, required
     return {"outcome": "undecided-worse" if worse else "undecided"}
 
 
-def _round(value: float) -> float | None:
-    return round(value, 5) if math.isfinite(value) else None
+def _known(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None

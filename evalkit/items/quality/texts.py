@@ -90,9 +90,7 @@ def length_honesty(answers: Answers, suites: Sequence[SuiteFacts], mode: str, ba
     half = t_quantile(1 - alpha, n - 1) * error
     ratio, low, high = math.exp(mean), math.exp(mean - half), math.exp(mean + half)
     alike = low >= _LENGTH_RANGE[0] and high <= _LENGTH_RANGE[1]
-    values = words.LengthHonesty(
-        outcome="alike" if alike else "apart", pairs=n, ratio=round(ratio, 4), low=round(low, 4), high=round(high, 4)
-    )
+    values = words.LengthHonesty(outcome="alike" if alike else "apart", pairs=n, ratio=ratio, low=low, high=high)
     return checks.LENGTH_HONESTY.found(values, mode=mode, known_by=SEEN)
 
 
@@ -118,9 +116,9 @@ def by_position(answers: Answers, data: Table, margin: float) -> Finding | None:
     values = words.ByPosition(
         **on_suite(data), outcome="end-lost" if last.high <= -margin else outcome, margin=margin, replies=len(pairs),
         by_third=tuple(mean_thirds(mine[c] for c, _, _ in pairs)),
-        baseline_by_third=tuple(mean_thirds(base[c] for c, _, _ in pairs)), last_third=round(last.estimate, 4),
-        low=round(last.low, 4), high=round(last.high, 4), growth_low=round(growth.low, 4),
-        growth_high=round(growth.high, 4),
+        baseline_by_third=tuple(mean_thirds(base[c] for c, _, _ in pairs)), last_third=last.estimate,
+        low=last.low, high=last.high, growth_low=growth.low,
+        growth_high=growth.high,
     )  # fmt: skip
     return checks.BY_POSITION.found(values, mode=data.mode, known_by=SEEN)
 

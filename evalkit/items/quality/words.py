@@ -221,7 +221,8 @@ class NonInferiority(OnSuite):
 
     def _too_small(self, bound: str) -> tuple[str, str | None]:
         more = max(0, self.least_cases - self.independent)
-        small = f"{plural(self.independent, 'case')} are too few for {margin(self.margin)} (at least "
+        verb = "is" if self.independent == 1 else "are"
+        small = f"{plural(self.independent, 'case')} {verb} too few for {margin(self.margin)} (at least "
         small += f"{self.least_cases}); {bound}"
         hint = f"add {more} or more cases, or a shipped suite of the same kind that carries the margin"
         match self.outcome:

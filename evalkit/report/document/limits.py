@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from evalkit import fmt
 from evalkit.analysis import limits as figures
 from evalkit.timing.templates import some
 
@@ -20,16 +21,20 @@ def limits(checklist: Checklist, facts: Facts) -> list[dict[str, str]]:
     if found is None:
         return []
     drawn = f"The figures hold for prompts like the {found.prompts} drawn"
-    lines = [("unseen-prompts", f"{drawn}; up to {found.unseen:.1%} of the traffic may be of another kind.")]
+    seen = f"{drawn}; up to {fmt.share(found.unseen)} of the traffic may be of another kind."
+    lines = [{"id": "unseen-prompts", "summary": seen}]
     for path, (prompts, templates) in found.templates.items():
         alike = f"{prompts} prompts of {path} look like {some(templates)} and declare no cluster"
-        lines.append(("undeclared-templates", f"{alike}: the interval may be too narrow."))
+        lines.append({"id": "undeclared-templates", "summary": f"{alike}: the interval may be too narrow."})
     for mode, tipping in found.tipping.items():
-        falls = f"The gain of {mode} falls if two starts of a server differ by more than {math.expm1(tipping):.1%}"
-        lines.append(("start-spread", f"{falls}; {found.start_sd:.0%} is assumed."))
+        more = fmt.share(math.expm1(tipping))
+        falls = f"The gain of {mode} falls if two starts of a server differ by more than {more}"
+        assumed = f"{falls}; {fmt.share(found.start_sd)} is assumed."
+        lines.append({"id": "start-spread", "mode": mode, "summary": assumed})
     if found.minutes is not None:
-        lines.append(("time", f"All of it was timed within {_spell(found.minutes)}: other hours may differ."))
-    return [{"id": name, "summary": text} for name, text in lines]
+        within = f"All of it was timed within {_spell(found.minutes)}: other hours may differ."
+        lines.append({"id": "time", "summary": within})
+    return lines
 
 
 def _spell(minutes: float) -> str:

@@ -278,8 +278,8 @@ def _scope(doc: Report) -> list[str]:
     shown = doc.get("limits") or []
     if doc.get("recommended_mode") is None:
         shown = [one for one in shown if one["id"] == "undeclared-templates"]
-    own = f"The gain of {doc.get('recommended_mode')} falls"
-    kept = [one["summary"] for one in shown if one["id"] != "start-spread" or one["summary"].startswith(own)]
+    best = doc.get("recommended_mode")
+    kept = [one["summary"] for one in shown if one.get("mode") in (None, best)]
     return kept[:3]
 
 

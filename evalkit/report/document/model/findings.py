@@ -114,3 +114,5 @@ class Limit(TypedDict):
     """unseen-prompts, undeclared-templates, start-spread or time."""
     summary: str
     """What the verdict does not cover, in a sentence."""
+    mode: NotRequired[str]
+    """The mode that it limits; without one, all."""
