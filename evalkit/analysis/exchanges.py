@@ -6,7 +6,16 @@ from evalkit.client.types import Exchange
 from evalkit.facts import Facts
 
 
+def timed_of(facts: Facts, mode: str) -> list[Exchange]:
+    """Of each timed request of the mode, failed ones too."""
+    return [s.exchange for s in facts.timed if s.mode == mode]
+
+
+def scored_of(facts: Facts, mode: str) -> list[Exchange]:
+    """Of each answer of the mode to a task case, failed ones too."""
+    return [a.exchange for a in facts.answers if a.mode == mode]
+
+
 def of_mode(facts: Facts, mode: str) -> list[Exchange]:
-    """Every stored exchange of the mode, failed ones too: timed requests, then task cases."""
-    timed = [s.exchange for s in facts.timed if s.mode == mode]
-    return timed + [a.exchange for a in facts.answers if a.mode == mode]
+    """Every stored exchange of the mode: timed requests, then task cases."""
+    return timed_of(facts, mode) + scored_of(facts, mode)

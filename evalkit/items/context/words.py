@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from evalkit import fmt
 from evalkit.analysis.need import Need
 from evalkit.findings import Values, Words
 
@@ -25,7 +26,7 @@ def need_text(need: Need) -> str:
 
 
 def _tokens(count: int | None) -> str | None:
-    return f"{count:,} tokens" if count is not None else None
+    return fmt.tokens(count) if count is not None else None
 
 
 class _Needing(Values):

@@ -14,8 +14,7 @@ from evalkit.items.serving.afterwards import stability, unchanged
 from evalkit.items.serving.capabilities import named, parallel, sampling, streaming, tools
 from evalkit.items.serving.counters import corroborated, forward_passes
 from evalkit.items.serving.mode import baseline_decodes, block_loop, decodes, engine_name, preflight, provenance, shapes
-from evalkit.items.serving.sameness import distinct, same_model
-from evalkit.items.serving.settings import same_settings
+from evalkit.items.serving.sameness import distinct, same_model, same_settings
 from evalkit.items.serving.words import Launch, Reachable, Required, Start, Supported
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.serving.facts import Attempt, EndpointFacts, LaunchFacts

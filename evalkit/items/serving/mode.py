@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from typing import Literal
 
+from evalkit.analysis import replies
+from evalkit.analysis.exchanges import scored_of, timed_of
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.serving import checks
-from evalkit.items.serving.replies import unlike
 from evalkit.items.serving.words import UNKNOWN_ENGINE, Provenance
-from evalkit.items.serving.words_mode import BlockLoop, Decodes, Decoding, Preflight
+from evalkit.items.serving.words_mode import BlockLoop, Decodes, Decoding, Preflight, Shapes
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.serving.engines import engine_of
 from evalkit.serving.facts import EndpointFacts
 
 RUNS = (Mode.SELF_SPECULATION.value, Mode.SPECULATIVE.value)
+#: share of replies in another shape that a mode may have
+_MINORITY = 0.05
+#: replies of a shape, timed and scored, from which the two are compared
+_FEWEST = 5
+#: from how many times the time per token of the timed replies on the scored ones were decoded otherwise; both against
+#: the baseline's, since tasks are other texts
+_SLOWER = 2.0
 
 
 def decodes(checklist: Checklist, label: str, served: EndpointFacts) -> Finding:
@@ -71,6 +79,35 @@ def baseline_decodes(checklist: Checklist, facts: Facts, label: str) -> list[Fin
             values = Decodes(outcome="baseline-differs", mode=label, baseline=name, quoted=seen.summary)
             found.append(checks.MODE.found(values, mode=label, known_by=seen.known_by))
     return found
+
+
+def unlike(facts: Facts, label: str, baseline: str | None = None) -> Shapes | None:
+    """Replies of one mode that came in two shapes, or were scored in another than they were timed in."""
+    timed, scored = timed_of(facts, label), scored_of(facts, label)
+    ours, theirs = replies.shapes(timed), replies.shapes(scored)
+    both = {"timed": dict(ours), "scored": dict(theirs)}
+    kind = base_mode(label)
+    if kind is not Mode.SPECULATIVE:  # its drafts may be refused through a whole reply
+        for counts in (ours, theirs):
+            odd = replies.minority(counts)
+            if odd > max(1, _MINORITY * counts.total()):
+                return Shapes.model_validate({"outcome": "mixed", "mode": label, **both})
+        tops = [counts.most_common(1)[0] for counts in (ours, theirs) if counts]
+        if len(tops) == 2 and tops[0][0] != tops[1][0] and min(tops[0][1], tops[1][1]) >= _FEWEST:
+            return Shapes.model_validate({"outcome": "unlike-scored", "mode": label, **both})
+    paces = replies.pace(timed, _FEWEST), replies.pace(scored, _FEWEST)
+    if paces[0] and paces[1] and paces[1] > _SLOWER * paces[0] * _slower_anyway(facts, label, baseline):
+        fields = {"outcome": "slower-scored", "mode": label, "timed_ms": paces[0], "scored_ms": paces[1]}
+        return Shapes.model_validate({**fields, **both})
+    return None
+
+
+def _slower_anyway(facts: Facts, label: str, baseline: str | None) -> float:
+    """By how much the tasks slow the baseline, a token; at least 1."""
+    if baseline is None or baseline == label:
+        return 1.0
+    paces = replies.pace(timed_of(facts, baseline), _FEWEST), replies.pace(scored_of(facts, baseline), _FEWEST)
+    return max(1.0, paces[1] / paces[0]) if paces[0] and paces[1] else 1.0
 
 
 def shapes(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:

@@ -100,3 +100,14 @@ def test_one_shape_throughout_says_nothing_more():
         assert got.outcome == "declared"
     drafted = [reply(step=1 if n % 3 == 0 else 3) for n in range(30)]
     assert found("mode", drafted, mode=SPEC).outcome == "declared"
+
+
+def test_a_mode_is_open_where_the_replies_of_its_baseline_are_of_another_model():
+    asked = Checklist.model_validate(
+        {"candidate": {"model": MODEL}, "modes": {m: {"endpoint": f"http://{m}", "model": MODEL} for m in (AR, DIFF)}}
+    )
+    other = [reply(step=1, model="acme/Other" if n < 3 else MODEL) for n in range(9)]
+    every = facts(served(AR), served(DIFF, DIFF), timed=timed(other, AR) + timed([reply()] * 9, DIFF))
+    got = next(f for f in decide(asked, every, NOW) if f.id == "serving.same-model" and f.mode == DIFF)
+    assert (got.outcome, got.status) == ("replies-of-baseline", Status.INCONCLUSIVE)
+    assert (got.data["differing"], got.data["replies"], got.data["named"]["acme/Other"]) == (3, 9, 3)
