@@ -85,6 +85,10 @@ class BaseModelFacts(Frozen):
     error: Quoted | None = None
 
 
+#: `pipeline_tag` of models that take images
+_SEEING = ("image-text-to-text", "visual-question-answering", "document-question-answering", "any-to-any")
+
+
 class CandidateFacts(Frozen):
     """One model at one commit (or one local folder or snapshot at a content hash)."""
 
@@ -144,3 +148,8 @@ class CandidateFacts(Frozen):
     def record_note(self) -> str | None:
         """How facts of a packaged record are marked wherever they are shown."""
         return f"shipped record of {self.record}, not this commit" if self.record else None
+
+    @property
+    def sees(self) -> bool:
+        """Whether it takes images, by its configuration or its card."""
+        return bool(self.config.get("vision_config")) or self.pipeline_tag in _SEEING

@@ -116,6 +116,8 @@ class SuiteFacts(Frozen):
     #: kind of another tool's file that it was imported from, and its hash; `sha256` is then of the converted text
     imported: str | None = None
     source_sha256: str | None = None
+    #: ids of the cases that have an image
+    image_cases: tuple[str, ...] = ()
 
 
 class SamplingProbe(Frozen):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from evalkit.checklist.errors import input_error
 from evalkit.checklist.files import decode, read_bytes, resolve
+from evalkit.checklist.images import data_uri, has_image
 from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
 from evalkit.checklist.yaml import YamlDocument, parse_yaml, refuse_words
@@ -28,14 +28,6 @@ from evalkit.quality.toolcalls import declared
 
 MAX_SUITE_BYTES = 8 << 20
 MAX_JSONL_BYTES = 64 << 20
-MAX_IMAGE_BYTES = 10 << 20
-_IMAGE_TYPES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".webp": "image/webp",
-    ".gif": "image/gif",
-}
 
 
 @dataclass
@@ -164,6 +156,7 @@ def facts_of(suite: Suite) -> SuiteFacts:
         longest_chars=max(case.characters for case in suite.cases),
         max_tokens=max(case.request.max_tokens for case in suite.cases),
         imported=suite.imported, source_sha256=suite.source_sha256,
+        image_cases=tuple(case.id for case in suite.cases if has_image(case.request.messages)),
     )  # fmt: skip
 
 
@@ -298,7 +291,7 @@ def _messages(raw: RawCase, folder: Path, source: _Source, digest: Any) -> list[
         if not raw.images:
             return [{"role": "user", "content": raw.prompt}]
         parts: list[dict[str, Any]] = [
-            {"type": "image_url", "image_url": {"url": _image(path, folder, source.at(f"images.{index}"), digest)}}
+            {"type": "image_url", "image_url": {"url": data_uri(path, folder, source.at(f"images.{index}"), digest)}}
             for index, path in enumerate(raw.images)
         ]
         return [{"role": "user", "content": [*parts, {"type": "text", "text": raw.prompt}]}]
@@ -314,24 +307,5 @@ def _messages(raw: RawCase, folder: Path, source: _Source, digest: Any) -> list[
                 else None
             )
             if isinstance(url, str):
-                part["image_url"]["url"] = _image(url, folder, source.at(f"messages.{index}.content"), digest)
+                part["image_url"]["url"] = data_uri(url, folder, source.at(f"messages.{index}.content"), digest)
     return list(messages)
-
-
-def _image(written: str, folder: Path, where: str, digest: Any) -> str:
-    """A local image as a data URL: what is sent is fixed, and hashed with the suite."""
-    if written.startswith("data:image/"):
-        return written
-    if "://" in written:
-        raise InputFileError(
-            "images are files in the suite's folder, not addresses", where=where, hint="download it and name the file"
-        )
-    path = resolve(folder, written, where=where)
-    kind = _IMAGE_TYPES.get(path.suffix.lower())
-    if kind is None:
-        raise InputFileError(f"{written} is no {', '.join(sorted(_IMAGE_TYPES))} file", where=where)
-    if not path.is_file():
-        raise InputFileError(f"no such image: {written}", where=where, hint=f"paths are relative to {folder}")
-    data = read_bytes(path, max_bytes=MAX_IMAGE_BYTES)
-    digest.update(data)
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Literal
 
 from evalkit.reference.tokenizer import EOS
@@ -87,10 +88,23 @@ def last_turn(prompt: str) -> tuple[str, str]:
     return role, text.strip()
 
 
+def _part(part: dict[str, Any]) -> str:
+    """The text of a part; an image becomes a mark by which a reply can be laid down for it."""
+    link = part.get("image_url")
+    if isinstance(link, dict) and isinstance(link.get("url"), str):
+        return f"{image_mark(link['url'])}\n"
+    return str(part.get("text", ""))
+
+
+def image_mark(url: str) -> str:
+    """What an image is in a prompt's text: the beginning of its hash."""
+    return f"<image {sha256(url.encode('utf-8', 'replace')).hexdigest()[:12]}>"
+
+
 def _content(message: dict[str, Any]) -> str:
     content = message.get("content")
     if isinstance(content, list):
-        content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        content = "".join(_part(part) for part in content if isinstance(part, dict))
     calls = message.get("tool_calls") or []
     written = [Call(c["function"]["name"], c["function"]["arguments"]).text() for c in calls if "function" in c]
     return "\n".join([str(content or ""), *written]).strip()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from evalkit.data.records import STALE_DAYS, Record, SideFile, engines, records_for
+from evalkit.data.records import STALE_DAYS, Record, SideFile, engines, records_for, variants
 from evalkit.modes import Mode
 from evalkit.scaffold.detect import Found, asks_for_a_key
 from evalkit.scaffold.engines import Installed, in_environment
+from evalkit.serving.engines.own_code import CALLS, START
 from evalkit.serving.facts import EndpointFacts
 from evalkit.serving.support import Recipe, line, recipes_for, unknown
 from evalkit.text import one_line
 
 #: records of a mode that are listed where no start command is known
 _MOST_RECORDS = 4
+#: files of a model's own code that are looked at
+_MOST_CODE = 50
 _PLACES = {
     Mode.AUTOREGRESSIVE.value: "http://127.0.0.1:30000",
     Mode.DIFFUSION.value: "http://127.0.0.1:30001",
@@ -59,6 +63,8 @@ class Model:
     architectures: tuple[str, ...] = ()
     #: False: nobody said it, and no server did
     given: bool = True
+    #: takes images
+    sees: bool = False
 
 
 def model_of(given: str) -> Model:
@@ -69,14 +75,16 @@ def model_of(given: str) -> Model:
     try:
         read = json.loads((path / "config.json").read_bytes()[: 1 << 20])
         classes = tuple(name for name in read.get("architectures") or [] if isinstance(name, str))
+        sees = bool(read.get("vision_config"))
     except (OSError, ValueError, AttributeError, TypeError, RecursionError):
-        classes = ()
-    return Model(str(path), _names(str(path.resolve())), classes)
+        classes, sees = (), False
+    return Model(str(path), _names(str(path.resolve())), classes, sees=sees)
 
 
 def named(name: str, *, given: bool = True) -> Model:
     """A Hub id."""
-    return Model(name, _names(name), given=given)
+    sees = any(v.id.casefold() == _plain(name) and v.kind == "vision-language" for v in variants())
+    return Model(name, _names(name), given=given, sees=sees)
 
 
 def _names(name: str) -> frozenset[str]:
@@ -155,9 +163,29 @@ def _of_records(label: str, model: Model, found: Found, folder: Path) -> Proposa
     recipes = [] if unsaid else recipes_for(model.name, label, model.architectures)
     here = {one.key: one for one in found.engines}
     if not recipes:
-        return Proposal(label, tuple(_unknown(label, model, found)))
+        own = None if unsaid else _own_code(label, model)
+        return own or Proposal(label, tuple(_unknown(label, model, found)))
     chosen = next((one for one in recipes if one.record.engine in here), recipes[0])
     return _of_recipe(label, chosen, here.get(chosen.record.engine), folder, cpu=not found.gpus)
+
+
+def _own_code(label: str, model: Model) -> Proposal | None:
+    """`evalkit serve`, where the folder's own code has the calls that it knows, the one of this mode among them."""
+    folder = Path(model.name)
+    if label not in CALLS or not folder.is_dir():
+        return None
+    try:
+        texts = [path.read_bytes()[: 1 << 20] for path in sorted(folder.glob("*.py"))[:_MOST_CODE]]
+    except OSError:
+        return None
+    has = {call for call in CALLS.values() if any(b"def %s(" % call.encode() in text for text in texts)}
+    if CALLS[label] not in has or not has - {CALLS[Mode.DIFFUSION.value]}:  # many models have a `generate`
+        return None
+    remarks = (
+        f"evalkit serve: its own code has {CALLS[label]}, and no engine is recorded; a reference implementation",
+        "it runs the model's own code with your rights: read it first, then pin it with --code-sha256",
+    )
+    return Proposal(label, remarks, launch=(sys.executable, *START.command("--mode", label)[1:]))
 
 
 def _of_recipe(label: str, recipe: Recipe, installed: Installed | None, folder: Path, *, cpu: bool) -> Proposal:

@@ -29,6 +29,11 @@ _LONGEST_NAME = 512
 DEFAULT_MODEL = "nvidia/Nemotron-Labs-Diffusion-8B"
 #: copies of the shipped sets, where the buyer has none of their own yet
 PROMPTS, TASKS = "prompts/prompts.jsonl", "tasks/example.yaml"
+#: the same for a model that takes images
+IMAGE_PROMPTS, IMAGE_TASKS = "prompts/images.jsonl", "tasks/images.yaml"
+_SHIPPED = {
+    PROMPTS: "quick.jsonl", TASKS: "example.yaml", IMAGE_PROMPTS: "images.jsonl", IMAGE_TASKS: "tasks/images.yaml",
+}  # fmt: skip
 #: suites whose cases grow: more items, more lines between fact and question; the budget draws a sample of each size
 PROBES = ("length-ladder.yaml", "distance.yaml")
 #: while the cases that fit are counted: wide enough that no suite is asked three times
@@ -91,15 +96,16 @@ def scaffold(folder: Path, found: Found, wanted: Wanted) -> Written:
         raise UsageError("exists already: nothing was written", where=str(path), hint="edit it, or name another folder")
     plan = _plan(folder, found, wanted)
     contents: dict[Path, bytes] = {}
+    prompts, tasks = _sets(plan.model)
     if not wanted.prompts:
-        contents[folder / PROMPTS] = (shipped_folder("prompts") / "quick.jsonl").read_bytes()
+        contents[folder / prompts] = (shipped_folder("prompts") / _SHIPPED[prompts]).read_bytes()
     if not wanted.tasks:
-        contents[folder / TASKS] = (shipped_folder("prompts") / "example.yaml").read_bytes()
+        contents[folder / tasks] = (shipped_folder("prompts") / _SHIPPED[tasks]).read_bytes()
     for name in PROBES if wanted.probes else ():
         contents[folder / "tasks" / name] = (shipped_folder("prompts") / "tasks" / name).read_bytes()
     for file in (file for one in plan.proposals for file in one.side_files):
         contents[folder / file.name] = file.text.encode()
-    setup = _counted(path, found, wanted)
+    setup = _counted(path, found, wanted, plan.model)
     contents[path] = checklist_text(path, found, wanted, sized(setup)).encode()
     kept = tuple(one for one in contents if os.path.lexists(one))
     try:
@@ -120,7 +126,12 @@ def _create(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def _counted(path: Path, found: Found, wanted: Wanted) -> Setup:
+def _sets(model: Model) -> tuple[str, str]:
+    """The prompts and tasks that a model starts with, where the buyer has none of their own."""
+    return (IMAGE_PROMPTS, IMAGE_TASKS) if model.sees else (PROMPTS, TASKS)
+
+
+def _counted(path: Path, found: Found, wanted: Wanted, model: Model) -> Setup:
     """The run as it would be planned, to count which prompts and cases fit its budget."""
     from pydantic import ValidationError
 
@@ -135,12 +146,13 @@ def _counted(path: Path, found: Found, wanted: Wanted) -> Setup:
     except ValidationError as error:
         raise input_error(error, Path("the command line"), {}, schema=Checklist) from None
     shipped = shipped_folder("prompts")
-    prompts, tasks = path.parent / PROMPTS, path.parent / TASKS
+    chosen = _sets(model)
+    prompts, tasks = (path.parent / name for name in chosen)
     own = {
         "prompts": [str(one.resolve()) for one in wanted.prompts]
-        or [str((prompts if prompts.is_file() else shipped / "quick.jsonl").resolve())],
+        or [str((prompts if prompts.is_file() else shipped / _SHIPPED[chosen[0]]).resolve())],
         "tasks": [str(one.resolve()) for one in wanted.tasks]
-        or [str((tasks if tasks.is_file() else shipped / "example.yaml").resolve())],
+        or [str((tasks if tasks.is_file() else shipped / _SHIPPED[chosen[1]]).resolve())],
     }
     own["tasks"] += [str((shipped / "tasks" / name).resolve()) for name in PROBES if wanted.probes]
     checklist = checklist.model_copy(update=own)
@@ -163,8 +175,8 @@ def checklist_text(path: Path, found: Found, wanted: Wanted, sizes: Sized | None
         model_known=plan.model.given, modes=plan.proposals, others=plan.others, same_as=plan.same_as,
         hardware=_hardware(found), temperature=f"{wanted.request.temperature:g}", incumbent=plan.incumbent,
         baseline_elsewhere=bool(wanted.incumbent) and not _served(plan.proposals[0]),
-        prompts=[_beside(one, folder) for one in wanted.prompts] or [PROMPTS],
-        tasks=[*([_beside(one, folder) for one in wanted.tasks] or [TASKS]),
+        prompts=[_beside(one, folder) for one in wanted.prompts] or [_sets(plan.model)[0]],
+        tasks=[*([_beside(one, folder) for one in wanted.tasks] or [_sets(plan.model)[1]]),
                *(f"tasks/{name}" for name in PROBES if wanted.probes)],
         match=f"{sizes.match:.2f}" if sizes.match > Sized({}, ()).match else None,
         on_cpu=any(one.cpu for one in plan.proposals), reclassed=any(one.reclassed for one in plan.proposals),

@@ -19,9 +19,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from evalkit.serve.engine import Engine, Piece, Reply
-from evalkit.serve.model import CALLS
 from evalkit.serve.requests import MAX_BODY, Ask, RefusedError, read
-from evalkit.serving.engines.own_code import LABEL, NAME
+from evalkit.serving.engines.own_code import CALLS, LABEL, NAME
 
 _KINDS = {400: "invalid_request_error", 401: "authentication_error", 404: "invalid_request_error"}
 

@@ -17,14 +17,9 @@ from typing import Any, TypedDict
 from evalkit.errors import EvalkitError, UsageError
 from evalkit.modes import Mode
 from evalkit.serve.requests import Ask, Image, RefusedError
+from evalkit.serving.engines.own_code import CALLS
 from evalkit.text import one_line
 
-#: decoding mode -> the call of the model's own code
-CALLS = {
-    Mode.AUTOREGRESSIVE.value: "ar_generate",
-    Mode.DIFFUSION.value: "generate",
-    Mode.SELF_SPECULATION.value: "linear_spec_generate",
-}
 #: what a vision-language model's repository has to read messages with images (Nemotron-Labs-Diffusion-VLM-8B)
 _READER, _READS = "image_processing.py", "process_messages"
 #: the longer side of an image, in pixels, as the model's own examples ask for
@@ -120,7 +115,9 @@ def _transformers(options: Options) -> Loaded:
         raise UsageError(f"--dtype {kind[:40]}: torch has no such type", hint="bfloat16, float16 or float32")
     folder = str(options.folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
-    model = transformers.AutoModel.from_pretrained(folder, trust_remote_code=True, dtype=dtype)
+    model = transformers.AutoModel.from_pretrained(
+        folder, trust_remote_code=True, dtype=dtype, use_safetensors=True
+    )  # other kinds of weights are pickles, which run code that nobody read
     if options.lora:
         model = _adapted(model, options)
     function = _call_of(model, options.mode)

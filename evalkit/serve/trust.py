@@ -18,10 +18,12 @@ from evalkit.text import one_line
 
 _MOST_FILES, _MOST_BYTES = 500, 16 << 20
 _SHOWN = 12
+#: endings of what an import statement can load
+_RUNS = (".py", ".pyc", ".so", ".pyd")
 
 
 class Code(NamedTuple):
-    """Every Python file of a model's folder, and one hash of their names and contents."""
+    """Every file of a model's folder that Python could run, and one hash of their names and contents."""
 
     files: tuple[str, ...]
     sha256: str
@@ -39,14 +41,14 @@ class Consent:
 
 
 def code_of(folder: Path) -> Code:
-    """The code in `folder`, also in folders below it.
+    """The code in `folder`, also in folders below it. Compiled files in `__pycache__` are never loaded.
 
     Raises:
-        UsageError: no code, too much of it, or a file that cannot be read.
+        UsageError: no code, too much of it, a file that cannot be read, or a link to a folder.
     """
     total, names, size = hashlib.sha256(), [], 0
     try:
-        for path in sorted(folder.rglob("*.py"), key=lambda one: one.relative_to(folder).as_posix()):
+        for path in sorted(_runnable(folder), key=lambda one: one.relative_to(folder).as_posix()):
             name, data = path.relative_to(folder).as_posix(), path.read_bytes()
             size += len(data)
             names.append(name)
@@ -59,6 +61,17 @@ def code_of(folder: Path) -> Code:
         hint = "evalkit serve runs the code of a model's repository; this model needs none: an engine serves it"
         raise UsageError("the model has no code of its own (no .py file)", where=str(folder), hint=hint)
     return Code(tuple(names), total.hexdigest())
+
+
+def _runnable(folder: Path) -> Iterator[Path]:
+    for where, folders, names in os.walk(folder):
+        linked = next((name for name in folders if Path(where, name).is_symlink()), None)
+        if linked is not None:
+            raise UsageError(
+                "is a link to a folder: code behind it would not be hashed", where=str(Path(where, linked))
+            )
+        folders[:] = [name for name in folders if name not in ("__pycache__", ".git")]
+        yield from (Path(where, name) for name in names if name.endswith(_RUNS))
 
 
 def only_its_own(folder: Path) -> None:

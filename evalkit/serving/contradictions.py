@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from evalkit.serving.engines import engine_of
 from evalkit.serving.facts import EndpointFacts, ServerWarning
 from evalkit.serving.observe import SHAPE_OF
 
@@ -45,6 +46,9 @@ def _all(facts: EndpointFacts) -> list[tuple[str, str]]:
         found.append(
             ("serving.engine-provenance", f"{facts.engine} {facts.engine_version or ''} is a {facts.release} build")
         )
+    engine = engine_of(facts.engine)
+    if engine.timing_label:
+        found.append(("modes.reference-implementation", f"{engine.title} is a {engine.timing_label}"))
     if facts.gateway:
         found.append(("serving.engine-provenance", f"{facts.gateway} is in front of the server"))
     usage = facts.capability("continuous_usage")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from evalkit.checklist.images import data_uri, image_parts
 from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
 from evalkit.client.types import ChatRequest, Message
@@ -18,11 +19,12 @@ from evalkit.timing.facts import PromptFacts
 from evalkit.timing.templates import templates
 
 _MAX_FILE_BYTES = 64 * 1024 * 1024
-_MAX_LINE_BYTES = 4 * 1024 * 1024
+_MAX_LINE_BYTES = 16 * 1024 * 1024
 _MAX_PROMPTS = 20_000
+_MAX_IMAGES = 16
 KEYS = frozenset({
     "id", "prompt", "messages", "max_tokens", "tags", "cluster", "system", "tools", "tool_choice", "response_format",
-    "temperature", "top_p", "seed", "stop", "extra_body", "source", "at_ms",
+    "temperature", "top_p", "seed", "stop", "extra_body", "source", "at_ms", "images",
 })  # fmt: skip
 _ROLES = {"system", "user", "assistant", "tool", "developer"}
 _HINT = 'a line reads {"id": "a", "prompt": "…"} or {"id": "a", "messages": [{"role": "user", "content": "…"}]}'
@@ -301,7 +303,7 @@ class _Line:
 
     def read(self, raw: bytes) -> dict[str, Any]:
         if len(raw) > _MAX_LINE_BYTES:
-            self.fail("the line is longer than 4 MiB")
+            self.fail("the line is longer than 16 MiB")
         try:
             data = json.loads(raw.decode(), object_pairs_hook=_unique)
         except UnicodeDecodeError:
@@ -320,8 +322,10 @@ class _Line:
             text = data["prompt"]
             if not isinstance(text, str) or not text.strip():
                 self.fail("`prompt` must be a text that is not empty")
-            given = [{"role": "user", "content": text}]
+            given = [{"role": "user", "content": self.seen(data.get("images"), text)}]
         else:
+            if "images" in data:
+                self.fail("`images` go with `prompt`; with `messages`, write image_url parts")
             given = data["messages"]
             if not isinstance(given, list) or not given:
                 self.fail("`messages` must be a list that is not empty")
@@ -330,12 +334,29 @@ class _Line:
                     self.fail(f"a message needs a `role`: one of {', '.join(sorted(_ROLES))}")
                 if not isinstance(message.get("content"), (str, list)) and "tool_calls" not in message:
                     self.fail("a message needs `content`")
+                for link in image_parts(message.get("content")):
+                    link["url"] = self.image(link["url"])
         system = data.get("system", request.system)
         if system is not None and not isinstance(system, str):
             self.fail("`system` must be a text")
         if system and given[0]["role"] != "system":
             given = [{"role": "system", "content": system}, *given]
         return tuple(given)
+
+    def seen(self, images: Any, text: str) -> str | list[dict[str, Any]]:
+        """The text, behind its images."""
+        if images is None:
+            return text
+        if not isinstance(images, list) or not 0 < len(images) <= _MAX_IMAGES:
+            self.fail(f"`images` must be a list of 1 to {_MAX_IMAGES} files or data: URIs")
+        shown = [{"type": "image_url", "image_url": {"url": self.image(one)}} for one in images]
+        return [*shown, {"type": "text", "text": text}]
+
+    def image(self, written: Any) -> str:
+        """An image beside the prompts file as a data: URI."""
+        if not isinstance(written, str):
+            self.fail("an image is a file beside the prompts, or a data: URI")
+        return data_uri(written, Path(self.where.rpartition(":")[0]).parent, self.where, hashlib.sha256())
 
     def tags(self, data: dict[str, Any]) -> tuple[str, ...]:
         tags = data.get("tags", [])

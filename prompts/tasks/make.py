@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from demo_cases import chat, suites
 from example_cases import example
+from image_cases import images, timed_images
 from long_cases import long_output
 from probe_cases import distance, ladder
 from short_cases import code, instructions, structured, token_dependent
@@ -98,12 +99,14 @@ def main(root: Path) -> None:
     write(tasks, "code", "custom", distinct(code, 16, 300), defaults={"max_tokens": 384})
     write(tasks, "length-ladder", "custom", ladder(), defaults={"max_tokens": 256})
     write(tasks, "distance", "custom", distance(), defaults={"max_tokens": 64})
+    write(tasks, "images", "custom", images(19, 300), defaults={"max_tokens": 256})
     write(tasks, "quick", "custom", quick())
     for kind, cases in suites(random.Random(18)).items():
         write(demos, f"demo-{kind}", kind, cases)
     _example(root / "example.yaml")
     _jsonl(demos / "chat.jsonl", chat())
     _jsonl(root / "quick.jsonl", timed())
+    _jsonl(root / "images.jsonl", timed_images(20, 64))
 
 
 if __name__ == "__main__":

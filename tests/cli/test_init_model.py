@@ -86,6 +86,37 @@ def test_no_set_that_init_writes_is_too_small(tmp_path, capsys, model, budget):
     assert evalkit(capsys, "validate", tmp_path / "checklist.yaml").code == 0
 
 
+def test_a_model_that_takes_images_starts_with_images_and_its_own_code(tmp_path, capsys):
+    done = evalkit(capsys, "init", tmp_path, "--model", "nvidia/Nemotron-Labs-Diffusion-VLM-8B", "--use", "evaluation")
+    assert done.code == 0, done.err
+    checklist = made(tmp_path)
+    assert (checklist.prompts, checklist.tasks) == (["prompts/images.jsonl"], ["tasks/images.yaml"])
+    for mode in (AR, DIFF, SELF):  # no engine has a class for it
+        launch = checklist.modes[mode].launch
+        assert launch[1:5] == ["-m", "evalkit", "serve", "{model}"]
+        assert {"--trust-remote-code", "{revision}", mode} <= set(launch)
+    setup = prepare(load_checklist(tmp_path / "checklist.yaml"))
+    assert all(suite.shipped for suite in setup.suites)
+    assert sizing(setup, date(2026, 11, 28))["problems"] == []
+
+
+def test_a_folder_whose_own_code_has_the_calls_is_served_by_it(tmp_path, capsys):
+    code = tmp_path / "model"
+    code.mkdir()
+    (code / "config.json").write_text(json.dumps({"architectures": ["OurOwn"], "model_type": "ours"}))
+    calls = ("ar_generate", "generate")
+    (code / "modeling_ours.py").write_text("".join(f"def {name}(self): pass\n" for name in calls))
+    done = evalkit(capsys, "init", tmp_path / "a", "--model", code)
+    assert done.code == 0, done.err
+    modes = made(tmp_path / "a").modes
+    assert all({"serve", "--trust-remote-code", mode} <= set(modes[mode].launch) for mode in (AR, DIFF))
+    assert SELF not in modes
+    assert "read it first" in (tmp_path / "a" / "checklist.yaml").read_text()
+    (code / "modeling_ours.py").write_text("def generate(self): pass\n")  # as many other models have
+    evalkit(capsys, "init", tmp_path / "b", "--model", code)
+    assert made(tmp_path / "b").modes[DIFF].launch is None
+
+
 def test_the_margins_are_what_the_cases_that_fit_can_show(tmp_path, capsys):
     evalkit(capsys, "init", tmp_path, "--model", NEMOTRON)
     setup = prepare(load_checklist(tmp_path / "checklist.yaml"))

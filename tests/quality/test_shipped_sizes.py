@@ -10,6 +10,7 @@ import pytest
 from evalkit.analysis.pairs import alpha_of
 from evalkit.checklist.loader import load_checklist, shipped_folder, shipped_names
 from evalkit.checklist.schema import Checklist, Request
+from evalkit.quality.case import asked_sha256
 from evalkit.quality.suite import load_suite
 from evalkit.run.fit import PROFILE_MINUTES
 from evalkit.run.setup import merged, prepare
@@ -79,7 +80,7 @@ def test_every_shipped_suite_exceeds_the_least_for_two_modes(path):
     suite = load_suite(path, Request())
     margins = Checklist().items.quality.margin
     margin = 0.1 if path.parent.name == "demo" or path.stem == "example" else margins.of(suite.kind)
-    assert len({case.prompt_text for case in suite.cases}) >= least_cases(margin, 0.025)
+    assert len({asked_sha256(case.request) for case in suite.cases}) >= least_cases(margin, 0.025)
 
 
 def test_a_suite_under_its_least_is_asked_three_times_whole_and_no_other(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from evalkit.analysis.suites import power
 from evalkit.checklist.schema import Request
 from evalkit.errors import InputFileError
+from evalkit.quality.case import asked_sha256
 from evalkit.quality.grading import grade_exchange
 from evalkit.quality.suite import load_suite, load_suites
 from tests.quality.support import said, suite_file
@@ -134,7 +135,7 @@ def test_shipped_suites_load_with_distinct_prompts_and_can_decide_their_margins(
     assert len(shipped) >= 9
     for suite in shipped:
         assert suite.shipped
-        assert len({case.prompt_text for case in suite.cases}) == len(suite.cases)
+        assert len({asked_sha256(case.request) for case in suite.cases}) == len(suite.cases)
         small = suite.name.startswith(("demo", "example"))
         margin = 0.10 if small else margins.get(suite.kind, 0.03)
         told = power(suite, margin)

@@ -75,6 +75,7 @@ def test_each_mode_answers_by_its_own_call_and_counts_its_forward_passes(served)
     facts, exchange = ask(url, max_tokens=40)
     assert (facts.engine, facts.declared_mode, facts.release) == ("remote-code", mode, "unknown")
     assert len(facts.provenance["remote code"]) == 64
+    assert [w.id for w in facts.warnings if "not a serving speed" in w.summary] == ["modes.reference-implementation"]
     assert exchange.ok, exchange.error
     assert exchange.finish_reason == "stop"
     assert exchange.completion_tokens == 25  # 24 and the end token

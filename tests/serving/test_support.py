@@ -94,7 +94,6 @@ def test_a_known_model_gets_the_documented_command(model, mode, words):
         ("tencent/WeDLM-8B-Instruct", "diffusion"),
         ("Efficient-Large-Model/Fast_dLLM_v2_7B", "diffusion"),
         ("ByteDance-Seed/Stable-DiffCoder-8B-Instruct", "diffusion"),
-        ("nvidia/Nemotron-Labs-Diffusion-VLM-8B", "diffusion"),
     ],
 )
 def test_no_command_is_guessed_for_what_no_record_can_start(model, mode):
@@ -115,3 +114,15 @@ def test_every_engine_that_evalkit_starts_is_one_that_it_recognises():
             assert engine_of(row.engine).name == row.engine
     assert {record.mode for record in records()} <= {mode.value for mode in Mode}
     assert next(f for f in families() if f.family == "sdar").block == 4
+
+
+def test_a_reference_implementation_is_the_last_resort_and_pinned():
+    """Where no engine decodes a mode, the model's own code does; where one does, it comes first."""
+    vlm = recipe_for("nvidia/Nemotron-Labs-Diffusion-VLM-8B", "diffusion")
+    assert vlm.record.engine == "remote-code"
+    line = vlm.command(model="m", port=1, revision="c" * 40)
+    assert f"--revision {'c' * 40}" in line
+    assert "--mode diffusion" in line
+    text = recipes_for("nvidia/Nemotron-Labs-Diffusion-8B", "self-speculation")
+    assert [one.record.engine for one in text].index("remote-code") == len(text) - 1 > 0
+    assert "linear_spec_lora" in text[-1].argv

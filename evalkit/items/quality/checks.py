@@ -291,9 +291,20 @@ JUDGE = Check(
     },
 )
 
+IMAGES = Check(
+    "quality.images",
+    "A model that takes images was asked about images",
+    "Answers to text say nothing of how well a vision-language model sees, and decoding in parallel can lose what is in"
+    " the picture.",
+    "Add cases with images: `images: [FILE]` beside the prompt of a case; prompts/tasks/images.yaml has 300. Waive this"
+    " where your product sends no image.",
+    per_mode=True,
+    outcomes={"scored": Status.PASS, "not-scored": Status.INCONCLUSIVE, "none": Status.INCONCLUSIVE},
+)
+
 CHECKS: tuple[Check, ...] = (
     OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, DEGENERATION, LENGTH_HONESTY, BY_POSITION,
-    LADDER, HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, JUDGE, HARNESS,
+    LADDER, HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, JUDGE, HARNESS, IMAGES,
 )  # fmt: skip
 
 #: what an outcome of INCUMBENT answers to "and against the model that we use today?"; the others: not compared

@@ -13,6 +13,7 @@ from evalkit.facts import Facts
 from evalkit.findings import Finding, Status
 from evalkit.items.quality import checks, equivalence, harness, loss, texts, tools
 from evalkit.items.quality.checks import CHECKS
+from evalkit.items.quality.images import images
 from evalkit.items.quality.words import Incumbent, NonInferiority, OwnTasks, Scored, SuiteGiven
 from evalkit.modes import INCUMBENT
 from evalkit.quality.facts import SuiteFacts
@@ -33,6 +34,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
         asked = bool(facts.suites) or not checklist.harnesses
         findings += of_mode(checklist, facts, answers, mode) if asked else []
         findings += reported
+        findings += images(facts, mode)
         if not asked and not any(one.id == checks.INCUMBENT.id for one in reported):
             findings += against_incumbent(checklist, facts, answers, mode)
     return findings

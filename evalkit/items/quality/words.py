@@ -349,3 +349,23 @@ RERUN = "let evalkit run the harness against the live servers: tasks: [{run: …
 
 def _level(confidence: float) -> str:
     return f"{100 * confidence:.3g}%"
+
+
+class Images(Values):
+    """Cases with images of a vision-language model: `cases` in the plan, `scored` of them in this mode."""
+
+    outcome: Literal["scored", "not-scored", "none"]
+    mode: str
+    model: str
+    cases: int = 0
+    scored: int = 0
+
+    def words(self) -> Words:
+        match self.outcome:
+            case "scored":
+                return Words(f"{self.scored} of {plural(self.cases, 'case')} with images scored.", str(self.scored))
+            case "not-scored":
+                text = f"none of {plural(self.cases, 'case')} with images was scored: how well it sees is not known."
+                remedy = "see the errors of the cases with images: a server of text alone refuses them"
+                return Words(text, "0", remedy=remedy)
+        return Words(f"the model {self.model} takes images, and no task has one: how well it sees is not known.", "0")

@@ -14,7 +14,19 @@ from evalkit.serving.redaction import flat, text_of
 
 #: as /v1/models and records spell it, and what its figures are called wherever they are shown
 NAME, LABEL = "remote-code", "reference implementation: not a serving speed"
+#: decoding mode -> the call of the model's own code
+CALLS = {
+    Mode.AUTOREGRESSIVE.value: "ar_generate",
+    Mode.DIFFUSION.value: "generate",
+    Mode.SELF_SPECULATION.value: "linear_spec_generate",
+}
 KEPT = ("block_size", "threshold", "dtype", "quantization", "context_length", "max_running_requests", "call")
+START = Start(
+    ("python3", "-m", "evalkit", "serve", "{model}", "--port", "{port}", "--trust-remote-code"),
+    context="--context",
+    requests="",
+    revision="--revision",
+)
 
 
 class OwnCode(Engine):
@@ -22,12 +34,7 @@ class OwnCode(Engine):
     title = "the model's own code"
     package = "torch"  # what loads the model; evalkit itself is the server
     owners = (NAME,)
-    start = Start(
-        ("python3", "-m", "evalkit", "serve", "{model}", "--port", "{port}", "--trust-remote-code"),
-        context="--context",
-        requests="",
-        revision="--revision",
-    )
+    start = START
     checks_model_name = True
     keeps_window = True
     timing_reference = False  # one request at a time, no graphs: any mode would look fast against it

@@ -45,7 +45,7 @@ def test_what_its_comments_say_holds(seen):
     text = path.read_text(encoding="utf-8")
     for words in (
         "research or evaluation only",
-        "no server with image input in diffusion mode is known",
+        "no engine with image input in diffusion mode is known",
         "3,025 tokens, 0.39 GiB",
     ):
         assert words in text

@@ -11,6 +11,7 @@ from evalkit.checklist.schema import Checklist
 from evalkit.client.types import Exchange, ExchangeError, ToolCall
 from evalkit.facts import Facts, RunStart
 from evalkit.findings import Status
+from evalkit.hub.facts import CandidateFacts
 from evalkit.items.quality.decide import CHECKS, decide
 from evalkit.quality.facts import Answer, Divergence, Grade, Signals, SuiteFacts
 from evalkit.serving.facts import EndpointFacts
@@ -515,3 +516,30 @@ def test_the_summary_the_list_of_regressions_and_the_finding_count_the_same_case
     document = section(checklist(), facts, redact_prompts=False)
     assert document["harms_total"] == 5
     assert {tuple(one["graders"]) for one in document["harms"]} == {("max_repetition",)}
+
+
+@pytest.mark.parametrize(
+    ("sees", "with_images", "scored", "outcome"),
+    [
+        (False, False, True, None),
+        (True, False, True, "none"),
+        (True, True, False, "not-scored"),
+        (True, True, True, "scored"),
+    ],
+)
+def test_a_model_that_takes_images_is_open_until_some_are_scored(sees, with_images, scored, outcome):
+    of = suite(30).model_copy(update={"image_cases": ("3", "4") if with_images else ()})
+    refused = None if scored else ExchangeError(kind="http", message="no images", status=400)
+    answers = [one(DLM, i, of=of, error=refused if i in (3, 4) else None) for i in range(30)]
+    model = CandidateFacts(model="a/b", config={"vision_config": {"patch_size": 14}} if sees else {})
+    facts = Facts(start=START, suites=(of,), answers=tuple(answers), candidates=(model,))
+    found_here = found(decide(checklist(), facts, NOW), "images")
+    assert [f.outcome for f in found_here] == ([outcome] if outcome else [])
+    if outcome:
+        assert (found_here[0].status is Status.PASS) is (outcome == "scored")
+        assert found_here[0].counts
+
+
+def test_a_card_says_that_a_model_takes_images():
+    assert CandidateFacts(model="a/b", pipeline_tag="image-text-to-text").sees
+    assert not CandidateFacts(model="a/b", pipeline_tag="text-generation").sees
