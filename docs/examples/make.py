@@ -73,10 +73,10 @@ def excerpt(report: Path) -> None:
 
 #: name: (run, width, height, dark or light, script before the picture)
 PICTURES = {
-    "report": ("demo", 1100, 760, "light", ""),
-    "report-dark": ("demo", 1100, 760, "dark", ""),
+    "report": ("demo", 1100, 740, "light", ""),
+    "report-dark": ("demo", 1100, 740, "dark", ""),
     "report-phone": ("demo", 400, 860, "light", ""),
-    "no-go": ("no-go", 1100, 700, "light", ""),
+    "no-go": ("no-go", 1100, 860, "light", ""),
     "cases": (
         "no-go", 1100, 760, "light",
         "document.querySelector('#cases').scrollIntoView(); document.querySelectorAll('#case-table button')[1].click()",
