@@ -225,13 +225,13 @@ class Longest(Values):
     capped: bool = False
 
     def words(self) -> Words:
-        source = f"on {self.hardware} by the formula"
+        source = f" on {self.hardware}, by the formula"
         if self.server is not None:
-            source = f"by the {self.server} server's own pool of {fmt.tokens(self.pool_tokens or 0)}"
+            source = f", by the {self.server} server's own pool of {fmt.tokens(self.pool_tokens or 0)}"
         longest = fmt.tokens(self.tokens)
         capped = " (the configured window)" if self.capped else ""
-        text = f"at {self.precision} and {self.concurrent} at a time, {longest}{capped} {source}."
-        return Words(text, longest, fmt.tokens(self.needed))
+        text = f"at {self.precision} and concurrency {self.concurrent} the longest context is {longest}{capped}{source}"
+        return Words(f"{text}.", longest, fmt.tokens(self.needed))
 
 
 class Variant(Values):

@@ -225,7 +225,8 @@ class Parallel(Values):
             text = f"the server reports no limit of running requests; the deciding concurrency is {level}"
             return Words(f"{self.mode}: {text}.", threshold=level)
         text = f"the server runs {self.limit} requests at a time{_within(self.detail)}"
-        return Words(f"{self.mode}: {text}; {level} decides, {self.highest} is the highest.", str(self.limit), level)
+        text += f"; the deciding concurrency is {level}, the highest {self.highest}"
+        return Words(f"{self.mode}: {text}.", str(self.limit), level)
 
 
 class Streaming(Values):
