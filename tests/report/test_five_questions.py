@@ -100,6 +100,14 @@ def test_what_is_lost(documents, screens) -> None:
         assert row(screens["interrupted"], mode).cells["quality"] == ("inconclusive", "")
 
 
+def test_a_loss_that_is_not_settled_is_not_in_the_decision() -> None:
+    few = run_facts(cases=8, prompts=60).model_copy(update={"candidates": licensed("apache-2.0")})
+    doc = build(LICENSED, few, decide(LICENSED, few, few.as_of))
+    assert doc["verdict"] == "inconclusive"
+    assert "not settled on quality" in first_screen(doc).decision
+    assert "points" not in first_screen(doc).decision
+
+
 def test_may_we_use_it(screens) -> None:
     assert [screen.may_use.split(":")[0].split(",")[0] for screen in screens.values()] == [
         "Yes",

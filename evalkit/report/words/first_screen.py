@@ -124,7 +124,7 @@ def _by_item(doc: Report, adopted: list[Mode]) -> list[str]:
             finding = blocker(doc, entry["mode"])
             item = finding["id"].partition(".")[0] if finding else "modes"
             ratio = _figure(doc, entry, "modes")
-            named = [one for one in (f"{ratio} the speed" if ratio else "", _figure(doc, entry, "quality")) if one]
+            named = [one for one in (f"{ratio} the speed" if ratio else "", _known_loss(doc, entry)) if one]
             label = f"{entry['mode']} ({', '.join(named)})" if named else entry["mode"]
             found.setdefault((entry["qualified"], _NOUNS.get(item, item)), []).append(label)
     said = []
@@ -140,6 +140,12 @@ def _by_item(doc: Report, adopted: list[Mode]) -> list[str]:
         names = f"{', '.join(labels[:-1])} and {labels[-1]}" if several else labels[0]
         said.append(f"{names} {verb} on {noun}")
     return said
+
+
+def _known_loss(doc: Report, entry: Mode) -> str:
+    """The loss of a mode where it is settled: a difference on too few cases is no figure to repeat."""
+    cell = _row(doc, entry, None, "").cells["quality"]
+    return cell.figure if cell.status in (*_CARRIES, "fail") else ""
 
 
 def _why(doc: Report) -> list[str]:
