@@ -1,7 +1,7 @@
 """What is sent to a server and what came back, with its times.
 
 An `Exchange` is both the timed sample and the scored reply: the text that was timed is the text that is graded.
-All times are microseconds on a monotonic clock, relative to the moment the request's last byte was written.
+All times are microseconds on a monotonic clock, relative to the moment before the request's last byte is written.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class Exchange(Frozen):
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
-    #: µs from the last byte written
+    #: µs from before the last byte is written
     first_byte_us: int | None = None
     #: first event with text, reasoning or a tool call
     first_chunk_us: int | None = None

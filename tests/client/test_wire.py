@@ -16,7 +16,7 @@ from evalkit.client import run
 from evalkit.client.fallback import ProxyClient
 from evalkit.client.reply import Reply
 from evalkit.client.types import Exchange, Limits, Note
-from evalkit.client.wire import WireClient
+from evalkit.client.wire import Connection, WireClient
 from evalkit.errors import UsageError
 from evalkit.secrets import Secret
 from tests.client.rawserver import ASK, FAST, HEAD, LAST, chunk, event, good, serving, stream, target
@@ -45,6 +45,33 @@ def test_a_stream_becomes_text_counts_and_ordered_times(client):
     assert 0 <= got.first_byte_us <= got.first_chunk_us <= got.first_visible_us <= got.last_chunk_us <= got.done_us
     assert got.e2e_us == got.done_us
     assert got.transport == client.transport
+
+
+def test_a_process_that_is_set_aside_behind_its_write_makes_no_reply_look_quicker(monkeypatch):
+    made = Connection.connection_made
+
+    def slow(self, transport):
+        made(self, transport)
+        self.transport = Late(transport)
+
+    class Late:
+        """A transport whose writer comes back late."""
+
+        def __init__(self, inner):
+            self._inner = inner
+
+        def write(self, data):
+            self._inner.write(data)
+            time.sleep(0.03)
+
+        def __getattr__(self, name):
+            return getattr(self._inner, name)
+
+    monkeypatch.setattr(Connection, "connection_made", slow)
+    got, _ = ask(good())
+    assert got.ok, got.error
+    assert got.e2e_us >= 30_000
+    assert got.first_chunk_us >= 30_000
 
 
 @pytest.mark.parametrize("client", CLIENTS)
