@@ -34,8 +34,10 @@ def milliseconds(value: float | None) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """`2.53×`."""
-    return NOTHING if value is None else f"{value:.2f}×"
+    """`2.53×`: two decimals; below 0.1 two significant digits, so that no ratio reads 0.00×."""
+    if value is None:
+        return NOTHING
+    return f"{value:.2f}×" if value >= 0.095 else f"{value:.2g}×"
 
 
 def threshold(value: float | None) -> str:

@@ -65,7 +65,7 @@ def excerpt(report: Path) -> None:
         ):  # rows of a table and points of a list go together
             lines.append("")
         lines.append(line.removeprefix("# ") if line.startswith("# ") else line)
-    lines[1] = f"**{lines[1].split(' · `')[0]}**"
+    lines[1] = f"**{lines[1]}**"
     quoted = "\n".join(f"> {line}".rstrip().replace("](#", f"]({place}#") for line in lines[1:])
     readme = ROOT / "README.md"
     readme.write_text(_EXCERPT.sub(lambda m: f"{m[1]}\n{quoted}\n\n{m[2]}", readme.read_text(encoding="utf-8")))

@@ -8,7 +8,7 @@ import pytest
 
 from evalkit.report.document.build import build
 from evalkit.report.formats import html, markdown
-from evalkit.report.words import charts, quality_tables, shapes, tables
+from evalkit.report.words import charts, quality_tables, tables
 from evalkit.verdict.decide import decide
 from tests.support.quality_run import DECIDING, NOW, run_facts
 from tests.support.report_doc import document, finding, item, mode
@@ -71,7 +71,7 @@ def test_a_configuration_that_is_slower_and_no_better_is_said_to_be_dominated() 
         point("diffusion", 1400, 0.95),
         point("diffusion@t0.9", 1700, 0.95, "diffusion", surely=("diffusion",)),
     ]
-    rows = {row.cells[0]: row.cells[-1] for row in shapes.frontier_table(doc)[1]}
+    rows = {row.cells[0]: row.cells[-1] for row in tables.frontier_table(doc)[1]}
     assert rows == {
         "autoregressive": "none: on the frontier",
         "diffusion": "none: on the frontier",
@@ -87,18 +87,18 @@ def test_the_frontier_of_a_run_is_the_one_that_was_decided() -> None:
     assert {p["mode"] for p in built["frontier"]} == {built["modes"][n]["mode"] for n in range(3)}
     (found,) = [f for f in built["items"][1]["findings"] if f["id"] == "modes.frontier"]
     assert [p["dominated_by"] for p in found["data"]["points"]] == [p["dominated_by"] for p in built["frontier"]]
-    assert len(shapes.frontier_table(built)[1]) == 3
+    assert len(tables.frontier_table(built)[1]) == 3
 
 
 def test_the_crossover_is_said_where_several_loads_were_timed() -> None:
     doc = document(modes=[mode("autoregressive"), mode("diffusion", crossover=16), mode("self-speculation")])
-    lines = shapes.crossover_lines(doc)
+    lines = tables.crossover_lines(doc)
     assert "diffusion: no longer faster than autoregressive from concurrency 16." in lines
     assert "self-speculation: faster than autoregressive up to concurrency 16." in lines
     slow = mode("diffusion", crossover=1)
     for level in slow["levels"]:
         level["speedup"] = level["speedup"] | {"ratio": 0.9}
-    (line,) = shapes.crossover_lines(document(modes=[mode("autoregressive"), slow]))
+    (line,) = tables.crossover_lines(document(modes=[mode("autoregressive"), slow]))
     assert line == "diffusion: not faster than autoregressive at any concurrency timed (1, 4, 16)."
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts, RunStart
 from evalkit.items.context import decide as context
-from evalkit.report.words.context_tables import limits_table
+from evalkit.report.words.tables import limits_table
 from evalkit.serving.facts import EndpointFacts, ServerContext
 from tests.support.cards import facts
 

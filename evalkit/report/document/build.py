@@ -14,9 +14,8 @@ from evalkit.redaction import bare_name, masked, without_texts
 from evalkit.report.document import modes as modes_part
 from evalkit.report.document import provenance, vendor
 from evalkit.report.document import quality as quality_part
-from evalkit.report.document.limits import limits
+from evalkit.report.document.limits import limits, not_shown
 from evalkit.report.document.model import Report
-from evalkit.report.document.not_shown import not_shown
 from evalkit.secrets import redact
 
 if TYPE_CHECKING:

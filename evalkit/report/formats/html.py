@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit import fmt
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.modes import Timeline
-from evalkit.report.words import cases, dots, quality_tables, shapes, tables, view
-from evalkit.report.words import context_tables as context_part
+from evalkit.report.words import cases, dots, quality_tables, tables, view
 from evalkit.report.words.first_screen import first_screen
 from evalkit.text import capital, sanitize
 
@@ -94,9 +93,7 @@ def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
             view=view,
             screen=first_screen(doc),
             tables=tables,
-            context_part=context_part,
             quality_tables=quality_tables,
-            shapes=shapes,
             fmt=fmt,
             policy=f"{_POLICY}; script-src 'sha256-{digest}'",
             script=Markup(script),  # noqa: S704  a file of this package

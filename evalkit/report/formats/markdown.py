@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from evalkit import fmt
 from evalkit.report.document.model import Report
-from evalkit.report.words import cases, quality_tables, quote, shapes, tables, view
-from evalkit.report.words import context_tables as context_part
+from evalkit.report.words import cases, quality_tables, quote, tables, view
 from evalkit.report.words.first_screen import first_screen
 
 if TYPE_CHECKING:
@@ -55,9 +54,7 @@ def render(doc: Report, *, charts: Iterable[str] = ()) -> str:
             fmt=fmt,
             tables=tables,
             cases=cases,
-            context_part=context_part,
             quality_tables=quality_tables,
-            shapes=shapes,
             charts={name: TITLES[name] for name in sorted(charts)},
             screen=first_screen(doc),
         )

@@ -87,13 +87,13 @@ document.querySelectorAll('table.sortable th').forEach(function (th) {
     tr.querySelectorAll('button').forEach(function (one) { one.setAttribute('aria-expanded', 'false'); });
     if (was) { return; }
     button.setAttribute('aria-expanded', 'true');
-    var opened = make('tr', '', 'replies'), cell = make('td'), found = data.replies[row[6]], pair = make('div', '', 'pair');
-    cell.colSpan = row[4].length + 1;
+    var opened = make('tr', '', 'replies'), td = make('td'), cell = make('div', '', 'box'), found = data.replies[row[6]], pair = make('div', '', 'pair');
+    td.colSpan = row[4].length + 1; td.appendChild(cell);
     if (found.prompt) { cell.appendChild(make('h4', 'Prompt')); cell.appendChild(make('pre', found.prompt)); }
     var base = data.baseline !== mode ? found.modes[data.baseline] : null, own = found.modes[mode];
     if (base) { pair.appendChild(panel(row, data.baseline, base, own, 'del')); }
     pair.appendChild(panel(row, mode, own, base, 'ins'));
-    cell.appendChild(pair); opened.appendChild(cell); tr.after(opened);
+    cell.appendChild(pair); opened.appendChild(td); tr.after(opened);
   }
   function panel(row, mode, reply, other, mark) {
     var box = make('div'), text = make('pre');

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.modes import Level, Mode, SpeedUp
 from evalkit.report.words import dots, view
-from evalkit.report.words.shapes import frontier
+from evalkit.report.words.tables import frontier
 from evalkit.text import one_line
 
 TITLES = {
@@ -140,7 +140,7 @@ def _rule(name: str, points: list[Any]) -> _Series:
 
 def _speedup(doc: Report) -> str | None:
     levels = sorted({lv["concurrency"] for m in doc["modes"] for lv in m["levels"] if lv.get("speedup")})
-    if not levels:
+    if len(levels) < 2:  # the dots of the prompts show the interval at one load
         return None
     looks, highest, series = _looks(doc), 1.0, []
     rows = {m["mode"]: {lv["concurrency"]: lv["speedup"] for lv in m["levels"]} for m in doc["modes"]}

@@ -20,7 +20,9 @@ _WIDTH, _LEFT, _RIGHT, _TOP, _LANE = 800, 24, 24, 34, 92
 _BIN, _RADIUS = 7.0, 3.0
 #: beyond so many dots a lane is a smear: the ends are kept, the middle is thinned
 _MOST, _ENDS = 400, 80
-_TICKS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0, 20.0, 50.0)
+#: most wanted first: one is left out where it would overlap another
+_TICKS = (1.0, 2.0, 0.5, 10.0, 0.1, 0.01, 0.001, 3.0, 5.0, 20.0, 0.2, 0.05, 1.5, 0.7, 0.3, 7.0, 50.0, 1.2, 0.8)
+_TICK_GAP = 52.0
 _STYLE = (
     "<style>text{font:13px sans-serif;fill:#1f262d;paint-order:stroke;stroke:#fff;stroke-width:4px}"
     ".ground{fill:#fff}.tick{stroke:#d5dbe0}.one{stroke:#4d5761;"
@@ -91,13 +93,14 @@ def _label(mode: str, ratios: Sequence[float]) -> str:
 
 
 def _axis(place: Place, low: float, high: float, height: int) -> list[str]:
-    parts = []
+    parts: list[str] = []
+    taken: list[float] = []
     for tick in _TICKS:
-        if low <= math.log(tick) <= high:
-            at, kind = place(tick), "one" if tick == 1 else "tick"
-            word = f"{tick:g}×"
-            parts.append(f'<path class="{kind}" d="M{at} {_TOP - 8}V{height - 22}"/>')
-            parts.append(f'<text x="{at}" y="{height - 6}" text-anchor="middle">{word}</text>')
+        at = place(tick)
+        if low <= math.log(tick) <= high and all(abs(at - other) >= _TICK_GAP for other in taken):
+            taken.append(at)
+            parts.append(f'<path class="{"one" if tick == 1 else "tick"}" d="M{at} {_TOP - 8}V{height - 22}"/>')
+            parts.append(f'<text x="{at}" y="{height - 6}" text-anchor="middle">{tick:g}×</text>')
     return parts
 
 

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from evalkit import fmt
+from evalkit.analysis.frontier import Point
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart
 from evalkit.report.document.model.modes import Mode, Percentiles
@@ -248,3 +249,74 @@ def _vendor_row(row: VendorClaim) -> Row:
             " ".join(str(part) for part in (row.get("source"), row.get("date")) if part) or fmt.NOTHING,
         )
     )
+
+
+def frontier(doc: Report) -> list[Point]:
+    """The points of the document (of evalkit.analysis.frontier): on the prompts and cases common to all modes."""
+    points: list[dict[str, Any]] = [dict(p) for p in doc.get("frontier", [])]
+    return [Point(**{**p, "dominated_by": tuple(p["dominated_by"]), "surely": tuple(p["surely"])}) for p in points]
+
+
+def frontier_table(doc: Report) -> Table:
+    """Latency beside quality, and what is dominated: by the figures, or beyond chance."""
+    head = ("Mode", "E2E latency, ms, mean", "Cases passed (95% interval)", "Cases, n", "Dominated by")
+    points = frontier(doc)
+    rows = []
+    for p in points:
+        how = "beyond chance" if p.surely else "by the figures, within chance"
+        word = f"{', '.join(p.dominated_by)} ({how})" if p.dominated_by else "none: on the frontier"
+        share = f"{fmt.share(p.share)} ({fmt.share(p.low)} to {fmt.share(p.high)})"
+        rows.append(Row((p.mode, fmt.number(p.e2e_ms), share, str(p.cases), word)))
+    return head, rows if len(points) > 1 else []
+
+
+def crossover_lines(doc: Report) -> list[str]:
+    """For each mode timed at several loads: from where on it is no longer faster, that it never is, or stays so."""
+    lines = []
+    for entry in doc["modes"]:
+        loads = sorted(lv["concurrency"] for lv in entry["levels"] if lv.get("speedup"))
+        if len(loads) < 2:
+            continue
+        at = entry.get("crossover")
+        slower = [lv for lv in entry["levels"] if (speed := lv["speedup"]) and (speed["ratio"] or 0) <= 1]
+        if len(slower) == len(loads):
+            loaded = ", ".join(map(str, loads))
+            lines.append(
+                f"{entry['mode']}: not faster than {doc['baseline']['speed']} at any concurrency timed ({loaded})."
+            )
+        elif at is None:
+            lines.append(f"{entry['mode']}: faster than {doc['baseline']['speed']} up to concurrency {loads[-1]}.")
+        else:
+            lines.append(f"{entry['mode']}: no longer faster than {doc['baseline']['speed']} from concurrency {at}.")
+    return lines
+
+
+def limits_table(doc: Report) -> Table:
+    """Each limit with how it is known; the usable window and the need at the end. Empty where nothing told one."""
+    head = ("Limit", "Tokens", "How it is known", "Binds a request")
+    window = next((f for f in view.item(doc, "context")["findings"] if f["id"] == "context.window"), None)
+    data = (window.get("data") if window else None) or {}
+    rows = [
+        Row(
+            (
+                one_line(str(limit["source"]), limit=160),
+                fmt.number(limit["tokens"]),
+                str(limit["known_by"]),
+                "yes" if limit["binding"] else "no",
+            )
+        )
+        for limit in data.get("limits") or []
+    ]
+    if not rows:
+        return head, []
+    if data.get("window") is not None:
+        rows.append(
+            Row(("usable window of the model: the least that binds", fmt.number(data["window"]), "inferred", "yes"))
+        )
+    need = data.get("need")
+    if need:
+        known = {"checklist": "declared", "counted": "observed", "estimated": "inferred"}.get(
+            need["source"], "inferred"
+        )
+        rows.append(Row(("needed: prompt and reply together", fmt.number(need["tokens"]), known, fmt.NOTHING)))
+    return head, rows
