@@ -5,19 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nsmallest
+from itertools import chain
 from statistics import fmean, median
 from typing import TypeVar
 
-from evalkit.analysis.harness import table as harness_table
-from evalkit.analysis.pairs import Answers, Pair, Table, alpha_of, table
+from evalkit.analysis.pairs import Answers, Pair, alpha_of, table
 from evalkit.analysis.readings import Readings
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
+from evalkit.harness.facts import HarnessFacts
 from evalkit.modes import INCUMBENT
 from evalkit.quality.facts import Answer
 from evalkit.stats.ratio import log_ratios
 
 Row = TypeVar("Row")
+_NO_REPLIES: Mapping[str, Answer] = {}
 _SEVERITY = {"critical": 0, "normal": 1, "minor": 2}
 
 
@@ -55,7 +58,7 @@ class EachCase:
 def prompts(checklist: Checklist, facts: Facts) -> list[EachPrompt]:
     """The prompts that some mode answered, those that gain least first (median over the modes that may be adopted)."""
     readings, baseline, level = Readings(facts.timed), checklist.baseline.speed, checklist.items.modes.level
-    modes = [*checklist.modes, *((INCUMBENT,) if checklist.incumbent is not None else ())]
+    modes = _modes(checklist)
     times = {mode: readings.times(mode, level) for mode in modes}
     gains = {mode: log_ratios(times.get(baseline, {}), times[mode]) for mode in modes if mode != baseline}
     tags = {prompt: names for mode in reversed(modes) for prompt, names in readings.tags(mode, level).items()}
@@ -76,10 +79,30 @@ def prompts(checklist: Checklist, facts: Facts) -> list[EachPrompt]:
     return sorted(found, key=lambda one: (gain(one), one.prompt))
 
 
-def cases(checklist: Checklist, facts: Facts) -> list[EachCase]:
-    """Every case that some mode answered, worst first: lost against the baseline, failed, unscored, passed by all."""
-    found = [row for tables in _suites(checklist, facts) for row in _rows(tables, checklist)]
-    return sorted(found, key=_worst)
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """The first of the cases, worst first; how many there are, and how many of them not every mode passes."""
+
+    rows: list[EachCase]
+    total: int
+    not_clean: int
+
+
+def cases(checklist: Checklist, facts: Facts, most: int = 10_000) -> Cases:
+    """The cases that some mode answered, worst first: lost against the baseline, failed, unscored, passed by all.
+
+    No more than `most` are held in memory: results of other harnesses come by the hundred thousand.
+    """
+    counts = [0, 0]
+
+    def counted() -> Iterator[EachCase]:
+        for row in chain(_answered(checklist, facts), _reported(checklist, facts)):
+            counts[0] += 1
+            counts[1] += not row.clean
+            yield row
+
+    rows = nsmallest(most, counted(), key=_worst)
+    return Cases(rows, *counts)
 
 
 def worst(lost: Sequence[Row], others: Sequence[Row], most: int) -> list[Row]:
@@ -96,41 +119,53 @@ def _worst(row: EachCase) -> tuple[bool, int, int, int, str, str]:
     return (not row.lost, -failing, _SEVERITY.get(row.severity, 1), -unscored, row.suite, row.case_id)
 
 
-def _suites(checklist: Checklist, facts: Facts) -> Iterator[list[Table]]:
-    """The tables of each suite, one a mode, the baseline's own first."""
+def _modes(checklist: Checklist) -> list[str]:
+    """In configured order, the incumbent last."""
+    return [*checklist.modes, *((INCUMBENT,) if checklist.incumbent is not None else ())]
+
+
+def _answered(checklist: Checklist, facts: Facts) -> Iterator[EachCase]:
     answers, baseline, alpha = Answers(facts.answers), checklist.baseline.quality, alpha_of(checklist)
-    modes = [baseline, *(mode for mode in checklist.modes if mode != baseline)]
-    if checklist.incumbent is not None and INCUMBENT not in modes:
-        modes.append(INCUMBENT)
+    modes = [mode for mode in dict.fromkeys([*_modes(checklist), baseline]) if mode in answers.modes]
     for suite in facts.suites:
-        yield [table(answers, suite, mode, baseline, alpha) for mode in modes if mode in answers.modes]
-    reported = {(one.entry, one.task): one for one in facts.harness.values() if one.task}
-    for entry, task in sorted(reported):
-        mine = [(mode, facts.harness.get(f"{entry}|{task}|{mode}")) for mode in modes]
-        base = mine[0][1]
-        yield [harness_table(one, base, alpha) for _, one in mine if one is not None]
+        by_case: dict[str, dict[str, Pair]] = {}
+        for mode in modes:
+            for pair in table(answers, suite, mode, baseline, alpha).pairs:
+                by_case.setdefault(pair.case_id, {})[mode] = pair
+        for case_id, pairs in by_case.items():
+            replies = {mode: pair.mode_answer for mode, pair in pairs.items() if pair.mode_answer is not None}
+            any_reply = next(iter(replies.values()), None)
+            yield EachCase(
+                suite=suite.name,
+                kind=suite.kind,
+                case_id=case_id,
+                severity=next(iter(pairs.values())).severity,
+                tags=any_reply.tags if any_reply else (),
+                results={mode: pairs[mode].mode if mode in pairs else None for mode in modes},
+                lost=tuple(mode for mode in modes if mode in pairs and pairs[mode].harmed),
+                replies=replies,
+            )
 
 
-def _rows(tables: list[Table], checklist: Checklist) -> Iterator[EachCase]:
-    by_case: dict[str, dict[str, Pair]] = {}
-    for one in tables:
-        for pair in one.pairs:
-            by_case.setdefault(pair.case_id, {})[one.mode] = pair
-    order = [*checklist.modes, INCUMBENT]
-    for case_id, pairs in by_case.items():
-        first, suite = next(iter(pairs.values())), tables[0].suite
-        replies = {mode: pair.mode_answer for mode, pair in pairs.items() if pair.mode_answer is not None}
-        any_reply = next(iter(replies.values()), None)
-        modes = sorted(
-            (one.mode for one in tables), key=lambda mode: order.index(mode) if mode in order else len(order)
-        )
-        yield EachCase(
-            suite=suite.name,
-            kind=suite.kind,
-            case_id=case_id,
-            severity=first.severity,
-            tags=any_reply.tags if any_reply else (),
-            results={mode: pairs[mode].mode if mode in pairs else None for mode in modes},
-            lost=tuple(mode for mode in modes if mode in pairs and pairs[mode].harmed),
-            replies=replies,
-        )
+def _reported(checklist: Checklist, facts: Facts) -> Iterator[EachCase]:
+    """Cases of other harnesses, whose replies are not in a run."""
+    baseline, known = checklist.baseline.quality, [one for one in facts.harness.values() if one.task]
+    for entry, task in sorted({(one.entry, one.task) for one in known}):
+        mine = {one.mode: one for one in known if (one.entry, one.task) == (entry, task)}
+        modes = [mode for mode in dict.fromkeys([*_modes(checklist), baseline]) if mode in mine]
+        shares = {mode: _shares(mine[mode]) for mode in modes}
+        kind = next(iter(mine.values())).kind
+        for case_id in dict.fromkeys(case for mode in modes for case in shares[mode]):
+            results = {mode: shares[mode].get(case_id) for mode in modes}
+            base = results.get(baseline)
+            lost = tuple(m for m, one in results.items() if base is not None and one is not None and one < base)
+            yield EachCase(task, kind, case_id, "normal", (), results, lost, _NO_REPLIES)
+
+
+def _shares(facts: HarnessFacts) -> dict[str, float | None]:
+    """Mean score of each case; None where a sample of it was not graded."""
+    found: dict[str, float | None] = {}
+    for case, rows in facts.by_case.items():
+        scores = [score for row in rows if (score := facts.scores[row]) is not None]
+        found[case] = fmean(scores) if len(scores) == len(rows) else None
+    return found

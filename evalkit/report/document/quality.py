@@ -37,17 +37,16 @@ def quality(
 
     pairs, decided = harmed(checklist, facts), _statuses(decision)
     rows = (row.model_dump(mode="json") for row in summarise(facts, checklist))
-    every = cases(checklist, facts)
-    bad = [row for row in every if not row.clean]
-    answered = [row for row in bad if row.replies]
+    every = cases(checklist, facts, MOST_CASES)
+    answered = [row for row in every.rows if row.replies and not row.clean]
     shown = worst([row for row in answered if row.lost], [row for row in answered if not row.lost], MOST_REPLIES)
     return {
         "suites": [_suite(row, decided.get((row["suite"], row["mode"]))) for row in rows],
         "harms_total": len(pairs),
         "harms": [_harm(base, answer, redact_prompts=redact_prompts) for base, answer in pairs[:MOST_HARMS]],
-        "cases_total": len(every),
-        "cases": [_case(row) for row in every[:MOST_CASES]],
-        "not_clean": len(bad),
+        "cases_total": every.total,
+        "cases": [_case(row) for row in every.rows],
+        "not_clean": every.not_clean,
         "replies": [_replies(row, checklist.baseline.quality, redact_prompts=redact_prompts) for row in shown],
     }
 
