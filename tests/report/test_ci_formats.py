@@ -43,6 +43,14 @@ def test_junit_is_valid_whatever_the_text(text: str) -> None:
         assert int(root.get(counter)) == len(root.findall(f".//{kind}"))
 
 
+def test_the_verdict_has_the_time_of_the_run_and_a_run_without_an_end_has_none() -> None:
+    root = read(document())  # 10:15 to 10:42
+    assert root.get("time") == root.find("testsuite/testcase").get("time") == "1620"
+    assert sum(float(case.get("time")) for case in root.iter("testcase")) == 1620
+    for changed in ({"finished_at": None}, {"started_at": "no date"}, {"started_at": "2026-11-24T10:15:00"}):
+        assert read(document(**changed)).get("time") == "0"
+
+
 def test_no_case_shares_its_name_with_another() -> None:
     """GitLab and its kind keep one case of a (classname, name): a failed suite must not hide behind a passed one."""
     doc = document()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -33,13 +34,15 @@ def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
         "status": {"go": "pass", "no-go": "fail"}.get(doc["verdict"], "inconclusive"),
         "summary": f"{view.verdict(doc)}. {' '.join(doc['reasons'])}",
     }
-    suites = [_suite("verdict", [verdict], doc)]
+    seconds = _seconds(doc)
+    suites = [_suite("verdict", [verdict], doc, seconds)]
     suites += [_suite(item["id"], _cases(item), doc) for item in doc["items"]]
     totals = {"tests": 0, "failures": 0, "errors": 0, "skipped": 0}
     for suite in suites:
         root.append(suite)
         for key in totals:
             totals[key] += int(suite.get(key, "0"))
+    root.set("time", seconds)
     for key in ("tests", "failures", "errors"):  # readers of the root know no others
         root.set(key, str(totals[key]))
     ET.indent(root)
@@ -51,8 +54,17 @@ def _cases(item: ItemPart) -> Sequence[Case]:
     return found or [item]
 
 
-def _suite(name: str, findings: Sequence[Case], doc: Report) -> ET.Element:
-    suite = ET.Element("testsuite", name=name)
+def _seconds(doc: Report) -> str:
+    """How long the run took: it is no finding's own, so that the verdict has it and the findings have none."""
+    try:
+        begun, ended = (datetime.fromisoformat(str(doc[key])) for key in ("started_at", "finished_at"))
+        return f"{max(0.0, (ended - begun).total_seconds()):.0f}"
+    except (TypeError, ValueError):  # not finished, or one of the two without a time zone
+        return "0"
+
+
+def _suite(name: str, findings: Sequence[Case], doc: Report, seconds: str = "0") -> ET.Element:
+    suite = ET.Element("testsuite", name=name, time=seconds)
     if _MOMENT.match(doc["started_at"]):
         suite.set("timestamp", doc["started_at"][:19])
     counts = {"tests": len(findings), "failures": 0, "errors": 0, "skipped": 0}
@@ -61,7 +73,7 @@ def _suite(name: str, findings: Sequence[Case], doc: Report) -> ET.Element:
         title = xml_text(_title(finding))
         times[title] = times.get(title, 0) + 1
         again = f" #{times[title]}" if times[title] > 1 else ""
-        case = ET.SubElement(suite, "testcase", classname=f"evalkit.{name}", name=title + again, time="0")
+        case = ET.SubElement(suite, "testcase", classname=f"evalkit.{name}", name=title + again, time=seconds)
         counted = _result(case, finding, doc)
         if counted:
             counts[counted] += 1

@@ -89,7 +89,7 @@ document.querySelectorAll('table.sortable th').forEach(function (th) {
     button.setAttribute('aria-expanded', 'true');
     var opened = make('tr', '', 'replies'), td = make('td'), cell = make('div', '', 'box'), found = data.replies[row[6]], pair = make('div', '', 'pair');
     td.colSpan = row[4].length + 1; td.appendChild(cell);
-    if (found.prompt) { cell.appendChild(make('h4', 'Prompt')); cell.appendChild(make('pre', found.prompt)); }
+    if (found.prompt) { cell.appendChild(make('h3', 'Prompt')); cell.appendChild(make('pre', found.prompt)); }
     var base = data.baseline !== mode ? found.modes[data.baseline] : null, own = found.modes[mode];
     if (base) { pair.appendChild(panel(row, data.baseline, base, own, 'del')); }
     pair.appendChild(panel(row, mode, own, base, 'ins'));
@@ -97,7 +97,7 @@ document.querySelectorAll('table.sortable th').forEach(function (th) {
   }
   function panel(row, mode, reply, other, mark) {
     var box = make('div'), text = make('pre');
-    box.appendChild(make('h4', data.modes[mode] + (mode === data.baseline ? ' (baseline)' : '') + ': ' + word(row[4][mode])[0]));
+    box.appendChild(make('h3', data.modes[mode] + (mode === data.baseline ? ' (baseline)' : '') + ': ' + word(row[4][mode])[0]));
     if (reply.about) { box.appendChild(make('p', reply.about, 'dim')); }
     if (reply.reason) { box.appendChild(make('p', reply.reason)); }
     if (reply.text === undefined) { box.appendChild(make('p', 'The texts were left out of this report.', 'dim')); return box; }
