@@ -2,7 +2,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test check bench docs real harness lock audit coverage mutants crash faults fuzz soak
+.PHONY: venv demo test check bench dist docs site real harness tools lock audit coverage mutants crash faults fuzz soak
 .DEFAULT_GOAL := test
 
 venv: .venv/.installed
@@ -23,7 +23,7 @@ demo: venv
 	exit $$status
 
 test: venv
-	$(BIN)/pytest -q -m "not real and not harness and not proof" -n 2 --dist loadfile
+	$(BIN)/pytest -q -m "not real and not harness and not tools and not proof" -n 2 --dist loadfile
 
 check: venv
 	$(BIN)/ruff check .
@@ -61,6 +61,17 @@ harness: venv
 	elif [ $$status -ne 0 ]; then exit $$status; fi; \
 	timeout --foreground 1200 $(BIN)/pytest -q -m harness tests/harness
 
+# What is shipped for other systems, each held against its system's validator: workflows, containers, clusters, the
+# docs site, signatures, and the wheel in clean environments. Exit status 75 of the set-up: its tests skip, and that is said.
+tools: venv
+	@status=0; bash tests/tools/setup.sh || status=$$?; \
+	if [ $$status -ne 0 ]; then echo "==== THE VALIDATORS CANNOT BE INSTALLED ON THIS MACHINE: THEIR TESTS SKIP ===="; fi
+	$(BIN)/pytest -q -m tools tests/tools
+
+# The pages of docs/ as a site with search, in build/site; a broken link fails.
+site: venv
+	bash tests/tools/setup.sh && build/tools/bin/zensical build --strict --clean -f mkdocs.yml
+
 # -- reliability: what takes longer than the suite ---------------------------------------------------------------------
 
 # Hashes of all files of the pinned versions (constraints/dev.txt), for every platform.
@@ -70,6 +81,24 @@ lock:
 	build/lock/bin/uv pip compile pyproject.toml constraints/build.in --extra dev -c constraints/dev.txt \
 	  --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --no-strip-extras -q -o build/hashes.txt
 	cat build/header.txt build/hashes.txt > constraints/hashes.txt
+	head -2 constraints/tools.txt > build/header.txt
+	build/lock/bin/uv pip compile pyproject.toml constraints/build.in constraints/tools.in --extra sigstore \
+	  -c constraints/dev.txt --generate-hashes --universal --python-version 3.11 --no-header --no-annotate \
+	  --no-strip-extras -q -o build/hashes.txt
+	cat build/header.txt build/hashes.txt > constraints/tools.txt
+	for extra in base sigstore; do \
+	  asked=; [ $$extra = base ] || asked="--extra $$extra"; \
+	  head -2 constraints/$$extra.txt > build/header.txt; \
+	  build/lock/bin/uv pip compile pyproject.toml constraints/build.in $$asked -c constraints/dev.txt --generate-hashes \
+	    --universal --python-version 3.11 --no-header --no-annotate --no-strip-extras -q -o build/hashes.txt; \
+	  cat build/header.txt build/hashes.txt > constraints/$$extra.txt; \
+	done
+
+# sdist, wheel and bill of materials in dist/.
+dist:
+	bash tests/tools/setup.sh
+	rm -rf dist && build/tools/bin/python -m build --no-isolation --outdir dist .
+	build/tools/bin/cyclonedx-py requirements constraints/base.txt --output-reproducible -o dist/sbom.cdx.json
 
 # Known vulnerabilities of the pinned versions; where there is no advisory data, that is said and nothing fails.
 audit:

@@ -13,6 +13,7 @@ from evalkit.cli import completion
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import LoadedChecklist
+    from evalkit.stored.attest import Signer
     from evalkit.stored.folder import Source
     from evalkit.stored.gate import GateResult
     from evalkit.stored.live import LiveServer
@@ -33,6 +34,16 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
         Path | None,
         typer.Option(help="A statement of evalkit attest, bare or signed, that must be about this run and verdict."),
     ] = None,
+    identity: Annotated[
+        str | None,
+        typer.Option(help="With --attestation: who must have signed it, as the Sigstore certificate says."),
+    ] = None,
+    issuer: Annotated[
+        str, typer.Option(help="With --identity: the provider that vouched for it.", show_default="GitHub Actions")
+    ] = "https://token.actions.githubusercontent.com",
+    trust_root: Annotated[
+        Path | None, typer.Option(help="With --identity: trusted_root.json of a Sigstore of your own.", metavar="FILE")
+    ] = None,
     accept_changed_checklist: Annotated[
         bool, typer.Option("--accept-changed-checklist", help="Take a checklist that asks less than the run's.")
     ] = False,
@@ -46,6 +57,8 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
     """
     import json
 
+    from evalkit.errors import UsageError
+    from evalkit.stored.attest import Signer
     from evalkit.stored.gate import gate, parse_age
     from evalkit.stored.open import open_for_gate
     from evalkit.text import one_line
@@ -62,7 +75,10 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
         accept_changed_checklist=accept_changed_checklist,
     )  # fmt: skip
     if attestation is not None:
-        result = _attested(run, attestation, result)
+        signer = Signer(identity, issuer, trust_root) if identity is not None else None
+        result = _attested(run, attestation, result, signer)
+    elif identity is not None or trust_root is not None:
+        raise UsageError("--identity verifies an attestation, and none is given", hint="add --attestation FILE")
     servers: list[LiveServer] = []
     if live:
         servers, result = _with_live(source, loaded, now, result, live)
@@ -82,13 +98,18 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
     raise typer.Exit(0 if report_only else result.exit_code)
 
 
-def _attested(run: Path, attestation: Path, result: GateResult) -> GateResult:
-    """The result, open where the attestation is of another run or verdict. Who signed it is for cosign or gh to say."""
+def _attested(run: Path, attestation: Path, result: GateResult, signer: Signer | None) -> GateResult:
+    """The result, open where the attestation is of another run or verdict, or not by `signer` where one is asked."""
     from evalkit.errors import RunFolderError
     from evalkit.stored.again import document_of
     from evalkit.stored.attest import differences, evidence_of, read_statement, statement
 
-    given = read_statement(attestation)
+    try:
+        given = read_statement(attestation, signer)
+    except RunFolderError as error:
+        kept = result.reasons if result.exit_code == 3 else ()
+        hint = (f"{error.hint}",) if error.hint else ()
+        return result._replace(exit_code=3, reasons=(*kept, str(error), *hint))
     try:
         own = statement(document_of(run), evidence=evidence_of(run))
     except RunFolderError as error:
@@ -97,7 +118,11 @@ def _attested(run: Path, attestation: Path, result: GateResult) -> GateResult:
     if found:
         kept = result.reasons if result.exit_code == 3 else ()
         return result._replace(exit_code=3, reasons=(*kept, *found))
-    note = "the attestation is of this run; its signature was not checked: cosign or gh attestation verify does that"
+    note = (
+        f"the attestation is of this run, signed by {signer.identity}"
+        if signer
+        else ("the attestation is of this run; its signature was not checked: --identity or cosign does that")
+    )
     return result._replace(notes=(*result.notes, note))
 
 

@@ -10,12 +10,13 @@ import base64
 import binascii
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from evalkit.checklist.files import read_bytes, sha256_of
-from evalkit.errors import UsageError
+from evalkit.errors import RunFolderError, UsageError
 from evalkit.report.document.model import Report
 from evalkit.report.formats import report_json
+from evalkit.text import one_line
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:evalkit:verdict:1"
@@ -68,18 +69,70 @@ def _subjects(doc: Report) -> list[dict[str, Any]]:
     return found
 
 
-def read_statement(path: Path) -> dict[str, Any]:
-    """The statement of a file: bare, or as the payload of a DSSE envelope or Sigstore bundle. Signatures are not read.
+class Signer(NamedTuple):
+    """Who must have signed: the certificate's subject and the provider that vouched for it."""
+
+    identity: str
+    issuer: str
+    #: trusted root of a Sigstore instance of one's own; None: the public one
+    trust_root: Path | None = None
+
+
+def verified_payload(path: Path, signer: Signer) -> bytes:
+    """The payload of a Sigstore bundle that `signer` signed: certificate, transparency log and signature hold.
+
+    Raises:
+        UsageError: sigstore is not installed, or the file is no bundle.
+        RunFolderError: the signature is not shown to be the signer's.
+    """
+    try:
+        from sigstore.errors import Error, TUFError
+        from sigstore.models import Bundle, TrustedRoot
+        from sigstore.verify import Verifier, policy
+    except ImportError:
+        raise UsageError(
+            "--identity verifies by the sigstore package, which is not installed",
+            hint="pip install 'dlm-evalkit[sigstore]', or in a checkout: pip install '.[sigstore]'",
+        ) from None
+    try:
+        bundle = Bundle.from_json(read_bytes(path, max_bytes=_MAX_BYTES))
+    except (Error, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"is not a Sigstore bundle: {one_line(str(error), limit=200)}", where=str(path),
+            hint="cosign attest-blob --bundle FILE and gh attestation download write one",
+        ) from None  # fmt: skip
+    wanted = policy.Identity(identity=signer.identity, issuer=signer.issuer)
+    try:
+        root = TrustedRoot.from_file(str(signer.trust_root)) if signer.trust_root else None
+        verifier = Verifier(trusted_root=root) if root else Verifier.production()
+        return verifier.verify_dsse(bundle, wanted)[1]
+    except TUFError as error:
+        raise RunFolderError(
+            f"the trusted root of Sigstore could not be read: {one_line(str(error), limit=200)}", where=str(path),
+            hint="--trust-root FILE takes a trusted_root.json that you have",
+        ) from None  # fmt: skip
+    except (Error, ValueError, OSError) as error:
+        raise RunFolderError(
+            f"the signature is not shown to be {signer.identity}'s: {one_line(str(error), limit=300)}", where=str(path)
+        ) from None
+
+
+def read_statement(path: Path, signer: Signer | None = None) -> dict[str, Any]:
+    """The statement of a file: bare, or as the payload of a DSSE envelope or Sigstore bundle.
+
+    With `signer` it is what the signature covers; without, no signature is read.
 
     Raises:
         UsageError: no statement of evalkit's.
+        RunFolderError: not signed by `signer`.
     """
+    signed = verified_payload(path, signer) if signer else None
     try:
-        data = json.loads(read_bytes(path, max_bytes=_MAX_BYTES))
+        data = json.loads(signed if signed is not None else read_bytes(path, max_bytes=_MAX_BYTES))
     except (ValueError, RecursionError):
         raise UsageError("is not JSON", where=str(path), hint="evalkit attest RUN writes one") from None
     envelope = data.get("dsseEnvelope", data) if isinstance(data, dict) else {}
-    if isinstance(envelope, dict) and isinstance(envelope.get("payload"), str):
+    if signed is None and isinstance(envelope, dict) and isinstance(envelope.get("payload"), str):
         try:
             data = json.loads(base64.b64decode(envelope["payload"], validate=True))
         except (binascii.Error, ValueError, RecursionError):

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 PACK = ROOT / "tests" / "fixtures" / "runs" / "small.pack"
 PAGE = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
-STEPS = {step["name"]: step for step in ACTION["runs"]["steps"]}
+STEPS = {step["name"]: step for step in ACTION["runs"]["steps"] if "run" in step}
 
 
 def bare(candidates):
@@ -73,20 +73,21 @@ def step(folder, name, **given):
         key: re.sub(r"\$\{\{ inputs\.([a-z-]+) \}\}", lambda match: values[match[1]], text)
         for key, text in found["env"].items()
     }
+    (folder / "temp").mkdir(exist_ok=True)
     out = {"GITHUB_STEP_SUMMARY": str(folder / "summary.md"), "GITHUB_OUTPUT": str(folder / "output")}
+    out["RUNNER_TEMP"] = str(folder / "temp")
     return shell(folder, found["run"], **variables, **out)
 
 
 @pytest.mark.slow
 def test_the_pages_commands_and_the_gitlab_script_run_as_they_are_written(repository):
-    pack, gate, *live = page_commands()
-    assert all("--live" in command for command in live)
+    pack, gate, *_ = page_commands()
     assert shell(repository, pack).returncode == 0
     done = shell(repository, gate)
     assert (done.returncode, "GO still holds" in done.stdout) == (0, True), done.stdout + done.stderr
     (job,) = yaml.safe_load(re.search(r"```yaml\n(evaluation:.*?)```", PAGE, re.DOTALL)[1]).values()
     install, *script = job["script"]
-    assert install == "pip install dlm-evalkit"
+    assert "wheel" in install
     done = shell(repository, "\n".join(script))
     assert done.returncode == 0, done.stderr
     report = repository / job["artifacts"]["reports"]["junit"]
@@ -142,13 +143,68 @@ def test_the_workflow_runs_what_ci_runs_with_least_permissions():
     assert workflow["permissions"] == {"contents": "read"}
     steps = [one for job in workflow["jobs"].values() for one in job["steps"]]
     runs = {one["run"] for one in steps if "run" in one}
-    assert runs == {"make test", "make check", "make real"}
+    assert runs == {"make test", "make check", "make tools", "make real"}
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert {command.split()[1] for command in runs} <= targets
-    assert all(re.fullmatch(r"[\w-]+/[\w-]+@(v\d+|[0-9a-f]{40})", one["uses"]) for one in steps if "uses" in one)
     checkouts = [one for one in steps if one.get("uses", "").startswith("actions/checkout")]
     assert all(one["with"]["persist-credentials"] is False for one in checkouts)
     assert all("timeout-minutes" in job for job in workflow["jobs"].values())
+
+
+def test_every_action_that_is_used_is_pinned_by_commit_with_its_version_beside_it():
+    lines = [
+        line.strip()
+        for path in (ROOT / "action.yml", *(ROOT / ".github" / "workflows").glob("*.yml"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\s*(- )?uses:", line)
+    ]
+    assert lines
+    assert [x for x in lines if not re.search(r"uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v\d+(\.\d+)*$", x)] == []
+
+
+def test_several_live_servers_are_each_asked(repository):
+    """Nothing listens there: both are named."""
+    done = step(repository, "Gate", run="runs/2026-11-24", live="http://127.0.0.1:9\n\n  diffusion=http://127.0.0.1:10")
+    assert done.returncode == 3, done.stderr
+    assert "http://127.0.0.1:9" in done.stdout
+    assert "http://127.0.0.1:10" in done.stdout
+
+
+@pytest.mark.parametrize("what", ["folder", "pack"])
+def test_the_evidence_is_a_redacted_pack_and_a_page(repository, what):
+    run = repository / "runs" / "2026-11-24"
+    done = step(repository, "Evidence", run=str(run if what == "folder" else PACK))
+    assert done.returncode == 0, done.stderr
+    made = repository / "temp" / "evalkit-evidence"
+    assert Pack.open(made / "run.pack").facts().timed is not None
+    assert (made / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_the_comment_is_written_once_and_then_updated(repository):
+    """`gh` is a stand-in here that keeps what it is asked and knows one comment from the second call on."""
+    tool = repository / "bin" / "gh"
+    tool.parent.mkdir()
+    tool.write_text(
+        f"#!/usr/bin/env bash\nprintf '%s\\n' \"$*\" >> {repository}/asked\n"
+        f'case "$*" in *--jq*) [ ! -e {repository}/known ] || echo 7;; esac\n'
+    )
+    tool.chmod(0o755)
+    (repository / "temp").mkdir()
+    (repository / "temp" / "evalkit-gate.txt").write_text("gate: GO stands\n`::error::x`\n")
+    path = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
+    script = STEPS["Comment"]["run"]
+    given = {"RUN": "a.pack", "REPOSITORY": "o/r", "NUMBER": "5", "RUNNER_TEMP": str(repository / "temp")}
+    for _ in range(2):
+        done = subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", script], env={**os.environ, **given, "PATH": path}, check=False
+        )
+        assert done.returncode == 0
+        (repository / "known").touch()
+    asked = (repository / "asked").read_text().splitlines()
+    assert [line.split()[3] for line in asked if "--method" in line] == ["POST", "PATCH"]
+    body = (repository / "temp" / "evalkit-comment.md").read_text().splitlines()
+    assert body[0].startswith("<!-- evalkit ")
+    assert body[2:4] == ["gate: GO stands", "::error::x"]
 
 
 def git(folder, *arguments):

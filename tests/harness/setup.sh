@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Environments of the real harnesses under build/harness, one each. Exit status 75: this machine cannot have one of them.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 1
 python=${PYTHON:-python3}
 made() { # NAME PROGRAM PACKAGES…
   local name=$1 program=$2; shift 2

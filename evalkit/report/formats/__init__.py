@@ -43,6 +43,7 @@ FORMATS = (
     Format("junit", "one case a finding, for CI systems", "junit", "junit.xml"),
     Format("terminal", "the first screen, 80 columns", "terminal"),
     Format("github", "a step summary within GitHub's limit of size", "github"),
+    Format("badge", "an endpoint badge of shields.io, JSON", "badge"),
     Format("directory", "an entry for a directory of models: front matter and Markdown", "directory"),
 )
 
