@@ -92,7 +92,7 @@ def verified_payload(path: Path, signer: Signer) -> bytes:
     except ImportError:
         raise UsageError(
             "--identity verifies by the sigstore package, which is not installed",
-            hint="pip install 'dlm-evalkit[sigstore]', or in a checkout: pip install '.[sigstore]'",
+            hint="in a checkout: pip install '.[sigstore]'",
         ) from None
     try:
         bundle = Bundle.from_json(read_bytes(path, max_bytes=_MAX_BYTES))
@@ -105,7 +105,7 @@ def verified_payload(path: Path, signer: Signer) -> bytes:
     try:
         root = TrustedRoot.from_file(str(signer.trust_root)) if signer.trust_root else None
         verifier = Verifier(trusted_root=root) if root else Verifier.production()
-        return verifier.verify_dsse(bundle, wanted)[1]
+        payload: bytes = verifier.verify_dsse(bundle, wanted)[1]
     except TUFError as error:
         raise RunFolderError(
             f"the trusted root of Sigstore could not be read: {one_line(str(error), limit=200)}", where=str(path),
@@ -115,6 +115,7 @@ def verified_payload(path: Path, signer: Signer) -> bytes:
         raise RunFolderError(
             f"the signature is not shown to be {signer.identity}'s: {one_line(str(error), limit=300)}", where=str(path)
         ) from None
+    return payload
 
 
 def read_statement(path: Path, signer: Signer | None = None) -> dict[str, Any]:
