@@ -21,7 +21,7 @@ def name_of(requirement: str) -> str:
 
 
 def versions(path: Path) -> dict[str, str]:
-    pinned = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([^\s;\\]+)", path.read_text(), re.MULTILINE)
+    pinned = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[a-z,-]+\])?==([^\s;\\]+)", path.read_text(), re.MULTILINE)
     return {name_of(name): version for name, version in pinned}
 
 
@@ -30,7 +30,7 @@ def test_every_requirement_is_pinned_and_hashed(path):
     entries = re.split(r"\n(?=\S)", "\n".join(x for x in path.read_text().splitlines() if not x.startswith("#")))
     assert entries
     for entry in entries:
-        assert re.match(r"[a-z0-9._-]+(\[[a-z,]+\])?==\S+", entry), entry[:80]
+        assert re.match(r"[a-z0-9._-]+(\[[a-z,-]+\])?==\S+", entry), entry[:80]
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry[:80]
 
 
