@@ -264,13 +264,18 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
         yield f"{total} requests are planned, the budget is {requests}: the run may end before it decides"
     if cost["starts"]:
         yield (
-            f"{len(cost['starts'])} server starts ({', '.join(cost['starts'])}), "
+            f"{len(cost['starts'])} server starts ({', '.join(cost['starts'])}), {_tries(setup)}"
             f"about {cost['start_minutes']:g} of the minutes: a start is estimated at {GUESSED_START_S / 60:g}"
         )
     if cost["starts"] and len(set(cost["starts"])) == len(cost["starts"]):
         yield "one launch: each server is started once, so how much starts differ stays unknown"
     for item, reason in sorted(setup.skip.items()):
         yield f"{item} is left out: {reason}"
+
+
+def _tries(setup: Setup) -> str:
+    tries = setup.plan.tries
+    return f"{', '.join(tries)} tried before, " if tries else ""
 
 
 def _templates(setup: Setup) -> Iterator[str]:
