@@ -194,7 +194,7 @@ def work(setup: Setup) -> Work:
     tasks = plan(setup.suites, labels, baseline=checklist.baseline.quality) if setup.asks("quality") else []
     task_tokens = sum(one.request.max_tokens for one in tasks)
     streams = checklist.items.quality.concurrency or checklist.items.modes.level
-    starts = len(setup.plan.starts) * GUESSED_START_S
+    starts = (len(setup.plan.starts) + len(setup.plan.tries)) * GUESSED_START_S
     return Work(
         timed_requests=timed.requests if timed else 0,
         timed_s=timed.seconds if timed else starts,

@@ -101,6 +101,7 @@ def model_folder(tmp_path_factory):
         "prompts/tasks/structured.yaml": suite_text(),
         "evaluation/checklist.yaml": checklist(desk),
         "checklist.yaml": checklist(desk),
+        "mine/checklist.yaml": checklist(desk),
         "nemotron-8b.json": demo_path("trident-8b").read_text(encoding="utf-8"),
         "my-model/README.md": "---\nlicense: mit\n---\nx\n",
         "my-model/config.json": json.dumps(
