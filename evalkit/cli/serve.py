@@ -64,10 +64,12 @@ def serve_command(  # noqa: PLR0917  typer makes options of parameters
     Exit codes: 0 ended by a signal, 2 not started.
     """
     from evalkit.errors import UsageError
+    from evalkit.modes import ALIASES
     from evalkit.serve.model import Options
     from evalkit.serve.server import Start, serve
     from evalkit.serving.engines.own_code import CALLS
 
+    mode = ALIASES.get(mode, mode)
     if mode not in CALLS:
         raise UsageError(f"--mode {mode[:40]}: no such mode", hint=f"one of {', '.join(CALLS)}")
     if lora and mode != "self-speculation":

@@ -20,7 +20,7 @@ from tests.serve.served import MODEL, ask, copied, process
 from tests.support.hub_client import environment as hub_environment
 from tests.support.hub_server import HubServer, Repo
 
-MODE = ("--mode", "autoregressive")
+MODE = ("--mode", "ar")  # as the vendor spells it
 
 
 @pytest.fixture(autouse=True)
