@@ -81,7 +81,7 @@ def baseline_decodes(checklist: Checklist, facts: Facts, label: str) -> list[Fin
     return found
 
 
-def unlike(facts: Facts, label: str, baseline: str | None = None) -> Shapes | None:
+def unlike(checklist: Checklist, facts: Facts, label: str) -> Shapes | None:
     """Replies of one mode that came in two shapes, or were scored in another than they were timed in."""
     timed, scored = timed_of(facts, label), scored_of(facts, label)
     ours, theirs = replies.shapes(timed), replies.shapes(scored)
@@ -96,26 +96,26 @@ def unlike(facts: Facts, label: str, baseline: str | None = None) -> Shapes | No
         if len(tops) == 2 and tops[0][0] != tops[1][0] and min(tops[0][1], tops[1][1]) >= _FEWEST:
             return Shapes.model_validate({"outcome": "unlike-scored", "mode": label, **both})
     paces = replies.pace(timed, _FEWEST), replies.pace(scored, _FEWEST)
-    if paces[0] and paces[1] and paces[1] > _SLOWER * paces[0] * _slower_anyway(facts, label, baseline):
+    if paces[0] and paces[1] and paces[1] > _SLOWER * paces[0] * _slower_anyway(checklist, facts, label):
         fields = {"outcome": "slower-scored", "mode": label, "timed_ms": paces[0], "scored_ms": paces[1]}
         return Shapes.model_validate({**fields, **both})
     return None
 
 
-def _slower_anyway(facts: Facts, label: str, baseline: str | None) -> float:
-    """By how much the tasks slow the baseline, a token; at least 1."""
-    if baseline is None or baseline == label:
-        return 1.0
+def _slower_anyway(checklist: Checklist, facts: Facts, label: str) -> float:
+    """By how much tasks may slow a mode, a token: as they slow the baseline, or as more requests in flight do."""
+    item, baseline = checklist.items, checklist.baseline.speed
+    crowded = (item.quality.concurrency or item.modes.level) / item.modes.level
+    if baseline == label:
+        return max(1.0, crowded)
     paces = replies.pace(timed_of(facts, baseline), _FEWEST), replies.pace(scored_of(facts, baseline), _FEWEST)
-    return max(1.0, paces[1] / paces[0]) if paces[0] and paces[1] else 1.0
+    return max(1.0, crowded, paces[1] / paces[0] if paces[0] and paces[1] else 1.0)
 
 
 def shapes(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
     """One finding for a mode whose replies, or those of a baseline, are of two modes by how they came."""
     names = dict.fromkeys((label, checklist.baseline.speed, checklist.baseline.quality))
-    found = next(
-        (one for name in names if name != INCUMBENT and (one := unlike(facts, name, checklist.baseline.speed))), None
-    )
+    found = next((one for name in names if name != INCUMBENT and (one := unlike(checklist, facts, name))), None)
     return [checks.MODE.found(found, mode=label, known_by=KnownBy.OBSERVED)] if found else []
 
 

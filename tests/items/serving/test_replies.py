@@ -94,6 +94,28 @@ def test_timed_in_blocks_and_scored_token_by_token_is_open():
     assert slow.outcome == "slower-scored"
 
 
+def test_tasks_may_slow_a_mode_as_they_slow_its_baseline_or_as_more_requests_in_flight_do():
+    fast, slow = [reply(step=8, ms=2)] * 20, [reply(step=8, ms=6)] * 20
+    tokens = [[reply(step=1, ms=ms)] * 20 for ms in (10, 20)]
+
+    def outcome(baseline, **quality):
+        asked = Checklist.model_validate({
+            "candidate": {"model": MODEL}, "modes": {m: {"endpoint": f"http://{m}"} for m in (AR, DIFF)},
+            "items": {"quality": quality},
+        })  # fmt: skip
+        every = facts(
+            served(AR),
+            served(DIFF, DIFF),
+            timed=timed(tokens[0], AR) + timed(fast),
+            answers=scored(tokens[baseline], AR) + scored(slow),
+        )
+        return {f.outcome for f in decide(asked, every, NOW) if f.id == "serving.mode" and f.mode == DIFF}
+
+    assert "slower-scored" in outcome(0)
+    assert "slower-scored" not in outcome(1), "the baseline takes twice as long for them"
+    assert "slower-scored" not in outcome(0, concurrency=4), "four at a time against one"
+
+
 def test_one_shape_throughout_says_nothing_more():
     for step, mode in ((16, DIFF), (1, AR)):
         got = found("mode", [reply(step=step)] * 20, [reply(step=step)] * 20, mode=mode if mode != AR else DIFF)
