@@ -22,7 +22,18 @@ from evalkit.serving.facts import (
     StabilityFacts,
 )
 from evalkit.text import one_line
-from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, PromptFacts, TimedSample, WarmUp, WitnessSample
+from evalkit.timing.facts import (
+    CacheState,
+    ClientError,
+    ClientLimit,
+    LoadBlock,
+    Look,
+    Pilot,
+    PromptFacts,
+    TimedSample,
+    WarmUp,
+    WitnessSample,
+)
 
 
 class RunStart(Frozen):
@@ -91,6 +102,8 @@ class Facts(Frozen):
     caches: dict[str, CacheState] = {}  # noqa: RUF012
     timed: tuple[TimedSample, ...] = ()
     looks: tuple[Look, ...] = ()
+    loads: tuple[LoadBlock, ...] = ()
+    client_limit: ClientLimit | None = None
     witness: tuple[WitnessSample, ...] = ()
     pilot: Pilot | None = None
     telemetry: tuple[TelemetrySample, ...] = ()

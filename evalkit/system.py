@@ -99,6 +99,26 @@ def open_files() -> int | None:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
+def most_files() -> int:
+    """Files that this process may have open, after raising its limit as far as it may; 1024 where nothing is known."""
+    try:
+        import resource
+    except ImportError:
+        return 1024
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError):
+            return soft
+    return wanted
+
+
+#: more are not asked for
+_MOST_FILES = 32_768
+
+
 def load_1m() -> float | None:
     """Load average of the last minute; None where there is none."""
     try:

@@ -45,6 +45,7 @@ Shape = Literal["tokens", "blocks"]
 UNCLOSED, NO_END, REPEATED = "unclosed thinking", "no end of thinking", "another prompt's reply"
 #: kept of a reply to see whether another mode's lacks the end of its thinking; no fault by themselves
 _THOUGHT, _ALONE = "thinking", "a closing mark alone"
+NO_FAULT = (_THOUGHT, _ALONE)
 
 
 def signs(reply: Exchange, prompt: str = "", tools: Sequence[dict[str, Any]] = ()) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from evalkit.checklist.base import EnvName, Floor, ModeLabel, Positive, Section, Share, Url
+from evalkit.checklist.load import CapacityAsked, LoadPoint
 from evalkit.findings import ITEM_IDS, ItemId
 from evalkit.modes import canonical
 
@@ -113,8 +114,13 @@ class ModesItem(Item):
     """Limits on latency."""
     concurrency: Annotated[list[Annotated[int, Field(gt=0, le=1024)]], Field(min_length=1, max_length=12)] = [1]
     """Requests in flight, one level after the other."""
-    decide_at: Annotated[int, Field(gt=0)] | None = None
-    """The level that decides; default: the first of `concurrency`. The others are information."""
+    decide_at: Annotated[int, Field(gt=0)] | Literal["load", "capacity"] | None = None
+    """What decides: a level of `concurrency` (default: the first), `load` (the first entry of `load`), or `capacity`.
+    What is not decided at is information."""
+    load: Annotated[list[LoadPoint], Field(max_length=8)] = []
+    """Open loads: arrivals at a rate, or the replay of a trace. Every mode gets the same arrivals, block by block."""
+    capacity: CapacityAsked | None = None
+    """Search for the highest rate at which each mode keeps a service level; absent: none."""
     confidence: Annotated[float, Field(ge=0.8, le=0.999)] = 0.95
     """Confidence of the speed-up's two-sided interval."""
     repeats: Annotated[int, Field(ge=1, le=50)] = 2
@@ -148,15 +154,26 @@ class ModesItem(Item):
 
     @property
     def level(self) -> int:
-        """The concurrency at which the modes are decided."""
-        return self.decide_at if self.decide_at is not None else self.concurrency[0]
+        """The concurrency at which the modes are decided, or read for what no open load shows."""
+        return self.decide_at if isinstance(self.decide_at, int) else self.concurrency[0]
+
+    @property
+    def decides(self) -> Literal["concurrency", "load", "capacity"]:
+        """What kind of load the speed of the modes is decided at."""
+        return self.decide_at if isinstance(self.decide_at, str) else "concurrency"
 
     @model_validator(mode="after")
     def _measured(self) -> ModesItem:
-        if self.decide_at is not None and self.decide_at not in self.concurrency:
+        if isinstance(self.decide_at, int) and self.decide_at not in self.concurrency:
             raise ValueError(f"decide_at {self.decide_at} is not one of concurrency {self.concurrency}")
         if len(set(self.concurrency)) != len(self.concurrency):
             raise ValueError("concurrency lists a level twice")
+        if self.decide_at == "load" and not self.load:
+            raise ValueError("decide_at is load, but load has no entry")
+        if self.decide_at == "capacity" and self.capacity is None:
+            raise ValueError("decide_at is capacity, but capacity is not given")
+        if len({point.key for point in self.load}) != len(self.load):
+            raise ValueError("load lists an entry twice")
         return self
 
 

@@ -246,6 +246,7 @@ def _exchange(recording: Recording, reply: Reply, error: ExchangeError | None, d
         connected_us=None if recording.connected_ns is None else recording.connected_ns // 1000,
         reused_connection=recording.reused,
         written_at=recording.written_at,
+        written_ns=recording.written_ns or None,
         leads=tuple(reply.leads),
         server={**_server_headers(recording.headers), **reply.server},
         transport=recording.transport,

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, Protocol
 
+from pydantic import Field
+
 from evalkit.client.origin import header_value
 from evalkit.findings import Frozen, Quoted
 from evalkit.limits import GENERATION, Limits
@@ -183,6 +185,8 @@ class Exchange(Frozen):
     reused_connection: bool = False
     #: wall clock at the moment of writing, ISO 8601 UTC, for the record only
     written_at: str | None = None
+    #: monotonic ns of that moment, of this process alone and never stored; None: nothing was written
+    written_ns: int | None = Field(default=None, exclude=True)
     #: a reply asked for whole and with logprobs: bytes of each token, and its lead over the runner-up in nats
     leads: tuple[tuple[int, float | None], ...] = ()
     #: allow-listed extras: spec_accept_length, spec_verify_ct, system_fingerprint, server timings, rate limit headers

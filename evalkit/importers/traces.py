@@ -42,25 +42,33 @@ def _read(reading: Reading, scale: float) -> Iterator[Entry]:
         if at is not None and first is not None and at < first:
             reading.bad(line, "`timestamp` is earlier than that of the first line")
             continue
-        data = _asked(reading, line, row)
+        data = asked(reading, line, row)
         if data is None:
             continue
         if at is not None and first is not None:
             data["at_ms"] = round((float(at) - first) * scale, 3)
         else:
             reading.lose(line, "a turn without a time stamp of its own (`delay`)")
-        length = row.get("output_length")
-        if isinstance(length, int) and not isinstance(length, bool) and 0 < length <= 1_000_000:
-            data["max_tokens"] = length
-        if isinstance(row.get("extra"), dict):
-            data["extra_body"] = row["extra"]
-        if isinstance(row.get("session_id"), str | int):
-            data["cluster"] = str(row["session_id"])
         yield Entry(line, data)
     reading.note(f"time stamps were read as {'milliseconds' if scale == 1 else 'seconds'}, and are kept as `at_ms`")
 
 
-def _asked(reading: Reading, line: int, row: dict[str, Any]) -> dict[str, Any] | None:
+def asked(reading: Reading, line: int, row: dict[str, Any]) -> dict[str, Any] | None:
+    """A row as a line of a prompts file, without `id` and time; None when it is left out."""
+    data = _said(reading, line, row)
+    if data is None:
+        return None
+    length = row.get("output_length")
+    if isinstance(length, int) and not isinstance(length, bool) and 0 < length <= 1_000_000:
+        data["max_tokens"] = length
+    if isinstance(row.get("extra"), dict):
+        data["extra_body"] = row["extra"]
+    if isinstance(row.get("session_id"), str | int):
+        data["cluster"] = str(row["session_id"])
+    return data
+
+
+def _said(reading: Reading, line: int, row: dict[str, Any]) -> dict[str, Any] | None:
     if row.get("message_mode") == "delta":
         reading.leave_out(line, "a turn that holds only new messages (message_mode delta)")
         return None

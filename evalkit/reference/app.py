@@ -81,6 +81,8 @@ def _generating(state: State) -> list[Path]:
         async def endpoint(request: Request) -> Any:
             raw = await request.body()
             received = time.monotonic_ns()
+            if state.sheds:
+                return JSONResponse({"error": {"message": "too many requests are waiting", "code": 503}}, 503)
             try:
                 job = state.desk.accept(route, raw)
             except Refused as refused:

@@ -89,6 +89,10 @@ class Faults(BaseModel):
     # process
     #: the server dies in the middle of the generation request after this many
     die_after_requests: int | None = Field(default=None, ge=0)
+    #: with so many requests waiting, further ones are turned away with 503
+    shed_above_waiting: int | None = Field(default=None, ge=0)
+    #: with so many requests waiting the server dies
+    die_above_waiting: int | None = Field(default=None, ge=1)
 
 
 def fault_rng(seed: int, fault: str, key: str) -> Random:

@@ -104,8 +104,18 @@ class State:
     @property
     def dying(self) -> bool:
         """Whether the request accepted last is the one that the server does not survive."""
-        limit = self.script.die_after_requests
-        return limit is not None and self._accepted > limit
+        limit, waiting = self.script.die_after_requests, self.script.die_above_waiting
+        return (limit is not None and self._accepted > limit) or (waiting is not None and self.slots.waiting > waiting)
+
+    @property
+    def sheds(self) -> bool:
+        """Whether a request that comes now is turned away."""
+        limit = self.script.shed_above_waiting
+        return (
+            limit is not None
+            and self.slots.running >= self.script.max_running_requests
+            and (self.slots.waiting >= limit)
+        )
 
     def die(self) -> None:
         """Stop as a crashed process does: connections drop, the port closes."""

@@ -13,7 +13,18 @@ from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.setup import Setup
 from evalkit.run.show import Show
-from evalkit.run.steps import candidate, context, launches, quality, restarts, serving, stability, timing, tries
+from evalkit.run.steps import (
+    candidate,
+    context,
+    launches,
+    load,
+    quality,
+    restarts,
+    serving,
+    stability,
+    timing,
+    tries,
+)
 from evalkit.stored.folder import RunFolder
 
 
@@ -87,6 +98,7 @@ async def _measure(run: Recorder, session: Session) -> None:
     timed = replace(session, targets=serving.timing_references(run, session))
     if run.wanted("modes") and timed.targets:
         await timing.time_modes(run, timed)
+        await load.load_modes(run, timed)
     run.finish("modes")
     if not session.last:
         return

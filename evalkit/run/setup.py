@@ -18,11 +18,13 @@ from evalkit.findings import ItemId
 from evalkit.harness.facts import HarnessFacts
 from evalkit.harness.registry import given
 from evalkit.importers.direct import Conversion, load_prompts, load_suites
+from evalkit.importers.timed import Trace, load_trace
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
 from evalkit.run.fit import Split, fit, minutes_of, without_soak
 from evalkit.run.plan.schedule import MOST_STARTS, Plan, make_plan, sought
 from evalkit.stats.planning import detectable_ratio
+from evalkit.timing.arrivals import load_seconds
 from evalkit.timing.prompts import Prompt, PromptSet
 
 SMALL_SUITE_REPEATS = 3
@@ -55,6 +57,8 @@ class Setup:
     split: Split | None = None
     #: results of other harnesses that the checklist names
     reported: tuple[HarnessFacts, ...] = ()
+    #: traces to replay, by the key of their entry under `load`
+    traces: dict[str, Trace] = field(default_factory=dict)
 
     @property
     def checklist(self) -> Checklist:
@@ -84,6 +88,7 @@ class Setup:
         sources = {one.key: [list(source) for source in one.sources] for one in self.reported}
         return {
             **({"reported": sources} if sources else {}),
+            **({"traces": {key: trace.sha256 for key, trace in self.traces.items()}} if self.traces else {}),
             "checklist": self.loaded.sha256,
             "prompts": self.prompts.sha256,
             "suites": {suite.name: suite.sha256 for suite in self.suites},
@@ -112,6 +117,7 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     task_paths = [shipped / "tasks" / "quick.yaml"] if files is None else [resolve(loaded.folder, t) for t in files]
     mistakes = Mistakes()
     prompts, suites = PromptSet(()), list[Suite]()
+    traces: dict[str, Trace] = {}
     imported, more = list[Conversion](), list[Conversion]()
     reported = list[HarnessFacts]()
     with mistakes:
@@ -120,6 +126,10 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
         prompts, imported = load_prompts(prompt_paths, checklist.request)
     with mistakes:
         suites, more = load_suites(task_paths, checklist.request)
+    for point in checklist.items.modes.load:
+        if point.trace is not None:
+            with mistakes:
+                traces[point.key] = load_trace(resolve(loaded.folder, point.trace), point, checklist.request)
     mistakes.end()
     suites = repeated(suites, checklist)
     skipped = dict(skip or {})
@@ -140,7 +150,8 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
         starts = len(one.starts) + len(one.tries)
         asked = "quality" not in skipped
         kept, chosen, split = fit(
-            checklist, prompts, suites, starts=starts, readings=len(one.requests), quality=asked
+            checklist, prompts, suites, starts=starts, readings=len(one.requests), quality=asked,
+            loads=load_seconds(checklist, [trace.seconds for trace in traces.values()]),
         )  # fmt: skip
         # a profile with a budget times the deciding concurrency alone
         timed = item if split is None else item.model_copy(update={"concurrency": [item.level]})
@@ -163,6 +174,7 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
         imports=(*imported, *more),
         split=split,
         reported=tuple(reported),
+        traces=traces,
     )
 
 

@@ -14,6 +14,8 @@ from evalkit.run.plan.schedule import GUESSED_START_S, sought
 from evalkit.stats.percentiles import needed
 from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
 from evalkit.stats.ratio import MIN_PAIRS
+from evalkit.timing.arrivals import load_seconds
+from evalkit.timing.facts import MOST_EVENTS, REQUEST_EVENTS
 from evalkit.timing.templates import some
 
 if TYPE_CHECKING:
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 #: tokens per second of one stream where nothing is known yet
 _RATE = 40.0
+#: requests of a block of open load at least
+_FEWEST = 8
 _PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
@@ -38,6 +42,7 @@ def sizing(setup: Setup, today: date) -> dict[str, Any]:
         *(target["text"] for target in targets if not target["can_decide"]),
         *(suite["text"] for suite in suites if not suite["can_decide"]),
         *_reported(setup),
+        *_loads(checklist),
     ]
     cost = cost_of(setup)
     return {
@@ -176,11 +181,22 @@ class Work:
     task_s: float
     soak_s: float
     output_tokens: int
+    load_s: float = 0.0
 
     @property
     def seconds(self) -> float:
         """Of all parts; starts are part of `timed_s`."""
-        return self.timed_s + self.task_s + self.soak_s
+        return self.timed_s + self.task_s + self.soak_s + self.load_s
+
+
+def _loads(checklist: Checklist) -> Iterator[str]:
+    """Rates that no machine would send, and blocks too short to say anything."""
+    for point in checklist.items.modes.load:
+        if point.rate is not None and point.rate * REQUEST_EVENTS > MOST_EVENTS:
+            yield f"{point.key}: evalkit sends at most {MOST_EVENTS / REQUEST_EVENTS:,.0f} requests a second on a core"
+        if point.rate is not None and point.rate * point.seconds < _FEWEST:
+            many = math.ceil(_FEWEST / point.rate)
+            yield f"{point.key}: a block of {point.seconds:g} s has too few requests: set seconds to {many} or more"
 
 
 def work(setup: Setup) -> Work:
@@ -195,6 +211,7 @@ def work(setup: Setup) -> Work:
     task_tokens = sum(one.request.max_tokens for one in tasks)
     streams = checklist.items.quality.concurrency or checklist.items.modes.level
     starts = (len(setup.plan.starts) + len(setup.plan.tries)) * GUESSED_START_S
+    spans = [trace.seconds for trace in setup.traces.values()]
     return Work(
         timed_requests=timed.requests if timed else 0,
         timed_s=timed.seconds if timed else starts,
@@ -203,6 +220,7 @@ def work(setup: Setup) -> Work:
         task_s=task_tokens / streams / _RATE,
         soak_s=_soak_s(setup),
         output_tokens=task_tokens + (timed.output_tokens if timed else 0),
+        load_s=load_seconds(checklist, spans) if setup.asks("modes") else 0.0,
     )
 
 
@@ -215,6 +233,7 @@ def cost_of(setup: Setup) -> dict[str, Any]:
         "output_tokens": found.output_tokens,
         "minutes": math.ceil(found.seconds / 60),
         "soak_minutes": round(found.soak_s / 60, 1),
+        "load_minutes": round(found.load_s / 60, 1),
         "starts": [mode for mode, _ in setup.plan.starts],
         "start_minutes": round(found.starts_s / 60, 1),
         "tokens_per_second": _RATE,

@@ -27,7 +27,18 @@ from evalkit.serving.facts import (
     StabilityFacts,
 )
 from evalkit.stored.journal import Record
-from evalkit.timing.facts import CacheState, ClientError, Look, Pilot, PromptFacts, TimedSample, WarmUp, WitnessSample
+from evalkit.timing.facts import (
+    CacheState,
+    ClientError,
+    ClientLimit,
+    LoadBlock,
+    Look,
+    Pilot,
+    PromptFacts,
+    TimedSample,
+    WarmUp,
+    WitnessSample,
+)
 
 
 class Kind(NamedTuple):
@@ -55,6 +66,8 @@ KINDS: dict[str, Kind] = {
     "cache": Kind(CacheState, "caches", key="mode"),
     "timed": Kind(TimedSample, "timed"),
     "look": Kind(Look, "looks"),
+    "load": Kind(LoadBlock, "loads"),
+    "client-limit": Kind(ClientLimit, "client_limit", single=True),
     "witness": Kind(WitnessSample, "witness"),
     "pilot": Kind(Pilot, "pilot", single=True),
     "telemetry": Kind(TelemetrySample, "telemetry"),

@@ -189,3 +189,89 @@ class PromptFacts(Frozen):
     #: kind of another tool's file that they were imported from, and its hash; `sha256` is then of the converted text
     imported: str | None = None
     source_sha256: str | None = None
+
+
+#: how a request of open load ended, one letter each
+ENDS = {
+    "a": "answered", "s": "turned away (429, 503)", "r": "no connection", "t": "deadline passed", "x": "other error",
+    "e": "no answer in it", "u": "unfinished when the block was cut off",
+}  # fmt: skip
+
+
+class LoadBlock(Frozen):
+    """One block of open load in one mode: a record is written when the block is over, or the block does not count.
+
+    Columns have one entry a request, in the order of the intended starts. Times are ms: `intended_ms` from the start of
+    the block, the others from the request's intended start. `late_ms` is evalkit's own part of it.
+    """
+
+    load: str
+    mode: str
+    block: int
+    launch: int = 0
+    #: requests a second that were planned
+    rate: float
+    seconds: float
+    #: requests whose intended start is earlier are sent and not counted
+    counted_from_ms: float = 0.0
+    #: requests of the whole block; fewer were sent when it was `stopped`
+    planned: int
+    intended_ms: tuple[float, ...] = ()
+    late_ms: tuple[float, ...] = ()
+    ttft_ms: tuple[float | None, ...] = ()
+    #: of a request that was not answered: how long it had lasted
+    e2e_ms: tuple[float, ...] = ()
+    tokens: tuple[int | None, ...] = ()
+    ends: str = ""
+    #: which prompt of the run's set, or which request of the trace, from 0
+    prompts: tuple[int, ...] = ()
+    #: replies that were looked at, and how many of them showed each sign of broken decoding
+    looked_at: int = 0
+    signs: dict[str, int] = {}  # noqa: RUF012  pydantic copies defaults
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    #: ended early, since the service level could no longer be kept
+    stopped: bool = False
+    #: evalkit had no file descriptor left for another request
+    full: bool = False
+    #: ms that a single request took after the block; None: it was not answered
+    after_ms: float | None = None
+    cpu_share: float | None = None
+    loop_lag_p99_ms: float | None = None
+    started_at: str = ""
+    salted: bool = False
+
+    @property
+    def key(self) -> str:
+        """Stable identity: what resume skips."""
+        return f"{self.load}|{self.mode}|{self.block}|{self.rate:.6g}"
+
+    @property
+    def counted(self) -> range:
+        """Places of the requests that count."""
+        first = next((i for i, at in enumerate(self.intended_ms) if at >= self.counted_from_ms), len(self.intended_ms))
+        return range(first, len(self.intended_ms))
+
+
+class ClientLimit(Frozen):
+    """What evalkit can send and time on this machine, measured before open load is sent."""
+
+    #: events a second that were timed with an error small enough
+    events_per_s: float
+    #: requests in flight, by file descriptors
+    in_flight: int
+    #: what more events a second showed; empty: more were not tried
+    beyond: str = ""
+    #: of one unloaded request in each mode: events of its stream, and ms
+    events: dict[str, float] = {}  # noqa: RUF012
+    e2e_ms: dict[str, float] = {}  # noqa: RUF012
+
+    def rate(self, mode: str, e2e_ms: float | None = None) -> float:
+        """Requests a second that evalkit can send to `mode` and time, where a request lasts `e2e_ms` at most."""
+        events = self.events.get(mode, 0.0) + REQUEST_EVENTS
+        lasting = max(e2e_ms or 0.0, self.e2e_ms.get(mode, 0.0)) / 1000
+        return min(self.events_per_s / events, self.in_flight / lasting if lasting else self.events_per_s)
+
+
+#: a request costs evalkit as much as so many events of its stream; more events a second than these are not tried
+REQUEST_EVENTS, MOST_EVENTS = 10.0, 40_000.0

@@ -15,6 +15,9 @@ from evalkit.verdict.next_steps import next_steps
 from evalkit.verdict.results import EXIT_CODES, Decision, ItemResult, ModeResult, Qualified
 from evalkit.verdict.waivers import WaiverUse, apply
 
+#: checks of which one decides the speed of a mode, by `decide_at`: only that one counts
+_DECIDING = ("modes.speedup", "modes.load", "modes.capacity")
+
 
 def decide(checklist: Checklist, facts: Facts, now: datetime, *, strict: bool = False) -> Decision:
     """The decision on what was collected. `strict` turns warn into fail."""
@@ -23,7 +26,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime, *, strict: bool = 
     if strict:
         findings = {item: [_strict(f) for f in found] for item, found in findings.items()}
     speeds: dict[str | None, object] = {
-        f.mode: f.data.get("ratio") for f in findings["modes"] if f.id == "modes.speedup" and f.mode
+        f.mode: f.data.get("ratio") for f in findings["modes"] if f.id in _DECIDING and f.mode and f.counts
     }
     if facts.candidate and facts.candidate.record:  # no commit was read: a first look, whatever the checklist asks
         checklist = checklist.model_copy(update={"profile": "first-look"})

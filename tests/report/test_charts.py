@@ -22,7 +22,19 @@ def full(**changes) -> dict:
         for m, share in (("autoregressive", 1.0), ("diffusion", 0.6))
         for asked in (300, 800)
     ]
+    for entry, rate in zip(doc["modes"], (4.0, 7.0), strict=False):
+        entry["capacity"] = capacity(rate)
     return doc
+
+
+def capacity(rate: float) -> dict:
+    figures = {"p50": 900.0, "p90": 1800.0, "p95": 2200.0, "p99": None}
+    curve = [{"rate": rate * share, "blocks": 3, "ttft_ms": figures, "e2e_ms": figures} for share in (0.5, 0.9, 1.1)]
+    return {
+        "slo": {"ttft_ms": None, "e2e_ms": 2500.0, "tpot_ms": None, "share": 0.95, "text": "E2E 2500 ms for 95%"},
+        "rate": rate, "low": 0.9 * rate, "high": 1.1 * rate, "blocks": 8, "seconds": 30.0, "trials": 27,
+        "beyond": "queues", "ratio": None, "curve": curve,
+    }  # fmt: skip
 
 
 def test_every_chart_is_drawn_when_its_figures_exist_and_none_without() -> None:
@@ -141,3 +153,12 @@ def test_tables_have_seven_columns_at_most() -> None:
     for line in markdown.render(full()).splitlines():
         if line.startswith("|---"):
             assert line.count("---|") <= 7
+
+
+def test_a_capacity_without_an_interval_or_a_curve_still_draws() -> None:
+    doc = full()
+    doc["modes"][0]["capacity"] |= {"high": None, "curve": []}
+    doc["modes"][1]["capacity"] |= {"rate": None, "low": None}
+    assert "load" in charts.draw(doc)
+    doc["modes"][0]["capacity"]["slo"] |= {"e2e_ms": None, "tpot_ms": 40.0}
+    assert "load" in charts.draw(doc)

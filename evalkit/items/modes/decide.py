@@ -13,6 +13,7 @@ from evalkit.items.modes import checks as check
 from evalkit.items.modes import words
 from evalkit.items.modes.checks import CHECKS
 from evalkit.items.modes.latency import goodput, latency
+from evalkit.items.modes.load import load
 from evalkit.items.modes.validity import validity
 from evalkit.items.modes.worth import frontier, information, priced
 
@@ -50,9 +51,19 @@ def _of_mode(
         findings.append(check.REFERENCE.found(values, mode=mode, known_by=KnownBy.DECLARED))
     findings += latency(checklist, readings, mode, reference=bool(label))
     findings += goodput(checklist, readings, mode, reference=bool(label))
+    findings = [_not_decided_there(checklist, one) for one in findings] + load(checklist, facts, mode)
     findings += validity(checklist, facts, readings, mode, claim)
     findings += information(checklist, facts, readings, mode)
     return findings
+
+
+def _not_decided_there(checklist: Checklist, found: Finding) -> Finding:
+    """Closed-loop findings of what is decided under open load, or at the capacity: information."""
+    decides = checklist.items.modes.decides
+    closed = found.id == check.SPEEDUP.id or (
+        decides == "load" and (found.id.startswith("modes.latency-") or found.id == check.GOODPUT.id)
+    )
+    return found.model_copy(update={"counts": False}) if closed and decides != "concurrency" else found
 
 
 def _own_prompts(facts: Facts) -> Finding:

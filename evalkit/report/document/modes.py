@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.analysis.speed import reference
 from evalkit.modes import INCUMBENT
+from evalkit.report.document.load import capacity, loads
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -26,7 +27,7 @@ def modes(checklist: Checklist, facts: Facts, decision: Decision) -> list[dict[s
     timing = _timing(labels, facts, checklist)
     entries = []
     for label in labels:
-        entry = _entry(label, facts, timing[label])
+        entry = {**_entry(label, facts, timing[label]), **_open_load(checklist, facts, label)}
         result = results.get(label)
         entry["qualified"] = result.qualified if result else "inconclusive"
         entry["adopted"] = result.adopted if result else False
@@ -40,7 +41,13 @@ def incumbent(checklist: Checklist, facts: Facts) -> dict[str, Any] | None:
     if checklist.incumbent is None:
         return None
     timing = _timing([INCUMBENT], facts, checklist)[INCUMBENT]
-    return {**_entry(INCUMBENT, facts, timing), "qualified": "inconclusive", "adopted": False, "reasons": []}
+    return {
+        **_entry(INCUMBENT, facts, timing),
+        **_open_load(checklist, facts, INCUMBENT),
+        "qualified": "inconclusive",
+        "adopted": False,
+        "reasons": [],
+    }
 
 
 def _entry(label: str, facts: Facts, timing: dict[str, Any]) -> dict[str, Any]:
@@ -63,6 +70,13 @@ def _entry(label: str, facts: Facts, timing: dict[str, Any]) -> dict[str, Any]:
     for level in timing["levels"]:
         level["distribution"] = _distribution(_samples(facts, label, level["concurrency"]))
     return {**identity, **timing}
+
+
+def _open_load(checklist: Checklist, facts: Facts, label: str) -> dict[str, Any]:
+    """Nothing where the checklist asks for none."""
+    if not facts.loads:
+        return {}
+    return {"loads": loads(checklist, facts, label), "capacity": capacity(checklist, facts, label)}
 
 
 def _timing(labels: list[str], facts: Facts, checklist: Checklist) -> dict[str, dict[str, Any]]:

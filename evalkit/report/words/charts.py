@@ -20,6 +20,7 @@ TITLES = {
     "prompts": dots.TITLE,
     "latency": "End-to-end latency: share of replies that took no longer",
     "frontier": "Latency against quality (left is faster, up is better)",
+    "load": "Latency against rate, with the service level and the capacity of each mode",
     "lengths": "Length of replies, achieved against asked (medians)",
     "context": "Context probe, share of planted facts that came back",
 }
@@ -61,6 +62,7 @@ def draw(doc: Report) -> dict[str, str]:
         "speedup": _speedup,
         "prompts": dots.drawing,
         "latency": _latency,
+        "load": _load,
         "frontier": _frontier,
         "lengths": _lengths,
         "context": _context,
@@ -194,6 +196,31 @@ def _latency(doc: Report) -> str | None:
     return _plot(
         "latency", series, x_title=at_once, y_title="% of answers", range=(0, 100), y_labels=list(range(0, 101, 20))
     )
+
+
+def _load(doc: Report) -> str | None:
+    """The percentile that the service level asks for, at each rate that was tried; capacities lie on its limit."""
+    looks, series = _looks(doc), list[_Series]()
+    entries = [m for m in [*doc["modes"], doc.get("incumbent")] if m and m.get("capacity")]
+    if not entries:
+        return None
+    slo = (entries[0].get("capacity") or {})["slo"]
+    metric = "e2e_ms" if slo.get("e2e_ms") else "ttft_ms"
+    limit, share = slo.get(metric), slo["share"]
+    percentile = "p99" if share > 0.95 else "p95" if share > 0.9 else "p90" if share > 0.5 else "p50"
+    widest = 0.0
+    for entry in entries:
+        one, look = entry.get("capacity") or {}, looks[entry["mode"]]
+        points = [(p["rate"], p[metric][percentile]) for p in one["curve"] if p[metric][percentile] is not None]
+        series.append(_Series(entry["mode"], sorted(points), look))
+        widest = max(widest, *(x for x, _ in points), one["high"] or 0.0) if points else widest
+        if limit and one["low"] is not None and one["high"] is not None:
+            span = [(one["low"], limit), (one["high"], limit)]
+            series.append(_Series(f"{entry['mode']}, capacity", span, look, {"dots_size": 6}))
+    if limit:
+        series.append(_rule(f"service level, {limit:g} ms", [(0, limit), (widest, limit)]))
+    name = "end-to-end latency" if metric == "e2e_ms" else "time to first text"
+    return _plot("load", series, x_title="requests a second", y_title=f"{name}, {percentile} in ms")
 
 
 def _frontier(doc: Report) -> str | None:

@@ -12,6 +12,7 @@ from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT, base_mode
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.steps.harness import open_runs
+from evalkit.run.steps.load import open_loads
 from evalkit.run.steps.timing import open_requests
 from evalkit.run.words import continued
 from evalkit.serving.control import base_url
@@ -55,7 +56,7 @@ def measured(run: Recorder, label: str) -> bool:
     facts, checklist = run.facts, run.checklist
     if label not in facts.endpoints or not facts.endpoints[label].reachable:
         return False
-    if run.wanted("modes") and open_requests(run, [label]):
+    if run.wanted("modes") and (open_requests(run, [label]) or open_loads(run, label, 0)):
         return False
     answered = {answer.key for answer in facts.answers}
     planned = plan(run.setup.suites, [label], baseline=checklist.baseline.quality) if run.wanted("quality") else []

@@ -13,6 +13,7 @@ from evalkit.run.plan.schedule import GUESSED_START_S, Planned, sought
 from evalkit.run.recorder import Recorder, Session
 from evalkit.serving import flush as flushing
 from evalkit.serving.facts import EndpointFacts
+from evalkit.timing.arrivals import load_seconds
 from evalkit.timing.calibrate import client_error
 from evalkit.timing.facts import CacheState, Look, Pilot, WarmUp
 from evalkit.timing.power import watched
@@ -62,7 +63,7 @@ async def time_modes(run: Recorder, session: Session) -> None:
         run.say("modes", f"timing {', '.join(session.targets)}: {words(facts.pilot)}")
     else:
         run.say("modes", f"timing {', '.join(session.targets)}")
-    witness = Witness(_servers(facts), devices=_devices(facts))
+    witness = Witness(server_processes(facts), devices=server_devices(facts))
 
     def on_load(mode: str | None, level: int) -> None:
         """Between batches: no request is under way."""
@@ -87,7 +88,7 @@ async def time_modes(run: Recorder, session: Session) -> None:
                 run.keep(reading)
 
 
-def _devices(facts: Facts) -> list[int]:
+def server_devices(facts: Facts) -> list[int]:
     """GPUs of this machine that the servers' processes were found on."""
     hardware = facts.hardware
     if hardware is None or hardware.place != "here":
@@ -95,7 +96,7 @@ def _devices(facts: Facts) -> list[int]:
     return sorted({gpu for label, on in hardware.endpoint_gpus.items() if label in facts.endpoints for gpu in on})
 
 
-def _servers(facts: Facts) -> list[int | None]:
+def server_processes(facts: Facts) -> list[int | None]:
     """Processes of the servers that run on this machine; None for one whose process is not known."""
     return [one.pid for one in facts.endpoints.values() if one.place in ("here", "unknown")]
 
@@ -131,7 +132,7 @@ def _settings(run: Recorder, session: Session, flush: Flush | None) -> Settings:
         flush=flush,
         salt=flush is None,
         salt_each=item.cache == "salt-each",
-        run=_run_id(run),
+        run=run_id(run),
         cases=run.setup.scored,
         launch=session.launch,
         prompts=facts.pilot.prompts if facts.pilot else None,
@@ -140,14 +141,15 @@ def _settings(run: Recorder, session: Session, flush: Flush | None) -> Settings:
     )
 
 
-def _run_id(run: Recorder) -> str:
+def run_id(run: Recorder) -> str:
     return run.facts.start.run_id if run.facts.start else ""
 
 
 def _means(run: Recorder, facts: Facts) -> tuple[float | None, int | None]:
     """Seconds and requests that timing may use here: tasks get their share of the minutes."""
     asks = run.wanted("quality") and bool(run.setup.suites)
-    seconds = None if run.left_s is None else run.left_s * (_SHARE if asks else 1.0)
+    loads = load_seconds(run.checklist, [trace.seconds for trace in run.setup.traces.values()])
+    seconds = None if run.left_s is None else max(run.left_s - loads, run.left_s / 4) * (_SHARE if asks else 1.0)
     most = run.checklist.budget.requests
     used = len(run.timed_keys) + len(facts.answers) + sum(w.requests for w in facts.warmups)
     return seconds, None if most is None else max(0, most - used - (facts.pilot.extra_requests if facts.pilot else 0))
@@ -160,7 +162,7 @@ async def _pilot(run: Recorder, session: Session) -> None:
     run.say("modes", f"pilot: {PILOT_PROMPTS} prompts twice on {mode}")
     order = list(dict.fromkeys(p.prompt_id for p in plan.requests))[:PILOT_PROMPTS]
     chosen = [next(p for p in prompts.prompts if p.id == name) for name in order]
-    times, tokens = await read_twice(target, chosen, session.client, _run_id(run))
+    times, tokens = await read_twice(target, chosen, session.client, run_id(run))
     seconds, requests = _means(run, run.facts)
     if seconds is not None:
         ready = session.running.facts.ready_s if session.running else None

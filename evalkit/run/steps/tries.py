@@ -15,6 +15,7 @@ from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.setup import Setup, prepare
 from evalkit.run.steps.harness import open_runs
+from evalkit.run.steps.load import open_loads
 from evalkit.run.steps.timing import open_requests
 from evalkit.serving import attempt
 from evalkit.serving.facts import Attempt
@@ -77,7 +78,7 @@ async def try_each(run: Recorder, endpoints: dict[str, Endpoint], *, live: bool)
 
 def needed(run: Recorder, label: str, launch: int) -> bool:
     """Whether something is left to do in this start: timed requests, or in the last one tasks, window and soak."""
-    if run.wanted("modes") and open_requests(run, [label], launch):
+    if run.wanted("modes") and (open_requests(run, [label], launch) or open_loads(run, label, launch)):
         return True
     if launch < run.setup.plan.last_start(label):
         return False

@@ -115,6 +115,34 @@ class Level(TypedDict):
 
 
 @with_config(PART)
+class OpenLoad(TypedDict):
+    """One open load in one mode: requests at their own times, latency from the intended start."""
+
+    load: dict[str, Any]
+    """name, kind (rate, trace), rate, arrivals and seconds, or trace and speed; intended_start."""
+    requests: int
+    """Requests that count."""
+    failed: int
+    """Of these, without an answer; unfinished ones included."""
+    blocks: int
+    """Blocks: the unit of the interval."""
+    ends: dict[str, int]
+    """Requests by how they ended."""
+    ttft_ms: Percentiles
+    """Time to first text from the intended start, ms; null beyond the requests that were answered."""
+    e2e_ms: Percentiles
+    """End-to-end latency from the intended start, ms."""
+    late_ms: dict[str, float]
+    """evalkit's own part of it, ms: p50, p99."""
+    output_tokens_per_second: float | None
+    """All requests together."""
+    cached_share: float | None
+    """Share of the prompt tokens that came from the prefix cache; null when not reported."""
+    speedup: dict[str, Any] | None
+    """Against the baseline on the same arrivals: ratio, low, high, confidence, blocks, status."""
+
+
+@with_config(PART)
 class Mode(TypedDict):
     """One decoding mode, or the incumbent: what it is, what was timed, what became of it."""
 
@@ -157,7 +185,10 @@ class Mode(TypedDict):
     crossover: NotRequired[int | None]
     """Lowest concurrency at which the mode no longer wins; null when none was seen."""
     capacity: NotRequired[dict[str, Any] | None]
-    """Highest rate that keeps the service level: slo, rate, low, high, ratio."""
+    """Highest rate that keeps the service level, in requests a second: slo, rate, low, high, blocks, seconds, trials,
+    beyond (what the server does above it), ratio to the baseline's, and curve (latency against rate)."""
+    loads: NotRequired[list[OpenLoad]]
+    """Open loads, in the order of the checklist."""
     cost: NotRequired[dict[str, Any] | None]
     """Cost of 1,000 requests, and of 1,000 right ones with its interval: per_1000_requests, per_1000_right."""
     speedup_repeated: NotRequired[SpeedUp | None]
