@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -127,10 +127,13 @@ async def _body(request: Request) -> bytes:
     if not said.isdigit() or int(said) > MAX_BODY:
         raise RefusedError(413, f"a request may have {MAX_BODY >> 20} MiB")
     raw = bytearray()
-    async for part in request.stream():
-        raw += part
-        if len(raw) > MAX_BODY:
-            raise RefusedError(413, f"a request may have {MAX_BODY >> 20} MiB")
+    try:
+        async for part in request.stream():
+            raw += part
+            if len(raw) > MAX_BODY:
+                raise RefusedError(413, f"a request may have {MAX_BODY >> 20} MiB")
+    except ClientDisconnect:
+        raise RefusedError(400, "the client left before its request was whole") from None
     return bytes(raw)
 
 

@@ -228,6 +228,14 @@ def test_work_for_a_client_that_left_ends(tmp_path, stream):
         assert status == 200
 
 
+def test_a_client_that_leaves_within_its_request_is_no_fault(one, caplog):
+    host, _, port = one.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(b'POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n\r\n{"mess')
+    assert post(one, body(max_tokens=3))[0] == 200
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def until(true) -> None:
     deadline = time.monotonic() + 20
     while not true():
