@@ -71,7 +71,7 @@ def redacted_from(values: dict[str, Any], key: bytes) -> Facts:
 def _without(model: BaseModel, key: bytes) -> Any:
     """A copy of a model of facts; what is typed as neither, and holds no model, is shared."""
     if isinstance(model, Grade):
-        model = model.model_copy(update={"detail": _measured(model.detail)})
+        model = _copy(model, {"detail": _measured(model.detail)}) if model.detail else model
     if isinstance(model, TimedSample):  # older journals do not hold what is seen in the text alone
         model = looked_at(model)
     changed = {}
@@ -80,7 +80,17 @@ def _without(model: BaseModel, key: bytes) -> Any:
         after = _hidden(before, hint, key)
         if after is not before:
             changed[name] = after
-    return model.model_copy(update=changed) if changed else model
+    return _copy(model, changed) if changed else model
+
+
+def _copy(model: BaseModel, changed: dict[str, Any]) -> Any:
+    """The model with other values. It shares the set of its fields' names: of a large run these are most of a copy."""
+    kind = type(model)
+    made = kind.__new__(kind)
+    object.__setattr__(made, "__dict__", {**model.__dict__, **changed})
+    for name in ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
+        object.__setattr__(made, name, getattr(model, name))
+    return made
 
 
 @cache

@@ -35,8 +35,9 @@ def document_of(
     decision = decide(loaded.checklist, facts, facts.as_of, strict=strict(facts))
     redacted = redact_prompts or source.redacted
     document = build(
-        loaded.checklist, facts, decision, redact_prompts=redacted, report_only="--report-only" in facts.start.argv
-    )
+        loaded.checklist, facts, decision, redact_prompts=redacted, without=source.redacted,
+        report_only="--report-only" in facts.start.argv,
+    )  # fmt: skip
     document.update({"integrity": source.verify(read), "cannot": list(source.cannot)})
     document["regraded"] = cast("list[Regraded]", told)
     return document

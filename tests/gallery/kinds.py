@@ -46,6 +46,7 @@ class Kind:
     #: limit of a reply
     tokens: int = 64
     suite: Mapping[str, Any] | None = None
+    cases: int = 32
     card: str = ""
 
 
@@ -205,6 +206,8 @@ _THINK_SUITE = {
     ],
 }
 _PROSE = "The river rises in the hills, grows with every brook, turns twice around the old town and meets the sea in a wide bay."
+#: the demo's own card
+OWN_CARD = "own"
 _CARD = """---
 license: apache-2.0
 pipeline_tag: text-generation
@@ -319,6 +322,8 @@ INPUTS = (
 
 HONEST = (
     Kind("healthy", "nothing is odd", ("modes.speedup", "pass", "shown"), "go"),
+    Kind("local-folder", "the candidate is a local folder, 24 prompts and 64 cases of one's own",
+         ("serving.same-model", "warn", "not-verified"), "go", cases=64, card=OWN_CARD),
     Kind("zero-counts", "usage of zeros on each event, the truth at the end", ("modes.failures", "pass", "none"), "go",
          tricks=(Trick(zero_counts, frozenset({AR, DIFFUSION})),)),
     Kind("call-indices", "two tool calls with one index", ("quality.floor", "pass"), "go", suite=_TWO_CALLS,

@@ -13,7 +13,7 @@ from evalkit.data import demo_path
 from evalkit.modes import INCUMBENT
 from evalkit.reference.script import Script
 from tests.faults.scenario import AR, CITIES, DIFFUSION, LIMITS, MODEL, Outcome, Stage
-from tests.gallery.kinds import Kind, Trick
+from tests.gallery.kinds import OWN_CARD, Kind, Trick
 from tests.support.faults import Fault, FaultServer, Request
 
 _COMMON: dict[str, Any] = {"model": MODEL, "context_length": 4096, "disable_radix_cache": True, "jitter_ms": 1.0}
@@ -23,8 +23,6 @@ SCRIPTS: dict[str, Script] = {
     DIFFUSION: Script(mode=DIFFUSION, ttft_ms=30, ms_per_forward=8, forwards_per_block=8, block_size=16, **_COMMON),
     INCUMBENT: Script(ttft_ms=30, ms_per_forward=12, **{**_COMMON, "model": "old-7b"}),
 }  # fmt: skip
-#: enough for a margin of ten points and one mode
-CASES = 32
 
 
 def place_of(request: Request) -> str:
@@ -45,16 +43,16 @@ def prompts(count: int, tokens: int) -> str:
     return "".join(json.dumps(one) + "\n" for one in asked)
 
 
-def suite() -> dict[str, Any]:
-    cases = [
+def suite(cases: int) -> dict[str, Any]:
+    asked = [
         {
             "id": f"c{n:02}",
             "prompt": f"Give the record of {CITIES[n % len(CITIES)]} as JSON.{' ' * (n // len(CITIES))}",
             "expect": [{"json": {"where": "whole"}}, {"json_match": {"city": CITIES[n % len(CITIES)]}}],
         }
-        for n in range(CASES)
+        for n in range(cases)
     ]
-    return {"suite": {"name": "records", "kind": "structured"}, "cases": cases}
+    return {"suite": {"name": "records", "kind": "structured"}, "cases": asked}
 
 
 class Gallery(Stage):
@@ -69,7 +67,7 @@ class Gallery(Stage):
     def show(self, kind: Kind, monkeypatch: Any) -> Outcome:
         """One whole run against the servers as the kind has them."""
         (self.folder / "prompts.jsonl").write_text(prompts(kind.prompts, kind.tokens))
-        (self.folder / "tasks.yaml").write_text(json.dumps(kind.suite or suite()))
+        (self.folder / "tasks.yaml").write_text(json.dumps(kind.suite or suite(kind.cases)))
         shared: dict[str, Any] = {}
         for label, changes in ((AR, kind.baseline), (DIFFUSION, kind.mode), (INCUMBENT, {})):
             server = self.servers[label]
@@ -126,5 +124,6 @@ def _card(folder: Path, card: str) -> Path:
     snapshot = json.loads(demo_path("trident-8b").read_text())
     for name, text in snapshot["texts"].items():
         (model / name).write_text(text)
-    (model / "README.md").write_text(card)
+    if card != OWN_CARD:
+        (model / "README.md").write_text(card)
     return model

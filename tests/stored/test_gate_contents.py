@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from evalkit.stored.again import document_of
 from evalkit.stored.folder import RunFolder
 from evalkit.stored.gate import gate
 from evalkit.stored.open import open_for_gate
-from evalkit.stored.pack import pack
+from evalkit.stored.pack import Pack, pack
 from tests.support.quality_run import NOW, run_facts
 from tests.support.stored_run import write_run
 
@@ -118,3 +120,52 @@ def test_a_session_under_another_version_is_told_in_report_and_gate(tmp_path) ->
     assert any("9.9.9" in line for line in view.notices(document))
     assert document["provenance"]["resumed"][0]["python"] == "3.13.1"
     assert any("9.9.9" in note for note in gate(folder, NOW).notes)
+
+
+# -- a pull request that loosens both sides ---------------------------------------------------------------------------
+
+
+SMALL = Path(__file__).parents[1] / "fixtures/runs/small.pack"
+
+
+def forged(place: Path, asked: dict[str, Any]) -> Path:
+    """A GO as an author may write it: another checklist in the pack, and the hash that belongs to it."""
+    head, *records, _ = gzip.decompress(pack(Pack.open(SMALL))).splitlines(keepends=True)
+    body = json.dumps(json.loads(head) | {"checklist": asked}).encode() + b"\n" + b"".join(records)
+    file = place / "forged.pack"
+    file.write_bytes(gzip.compress(body + b'{"sha256":"%s"}\n' % hashlib.sha256(body).hexdigest().encode()))
+    return file
+
+
+@pytest.mark.parametrize("by", ["base", "pull request"])
+def test_what_an_author_loosened_on_both_sides_is_decided_by_the_base_branchs_checklist(tmp_path, by) -> None:
+    stored = Pack.open(SMALL)
+    asked = stored.checklist().checklist.model_dump(mode="json", exclude_unset=True)
+    asked["items"]["modes"]["speedup"]["at_least"] = 50.0
+    (tmp_path / "base.json").write_text(json.dumps(asked))
+    asked["items"]["modes"]["speedup"]["at_least"] = 0.1
+    (tmp_path / "own.json").write_text(json.dumps(asked))
+    checklist = load_checklist(tmp_path / ("base.json" if by == "base" else "own.json"))
+    found = gate(open_for_gate(forged(tmp_path, asked)), stored.facts().as_of, checklist=checklist)
+    assert found.verdict == ("no-go" if by == "base" else "go")
+    assert any("at_least" in note for note in found.notes) is (by == "base"), "alike on both sides is no change"
+
+
+def test_prompts_and_tasks_that_the_pull_request_replaced_are_seen_against_the_base_branchs(run) -> None:
+    """The base branch keeps the files that the run was to be made with; the author ran others."""
+    folder, base = run
+    mine = base.parent / "mine"
+    mine.mkdir()
+    for name, text in (("p.jsonl", '{"id": "p0", "prompt": "Say hi."}\n'), ("t.yaml", SUITE.replace("France", "Peru"))):
+        (mine / name).write_text(text)
+    write(mine / "c.yaml")
+    setup = prepare(load_checklist(mine / "c.yaml"))
+    facts = RunFolder.open(folder).facts()
+    ran = facts.model_copy(
+        update={"prompts": setup.prompts.facts, "suites": tuple(facts_of(suite) for suite in setup.suites)}
+    )
+    made = write_run(mine / "run", load_checklist(mine / "c.yaml").checklist, ran)
+    said = " ".join(gate(made, NOW, checklist=load_checklist(base)).reasons)
+    assert "prompts" in said
+    assert "tasks" in said
+    assert "asks less" not in " ".join(gate(made, NOW, checklist=load_checklist(mine / "c.yaml")).reasons)

@@ -39,7 +39,7 @@ STAYS = frozenset({
     "stopped_by", "suite", "tags", "taken_at", "throttle_reasons", "tool_outcome", "trained_source", "trained_known_by",
     "transport", "unclosed", "unknown_for", "unreadable", "url", "uuid", "value", "version", "what", "written_at", "cluster",
     "card_claims", "config_source", "signs", "api", "at", "cases", "clusters", "docs", "link", "prompts", "reader",
-    "harness", "last", "sources", "task", "tool_version", "unread",
+    "attempts", "fresh", "harness", "last", "sources", "task", "tool_version", "unread",
     # keys alone are texts: modes, metrics, depths
     "after", "before", "caches", "context_probes", "counters_after", "counters_before", "divergences", "endpoint_gpus",
     "endpoints", "memory_gib", "preflights", "recalled", "stability",
@@ -51,7 +51,7 @@ BY_MODEL = {
     ("Conflict", "what"): False,
 }  # fmt: skip
 HIDDEN = frozenset({
-    "arguments", "asked_sha256", "detail", "error", "log_tail", "message", "output_error", "over_limit_detail",
+    "arguments", "asked_sha256", "detail", "error", "gist", "log_tail", "message", "said", "output_error", "over_limit_detail",
     "problems", "prompt_preview", "reason", "reasoning", "reply_sha256", "request_sha256", "special_tokens", "summary", "text",
     "unscored",
 })  # fmt: skip

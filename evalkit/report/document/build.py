@@ -34,14 +34,15 @@ def build(
     decision: Decision,
     *,
     redact_prompts: bool = False,
+    without: bool = False,
     report_only: bool = False,
 ) -> Report:
     """report.json of a run, rounded to six significant digits; a figure that is not finite is null.
 
     With `redact_prompts` the run is decided again from facts without texts, as of its end: whatever a finding, reason
-    or table quotes was never in what it was made from.
+    or table quotes was never in what it was made from. `without`: these are such facts already.
     """
-    if redact_prompts:
+    if redact_prompts and not without:
         from evalkit.verdict.decide import decide
 
         facts = without_texts(facts)
