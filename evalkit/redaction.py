@@ -38,6 +38,7 @@ UNITS = ("words", "chars", "lines", "tokens")
 MASK = "(redacted)"
 #: first of the braille patterns with a dot; a hash has one of 128 for each byte
 _FIRST = 0x2880
+_LETTERS = {byte: chr(_FIRST + byte % 128) for byte in range(256)}
 _HASHED = re.compile("[\u2880-\u28ff]+")
 #: the words of a server's refusal
 _STATUS = re.compile(r"HTTP \d{3}\b")
@@ -100,6 +101,7 @@ def _marked(model: type[BaseModel]) -> dict[str, Any]:
     return {name: hints[name] for name in model.model_fields if _holds_text(hints[name])}
 
 
+@cache
 def _holds_text(hint: Any) -> bool:
     if get_origin(hint) is Annotated:
         return any(mark in (Text, Fingerprint) for mark in hint.__metadata__) or _holds_text(get_args(hint)[0])
@@ -166,8 +168,8 @@ def hide(text: str, key: bytes) -> str:
         return text
     status = _STATUS.match(text)
     kept = status.group() if status else ""
-    digest = hmac.new(key, text.encode("utf-8", "surrogatepass"), "sha256").digest()[:24]
-    letters = "".join(chr(_FIRST + byte % 128) for byte in digest)
+    digest = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")[:24]
+    letters = digest.decode("latin-1").translate(_LETTERS)
     return kept + letters[: len(text) - len(kept)].ljust(len(text) - len(kept), chr(_FIRST))
 
 
