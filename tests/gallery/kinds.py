@@ -243,7 +243,7 @@ REPLIES = (
     _said("canned", "one text of the right length for every prompt", _PROSE * 2, "modes.replies", "fail", verdict="no-go"),
     Kind("verbose-baseline", "a baseline that says three times as much", ("modes.length-honesty", "inconclusive"),
          mode=_BLOCKS_AS_SLOW, baseline={"length_factor": 3}, tokens=200),
-    Kind("short-under-load", "short replies as soon as two requests are in flight", ("modes.length-honesty", "inconclusive"),
+    Kind("short-under-load", "short replies as soon as two requests are in flight", ("modes.length-honesty", "inconclusive"), "no-go",
          tricks=(Trick(short_under_load, places=frozenset({"timing"})),), checklist={"items": {"modes": {"concurrency": [4]}}}),
 )  # fmt: skip
 
