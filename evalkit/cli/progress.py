@@ -73,7 +73,7 @@ class Screen(Quiet):
         row.done, row.planned = done, planned
 
     def finish(self, item: str, text: str = "") -> None:
-        self.board.finish(item, one_line(text) or "done")
+        self.board.finish(item, one_line(text or self.board.idle(item)) or "done")
 
     def overall(self, results: Sequence[str], left: str) -> None:
         self.board.results, self.board.left = [one_line(text) for text in results], left

@@ -133,15 +133,19 @@ class Recorder:
         """How many requests of the step are done; now and then also the results so far and the time left."""
         self.show.advance(item, done, planned)
         if self.outlook.due():
-            left = self.outlook.left_s()
-            if left is not None and self.left_s is not None:
-                left = min(left, self.left_s)
-            self.show.overall(self.outlook.results(), left_words(left))
+            self._overall()
+
+    def _overall(self) -> None:
+        left = self.outlook.left_s()
+        if left is not None and self.left_s is not None:
+            left = min(left, self.left_s)
+        self.show.overall(self.outlook.results(), left_words(left))
 
     def finish(self, item: ItemId) -> None:
         """The item's work is over, unless servers of a later session are still to come."""
         if self.sessions_left <= 0:
             self.outlook.finish(item)
+            self._overall()
             self.show.finish(item)
 
     def wanted(self, item: ItemId) -> bool:

@@ -111,6 +111,10 @@ class Board:
         row.note = text
         return was in ("waiting", "working")
 
+    def idle(self, item: str) -> str:
+        """What to say of an item that is over and never began: nothing had to be asked for it."""
+        return "no requests needed" if self.rows[item].state == "waiting" else ""
+
     def seconds(self, item: str) -> float:
         return self.rows[item].elapsed(self.clock())
 
@@ -154,8 +158,10 @@ class Lines(Quiet):
         row.done, row.planned = done, planned
 
     def finish(self, item: str, text: str = "") -> None:
+        text = text or self.board.idle(item)
         if self.board.finish(item, text):
-            self.line(item, text or f"done in {duration(self.board.seconds(item))}")
+            results = self.board.results if item == "modes" and not text else ()
+            self.line(item, "; ".join((text or f"done in {duration(self.board.seconds(item))}", *results)))
 
     def overall(self, results: Sequence[str], left: str) -> None:
         self.board.results, self.board.left = results, left

@@ -135,7 +135,10 @@ def test_lines_have_times_and_a_heartbeat_comes_when_nothing_was_said():
         assert part in written[1]
     lines.finish("modes")
     lines.finish("modes")
-    assert [line.split(None, 2)[2].strip() for line in written[2:]] == ["done in 30 s"]
+    lines.finish("context")
+    assert [line.split(None, 2)[2].strip() for line in written[2:]] == [
+        "done in 30 s; diffusion so far 1.47× (1.21–1.78), 36 of 160 prompts", "no requests needed",
+    ]  # fmt: skip
 
 
 def test_details_are_for_the_log_and_for_those_who_ask(tmp_path):
