@@ -135,7 +135,7 @@ def test_a_run_and_what_is_made_of_it(servers, tmp_path):
     assert elsewhere("run", path, "--resume", run, "--json").returncode == done.returncode
     second = elsewhere("run", path, "--output-dir", run)
     assert second.returncode == 2
-    assert "holds a run already" in second.stderr
+    assert "already contains a run" in second.stderr
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ def _url(value: object) -> object:
             f'"{cut(value, 80)}" is not an http(s) address: write it with its scheme, as http://127.0.0.1:30000'
         )
     if isinstance(value, str) and "@" in value.split("/")[2]:
-        raise ValueError("an address must not carry a user name or password: use api_key_env")
+        raise ValueError("an address must not contain a user name or password: use api_key_env")
     if isinstance(value, str):
         try:
             address_of(value)

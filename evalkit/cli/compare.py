@@ -37,7 +37,7 @@ def compare_command(
     from evalkit.stored.open import open_source
 
     if len(runs) < 2:
-        raise UsageError("compare takes at least two runs", hint="evalkit compare RUN RUN")
+        raise UsageError("compare needs at least two runs", hint="evalkit compare RUN RUN")
     sides = []
     for path in runs:
         source = open_source(path)

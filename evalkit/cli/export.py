@@ -44,7 +44,7 @@ def export_command(
     source = open_source(run)
     files = files_of(source.checklist().checklist, source.facts())
     if not files:
-        raise UsageError("the run holds no timed request and no scored case", where=str(run))
+        raise UsageError("the run contains no timed request and no scored case", where=str(run))
     folder = output or Path()
     if not folder.is_dir():
         raise UsageError("is not a folder", where=str(folder), hint="create it, or leave --output out")

@@ -58,7 +58,7 @@ def address_of(url: str) -> Address:
     rest, _, query = url.strip().partition("#")[0].partition("?")
     named = [name for name, _ in parse_qsl(query, keep_blank_values=True) if _KEYS.search(name)]
     if named:
-        raise UsageError(f"the address carries a key ({named[0][:40]})", hint="give the key by api_key_env")
+        raise UsageError(f"the address contains a key ({named[0][:40]})", hint="give the key by api_key_env")
     rest = rest.rstrip("/")
     route = next((tail for tail in _ROUTES if rest.endswith(tail)), "")
     rest = rest.removesuffix(route).rstrip("/")
@@ -86,7 +86,7 @@ def origin_of(url: str) -> Origin:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError("not an http or https address", where=cut(url, 200), hint=_HINT)
     if parts.username is not None or parts.password is not None:
-        raise UsageError("the address carries a user name", hint="give the key by api_key_env")
+        raise UsageError("the address contains a user name", hint="give the key by api_key_env")
     tls = parts.scheme == "https"
     host = parts.hostname
     try:
@@ -106,6 +106,6 @@ def header_value(value: str, what: str) -> str:
     """
     if not value.isprintable() or any(ord(char) > 0xFF for char in value):
         raise UsageError(
-            f"the {what} holds characters that HTTP cannot carry", hint=f"check the {what} for line breaks"
+            f"the {what} contains characters that HTTP cannot carry", hint=f"check the {what} for line breaks"
         )
     return value

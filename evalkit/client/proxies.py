@@ -79,7 +79,7 @@ def _checked(name: str, value: str) -> str:
         usable, host = parts.scheme.lower(), parts.hostname
         parts.port  # noqa: B018  raises for what is no port
     except ValueError as error:
-        raise UsageError(f"{name} names no proxy: {error}", hint=hint) from None
+        raise UsageError(f"{name} is not a proxy: {error}", hint=hint) from None
     shown = cut(f"{usable}://{host}", 80)
     if usable in _SOCKS and find_spec("socksio") is None:
         more = f"pip install 'dlm-evalkit[socks]', or {hint}"
@@ -87,7 +87,7 @@ def _checked(name: str, value: str) -> str:
     if usable not in (*_SCHEMES, *_SOCKS):
         raise UsageError(f"{name} names a proxy of a kind that evalkit does not speak ({shown})", hint=hint)
     if not host:
-        raise UsageError(f"{name} names no proxy", hint=hint)
+        raise UsageError(f"{name} is not a proxy", hint=hint)
     return url
 
 

@@ -88,7 +88,7 @@ def key_headers(key: Secret | None, header: str | None) -> dict[str, str]:
     """The header that carries a key: `header` as it is, else as a bearer token.
 
     Raises:
-        UsageError: the key holds characters that HTTP cannot carry.
+        UsageError: the key contains characters that HTTP cannot carry.
     """
     if key is None:
         return {}

@@ -27,7 +27,7 @@ def support(model: str | None, architectures: Iterable[str] = (), *, today: date
     if family is None:
         shown = one_line(model, limit=100)
         hint = "evalkit explain support lists the models that are; evalkit probe URL asks a server that runs"
-        raise UsageError(f"no record names {shown!r}: no start command is known", hint=hint)
+        raise UsageError(f"no record contains {shown!r}: no start command is known", hint=hint)
     rows = records_for(model, architectures=architectures)
     modes = dict.fromkeys(row.mode for row in rows)
     parts = [_head(model, family), *(_mode(model, mode, [r for r in rows if r.mode == mode], today) for mode in modes)]

@@ -54,7 +54,7 @@ def _archive(file: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError) as error:
-        raise InputFileError(f"no .eval archive: {one_line(str(error), limit=100)}", where=str(file)) from None
+        raise InputFileError(f"not an .eval archive: {one_line(str(error), limit=100)}", where=str(file)) from None
 
 
 def _member(archive: zipfile.ZipFile, name: str, file: Path) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def _value(value: object, where: str, what: str) -> float | None:
         try:
             value = float(text)
         except ValueError:
-            raise InputFileError(f"{what} is {one_line(text, limit=40)!r}, no score", where=where) from None
+            raise InputFileError(f"{what} is {one_line(text, limit=40)!r}, not a score", where=where) from None
     return score(value, where, what)
 
 
@@ -116,7 +116,7 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     )
                 yield reader.line_num, row
         except csv.Error as error:
-            raise InputFileError(f"no table: {one_line(str(error))}", where=f"{file}:{reader.line_num}") from None
+            raise InputFileError(f"not a table: {one_line(str(error))}", where=f"{file}:{reader.line_num}") from None
 
 
 READER = Reader(

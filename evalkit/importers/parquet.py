@@ -33,7 +33,7 @@ def _rows(reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
                     number += 1
                     yield number, row
     except (ArrowException, OSError, ValueError) as error:
-        raise InputFileError(f"no Parquet: {one_line(str(error), limit=120)}", where=reading.at(number + 1)) from None
+        raise InputFileError(f"not Parquet: {one_line(str(error), limit=120)}", where=reading.at(number + 1)) from None
 
 
 def _sniff(head: Head) -> bool:

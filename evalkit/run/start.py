@@ -202,7 +202,7 @@ def _candidate(flags: Flags, checklist: Checklist) -> dict[str, Any]:
     if flags.model:
         return {"model": flags.model, "revision": flags.revision or "main"}
     if checklist.candidate is None:
-        raise UsageError("--revision names no model", hint="give --model too, or candidate.model in the checklist")
+        raise UsageError("--revision needs a model", hint="give --model too, or candidate.model in the checklist")
     return {**checklist.candidate.model_dump(exclude_unset=True), "revision": flags.revision}
 
 

@@ -91,13 +91,13 @@ class RunFolder:
         """A new run folder with its checklist and plan.
 
         Raises:
-            RunFolderError: it holds a run already, or cannot be written.
+            RunFolderError: it already contains a run, or cannot be written.
         """
         folder = cls(path)
         make_private(path)
         if folder.journal.exists() or (path / "report.json").exists():
             raise RunFolderError(
-                "holds a run already", where=str(path), hint="choose another --output-dir, or --resume this one"
+                "already contains a run", where=str(path), hint="choose another --output-dir, or --resume this one"
             )
         sweep(path)
         for name in (folder.evidence, folder.logs):
@@ -131,7 +131,7 @@ class RunFolder:
             raise RunFolderError("no such run folder", where=str(path))
         folder = cls(path)
         if not folder.journal.is_file():
-            raise RunFolderError("holds no run (journal.jsonl is missing)", where=str(path))
+            raise RunFolderError("contains no run (journal.jsonl is missing)", where=str(path))
         return folder
 
     @classmethod
@@ -145,7 +145,7 @@ class RunFolder:
             raise RunFolderError("no such run folder", where=str(path))
         if not (path / "plan.json").is_file():
             raise RunFolderError(
-                "holds no run to resume (plan.json is missing)", where=str(path), hint="start it with --output-dir"
+                "contains no run to resume (plan.json is missing)", where=str(path), hint="start it with --output-dir"
             )
         return cls(path)
 

@@ -148,7 +148,7 @@ REFUSED = [
      "lower"),
     ("inspect", lambda f: edit(f, "*.json", lambda d: d["samples"][0]["scores"]["includes"].update(value=87)), "0 to 1"),
     ("inspect", lambda f: edit(f, "*.json", lambda d: d["samples"][0]["scores"].update(other={"value": 1})), "several scorers"),
-    ("inspect", lambda f: next(f.glob("*.json")).rename(f / "x.eval"), "no .eval archive"),
+    ("inspect", lambda f: next(f.glob("*.json")).rename(f / "x.eval"), "not an .eval archive"),
     ("nel", lambda f: (f / "results.jsonl").write_text('{"reward": 1}\n'), "problem_idx"),
     ("nel", lambda f: shutil.copy(next(f.glob("eval-*")), f / "eval-2.json"), "two bundles"),
     ("promptfoo", lambda f: shutil.copy(f / "output.json", f / "again.json"), "2 outputs"),
@@ -194,7 +194,7 @@ def test_a_table_of_any_tool(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("case,score\na,maybe\n", "no score"), ("case,score\na,1.5\n", "0 to 1"), ("x,score\na,1\n", "column of cases"),
+    [("case,score\na,maybe\n", "not a score"), ("case,score\na,1.5\n", "0 to 1"), ("x,score\na,1\n", "column of cases"),
      ("case,x\na,1\n", "column of scores"), ("case,score\na,1,2\n", "fields"), ("case,mode,score\na,fast,1\n", "fast")],
 )  # fmt: skip
 def test_a_table_that_is_none_is_refused_with_its_line(tmp_path, text, words):

@@ -85,4 +85,4 @@ def test_a_new_run_refuses_a_folder_that_holds_one(bench):
         command(path, "--output-dir", reference.path), capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 2
-    assert "holds a run already" in done.stderr
+    assert "already contains a run" in done.stderr

@@ -145,7 +145,7 @@ def test_a_folder_that_may_not_be_written_is_told_of(read_only, write):
 def test_a_folder_that_holds_a_run_is_not_overwritten(tmp_path):
     folder = RunFolder.create(tmp_path / "run", loaded(tmp_path), {"requests": []})
     Journal(folder.journal).close()
-    with pytest.raises(RunFolderError, match="holds a run already"):
+    with pytest.raises(RunFolderError, match="already contains a run"):
         RunFolder.create(folder.path, loaded(tmp_path), {})
     assert folder.plan() == {"requests": []}
 

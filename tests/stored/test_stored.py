@@ -139,7 +139,7 @@ def test_ages_are_read_or_refused() -> None:
 
 
 def test_explain_names_the_nearest() -> None:
-    assert "too thin" in explain("inconclusive")
+    assert "not enough" in explain("inconclusive")
     with pytest.raises(UsageError) as caught:
         explain("inconclusiv")
     assert "inconclusive" in caught.value.hint

@@ -46,7 +46,7 @@ def registry() -> dict[str, Grader]:
             raise UsageError(f"the grader plugin {entry.name!r} cannot be loaded: {one_line(str(error))}") from error
         for grader in getattr(loaded, "GRADERS", (loaded,)):
             if not isinstance(grader, Grader) or grader.name in found:
-                raise UsageError(f"the grader plugin {entry.name!r} holds no grader of a new name")
+                raise UsageError(f"the grader plugin {entry.name!r} contains no grader with a new name")
             found[grader.name] = grader
     return found
 

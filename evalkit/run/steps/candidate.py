@@ -64,6 +64,6 @@ def goes_on(run: Recorder) -> bool:
         found = gather(item, run.checklist, facts, datetime.now(UTC))
         failed = [f for f in found if f.counts and f.mode is None and f.status is Status.FAIL]
         if failed and run.checklist.required(item):
-            run.stopped = f"{failed[0].id} fails already; --keep-going measures all the same"
+            run.stopped = f"{failed[0].id} fails already; --keep-going measures anyway"
             return False
     return True

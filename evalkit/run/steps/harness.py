@@ -63,6 +63,6 @@ async def _run(run: Recorder, place: int, task: HarnessTask, mode: str, target: 
         raise MeasurementError(f"ended with exit code {ended.code}{last}", hint=f"see logs/{log.name}")
     found = read(out, task, place, mode, ran_here=True)
     if not any(one.cases for one in found):
-        raise MeasurementError("it ended well and graded no sample", hint=f"see logs/{log.name}")
+        raise MeasurementError("it ended with exit code 0 and graded no sample", hint=f"see logs/{log.name}")
     for one in found:
         run.keep(one)

@@ -121,7 +121,7 @@ async def draw(run: Recorder, session: Session) -> None:
     probed = {probe.mode for probe in run.facts.sampling}
     for label, target in session.targets.items():
         if label not in probed and label != INCUMBENT:
-            run.say("serving", f"drawing replies of {label}")
+            run.say("serving", f"sampling replies of {label}")
             run.keep(
                 await probe_sampling(
                     label, target, session.client, temperature=request.temperature, extra_body=request.extra_body

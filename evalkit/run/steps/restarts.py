@@ -91,7 +91,7 @@ async def _restarted(run: Recorder, client: ChatClient, group: dict[str, Endpoin
     address = group[label].endpoint
     run.tell(
         "serving",
-        f"restart the server at {address} in mode {label}: the run goes on when it shows that mode "
+        f"restart the server at {address} in mode {label}: the run continues when it shows that mode "
         "(Enter: measure what is there; Ctrl-C: end, to be resumed)",
     )
     loop, pressed = asyncio.get_running_loop(), asyncio.Event()

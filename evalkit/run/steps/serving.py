@@ -103,7 +103,7 @@ def _without_baseline(run: Recorder, session: Session) -> None:
     seen = run.facts.preflights.get(baseline)
     if seen and seen.stopped:
         what = next(c.what for c in seen.conflicts if c.certain)
-        run.stopped = f"the baseline {baseline} cannot be measured: {what}; --keep-going measures all the same"
+        run.stopped = f"the baseline {baseline} cannot be measured: {what}; --keep-going measures anyway"
         session.targets.clear()
 
 

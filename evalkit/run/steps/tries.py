@@ -126,7 +126,7 @@ def settled(run: Recorder, labels: Sequence[str]) -> bool:
     if not wrong or run.setup.keep_going:
         return True
     names = " and ".join(one.mode for one in wrong)
-    run.tell("serving", f"nothing is measured: correct {_keys(wrong)} and run again; --keep-going goes on without")
+    run.tell("serving", f"nothing is measured: correct {_keys(wrong)} and run again; --keep-going continues without")
     run.stopped = f"{names} failed when tried: {wrong[0].said}; --keep-going measures the others"
     return False
 
