@@ -40,7 +40,7 @@ def refused(text):
         ("a: 12:30\n", 1, "put it in quotes"),
         ("a: 1\nb: 010\n", 2, "put it in quotes"),
         ("a: 0o17\n", 1, "put it in quotes"),
-        ("a: 2026-02-30\n", 1, "no date"),
+        ("a: 2026-02-30\n", 1, "not a date"),
         ("a: 1\n---\nb: 2\n", 2, "more than one document"),
         ("a: [1, 2\n", 2, "not valid YAML"),
         ("a: 1\n b: 2\n", 2, "not valid YAML"),

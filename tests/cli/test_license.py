@@ -117,8 +117,8 @@ def test_nothing_is_fetched_unless_it_is_asked_for_and_only_from_public_addresse
     card = "---\nlicense: other\nlicense_name: x\nlicense_link: https://127.0.0.1/terms\n---\n"
     where = folder(tmp_path / "m", None, "instruct-8b", README__md=card)
     page = run(where, "--fetch-license", "--format", "markdown").stdout
-    assert "no public address" in page
-    assert "no public address" not in run(where, "--format", "markdown").stdout
+    assert "not a public address" in page
+    assert "not a public address" not in run(where, "--format", "markdown").stdout
 
 
 def test_readings_and_use_of_a_checklist_count(models, tmp_path):

@@ -106,8 +106,8 @@ def test_what_the_environment_set_is_part_of_the_recorded_command(seen, capsys, 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--incumbent", "localhost:1"), "no http(s) address"),
-        (("--mode", "ar=http://a b"), "no http(s) address"),
+        (("--incumbent", "localhost:1"), "not an http(s) address"),
+        (("--mode", "ar=http://a b"), "not an http(s) address"),
         (("--mode", "ar=http://user:canary@h:1"), "must not carry a user name"),
         (("--mode", "fast=http://h:1"), "unknown mode"),
         (("--revision", "abc"), "--revision needs a model"),

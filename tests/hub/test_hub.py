@@ -362,7 +362,9 @@ def test_a_gated_base_gives_its_public_license(chains):
     assert (base["error"], base["card"]["license"]) == (None, ["llama3.1"])
 
 
-@pytest.mark.parametrize(("model", "why"), [("missing", "knows no such"), ("nonsense", "no id"), ("broken", "500")])
+@pytest.mark.parametrize(
+    ("model", "why"), [("missing", "knows no such"), ("nonsense", "not a Hub id"), ("broken", "500")]
+)
 def test_a_base_that_cannot_be_read_is_kept_with_the_reason(chains, model, why):
     facts = chains[f"acme/of-{model}"]
     assert facts["error"] is None

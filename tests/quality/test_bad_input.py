@@ -72,7 +72,7 @@ def test_a_reply_that_was_cut_is_told_from_one_that_abstains():
     ("images", "message"),
     [
         ("[/etc/passwd]", None),
-        ("[notes.txt]", "is no"),
+        ("[notes.txt]", "is not"),
         ("[huge.png]", "larger"),
         ("['file:///etc/passwd']", "not addresses"),
     ],

@@ -159,7 +159,7 @@ def test_a_run_can_be_resumed_from_its_plan_alone_and_from_nothing_less(tmp_path
     write_atomic(tmp_path / "run" / "plan.json", "{}")
     folder = RunFolder.begun(tmp_path / "run")
     assert folder.start() is None
-    with pytest.raises(RunFolderError, match="holds no run"):
+    with pytest.raises(RunFolderError, match="contains no run"):
         RunFolder.open(tmp_path / "run")
 
 
