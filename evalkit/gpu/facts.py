@@ -78,7 +78,7 @@ class TelemetrySample(Frozen):
 
 class GpuOthers(Frozen):
     """What processes that are not the compared servers did on one device: share of its time (of the streaming
-    multiprocessors), and memory that they hold. None: the driver does not tell, or its processes are not told apart.
+    multiprocessors), and memory that they hold. None: not reported, or its processes cannot be distinguished.
     """
 
     gpu: int

@@ -100,7 +100,7 @@ class Pack:
                     last = said["sha256"]
                     continue
                 if n and keys != {"kind", "data"}:
-                    raise ValueError("a line that is no record")
+                    raise ValueError("a line that is not a record")
                 seen.update(line)
                 if n:
                     yield Record(n, str(said["kind"]), said["data"], "", 0)

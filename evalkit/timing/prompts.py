@@ -355,7 +355,7 @@ class _Line:
     def image(self, written: Any) -> str:
         """An image beside the prompts file as a data: URI."""
         if not isinstance(written, str):
-            self.fail("an image is a file beside the prompts, or a data: URI")
+            self.fail("an image is a file in the prompts' folder, or a data: URI")
         return data_uri(written, Path(self.where.rpartition(":")[0]).parent, self.where, hashlib.sha256())
 
     def tags(self, data: dict[str, Any]) -> tuple[str, ...]:

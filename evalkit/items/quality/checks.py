@@ -40,7 +40,7 @@ SCORED = Check(
 )
 NON_INFERIORITY = Check(
     "quality.non-inferiority",
-    "No more than the margin is lost against the baseline",
+    "The loss compared with the baseline is within the margin",
     "The same cases are answered in both modes. The loss must be shown to lie under the declared margin: "
     "'no significant difference' on a few cases shows nothing.",
     "Look at the lost cases in the report. If the loss is real, try a stricter threshold or a smaller block; if it is"
@@ -65,7 +65,8 @@ NON_INFERIORITY = Check(
 FLOOR = Check(
     "quality.floor",
     "Enough cases pass in this mode",
-    "Parity with a bad baseline is no reason to adopt. The share of passed cases must reach the floor that you set.",
+    "Parity with a bad baseline is not a reason to adopt. The share of passed cases must reach "
+    "the minimum pass rate that you set (key `floor`).",
     "Check prompts, chat template and max_tokens on failing cases; lower `items.quality.floor` only if fewer are"
     " enough.",
     per_mode=True,
@@ -144,7 +145,7 @@ BY_POSITION = Check(
     "quality.by-position",
     "The end of a long reply is as good as its beginning",
     "Errors of parallel decoding add up: the last entries of a list, or the last sections of a report, go first. The"
-    " parts of each reply are compared by third, beside the baseline's.",
+    " parts of each reply are compared by third, with the baseline's.",
     "Serve shorter replies in this mode, or a stricter threshold; look at the last parts of the lost cases.",
     per_mode=True,
     outcomes={
@@ -296,7 +297,7 @@ IMAGES = Check(
     "A model that takes images was asked about images",
     "Answers to text say nothing of how well a vision-language model sees, and decoding in parallel can lose what is in"
     " the picture.",
-    "Add cases with images: `images: [FILE]` beside the prompt of a case; prompts/tasks/images.yaml has 300. Waive this"
+    "Add cases with images: `images: [FILE]` with the prompt of a case; prompts/tasks/images.yaml has 300. Waive this"
     " where your product sends no image.",
     per_mode=True,
     outcomes={"scored": Status.PASS, "not-scored": Status.INCONCLUSIVE, "none": Status.INCONCLUSIVE},

@@ -233,7 +233,7 @@ def _beside_incumbent(data: Table, margin: float, item: QualityItem, *, required
         return {"outcome": "better"}
     if interval.high <= -margin:
         return {"outcome": "worse" if required else "worse-for-information"}
-    for name, share in sides:  # no loss against, or of, a model that fails the suite is no evidence
+    for name, share in sides:  # losing nothing to a model that fails the suite proves nothing
         if share < item.floor.of(data.suite.kind):
             return {"outcome": "below-floor", "weak": name, "weak_share": share}
     worse = interval.high < 0

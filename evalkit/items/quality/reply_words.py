@@ -120,7 +120,7 @@ class Degeneration(OnSuite):
         named = ", ".join(f"{n} {sign} (baseline {base})" for sign, n, base in counts if n or base) or "no sign of it"
         end = {
             "over-margin": f": more than the margin of {margin(self.margin)} over the baseline",
-            "open": ": more than in the baseline, and too few cases to tell how much",
+            "open": ": more than in the baseline, and too few cases to show by how much",
         }.get(self.outcome, "")
         text = f"{self.suite}: in {self.replies} replies {named}{end}."
         return Words(text, named, f"at most {margin(self.margin)} more than the baseline")

@@ -107,11 +107,11 @@ class Floor(OnSuite):
         text += f" ({_level(self.confidence)} interval {share(self.low)} to {share(self.high)})"
         match self.outcome:
             case "below":
-                text += f", below the floor of {limit}."
+                text += f", below the minimum pass rate of {limit}."
             case "met":
                 text += f"; the floor is {limit}."
             case "undecided":
-                text += f": at least {share(self.low)} pass, and the floor of {limit} is not decided."
+                text += f": at least {share(self.low)} pass, and the minimum pass rate of {limit} is undecided."
                 more = self.cases_that_would_decide
                 remedy = f"answer about {more} cases of this kind" if more else "the share lies at the floor: change it"
         return Words(text, share(self.share), f"at least {limit}", remedy)
@@ -129,11 +129,11 @@ class BaselineValid(OnSuite):
         if self.outcome == "valid":
             return Words(f"{passes}.")
         text = {
-            "block-loop": f"{self.baseline} declares AR and runs the block loop: its text is no AR text",
+            "block-loop": f"{self.baseline} declares AR and runs the block loop: its text is not AR text",
             "unscored": f"{self.baseline} has no scored reply, so there is nothing to compare with",
             "passes-nothing": f"NOT COMPARED: {self.baseline} passes no case, so that nothing can be lost to it",
             "below-floor": f"the baseline is not valid here: {self.baseline} passes {share(self.baseline_share)}, "
-            f"below the floor of {share(self.floor)}; no loss against that is no evidence",
+            f"below the minimum pass rate of {share(self.floor)}; losing nothing to a failing baseline proves nothing",
         }[self.outcome]
         observed = None if self.baseline_share is None else share(self.baseline_share)
         return Words(f"{self.suite}: {text}.", observed, share(self.floor))
@@ -206,7 +206,7 @@ class NonInferiority(OnSuite):
         match self.outcome:
             case "shown":
                 only = "; every case that differs is a loss" if self.only_losses else ""
-                return f"no more than the margin is lost against {self.baseline}{only}", None
+                return f"the loss compared with {self.baseline} is within the margin{only}", None
             case "lost":
                 return f"the loss against {self.baseline} is at least the margin", None
             case "one-sided":
@@ -326,7 +326,7 @@ class Incumbent(OnSuite):
         bound = f"loses at most {margin(self.at_most)}"
         return {
             "better": "better",
-            "no-worse": "no more than the margin is lost",
+            "no-worse": "the loss is within the margin",
             "within-margin": "worse, within the margin",
             "worse": "worse by the margin or more",
             "worse-for-information": "worse by the margin or more",
@@ -337,7 +337,7 @@ class Incumbent(OnSuite):
             "no-pairs": "NOT COMPARED: no case was scored in both",
             "too-few-pairs": f"NOT COMPARED: only {self.pairs} of {self.cases} cases were scored in both",
             "passes-nothing": f"NOT COMPARED: {name} passes no case of {self.pairs}",
-            "below-floor": f"NOT COMPARED: {name} passes {share(self.weak_share)}, below the floor of "
+            "below-floor": f"NOT COMPARED: {name} passes {share(self.weak_share)}, below the minimum pass rate of "
             f"{share(self.floor)}",
             "doubted": "NOT COMPARED",
         }[self.outcome]
