@@ -108,7 +108,7 @@ def test_what_the_environment_set_is_part_of_the_recorded_command(seen, capsys, 
     [
         (("--incumbent", "localhost:1"), "not an http(s) address"),
         (("--mode", "ar=http://a b"), "not an http(s) address"),
-        (("--mode", "ar=http://user:canary@h:1"), "must not carry a user name"),
+        (("--mode", "ar=http://user:canary@h:1"), "must not contain a user name"),
         (("--mode", "fast=http://h:1"), "unknown mode"),
         (("--revision", "abc"), "--revision needs a model"),
         (("--only", "speed"), "no such item"),
