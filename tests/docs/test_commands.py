@@ -33,8 +33,8 @@ STANDS_FOR = {
 }  # fmt: skip
 #: commands that measure for seconds, and those that only make sense with a server
 SLOW = ("run", "ab", "doctor", "probe")
-#: a model's code is never run by a test of pages; its command is parsed by test_guide
-NEVER = ("serve",)
+#: a model's code is never run by a test of pages, and nothing here is signed: test_guide parses such commands
+NEVER = ("serve", "--identity", "--install-completion")
 VENDOR = "nvidia/Nemotron-Labs-Diffusion-"
 
 
@@ -44,7 +44,7 @@ def commands():
     for page, line in lines():
         found = words(line)
         key = (page, tuple(found))
-        if len(found) > 1 and key not in seen and found[0] not in NEVER and "COMMAND" not in found:
+        if len(found) > 1 and key not in seen and not {*NEVER, "COMMAND"} & {*found}:
             seen.add(key)
             yield page, [STANDS_FOR.get(word, word) for word in found]
 
