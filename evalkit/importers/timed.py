@@ -186,7 +186,7 @@ class _Lines:
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:
-            self.fail(number, f"`{key}` is no ISO 8601 time: {one_line(value, limit=40)!r}")
+            self.fail(number, f"`{key}` is not an ISO 8601 time: {one_line(value, limit=40)!r}")
         zoned = moment.tzinfo is not None
         if self.zoned is not None and zoned is not self.zoned:
             here, before = ("a", "none") if zoned else ("no", "one")

@@ -410,7 +410,7 @@ LOAD_LATENCY = Check(
     "modes.load-latency",
     "Latency targets under open load",
     "A target on a percentile holds when it holds in more blocks than not, beyond chance (exact sign test on blocks): "
-    "requests of one block share a queue, and are no independent sample.",
+    "requests of one block share a queue, and are not independent.",
     "lower the rate, relax the target under `items.modes.latency`, or raise `blocks` where it is open",
     per_mode=True,
     sources=("docs/load.md",),

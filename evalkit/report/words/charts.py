@@ -219,7 +219,7 @@ def _load(doc: Report) -> str | None:
             series.append(_Series(f"{entry['mode']}, capacity", span, look, {"dots_size": 6}))
     if limit:
         series.append(_rule(f"service level, {limit:g} ms", [(0, limit), (widest, limit)]))
-    name = "end-to-end latency" if metric == "e2e_ms" else "time to first text"
+    name = "end-to-end latency" if metric == "e2e_ms" else "TTFT"
     return _plot("load", series, x_title="requests a second", y_title=f"{name}, {percentile} in ms")
 
 
