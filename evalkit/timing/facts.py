@@ -265,6 +265,8 @@ class ClientLimit(Frozen):
     #: of one unloaded request in each mode: events of its stream, and ms
     events: dict[str, float] = {}  # noqa: RUF012
     e2e_ms: dict[str, float] = {}  # noqa: RUF012
+    #: requests a second of loads that were not sent for it, by load and mode, joined by |
+    refused: dict[str, float] = {}  # noqa: RUF012
 
     def rate(self, mode: str, e2e_ms: float | None = None) -> float:
         """Requests a second that evalkit can send to `mode` and time, where a request lasts `e2e_ms` at most."""

@@ -12,7 +12,7 @@ from evalkit.run.start import Flags, run
 from tests.support.small_run import MODEL, write_inputs
 
 MODES = {
-    "load": [{"rate": 20.0, "arrivals": "gamma(2)", "seconds": 0.8}, {"trace": "trace.jsonl", "speed": 20.0}],
+    "load": [{"rate": 20.0, "arrivals": "gamma(2)", "seconds": 0.8}, {"trace": "trace.jsonl", "speed": 2.0}],
     "capacity": {"slo": {"e2e_ms": 150, "share": 0.8}, "seconds": 0.8, "most": 60, "resolution": 1.5},
     "decide_at": "load", "outside_cpu": 1.0,
 }  # fmt: skip
@@ -72,9 +72,9 @@ def test_the_same_arrivals_went_to_both_modes_in_alternating_blocks(finished):
 @pytest.mark.slow
 def test_a_trace_is_replayed_at_its_own_times(finished):
     _, _, journal, _ = finished
-    blocks = [b for b in records(journal, "load") if b["load"] == "trace.jsonl x20" and b["mode"] == "autoregressive"]
+    blocks = [b for b in records(journal, "load") if b["load"] == "trace.jsonl x2" and b["mode"] == "autoregressive"]
     assert [n for b in blocks for n in b["prompts"]] == list(range(80))
-    assert blocks[0]["intended_ms"] == pytest.approx([2.5 * n for n in range(10)])
+    assert blocks[0]["intended_ms"] == pytest.approx([25 * n for n in range(10)])
 
 
 @pytest.mark.slow

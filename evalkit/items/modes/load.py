@@ -43,7 +43,7 @@ def load(checklist: Checklist, facts: Facts, mode: str) -> list[Finding]:
 
 def _of_point(checklist: Checklist, facts: Facts, mode: str, point: LoadPoint, *, deciding: bool) -> list[Finding]:
     blocks = _blocks(facts, mode, point.key)
-    refused = _refused(checklist, facts, mode, point, deciding=deciding)
+    refused = _refused(facts, mode, point, deciding=deciding)
     found = [refused] if refused else []
     against = _against(checklist, blocks, point.key, mode, deciding=deciding)
     found += [against] if against and not refused else []
@@ -212,14 +212,14 @@ _GIVING_WAY: tuple[Literal["dies", "sheds", "queues", "slows"], ...] = ("dies", 
 # -- guards ----------------------------------------------------------------------------------------------------------
 
 
-def _refused(checklist: Checklist, facts: Facts, mode: str, point: LoadPoint, *, deciding: bool) -> Finding | None:
+def _refused(facts: Facts, mode: str, point: LoadPoint, *, deciding: bool) -> Finding | None:
     """A rate beyond what evalkit can send and time was not sent."""
     limit = facts.client_limit
-    if limit is None or mode not in limit.events or point.rate is None or point.rate <= limit.rate(mode):
+    rate = limit.refused.get(f"{point.key}|{mode}") if limit else None
+    if limit is None or rate is None:
         return None
-    del checklist
     values = words.LoadClient(
-        outcome="refused", load=point.key, rate=point.rate, limit_rate=limit.rate(mode),
+        outcome="refused", load=point.key, rate=rate, limit_rate=limit.rate(mode),
         limit_events=limit.events_per_s, events=limit.events[mode], beyond=limit.beyond,
     )  # fmt: skip
     return check.LOAD_CLIENT.found(values, mode=mode, known_by=KnownBy.OBSERVED, counts=deciding)

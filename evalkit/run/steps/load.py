@@ -159,6 +159,9 @@ class _Loads:
         limit = ClientLimit(
             events_per_s=timed, in_flight=in_flight, beyond=beyond, events=self.events, e2e_ms=self.times
         )
+        highest = [(point.key, max(_rates(self.run, point))) for point in self.item.load]
+        refused = {f"{key}|{mode}": rate for key, rate in highest for mode in self.events if rate > limit.rate(mode)}
+        limit = limit.model_copy(update={"refused": refused})
         if limit != known:
             self.run.keep(limit)
         return limit

@@ -116,7 +116,7 @@ def test_replies_that_break_or_shrink_under_load_are_noticed():
 def test_a_client_that_is_late_and_a_rate_beyond_it_are_no_evidence():
     late = loaded(change=lambda b: b.model_copy(update={"late_ms": tuple(40.0 for _ in b.late_ms)}))
     assert decided(LOAD, late, "load-client").outcome == "too-late"
-    small = LIMIT.model_copy(update={"events_per_s": 50.0})
+    small = LIMIT.model_copy(update={"events_per_s": 50.0, "refused": {"4/s poisson|diffusion": 4.0}})
     refused = facts(simulated(1.5), client_limit=small)
     found = decided(LOAD, refused, "load-client")
     assert (found.outcome, found.status) == ("refused", Status.INCONCLUSIVE)
