@@ -362,7 +362,7 @@ class Soak(Values):
             f"{fmt.plural(soak.disconnects, 'disconnect')}, {soak.idle_s:g} s idle, "
             f"answer after it {'right' if soak.right_after else 'not right'}"
         )
-        text += ", KV use not reported" if self.leak is None else f", KV use {fmt.points(self.leak)} points"
+        text += ", KV use not reported" if self.leak is None else f", KV use {fmt.difference(self.leak)}"
         if self.leak is not None and not soak.flushed:
             text += " (cache included, as it could not be emptied)"
         if self.outcome in ("failed", "wrong-after-idle", "leaks") and soak.detail and soak.failed:
