@@ -194,7 +194,7 @@ TABLE = [
     ("go", remove("checklist.json"), {}, 3, "cannot be read"),
     ("go", edit("checklist.json", b'"format": 1', b'"format": 2'), {}, 3, "newer evalkit"),
     ("go", edit("checklist.json", b'"format": 1', b'"format": "x"'), {}, 3, "newer evalkit"),
-    ("go", edit("checklist.json", b'"schema_version": 1', b'"schema_version": 2'), {}, 3, "no checklist"),
+    ("go", edit("checklist.json", b'"schema_version": 1', b'"schema_version": 2'), {}, 3, "evalkit's checklist"),
     ("go", edit("checklist.json", b"{", b"["), {}, 3, "is not JSON"),
     ("go", edit("checklist.json", b'"sha256": "b', b'"sha256": "c'), {}, 3, "not the checklist that the journal"),
 ]
