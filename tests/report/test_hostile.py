@@ -128,7 +128,12 @@ def test_labels_in_charts_are_text(text: str) -> None:
     def drawn(label: str) -> dict[str, list[str]]:
         doc = full()
         doc["modes"][1]["mode"] = label
-        doc["prompts"][0] |= {"prompt_id": label, "speedup": {label: 0.8, "self-speculation": 1.6}}
+        doc["prompts"][0]["prompt_id"] = label
+        for row in doc["prompts"]:
+            row["speedup"] = {
+                label: row["speedup"]["diffusion"],
+                "self-speculation": row["speedup"]["self-speculation"],
+            }
         doc["frontier"][1]["mode"] = label
         doc["lengths"][-1]["mode"] = doc["lengths"][-2]["mode"] = doc["context_probes"][0]["mode"] = label
         return {name: [node.tag for node in ET.fromstring(svg).iter()] for name, svg in charts.draw(doc).items()}
