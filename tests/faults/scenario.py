@@ -53,7 +53,7 @@ LIMITS = {"connect_s": 1.0, "first_byte_s": 3.0, "idle_s": 2.0, "total_s": 8.0, 
 
 
 _MARKS = ((b"Timed item", "timing"), (b"Task item", "quality"), (b"Read this record", "context"),
-          (b"Say hello", "context"))  # fmt: skip
+          (b"Say hello", "context"), (b"meet by chance", "warm-up"))  # fmt: skip
 
 
 def place_of(request: Request) -> str:
