@@ -71,7 +71,7 @@ BAD = {
     "no number": ({"timestamp": True, "prompt": "x"}, "not negative"),
     "endless": ('{"timestamp": Infinity, "prompt": "x"}', "not negative"),
     "no time": ({"prompt": "x"}, "no time stamp"),
-    "no ISO time": ({"timestamp": "yesterday", "prompt": "x"}, "no ISO 8601 time"),
+    "no ISO time": ({"timestamp": "yesterday", "prompt": "x"}, "not an ISO 8601 time"),
     "a gap of hours": ({"timestamp": 4 * 3_600_000, "prompt": "x"}, "no request for 4.0 hours"),
     "an id twice": ({"timestamp": 99_000, "prompt": "x", "id": "r1"}, "was used before"),
     "no JSON": ("{", "not JSON"),
