@@ -32,7 +32,7 @@ def data_uri(written: str, folder: Path, where: str, digest: Any) -> str:
     path = resolve(folder, written, where=where)
     kind = _TYPES.get(path.suffix.lower())
     if kind is None:
-        raise InputFileError(f"{written} is no {', '.join(sorted(_TYPES))} file", where=where)
+        raise InputFileError(f"{written} is not a {', '.join(sorted(_TYPES))} file", where=where)
     if not path.is_file():
         raise InputFileError(f"no such image: {written}", where=where, hint=f"paths are relative to {folder}")
     data = read_bytes(path, max_bytes=MAX_IMAGE_BYTES)
