@@ -58,13 +58,13 @@ def test_a_prompt_shows_files_beside_it_and_data_uris(tmp_path):
     [
         ({"prompt": "x", "images": ["no.png"]}, "no such image"),
         ({"prompt": "x", "images": ["https://x.y/a.png"]}, "not addresses"),
-        ({"prompt": "x", "images": ["p.jsonl"]}, "is no .gif"),
+        ({"prompt": "x", "images": ["p.jsonl"]}, "is not a .gif"),
         ({"prompt": "x", "images": []}, "must be a list of 1"),
         ({"prompt": "x", "images": [3]}, "a file in the prompts' folder"),
         ({"messages": [{"role": "user", "content": "x"}], "images": [URI]}, "go with `prompt`"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "../../etc/x"}}]}]},
-            "is no .gif",
+            "is not a .gif",
         ),
     ],
 )
