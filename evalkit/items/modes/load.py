@@ -16,7 +16,7 @@ from evalkit.checklist.load import MIN_BLOCKS, LoadPoint, Slo
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy
-from evalkit.items.modes import checks as check
+from evalkit.items.modes import load_checks as check
 from evalkit.items.modes import load_words as words
 from evalkit.stats.edge import most_of
 from evalkit.stats.percentiles import percentile
