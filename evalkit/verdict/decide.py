@@ -8,6 +8,9 @@ from typing import Literal
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, Finding, ItemId, Status, worst
+from evalkit.items.modes import checks as modes_checks
+from evalkit.items.modes import load_checks as modes_load_checks
+from evalkit.items.quality import checks as quality_checks
 from evalkit.items.quality.checks import VERSUS
 from evalkit.items.registry import ITEMS
 from evalkit.modes import INCUMBENT
@@ -16,7 +19,7 @@ from evalkit.verdict.results import EXIT_CODES, Decision, ItemResult, ModeResult
 from evalkit.verdict.waivers import WaiverUse, apply
 
 #: checks of which one decides the speed of a mode, by `decide_at`: only that one counts
-_DECIDING = ("modes.speedup", "modes.load", "modes.capacity")
+_DECIDING = (modes_checks.SPEEDUP.id, modes_load_checks.LOAD.id, modes_load_checks.CAPACITY.id)
 
 
 def decide(checklist: Checklist, facts: Facts, now: datetime, *, strict: bool = False) -> Decision:
@@ -133,7 +136,9 @@ def _qualify(mode: str, checklist: Checklist, findings: dict[ItemId, list[Findin
             reasons.append((True, f"{item}: nothing was measured"))
     incumbent = checklist.incumbent
     if incumbent and incumbent.required:  # also where quality as such is not asked for
-        compared = [f for f in findings["quality"] if f.counts and f.mode == mode and f.id == "quality.incumbent"]
+        compared = [
+            f for f in findings["quality"] if f.counts and f.mode == mode and f.id == quality_checks.INCUMBENT.id
+        ]
         statuses.append(worst([f.status for f in compared]))
         reasons += [(f.status is not Status.FAIL, f"{f.id}: {f.summary}") for f in compared if not f.status.carries]
         if not compared:
@@ -242,7 +247,7 @@ def _reasons(  # noqa: PLR0917  called once
 def _incumbent(checklist: Checklist, findings: dict[ItemId, list[Finding]], best: str | None) -> str:
     if checklist.incumbent is None:
         return "NOT COMPARED: no incumbent is configured"
-    compared = [f for f in findings["quality"] if f.id == "quality.incumbent"]
+    compared = [f for f in findings["quality"] if f.id == quality_checks.INCUMBENT.id]
     # without a mode that qualifies, of the first that was compared
     mode = best or next((m for m in checklist.adopted if any(f.mode == m for f in compared)), None)
     found = [f for f in compared if f.mode == mode]

@@ -6,6 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from evalkit.findings import KnownBy
+from evalkit.items.quality import checks as quality_checks
 from evalkit.modes import INCUMBENT
 from evalkit.redaction import UNITS
 from evalkit.text import cut
@@ -89,8 +90,8 @@ def _statuses(decision: Decision | None) -> dict[tuple[object, object], str]:
     """(suite, mode) -> status of the finding on its loss, or on the baseline where that is not valid."""
     found: dict[tuple[object, object], str] = {}
     for finding in (f for item in decision.items if item.id == "quality" for f in item.findings) if decision else ():
-        wanted = finding.id == "quality.non-inferiority" or (
-            finding.id == "quality.baseline-valid" and finding.status.open
+        wanted = finding.id == quality_checks.NON_INFERIORITY.id or (
+            finding.id == quality_checks.BASELINE_VALID.id and finding.status.open
         )
         if wanted and "suite" in finding.data and (finding.counts or finding.known_by is not _REPORTED):
             found[finding.data["suite"], finding.mode] = finding.status.value

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 from evalkit import fmt
 from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, SEVERITY, Status
+from evalkit.items.modes import checks as modes_checks
+from evalkit.items.serving import checks as serving_checks
 from evalkit.modes import INCUMBENT, base_mode
 from evalkit.modes import Mode as Decoding
 from evalkit.report.document.model import Report
@@ -257,7 +259,10 @@ def _certainty(doc: Report) -> list[str]:
     lines = [f"Based on {samples}; {load}."]
     lines += [sentence(clause(text)) for text in _scope(doc)]
     warned = [
-        f for item in doc["items"] for f in item["findings"] if f["id"] == "modes.witness" and f["status"] != "pass"
+        f
+        for item in doc["items"]
+        for f in item["findings"]
+        if f["id"] == modes_checks.WITNESS.id and f["status"] != "pass"
     ]
     lines += [capital(sentence(clause(f["summary"]))) for f in warned[:1]]
     lines += [capital(sentence(clause(text))) for text in _offer(doc)]
@@ -275,7 +280,7 @@ def _offer(doc: Report) -> list[str]:
         f["summary"]
         for item in doc["items"]
         for f in item["findings"]
-        if f["id"] == "serving.same-settings" and f.get("outcome") == "declared" and f.get("mode") in adopted
+        if f["id"] == serving_checks.SAME_SETTINGS.id and f.get("outcome") == "declared" and f.get("mode") in adopted
     ]
 
 
@@ -308,7 +313,7 @@ def _today(doc: Report) -> list[str]:
     costs = {
         f.get("mode"): f["data"]["usd_per_1000"]
         for item in doc["items"] for f in item["findings"]
-        if f["id"] == "modes.cost" and (f.get("data") or {}).get("usd_per_1000") is not None
+        if f["id"] == modes_checks.COST.id and (f.get("data") or {}).get("usd_per_1000") is not None
     }  # fmt: skip
     shown = [name for name in (best, doc["baseline"]["speed"], INCUMBENT) if name in costs]
     if shown:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from evalkit import fmt
+from evalkit.items.quality import checks as quality_checks
 from evalkit.report.document.model import Report
 from evalkit.report.words import view
 from evalkit.report.words.tables import Table
@@ -44,7 +45,7 @@ def tool_table(doc: Report) -> Table:
     rows = []
     for finding in view.item(doc, "quality")["findings"]:
         data = finding.get("data") or {}
-        if finding["id"] != "quality.tool-outcomes" or not data.get("replies"):
+        if finding["id"] != quality_checks.TOOL_OUTCOMES.id or not data.get("replies"):
             continue
         replies, asked = data["replies"], data.get("asked") or 0
         of = [f"{data.get(k, 0)} of {asked}" if asked else fmt.NOTHING for k in ("right_function", "right_arguments")]

@@ -10,6 +10,10 @@ from typing import Any
 
 from evalkit import fmt
 from evalkit.analysis.frontier import Point
+from evalkit.items.context import checks as context_checks
+from evalkit.items.hardware import checks as hardware_checks
+from evalkit.items.license import checks as license_checks
+from evalkit.items.modes import checks as modes_checks
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart
 from evalkit.report.document.model.modes import Mode, Percentiles
@@ -149,7 +153,11 @@ def worth_table(doc: Report) -> Table:
         "USD for 1,000 requests",
         "USD for 1,000 right answers",
     )
-    costs = {f.get("mode"): f.get("data") or {} for f in view.item(doc, "modes")["findings"] if f["id"] == "modes.cost"}
+    costs = {
+        f.get("mode"): f.get("data") or {}
+        for f in view.item(doc, "modes")["findings"]
+        if f["id"] == modes_checks.COST.id
+    }
     rows = []
     for entry, level in view.levels(doc):
         decided = level.get("concurrency") == doc["decided_at_concurrency"]
@@ -185,10 +193,10 @@ def variants_table(doc: Report) -> Table:
 
 #: by subject: findings of the candidate, and of another variant
 _TOLD_BY = {
-    "license": ("license.identified", "license.variant-use"),
-    "fit": ("hardware.fits", "hardware.variants"),
-    "window": ("context.window", "context.variants"),
-    "trained": ("context.trained-length", "context.variants"),
+    "license": (license_checks.IDENTIFIED.id, license_checks.VARIANTS.id),
+    "fit": (hardware_checks.FITS.id, hardware_checks.VARIANTS.id),
+    "window": (context_checks.WINDOW.id, context_checks.VARIANTS.id),
+    "trained": (context_checks.TRAINED.id, context_checks.VARIANTS.id),
 }
 
 
@@ -297,7 +305,7 @@ def crossover_lines(doc: Report) -> list[str]:
 def limits_table(doc: Report) -> Table:
     """Each limit with how it is known; the usable window and the need at the end. Empty where nothing told one."""
     head = ("Limit", "Tokens", "How it is known", "Binds a request")
-    window = next((f for f in view.item(doc, "context")["findings"] if f["id"] == "context.window"), None)
+    window = next((f for f in view.item(doc, "context")["findings"] if f["id"] == context_checks.WINDOW.id), None)
     data = (window.get("data") if window else None) or {}
     rows = [
         Row(
