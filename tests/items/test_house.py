@@ -73,3 +73,19 @@ def test_every_check_declares_outcomes_and_none_that_no_values_carry(item):
     mine = [check for check in checks().values() if check.item == item and check.id != f"{item}.skipped"]
     assert [check.id for check in mine if not check.outcomes] == []
     assert {outcome for check in mine for outcome in check.outcomes} - said_outcomes(item) == set()
+
+
+#: below the items, or before they are imported: they name what a finding of theirs becomes
+MAY_SPELL = ("gpu/survey.py", "serving/contradictions.py", "cli/probe.py")
+
+
+def test_the_id_of_a_check_is_spelled_in_its_checks_alone():
+    package, known = ITEMS.parent, set(checks())
+    found = [
+        f"{path.relative_to(package)}:{node.lineno}: {node.value}"
+        for path in package.rglob("*.py")
+        if not path.stem.endswith("checks") and str(path.relative_to(package)) not in MAY_SPELL
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in known
+    ]
+    assert found == []
