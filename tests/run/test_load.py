@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from evalkit.reference import ReferenceProcess, preset
 from evalkit.run.start import Flags, run
@@ -16,6 +18,8 @@ MODES = {
     "capacity": {"slo": {"e2e_ms": 150, "share": 0.8}, "seconds": 0.8, "most": 60, "resolution": 1.5},
     "decide_at": "load", "outside_cpu": 1.0,
 }  # fmt: skip
+
+SCHEMA = Draft202012Validator(json.loads(files("evalkit").joinpath("data/report.schema.json").read_text()))
 
 
 def small(folder, modes, **changes):
@@ -83,6 +87,10 @@ def test_the_report_shows_loads_capacity_and_the_chart(finished):
     fast = next(m for m in document["modes"] if m["mode"] == "self-speculation")
     assert [one["load"]["kind"] for one in fast["loads"]] == ["rate", "trace"]
     assert fast["loads"][0]["speedup"]["blocks"] == 8
+    written = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    SCHEMA.validate(written)
+    levels = next(m for m in written["modes"] if m["mode"] == "self-speculation")["levels"]
+    assert [one["load"] for one in levels if one["concurrency"] is None] == [one["load"] for one in fast["loads"]]
     assert fast["capacity"]["blocks"] == 8
     assert fast["capacity"]["rate"] > 0
     text = (folder / "report.md").read_text(encoding="utf-8")

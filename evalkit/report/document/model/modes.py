@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import with_config
+from pydantic import WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
 from evalkit.report.document.model.part import PART
@@ -76,8 +76,8 @@ class TokensPerForward(TypedDict):
 class Level(TypedDict):
     """What was timed at one concurrency."""
 
-    concurrency: int
-    """Requests in flight."""
+    concurrency: Annotated[int, WithJsonSchema({"type": ["integer", "null"]})]
+    """Requests in flight; null in report.json where requests were sent at their own times: see `load`."""
     requests: int
     """Timed requests."""
     failed: int
