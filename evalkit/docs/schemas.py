@@ -24,15 +24,27 @@ def report_schema() -> dict[str, Any]:
 
     go = {"properties": {"verdict": {"const": "go"}}}
     text, none = ({"properties": {"recommended_mode": {"type": kind}}} for kind in ("string", "null"))
-    schema = _plain(TypeAdapter(Report).json_schema(), closed=False)
+    schema = _plain(_json_schema(Report), closed=False)
     return _headed("evalkit report", {**schema, "allOf": [{"if": go, "then": text, "else": none}]})
+
+
+def _json_schema(kind: Any) -> dict[str, Any]:
+    """The schema of a typed dictionary, whose docstrings pydantic parses from source.
+
+    CPython 3.11 keeps the depth of `ast.parse` for the whole interpreter: code that the collector runs in between can
+    change it, which ends in a SystemError that a second call does not meet (github.com/python/cpython/issues/106905).
+    """
+    try:
+        return TypeAdapter(kind).json_schema()
+    except SystemError:
+        return TypeAdapter(kind).json_schema()
 
 
 def directory_schema() -> dict[str, Any]:
     """The entry of a model directory: front matter of the page, and what `evalkit directory --json` prints."""
     from evalkit.report.document.model.directory import Entry
 
-    return _headed("evalkit directory entry", _plain(TypeAdapter(Entry).json_schema(), closed=False))
+    return _headed("evalkit directory entry", _plain(_json_schema(Entry), closed=False))
 
 
 def checklist_schema() -> dict[str, Any]:
