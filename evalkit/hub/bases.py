@@ -29,7 +29,7 @@ def follow(model: str, named: tuple[str, ...], keep: Keep) -> tuple[BaseModelFac
 
 def _read(name: str, keep: Keep) -> BaseModelFacts:
     if not ID.match(name):
-        return BaseModelFacts(model=name, error="no id of the Hub")
+        return BaseModelFacts(model=name, error="not a Hub id")
     from evalkit.hub.api import open_hub
 
     try:

@@ -59,7 +59,7 @@ def open_source(model: str, revision: str) -> Source:
     if not ID.match(model) or ".." in model or "--" in model or model.endswith(".json"):
         raise SourceProblem(
             "invalid",
-            "no such folder or snapshot file, and no id of the Hub (OWNER/NAME)",
+            "no such folder or snapshot file, and not a Hub id (OWNER/NAME)",
             nearest(model) or "name a Hub id, a folder with README.md and config.json, or a snapshot file",
         )
     from evalkit.hub.api import open_hub

@@ -363,7 +363,7 @@ def test_a_gated_base_gives_its_public_license(chains):
 
 
 @pytest.mark.parametrize(
-    ("model", "why"), [("missing", "knows no such"), ("nonsense", "no id of the Hub"), ("broken", "500")]
+    ("model", "why"), [("missing", "knows no such"), ("nonsense", "not a Hub id"), ("broken", "500")]
 )
 def test_a_base_that_cannot_be_read_is_kept_with_the_reason(chains, model, why):
     facts = chains[f"acme/of-{model}"]
