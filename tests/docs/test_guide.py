@@ -53,6 +53,11 @@ def test_every_internal_link_leads_somewhere(path):
     assert list(broken(path)) == []
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_links_to_nothing_that_the_site_does_not_have(path):
+    assert [target for target in LINK.findall(prose(text(path))) if target.startswith("../")] == []
+
+
 def lines():
     """Every command line of the pages: indented or fenced, and those in code spans that name a command."""
     for path in (*PAGES, ROOT / "README.md"):
