@@ -82,7 +82,7 @@ def _checked(name: str, value: str) -> str:
         raise UsageError(f"{name} is not a proxy: {error}", hint=hint) from None
     shown = cut(f"{usable}://{host}", 80)
     if usable in _SOCKS and find_spec("socksio") is None:
-        more = f"pip install 'dlm-evalkit[socks]', or {hint}"
+        more = f"in evalkit's checkout: pip install '.[socks]'; or {hint}"
         raise UsageError(f"{name} names a SOCKS proxy ({shown}), which needs the package socksio", hint=more)
     if usable not in (*_SCHEMES, *_SOCKS):
         raise UsageError(f"{name} names a proxy of a kind that evalkit does not speak ({shown})", hint=hint)

@@ -23,7 +23,7 @@ def _rows(reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
     except ImportError:
         raise UsageError(
             "reading Parquet needs pyarrow, which is not installed", where=str(reading.path),
-            hint="pip install 'dlm-evalkit[parquet]', or save the file as JSON lines",
+            hint="in evalkit's checkout: pip install '.[parquet]'; or save the file as JSON lines",
         ) from None  # fmt: skip
     number = 0
     try:

@@ -106,7 +106,7 @@ def _transformers(options: Options) -> Loaded:
         import torch
         import transformers
     except ImportError as error:
-        hint = "pip install 'dlm-evalkit[serve]', with the torch build of your hardware"
+        hint = "in evalkit's checkout: pip install '.[serve]', with the torch build of your hardware"
         raise UsageError(f"evalkit serve needs torch and transformers: {error}", hint=hint) from None
     device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     kind = options.dtype if options.dtype != "auto" else "bfloat16" if device.startswith("cuda") else "float32"
@@ -159,7 +159,7 @@ def _adapted(model: Any, options: Options) -> Any:
     try:
         import peft
     except ImportError as error:
-        raise UsageError(f"--lora needs peft: {error}", hint="pip install 'dlm-evalkit[serve]'") from None
+        raise UsageError(f"--lora needs peft: {error}", hint="in evalkit's checkout: pip install '.[serve]'") from None
     shown, beside = one_line(options.lora or "", limit=200), options.folder / (options.lora or "")
     where = beside if beside.is_dir() else Path(options.lora or "")
     try:
