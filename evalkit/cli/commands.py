@@ -27,6 +27,7 @@ COMMANDS = {
     "hardware": Command("hardware", "hardware_command", "Say which GPUs are here, and which models fit."),
     "report": Command("report", "report_command", "Render a stored run again."),
     "compare": Command("compare", "compare_command", "Compare runs: machines, variants, modes, dates."),
+    "matrix": Command("matrix", "matrix_command", "Plan, run and report many variants, engines, machines."),
     "gate": Command("gate", "gate_command", "Check in CI whether a stored verdict still holds."),
     "doctor": Command("doctor", "doctor_command", "Look at this machine, and measure evalkit's own error."),
     "explain": Command("explain", "explain_command", "Explain a finding, status, grader, error or key."),

@@ -118,3 +118,36 @@ def binomial_cdf(k: int, n: int, p: float) -> float:
     if k >= n:
         return 1.0
     return 1.0 - beta_cdf(p, k + 1, n - k)
+
+
+def chi_square_tail(x: float, df: float) -> float:
+    """P(X > x) of a chi-squared variable with `df` > 0 degrees of freedom (regularised upper incomplete gamma).
+
+    Source: Numerical Recipes 3rd ed. 6.2: a series below `df + 2`, Lentz's continued fraction above.
+    """
+    a, half = df / 2, x / 2
+    if half <= 0.0:
+        return 1.0
+    front = math.exp(a * math.log(half) - half - math.lgamma(a))
+    if half < a + 1.0:
+        term = total = 1.0 / a
+        n = a
+        while abs(term) > abs(total) * _PRECISION:
+            n += 1.0
+            term *= half / n
+            total += term
+        return max(1.0 - front * total, 0.0)
+    b = half + 1.0 - a
+    c, d = 1.0 / _TINY, 1.0 / b
+    total = d
+    for i in range(1, 10_000):
+        b += 2.0
+        an = -i * (i - a)
+        d = an * d + b
+        d = 1.0 / (d if abs(d) > _TINY else _TINY)
+        c = b + an / c
+        c = c if abs(c) > _TINY else _TINY
+        total *= c * d
+        if abs(c * d - 1.0) < _PRECISION:
+            break
+    return front * total
