@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,7 +56,9 @@ class Outcome(Frozen):
     tokens_per_second: float | None = None
     hours: float | None = None
     usd: float | None = None
-    usd_per_million_tokens: float | None = None
+    #: as the report has them
+    usd_per_1000_requests: float | None = None
+    usd_per_1000_right: float | None = None
     #: the devices that the run lists
     devices: str | None = None
 
@@ -115,10 +116,8 @@ def _died(ended: Ended, folder: Path) -> Outcome:
 
 def _decided(cell: Cell, folder: Path) -> Outcome:
     """The verdict of the stored run, decided again from its journal: report.json alone is no evidence."""
-    from evalkit.stored.again import document_of
-
     run = folder / "run"
-    document: Any = document_of(run if run.is_dir() else folder / "run.pack")
+    document, seconds = _document(run if run.is_dir() else folder / "run.pack")
     problem = _problem(cell, document)
     if problem is not None:
         return problem
@@ -129,7 +128,22 @@ def _decided(cell: Cell, folder: Path) -> Outcome:
     if verdict not in ("go", "no-go") and best is None:
         return Outcome(status="not-measured", detail=_first(document["reasons"]))
     status: Status = verdict if verdict in ("go", "no-go") else "inconclusive"
-    return Outcome(status=status, detail=_first(document["reasons"]), **_figures(cell, document, best))
+    return Outcome(status=status, detail=_first(document["reasons"]), **_figures(cell, document, best, seconds))
+
+
+def _document(path: Path) -> tuple[Any, float | None]:
+    """The run's document, and its seconds of all sessions together."""
+    from evalkit.report.document.build import build
+    from evalkit.stored.open import open_source
+    from evalkit.verdict.decide import decide
+
+    source = open_source(path)
+    facts = source.facts()
+    checklist = source.checklist().checklist
+    decision = decide(checklist, facts, facts.as_of, strict=facts.start.strict)
+    document = build(checklist, facts, decision, redact_prompts=source.redacted, without=source.redacted)
+    document["integrity"] = source.verify(facts)
+    return document, facts.end.seconds if facts.end else None
 
 
 def _problem(cell: Cell, document: Any) -> Outcome | None:
@@ -165,8 +179,8 @@ def _best(document: Any) -> Any:
     return max(chosen or timed, key=lambda one: one["speedup"]["ratio"], default=None)
 
 
-def _figures(cell: Cell, document: Any, best: Any) -> dict[str, Any]:
-    hours = _hours(document)
+def _figures(cell: Cell, document: Any, best: Any, seconds: float | None) -> dict[str, Any]:
+    hours = None if seconds is None else round(seconds / 3600, 4)
     paid = cell.usd_per_gpu_hour * max(cell.gpus, 1) if cell.usd_per_gpu_hour is not None else None
     hardware = ", ".join(dict.fromkeys(one["name"] for one in document["gpus"] or ()))
     found: dict[str, Any] = {
@@ -182,16 +196,18 @@ def _figures(cell: Cell, document: Any, best: Any) -> dict[str, Any]:
     return found | {
         "mode": best["mode"], "ratio": speed["ratio"], "low": speed["low"], "high": speed["high"],
         "e2e_p50_ms": level["e2e_ms"].get("p50") if level else None, "tokens_per_second": rate,
-        "usd_per_million_tokens": round(paid / rate / 3600 * 1e6, 4) if paid is not None and rate else None,
+        **_cost(document, best["mode"]),
     }  # fmt: skip
 
 
-def _hours(document: Any) -> float | None:
-    try:
-        spent = datetime.fromisoformat(document["finished_at"]) - datetime.fromisoformat(document["started_at"])
-    except (TypeError, ValueError, KeyError):
-        return None
-    return round(spent.total_seconds() / 3600, 4)
+def _cost(document: Any, mode: str) -> dict[str, float | None]:
+    """What 1,000 requests and 1,000 right answers cost in `mode`, by the findings of item 2."""
+    every = (one for item in document["items"] for one in item["findings"] if one.get("mode") == mode)
+    data = next((one["data"] for one in every if "usd_per_1000" in (one.get("data") or {})), {})
+    return {
+        "usd_per_1000_requests": data.get("usd_per_1000"),
+        "usd_per_1000_right": data.get("usd_per_1000_correct"),
+    }
 
 
 def out_of_memory(folder: Path) -> bool:

@@ -97,8 +97,8 @@ def take(rows: Sequence[Row]) -> tuple[Cell, Outcome, str] | None:
     good = [(cell, found) for cell, found in rows if found.status == "go"]
     if not good:
         return None
-    if all(found.usd_per_million_tokens is not None for _, found in good):
-        cell, found = min(good, key=lambda one: (one[1].usd_per_million_tokens or 0.0, one[0].id))
+    if all(found.usd_per_1000_right is not None for _, found in good):
+        cell, found = min(good, key=lambda one: (one[1].usd_per_1000_right or 0.0, one[0].id))
         return cell, found, "cost"
     cell, found = min(good, key=lambda one: (one[1].e2e_p50_ms or math.inf, one[0].id))
     return cell, found, "latency"
@@ -144,9 +144,7 @@ def _choice(doc: dict[str, Any]) -> list[str]:
     if taken is None:
         return ["No cell is GO, so there is nothing to take."]
     why = (
-        "costs least for a million output tokens"
-        if taken["by"] == "cost"
-        else "has the smallest median end-to-end latency"
+        "costs least for 1,000 right answers" if taken["by"] == "cost" else "has the smallest median end-to-end latency"
     )
     lines = [f"**Take {_cell(taken['id'])}** in mode {_cell(taken['mode'])}: of the cells that are GO it {why}."]
     if taken["tried"] > 1:
@@ -212,7 +210,7 @@ def _homogeneity(found: list[dict[str, Any]]) -> list[str]:
 
 
 def _cells(cells: list[dict[str, Any]]) -> list[str]:
-    head = ["cell", "result", "mode", "speed-up", "E2E p50", "USD of the run", "USD per million output tokens", "why"]
+    head = ["cell", "result", "mode", "speed-up", "E2E p50", "USD of the run", "USD for 1,000 right answers", "why"]
     lines = [f"| {' | '.join(head)} |", "|---|---|---|---:|---:|---:|---:|---|"]
     for one in cells:
         ratio = (
@@ -222,7 +220,7 @@ def _cells(cells: list[dict[str, Any]]) -> list[str]:
         )
         said = [
             _cell(one["id"]), _SAYS[one["status"]], _cell(one["mode"] or fmt.NOTHING), ratio,
-            fmt.milliseconds(one["e2e_p50_ms"]), _usd(one["usd"]), _usd(one["usd_per_million_tokens"]),
+            fmt.milliseconds(one["e2e_p50_ms"]), _usd(one["usd"]), _usd(one["usd_per_1000_right"]),
             _cell(one["detail"] or fmt.NOTHING),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(said)} |")
