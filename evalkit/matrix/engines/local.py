@@ -104,7 +104,7 @@ class Local:
             return handle
         token = Token(self._token, self._say)
         try:
-            words = [sys.executable, "-m", "evalkit", *command(self._out, cell, resume=begun(folder))]
+            words = words_of(self._out, cell, resume=begun(folder))
             with (folder / LOG).open("ab") as log:
                 process = subprocess.Popen(  # noqa: S603  evalkit itself, on a checklist that it wrote
                     words,
@@ -158,6 +158,11 @@ class Local:
         handle.ref.token.release()
         handle.ref = None
         write_ended(handle.folder, ended)
+
+
+def words_of(out: Path, cell: Cell, *, resume: bool) -> list[str]:
+    """The cell's command, by this very installation of evalkit."""
+    return [sys.executable, "-m", "evalkit", *command(out, cell, resume=resume)]
 
 
 def _wrong_gpu(cell: Cell) -> str:
