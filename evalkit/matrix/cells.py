@@ -70,11 +70,11 @@ def expand(loaded: Loaded) -> tuple[list[Point], list[Point]]:
     count = len(axes.variants) * len(axes.engines) * len(axes.hardware) * len(axes.precision) * max(len(axes.load), 1)
     if count > MOST_CELLS:
         raise InputFileError(f"axes: {count:,} cells, at most {MOST_CELLS:,}", where=loaded.where("axes"))
-    every = [
-        Point(*one) for one in product(axes.variants, axes.engines, axes.hardware, axes.precision, axes.load or [None])
-    ]
+    loads: list[int | None] = [*axes.load] or [None]
+    every = [Point(*one) for one in product(axes.variants, axes.engines, axes.hardware, axes.precision, loads)]
     out = [point for point in every if any(point.matches(match) for match in matrix.exclude)]
-    kept = [point for point in every if point not in out]
+    gone = {point.id for point in out}
+    kept = [point for point in every if point.id not in gone]
     for number, entry in enumerate(matrix.include):
         point = _included(loaded, entry)
         if any(point.id == one.id for one in kept):
@@ -158,6 +158,9 @@ def _laid_over(loaded: Loaded, point: Point, modes: dict[str, dict[str, Any]]) -
     }
     old = base.candidate
     same = old is not None and old.model == point.variant.model
+    if old is not None and not same:  # what was given for one model says nothing of another
+        about = items.get("license", {})
+        items["license"] = {key: value for key, value in about.items() if key not in ("text", "provider_terms")}
     kept = {k: v for k, v in data.get("candidate", {}).items() if k != "variants"} if same else {}
     price = point.hardware.usd_per_gpu_hour
     return {

@@ -13,8 +13,9 @@ from evalkit.errors import EvalkitError
 from evalkit.files import write_atomic
 from evalkit.findings import Frozen
 from evalkit.gpu.declared import read_declared
-from evalkit.matrix.plan import Cell
+from evalkit.matrix.plan import Cell, requests_hash
 from evalkit.secrets import redact
+from evalkit.stored.folder import RunFolder
 from evalkit.text import one_line
 
 Status = Literal[
@@ -77,9 +78,7 @@ def outcome(cell: Cell, folder: Path) -> Outcome:
     """What is known of the cell whose folder is `folder`."""
     ended = _ended(folder)
     if ended is None:
-        if begun(folder):
-            return Outcome(status="lost", detail="it began, and nothing says how it ended")
-        return Outcome(status="not-run")
+        return _by_hand(cell, folder) if begun(folder) else Outcome(status="not-run")
     if ended.plan_sha256 != cell.plan_sha256:
         return Outcome(status="other-plan", detail="it was run by another plan than this one")
     if ended.reason is not None:
@@ -90,6 +89,17 @@ def outcome(cell: Cell, folder: Path) -> Outcome:
         return _decided(cell, folder)
     except EvalkitError as error:
         return Outcome(status="failed", detail=one_line(f"its run cannot be read: {error}"))
+
+
+def _by_hand(cell: Cell, folder: Path) -> Outcome:
+    """A run that no engine has an account of: its own journal says whether it ended."""
+    try:
+        found = _decided(cell, folder)
+    except EvalkitError:
+        found = Outcome(status="lost")
+    return (
+        Outcome(status="lost", detail="it began, and nothing says that it ended") if found.status == "lost" else found
+    )
 
 
 def _ended(folder: Path) -> Ended | None:
@@ -115,10 +125,12 @@ def _died(ended: Ended, folder: Path) -> Outcome:
 
 
 def _decided(cell: Cell, folder: Path) -> Outcome:
-    """The verdict of the stored run, decided again from its journal: report.json alone is no evidence."""
+    """The verdict of the stored run, decided again from its journal: report.json alone could have been edited."""
     run = folder / "run"
-    document, seconds = _document(run if run.is_dir() else folder / "run.pack")
-    problem = _problem(cell, document)
+    document, seconds = _document(run)
+    if seconds is None:
+        return Outcome(status="lost", detail="its journal has no end")
+    problem = _problem(cell, document, RunFolder(run).plan())
     if problem is not None:
         return problem
     verdict = document["verdict"]
@@ -146,10 +158,12 @@ def _document(path: Path) -> tuple[Any, float | None]:
     return document, facts.end.seconds if facts.end else None
 
 
-def _problem(cell: Cell, document: Any) -> Outcome | None:
+def _problem(cell: Cell, document: Any, plan: dict[str, Any]) -> Outcome | None:
     """Why the document is not this cell's result."""
     if document["checklist"]["sha256"] != cell.checklist_sha256:
         return Outcome(status="other-plan", detail="its run was made with another checklist than the cell's")
+    if requests_hash(plan) != cell.requests_sha256:
+        return Outcome(status="other-plan", detail="its run sent other requests than the cell's plan")
     if document["integrity"]:
         return Outcome(status="failed", detail=f"its evidence was changed: {one_line(document['integrity'][0])}")
     if document["simulated"]:
@@ -157,8 +171,10 @@ def _problem(cell: Cell, document: Any) -> Outcome | None:
     if document.get("interrupted"):
         return Outcome(status="interrupted", detail="it was interrupted; --resume goes on where it ended")
     seen = [gpu["name"] for gpu in document["gpus"] or () if gpu.get("known_by") == "observed"]
-    if seen and not right_gpu(cell.card, seen):
-        return Outcome(status="wrong-gpu", detail=one_line(f"asked for {cell.card}, ran on {', '.join(seen)}"))
+    if (seen or cell.launches) and not right_gpu(cell.card, seen):
+        return Outcome(
+            status="wrong-gpu", detail=one_line(f"asked for {cell.card}, NVML lists {', '.join(seen) or 'none'}")
+        )
     return None
 
 
@@ -203,7 +219,7 @@ def _figures(cell: Cell, document: Any, best: Any, seconds: float | None) -> dic
 def _cost(document: Any, mode: str) -> dict[str, float | None]:
     """What 1,000 requests and 1,000 right answers cost in `mode`, by the findings of item 2."""
     every = (one for item in document["items"] for one in item["findings"] if one.get("mode") == mode)
-    data = next((one["data"] for one in every if "usd_per_1000" in (one.get("data") or {})), {})
+    data: dict[str, Any] = next((one["data"] for one in every if "usd_per_1000" in (one.get("data") or {})), {})
     return {
         "usd_per_1000_requests": data.get("usd_per_1000"),
         "usd_per_1000_right": data.get("usd_per_1000_correct"),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evalkit import fmt
 from evalkit.checklist.files import sha256_of
@@ -28,6 +29,9 @@ FORMAT = 1
 #: keys of a checklist on which neither the requests nor their number depend
 _NO_WORK = ("name", "candidate", "cost", "use", "waivers")
 
+#: keys of a run's frozen plan that say what is sent
+_REQUESTS = ("prompts", "suites", "modes", "requests", "starts", "seed", "skip")
+
 
 class Cell(Frozen):
     """One run of the matrix."""
@@ -43,6 +47,8 @@ class Cell(Frozen):
     plan_sha256: str
     #: of the cell's checklist, as its run records it
     checklist_sha256: str
+    #: of what its run sends: prompts, tasks, modes, requests and their order
+    requests_sha256: str
     #: at most, as `evalkit validate` estimates them
     minutes: int
     usd: float | None
@@ -161,6 +167,11 @@ def _without_shared(
     return [(point, checked(made)) for point, made in every]
 
 
+def requests_hash(document: dict[str, Any]) -> str:
+    """What a run's frozen plan says of its requests; where files are does not count."""
+    return plan_hash({key: document.get(key) for key in _REQUESTS})
+
+
 class _Work:
     """What cells of equal work share: prompts are read and requests planned once."""
 
@@ -180,8 +191,7 @@ class _Work:
         if key not in self._setups:
             base = self._loaded.base
             setup = prepare(base.model_copy(update={"checklist": checklist}))
-            document = {k: v for k, v in setup.document().items() if k != "checklist"}
-            self._setups[key] = setup, cost_of(setup)["minutes"], plan_hash(document)
+            self._setups[key] = setup, cost_of(setup)["minutes"], requests_hash(setup.document())
         return self._setups[key]
 
     def reasons(self, point: Point, checklist: Checklist, candidate: CandidateFacts) -> tuple[list[str], list[str]]:
@@ -209,6 +219,7 @@ def _cell(  # noqa: PLR0917  what a cell is made of
     }
     cell = Cell(
         id=point.id, **point.names(), card=point.hardware.card, plan_sha256=plan_hash(identity), checklist_sha256=sha,
+        requests_sha256=requests,
         minutes=minutes, usd=None if price is None else round(price * max(gpus, 1) * minutes / 60, 2),
         usd_per_gpu_hour=price, gpus=gpus, most_minutes=loaded.matrix.cell_minutes or 2 * minutes + 30,
         launches=any(one.launch for one in made.checklist.modes.values()), sbatch=tuple(point.hardware.sbatch),

@@ -102,6 +102,16 @@ def model_folder(tmp_path_factory):
         "evaluation/checklist.yaml": checklist(desk),
         "checklist.yaml": checklist(desk),
         "mine/checklist.yaml": checklist(desk),
+        "matrix.yaml": yaml.safe_dump(
+            {
+                "base": "checklist.yaml",
+                "axes": {
+                    "variants": ["nemotron-8b.json"],
+                    "hardware": [{"name": "h100", "card": "H100-80GB"}],
+                    "engines": [{"name": "none", "modes": {mode: {"launch": ["no-such-command"]} for mode in MODES}}],
+                },
+            }
+        ),
         "nemotron-8b.json": demo_path("trident-8b").read_text(encoding="utf-8"),
         "my-model/README.md": "---\nlicense: mit\n---\nx\n",
         "my-model/config.json": json.dumps(

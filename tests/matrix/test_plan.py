@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import yaml
 
 from evalkit.checklist.loader import load_checklist
+from evalkit.checklist.yaml import parse_yaml
 from evalkit.data import demo_path
 from evalkit.errors import InputFileError, RunFolderError
 from evalkit.matrix.plan import collected, command, plan, read, table, write
 from evalkit.matrix.run import prepare
+from evalkit.matrix.schema import Matrix
 from tests.cli.command import evalkit
 from tests.support.small_run import write_inputs
 
@@ -210,3 +215,26 @@ def test_plan_writes_and_shows_the_cells(tmp_path, capsys):
     assert "trident--own--h100--bf16" in done.out
     assert (tmp_path / "evalkit-matrix" / "cells" / "trident--own--h100--bf16" / "checklist.yaml").is_file()
     assert evalkit(capsys, "matrix", "plan", tmp_path / "none.yaml").code == 2
+
+
+def test_the_matrix_of_the_page_is_one():
+    page = (Path(__file__).parents[2] / "docs" / "matrix.md").read_text(encoding="utf-8")
+    (body,) = re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    found = Matrix.model_validate(parse_yaml(body, Path("matrix.md")).data)
+    assert len(found.axes.hardware) == 2
+
+
+def test_the_license_text_of_one_model_is_not_that_of_another(tmp_path):
+    (tmp_path / "license.txt").write_text("Apache License, Version 2.0\n", encoding="utf-8")
+    base = {"items": {"license": {"text": "license.txt"}, "modes": {"speedup": {"at_least": 1.1}}}}
+    both = [{"model": str(demo_path(f"trident{kind}-8b")), "name": f"t{kind}"} for kind in ("", "-vlm")]
+    made = plan(matrix(tmp_path, base=base, axes={"variants": both}), tmp_path / "out")
+    write(made, tmp_path / "out")
+    texts = {
+        cell.variant: load_checklist(
+            tmp_path / "out" / "cells" / cell.id / "checklist.yaml"
+        ).checklist.items.license.text
+        for cell in made.plan.cells
+    }
+    assert texts["t"].endswith("license.txt")
+    assert texts["t-vlm"] is None

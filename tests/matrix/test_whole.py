@@ -96,3 +96,13 @@ def test_a_matrix_that_is_ended_goes_on_and_a_cell_that_fails_has_failed(tmp_pat
         assert set(statuses(out).values()) <= SETTLED
         assert journal.read_bytes() == whole
         assert report_of(out)["homogeneity"][0]["df"] == 1
+
+        # a run by hand has no account of an engine: its journal counts, unless its plan is another
+        (out / "cells" / cell / "ended.json").unlink()
+        before = statuses(out)
+        evalkit(capsys, "matrix", "report", out)
+        assert statuses(out) == before
+        frozen = out / "cells" / cell / "run" / "plan.json"
+        frozen.write_text(frozen.read_text(encoding="utf-8").replace("p00", "p01"), encoding="utf-8")
+        evalkit(capsys, "matrix", "report", out)
+        assert statuses(out)["up"] == "other-plan"
