@@ -139,16 +139,17 @@ def test_what_cannot_work_is_left_out_with_its_reason(tmp_path):
 def test_a_license_that_forbids_the_use_leaves_the_variant_out(tmp_path):
     def collect(model, revision, folder):
         facts = collected(model, revision, folder)
-        if "vlm" not in model:
+        if model != "closed.json":
             return facts
         card = facts.card.model_copy(update={"license": ("cc-by-nc-4.0",), "license_name": None, "license_link": None})
         return facts.model_copy(update={"card": card})
 
-    both = [{"model": str(demo_path(f"trident{kind}-8b")), "name": f"t{kind}"} for kind in ("", "-vlm")]
+    (tmp_path / "closed.json").write_bytes(demo_path("trident-8b").read_bytes())
+    both = [{"model": str(demo_path("trident-8b")), "name": "free"}, {"model": "closed.json", "name": "closed"}]
     path = matrix(tmp_path, axes={"variants": both})
     found = plan(path, tmp_path / "out", collect).plan
-    assert ids(found) == ["t--own--h100--bf16"]
-    assert "license." in why(found, "t-vlm--own--h100--bf16")
+    assert ids(found) == ["free--own--h100--bf16"]
+    assert "license.commercial" in why(found, "closed--own--h100--bf16")
 
 
 def test_one_server_is_not_several_machines(tmp_path):
@@ -226,15 +227,12 @@ def test_the_matrix_of_the_page_is_one():
 
 def test_the_license_text_of_one_model_is_not_that_of_another(tmp_path):
     (tmp_path / "license.txt").write_text("Apache License, Version 2.0\n", encoding="utf-8")
-    base = {"items": {"license": {"text": "license.txt"}, "modes": {"speedup": {"at_least": 1.1}}}}
-    both = [{"model": str(demo_path(f"trident{kind}-8b")), "name": f"t{kind}"} for kind in ("", "-vlm")]
-    made = plan(matrix(tmp_path, base=base, axes={"variants": both}), tmp_path / "out")
+    (tmp_path / "other.json").write_bytes(demo_path("trident-8b").read_bytes())
+    both = [{"model": str(demo_path("trident-8b")), "name": "own"}, {"model": "other.json", "name": "other"}]
+    path = matrix(tmp_path, base={"items": {"license": {"text": "license.txt"}}}, axes={"variants": both})
+    made = plan(path, tmp_path / "out")
     write(made, tmp_path / "out")
-    texts = {
-        cell.variant: load_checklist(
-            tmp_path / "out" / "cells" / cell.id / "checklist.yaml"
-        ).checklist.items.license.text
-        for cell in made.plan.cells
-    }
-    assert texts["t"].endswith("license.txt")
-    assert texts["t-vlm"] is None
+    folders = {cell.variant: tmp_path / "out" / "cells" / cell.id for cell in made.plan.cells}
+    texts = {name: load_checklist(one / "checklist.yaml").checklist.items.license.text for name, one in folders.items()}
+    assert texts["own"].endswith("license.txt")
+    assert texts["other"] is None

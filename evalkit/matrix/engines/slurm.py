@@ -48,7 +48,7 @@ plans=(
 folder=${{cells[$SLURM_ARRAY_TASK_ID]}}
 plan=${{plans[$SLURM_ARRAY_TASK_ID]}}
 
-# The cell's own account of how it ended: without it the cell counts as lost.
+# The cell's own account of how it ended: without it a cell that has no end in its journal is lost.
 ended() {{
   printf '{{"plan_sha256": "%s", "exit_code": %s}}\\n' "$plan" "$1" > "$folder/.{ended}.tmp"
   mv "$folder/.{ended}.tmp" "$folder/{ended}"
