@@ -18,6 +18,7 @@ from evalkit.hub.facts import CandidateFacts
 from evalkit.matrix.load import Loaded
 from evalkit.matrix.schema import MOST_CELLS, Hardware, Match, Recipe, Variant
 from evalkit.serving.support import recipes_for, unknown
+from evalkit.text import cut
 
 #: keys of a mode that say where it is served
 _PLACE = ("endpoint", "launch", "ready_url", "stop")
@@ -165,7 +166,7 @@ def _laid_over(loaded: Loaded, point: Point, modes: dict[str, dict[str, Any]]) -
     price = point.hardware.usd_per_gpu_hour
     return {
         **data,
-        "name": f"{base.name}: {point.id}"[:200],
+        "name": cut(f"{base.name}: {point.id}", 200),
         "candidate": {**kept, "model": point.variant.model, "revision": point.variant.revision},
         "modes": modes,
         "items": items,

@@ -11,6 +11,7 @@ from evalkit.checklist.base import Positive, Section
 from evalkit.checklist.schema import Endpoint
 from evalkit.gpu.fit import Precision
 from evalkit.modes import canonical
+from evalkit.text import cut
 
 #: cells that one file may expand to
 MOST_CELLS = 1000
@@ -44,7 +45,8 @@ class Variant(Section):
     @property
     def label(self) -> str:
         last = self.model.rstrip("/").rsplit("/", 1)[-1].removesuffix(".json")
-        return self.name or "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in last)[:40]
+        safe = (c if c.isascii() and (c.isalnum() or c in "._-") else "-" for c in cut(last, 40))
+        return self.name or "".join(safe).lstrip("._-") or "model"
 
 
 class Recipe(Section):
