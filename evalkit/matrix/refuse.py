@@ -10,6 +10,7 @@ from evalkit.findings import Finding, KnownBy, Status
 from evalkit.gpu.declared import read_declared
 from evalkit.gpu.facts import HardwareFacts
 from evalkit.hub.facts import CandidateFacts
+from evalkit.items.hardware.checks import FITS
 from evalkit.items.hardware.decide import decide as decide_hardware
 from evalkit.items.license.decide import decide as decide_license
 from evalkit.quality.suite import facts_of
@@ -25,7 +26,7 @@ def reasons(checklist: Checklist, candidate: CandidateFacts, setup: Setup) -> tu
     if _asked(checklist, "license"):
         found += decide_license(checklist, facts, now)
     if _asked(checklist, "hardware"):
-        found += [one for one in decide_hardware(checklist, facts, now) if one.id == "hardware.fits"]
+        found += [one for one in decide_hardware(checklist, facts, now) if one.id == FITS.id]
     failed = [_line(one) for one in found if one.counts and one.status is Status.FAIL and not _waived(checklist, one)]
     opened = [_line(one) for one in found if one.counts and one.status in (Status.INCONCLUSIVE, Status.ERROR)]
     return failed, list(dict.fromkeys(opened))
