@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from evalkit import fmt
 from evalkit.checklist.load import Slo
 from evalkit.findings import Values, Words
 
@@ -52,7 +53,7 @@ class Load(Values):
     why: str | None = None
 
     def words(self) -> Words:
-        threshold = f"at least {self.at_least:g}x"
+        threshold = f"at least {fmt.threshold(self.at_least)}"
         if self.outcome == "not-measured":
             remedy = "resume the run: blocks that are in the journal are not sent again"
             return Words(f"{self.load}: {self.why or 'no block was played'}.", None, threshold, remedy)
@@ -61,15 +62,15 @@ class Load(Values):
             return Words(f"{self.load}: {self.blocks} blocks in both modes.", None, threshold, remedy)
         interval = f"{self.confidence:.0%} interval {self.low:.2f} to {self.high:.2f}"
         text = (
-            f"at {self.load} {self.ratio:.2f}x ({interval}) as fast as {self.baseline} from the intended start, "
+            f"at {self.load} {fmt.ratio(self.ratio)} ({interval}) as fast as {self.baseline} from the intended start, "
             f"{self.blocks} blocks, {self.requests} requests{self._why()}"
         )
-        return Words(f"{text}.", f"{self.ratio:.3f}x", threshold, self._remedy())
+        return Words(f"{text}.", fmt.ratio(self.ratio), threshold, self._remedy())
 
     def _why(self) -> str:
         match self.outcome:
             case "below":
-                return f": below the {self.at_least:g}x asked for"
+                return f": below the {fmt.threshold(self.at_least)} asked for"
             case "open":
                 return ", open: the threshold lies within the interval"
             case "not-after-holm":
@@ -155,7 +156,7 @@ class Capacity(Values):
     why: str | None = None
 
     def words(self) -> Words:
-        threshold = None if self.mode == self.baseline else f"at least {self.at_least:g}x"
+        threshold = None if self.mode == self.baseline else f"at least {fmt.threshold(self.at_least)}"
         if self.rate is None:
             died = f"the server went down at {_rate(self.died_at)}" if self.died_at else None
             text = f"{died or self.why or 'the search did not find two edges'} ({self.slo})."
@@ -163,7 +164,7 @@ class Capacity(Values):
         text = f"{self._rate()} within {self.slo}, {self.blocks} blocks of {self.seconds or 0:g} s"
         if self.ratio is not None:
             text += f"; {self._ratio()} of {self.baseline}{self._why()}"
-        observed = None if self.ratio is None else f"{self.ratio:.3f}x"
+        observed = None if self.ratio is None else fmt.ratio(self.ratio)
         return Words(f"{text}.", observed or _rate(self.rate), threshold, self._remedy())
 
     def _rate(self) -> str:
@@ -178,12 +179,12 @@ class Capacity(Values):
     def _ratio(self) -> str:
         low = "0" if self.low is None else f"{self.low:.2f}"
         high = "no upper bound" if self.high is None else f"{self.high:.2f}"
-        return f"{self.ratio or 0:.2f}x the capacity (interval {low} to {high})"
+        return f"{fmt.ratio(self.ratio or 0)} the capacity (interval {low} to {high})"
 
     def _why(self) -> str:
         match self.outcome:
             case "below":
-                return f": below the {self.at_least:g}x asked for"
+                return f": below the {fmt.threshold(self.at_least)} asked for"
             case "open" if self.above:
                 return ", open: blocks kept the service level at the highest rate that was tried"
             case "open":
@@ -267,14 +268,14 @@ class LoadReplies(Values):
     length_ratio: float | None = None
 
     def words(self) -> Words:
-        length = "" if self.length_ratio is None else f"; {self.length_ratio:.2f}x its output tokens"
+        length = "" if self.length_ratio is None else f"; {fmt.ratio(self.length_ratio)} its output tokens"
         if self.outcome == "broken":
             text = (
                 f"{self.load}: {self.mine or 0:.0%} of the replies show {self.sign}, {self.theirs or 0:.0%} of "
                 f"{self.baseline}'s{length}"
             )
         elif self.outcome == "shorter":
-            length = f"{self.length_ratio or 0:.2f}x as long as {self.baseline}'s"
+            length = f"{fmt.ratio(self.length_ratio or 0)} as long as {self.baseline}'s"
             text = f"{self.load}: replies are {length}, which is the gain"
         else:
             text = f"{self.load}: {self.looked_at} replies are as sound as {self.baseline}'s{length}"
