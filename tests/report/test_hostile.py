@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import html as lxml_html
 from rich.cells import cell_len
@@ -112,6 +112,7 @@ def test_terminal_fits_eighty_columns_and_is_plain(text: str) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(ANY)
+@example('" onmouseover="alert(1)" x=\' ::error file=a::b %0A {{ x }} {% raw %} </details><script>alert(1)</script>')
 def test_terminal_stays_plain_whatever_the_text(text: str) -> None:
     check_terminal(text)
 

@@ -24,12 +24,15 @@ def render(
 ) -> str:
     """The plain text of the report, no line longer than `width`."""
     del charts
+    from rich.cells import cell_len
     from rich.console import Console
 
     out = io.StringIO()
     console = Console(file=out, width=width, no_color=True, force_terminal=False, highlight=False, emoji=False)
     _print(doc, console, report_path)
-    return calm("\n".join(line.rstrip() for line in out.getvalue().split("\n")))
+    lines = calm("\n".join(line.rstrip() for line in out.getvalue().split("\n"))).split("\n")
+    # a line that would be a command to a CI runner is a column longer now: its indent gives it back
+    return "\n".join(line[1:] if cell_len(line) > width and line.startswith(" ") else line for line in lines)
 
 
 def show(doc: Report, stream: IO[str], *, report_path: str | None = None) -> None:
