@@ -112,6 +112,9 @@ def test_terminal_fits_eighty_columns_and_is_plain(text: str) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(ANY)
+@example(
+    "</details><script>alert(1)</script> ::error file=a::b %0A {{ x }} {% raw %} a | b\n| c | d |\n\n# heading\n```\nfence\n```"
+)
 @example('" onmouseover="alert(1)" x=\' ::error file=a::b %0A {{ x }} {% raw %} </details><script>alert(1)</script>')
 def test_terminal_stays_plain_whatever_the_text(text: str) -> None:
     check_terminal(text)

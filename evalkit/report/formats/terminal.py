@@ -31,8 +31,12 @@ def render(
     console = Console(file=out, width=width, no_color=True, force_terminal=False, highlight=False, emoji=False)
     _print(doc, console, report_path)
     lines = calm("\n".join(line.rstrip() for line in out.getvalue().split("\n"))).split("\n")
-    # a line that would be a command to a CI runner is a column longer now: its indent gives it back
-    return "\n".join(line[1:] if cell_len(line) > width and line.startswith(" ") else line for line in lines)
+    return "\n".join(line if cell_len(line) <= width else _narrower(line) for line in lines)
+
+
+def _narrower(line: str) -> str:
+    """A command to a CI runner that a blank broke and made too long: its indent or its end gives way."""
+    return line[1:] if line.startswith(" ") else f"{line[:-1]}\n{line[-1]}"
 
 
 def show(doc: Report, stream: IO[str], *, report_path: str | None = None) -> None:
