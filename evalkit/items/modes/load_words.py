@@ -25,6 +25,21 @@ def _blocks(needed: int | None, where: str, lower: str) -> str:
     return f"the ratio lies so near the threshold that no number of blocks settles it: change `{lower}`"
 
 
+#: why a claim of a load or a capacity is not decided, where the reason is the same for both
+_OPEN = {
+    "open": ", open: the threshold lies within the interval",
+    "not-after-holm": ", open: not shown once Holm counts all claims",
+    "too-few-blocks": ", open: no verdict below 8 blocks",
+    "crowded": ", open: the machine was busy with other work",
+}
+_RESUME = "resume the run: blocks that are in the journal are not sent again"
+_MAKE_ROOM = "end or move the other work on the machine, then run again"
+
+
+def _below(at_least: float) -> str:
+    return f": below the {fmt.threshold(at_least)} asked for"
+
+
 class Load(Values):
     """`ratio`: baseline's time over the mode's, from the intended start. `minutes_needed`: of blocks still to do."""
 
@@ -55,12 +70,11 @@ class Load(Values):
     def words(self) -> Words:
         threshold = f"at least {fmt.threshold(self.at_least)}"
         if self.outcome == "not-measured":
-            remedy = "resume the run: blocks that are in the journal are not sent again"
-            return Words(f"{self.load}: {self.why or 'no block was played'}.", None, threshold, remedy)
+            return Words(f"{self.load}: {self.why or 'no block was played'}.", None, threshold, _RESUME)
         if self.ratio is None or self.low is None or self.high is None:
             remedy = _blocks(self.blocks_needed, "items.modes.load", "at_least")
             return Words(f"{self.load}: {self.blocks} blocks in both modes.", None, threshold, remedy)
-        interval = f"{self.confidence:.0%} interval {self.low:.2f} to {self.high:.2f}"
+        interval = f"{self.confidence:.0%} interval {fmt.interval(self.low, self.high)}"
         text = (
             f"at {self.load} {fmt.ratio(self.ratio)} ({interval}) as fast as {self.baseline} from the intended start, "
             f"{self.blocks} blocks, {self.requests} requests{self._why()}"
@@ -70,20 +84,12 @@ class Load(Values):
     def _why(self) -> str:
         match self.outcome:
             case "below":
-                return f": below the {fmt.threshold(self.at_least)} asked for"
-            case "open":
-                return ", open: the threshold lies within the interval"
-            case "not-after-holm":
-                return ", open: not shown once Holm counts all claims"
-            case "too-few-blocks":
-                return ", open: no verdict below 8 blocks"
+                return _below(self.at_least)
             case "unfinished":
                 return f", open: {self.unfinished} requests had not ended when their block was cut off"
             case "failed":
                 return f", open: {self.failed} requests had no answer ({self.baseline_failed} of the baseline's)"
-            case "crowded":
-                return ", open: the machine was busy with other work"
-        return ""
+        return _OPEN.get(self.outcome, "")
 
     def _remedy(self) -> str | None:
         match self.outcome:
@@ -96,7 +102,7 @@ class Load(Values):
             case "failed":
                 return "lower the rate to one that both servers answer, or raise the limits of the server"
             case "crowded":
-                return "end or move the other work on the machine, then run again"
+                return _MAKE_ROOM
         return None
 
 
@@ -184,22 +190,14 @@ class Capacity(Values):
     def _why(self) -> str:
         match self.outcome:
             case "below":
-                return f": below the {fmt.threshold(self.at_least)} asked for"
+                return _below(self.at_least)
             case "open" if self.above:
                 return ", open: blocks kept the service level at the highest rate that was tried"
-            case "open":
-                return ", open: the threshold lies within the interval"
-            case "not-after-holm":
-                return ", open: not shown once Holm counts all claims"
-            case "too-few-blocks":
-                return ", open: no verdict below 8 blocks"
             case "coarse":
                 return f", open: a block counts {self.requests or 0:.0f} requests, too few for the share"
             case "died":
                 return f", open: the server went down at {_rate(self.died_at)}"
-            case "crowded":
-                return ", open: the machine was busy with other work"
-        return ""
+        return _OPEN.get(self.outcome, "")
 
     def _remedy(self) -> str | None:
         match self.outcome:
@@ -214,11 +212,11 @@ class Capacity(Values):
                     "start the server again and resume: what is in the journal is kept; or set `most` below that rate"
                 )
             case "crowded":
-                return "end or move the other work on the machine, then run again"
+                return _MAKE_ROOM
             case "never":
                 return "relax the service level: not even single requests keep it"
             case "not-measured":
-                return "resume the run: blocks that are in the journal are not sent again"
+                return _RESUME
         return None
 
 
