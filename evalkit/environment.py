@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from evalkit.errors import UsageError
 from evalkit.secrets import Secret
 from evalkit.system import linux
 
@@ -41,6 +42,22 @@ def value_of(name: str) -> str:
     """The variable's value, also when it was taken out of the environment; empty when it is not set."""
     value = os.environ.get(name, "").strip()
     return value or (_sealed[name].reveal() if name in _sealed else "")
+
+
+def resolve_key(env_name: str | None) -> Secret | None:
+    """The key in variable `env_name`; None when none is named.
+
+    Raises:
+        UsageError: the variable is not set, or empty.
+    """
+    if env_name is None:
+        return None
+    value = value_of(env_name)
+    if not value:
+        raise UsageError(
+            f"the environment variable {env_name} is not set", hint=f"export {env_name}=... before starting evalkit"
+        )
+    return Secret(value)
 
 
 def sealed(name: str) -> str | None:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from evalkit.checklist.errors import input_error
 from evalkit.checklist.files import sha256_of
 from evalkit.checklist.schema import Checklist, Endpoint, LoadedChecklist
+from evalkit.environment import resolve_key
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.run.setup import prepare
@@ -18,7 +19,6 @@ from evalkit.run.show import Shown, plain
 from evalkit.run.start import Flags, evaluate, note
 from evalkit.secrets import redact
 from evalkit.serving.facts import EndpointFacts
-from evalkit.serving.keys import resolve_key
 from evalkit.stored.folder import RunFolder
 from evalkit.text import one_line
 

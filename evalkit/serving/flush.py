@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from evalkit.checklist.schema import Endpoint
+from evalkit.environment import resolve_key
 from evalkit.limits import FLUSH_S
 from evalkit.secrets import Secret
 from evalkit.serving.control import Control
 from evalkit.serving.engines import ENGINES, engine_of
 from evalkit.serving.engines.base import Flush
 from evalkit.serving.facts import EndpointFacts
-from evalkit.serving.keys import resolve_key
 from evalkit.serving.pages import Reply
 from evalkit.timing.facts import CacheState
 

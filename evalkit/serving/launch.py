@@ -16,7 +16,7 @@ from typing import TextIO
 from urllib.parse import urlsplit
 
 from evalkit.checklist.schema import Endpoint
-from evalkit.environment import for_server
+from evalkit.environment import for_server, resolve_key
 from evalkit.errors import LaunchError
 from evalkit.files import create_text, make_private
 from evalkit.limits import READINESS
@@ -24,7 +24,6 @@ from evalkit.secrets import redact_words
 from evalkit.serving import keeper
 from evalkit.serving.control import Control, base_url
 from evalkit.serving.facts import LaunchFacts
-from evalkit.serving.keys import resolve_key
 from evalkit.system import linux
 from evalkit.text import one_line, sanitize
 

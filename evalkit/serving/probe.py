@@ -13,6 +13,7 @@ from typing import Any
 from evalkit.checklist.schema import Endpoint
 from evalkit.client.origin import address_of
 from evalkit.client.types import ChatClient, Exchange, Target
+from evalkit.environment import resolve_key
 from evalkit.errors import UsageError
 from evalkit.findings import KnownBy
 from evalkit.limits import CONTROL, GENERATION, ControlLimits, Limits
@@ -23,7 +24,6 @@ from evalkit.serving.control import Control
 from evalkit.serving.engines import ask, engine_of
 from evalkit.serving.engines.base import commit_of
 from evalkit.serving.facts import EndpointFacts, ServerContext
-from evalkit.serving.keys import resolve_key
 from evalkit.serving.pages import Answers
 from evalkit.text import one_line
 
