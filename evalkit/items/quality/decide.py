@@ -10,11 +10,10 @@ from evalkit.analysis.harness import suite_of
 from evalkit.analysis.pairs import Answers, Table, alpha_of, table
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
-from evalkit.findings import Finding, Status
+from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.quality import checks, equivalence, harness, loss, texts, tools
 from evalkit.items.quality.checks import CHECKS
-from evalkit.items.quality.images import images
-from evalkit.items.quality.words import Incumbent, NonInferiority, OwnTasks, Scored, SuiteGiven
+from evalkit.items.quality.words import Images, Incumbent, NonInferiority, OwnTasks, Scored, SuiteGiven
 from evalkit.modes import INCUMBENT
 from evalkit.quality.facts import SuiteFacts
 
@@ -34,7 +33,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
         asked = bool(facts.suites) or not checklist.harnesses
         findings += of_mode(checklist, facts, answers, mode) if asked else []
         findings += reported
-        findings += images(facts, mode)
+        findings += _images(facts, mode)
         if not asked and not any(one.id == checks.INCUMBENT.id for one in reported):
             findings += against_incumbent(checklist, facts, answers, mode)
     return findings
@@ -138,3 +137,17 @@ def against_incumbent(checklist: Checklist, facts: Facts, answers: Answers, mode
 
 
 __all__ = ["CHECKS", "decide"]
+
+
+def _images(facts: Facts, mode: str) -> list[Finding]:
+    """One finding for a candidate that takes images; nothing for a model of text."""
+    candidate = facts.candidate
+    if candidate is None or not candidate.sees:
+        return []
+    planned = {(suite.name, case) for suite in facts.suites for case in suite.image_cases}
+    scored = {(one.suite, one.case_id) for one in facts.answers if one.mode == mode and one.passed is not None}
+    outcome: Literal["scored", "not-scored", "none"] = "none"
+    if planned:
+        outcome = "scored" if planned & scored else "not-scored"
+    values = Images(outcome=outcome, mode=mode, model=candidate.model, cases=len(planned), scored=len(planned & scored))
+    return [checks.IMAGES.found(values, mode=mode, known_by=KnownBy.OBSERVED if planned else None)]
