@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from evalkit.analysis.running import Running
 from evalkit.errors import UsageError
-from evalkit.fmt import plural
+from evalkit.fmt import plural, ratio
 from evalkit.run.show import duration
 
 if TYPE_CHECKING:
@@ -156,7 +156,9 @@ def seconds_left(
 
 def result(one: SoFar) -> str:
     """`diffusion so far 1.47× (1.21–1.78), 36 of 160 prompts`."""
-    return f"{one.mode} so far {one.ratio:.2f}× ({one.low:.2f}–{one.high:.2f}), {one.prompts} of {one.planned} prompts"
+    return (
+        f"{one.mode} so far {ratio(one.ratio)} ({one.low:.2f}–{one.high:.2f}), {one.prompts} of {one.planned} prompts"
+    )
 
 
 def left_words(seconds: float | None) -> str:

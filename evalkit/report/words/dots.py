@@ -100,7 +100,7 @@ def _axis(place: Place, low: float, high: float, height: int) -> list[str]:
         if low <= math.log(tick) <= high and all(abs(at - other) >= _TICK_GAP for other in taken):
             taken.append(at)
             parts.append(f'<path class="{"one" if tick == 1 else "tick"}" d="M{at} {_TOP - 8}V{height - 22}"/>')
-            parts.append(f'<text x="{at}" y="{height - 6}" text-anchor="middle">{tick:g}×</text>')
+            parts.append(f'<text x="{at}" y="{height - 6}" text-anchor="middle">{fmt.threshold(tick)}</text>')
     return parts
 
 
