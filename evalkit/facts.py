@@ -9,7 +9,7 @@ from evalkit.findings import Frozen, ItemId, Quoted
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.harness.facts import HarnessFacts
 from evalkit.hub.facts import CandidateFacts
-from evalkit.quality.facts import Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
+from evalkit.quality.facts import Alone, Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import (
     Afterwards,
@@ -108,6 +108,7 @@ class Facts(Frozen):
     pilot: Pilot | None = None
     telemetry: tuple[TelemetrySample, ...] = ()
     answers: tuple[Answer, ...] = ()
+    alone: tuple[Alone, ...] = ()
     sampling: tuple[SamplingProbe, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     ties: tuple[TieReading, ...] = ()

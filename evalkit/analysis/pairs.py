@@ -353,6 +353,20 @@ def paired(suite: SuiteFacts, mode: tuple[str, Replies], baseline: tuple[str, Re
     return Table(suite, label, base_label, planned, tuple(pairs), scored / planned if planned else 0.0, alpha)
 
 
+def crowded(answers: Answers, alone: Answers, suites: Sequence[SuiteFacts], mode: str, alpha: float) -> Table | None:
+    """First replies under load against those to the same requests alone, of all suites together (`suite` is the first).
+
+    None: no suite was asked.
+    """
+    tables = []
+    for suite in suites:
+        single, load = alone.of(suite.name, mode), answers.of(suite.name, mode)
+        first = {case: {0: load[case][0]} for case in single if 0 in load.get(case, {})}
+        tables.append(paired(suite, (mode, first), (mode, single), alpha))
+    pairs = tuple(pair for each in tables for pair in each.pairs)
+    return replace(tables[0], planned=len(pairs), pairs=pairs) if tables else None
+
+
 def _shown(replies: dict[int, Answer], base: dict[int, Answer]) -> Answer | None:
     """The reply to show: the first that failed, else the first."""
     failed = (one for repeat, one in replies.items() if passed(one, base.get(repeat)) is False)

@@ -273,6 +273,8 @@ class QualityItem(Item):
     """Share of the cases that must have been scored."""
     concurrency: Annotated[int, Field(gt=0, le=1024)] | None = None
     """Requests in flight while tasks are asked; default: the level that decides the modes."""
+    alone: Annotated[int, Field(ge=0, le=5000)] = 0
+    """Cases that are asked again one at a time, in every mode: does quality fall when the batch is full? 0: none."""
     incumbent_margin: Share | None = None
     """Largest acceptable loss against the incumbent; absent: the suite's margin."""
     match_margin: Share = 0.05
@@ -325,6 +327,16 @@ class Items(Section):
     """What does the faster mode lose on our tasks?"""
     context: ContextItem = ContextItem()
     """Does the context that is claimed hold at the lengths we use?"""
+
+    @property
+    def streams(self) -> int:
+        """Requests in flight while tasks are asked."""
+        return self.quality.concurrency or self.modes.level
+
+    @property
+    def alone(self) -> int:
+        """Cases to ask again one at a time: none where all are asked so."""
+        return self.quality.alone if self.streams > 1 else 0
 
     def of(self, item: ItemId) -> Item:
         value: Item = getattr(self, item)

@@ -69,6 +69,13 @@ def plan(suites: Sequence[Suite], modes: Sequence[str], *, baseline: str) -> lis
     return planned
 
 
+def plan_alone(suites: Sequence[Suite], modes: Sequence[str], *, cases: int) -> list[PlannedCase]:
+    """The first request of at most `cases` cases, spread evenly over the suites, mode by mode."""
+    every = [(suite, case) for suite in suites for case in suite.cases]
+    chosen = [every[n * len(every) // cases] for n in range(cases)] if cases < len(every) else every
+    return [PlannedCase(mode, suite, case) for mode in modes for suite, case in chosen]
+
+
 @dataclass
 class _Line:
     """One suite in one mode, and whether it still answers."""

@@ -98,6 +98,10 @@ class Answer(Frozen):
         return self.cluster or f"\x00{self.asked}"
 
 
+class Alone(Answer):
+    """The reply to the same request with no other in flight."""
+
+
 class SuiteFacts(Frozen):
     """A suite that was part of the plan, so that cases that were never answered are not forgotten."""
 

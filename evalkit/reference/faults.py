@@ -23,6 +23,9 @@ class Faults(BaseModel):
     #: share of replies that are lists of `error_items` entries or more and are answered wrongly: a knee
     error_items_rate: Rate = 0.0
     error_items: int = Field(default=16, ge=2)
+    #: share of prompts answered wrongly while `error_full` requests or more run
+    error_full_rate: Rate = 0.0
+    error_full: int = Field(default=2, ge=2)
     #: share of JSON replies that no longer parse
     corrupt_json_rate: Rate = 0.0
     #: share of long replies that fall into a loop and run to the token limit

@@ -34,6 +34,8 @@ class Ask:
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: str = "auto"
     schema: dict[str, Any] | None = None
+    #: requests that run, this one among them
+    running: int = 1
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class Model:
             reply = Reply(resize(reply.text, script.length_factor, Random(key)), "prose", reply.wrong)
         if ask.temperature > 0 and not script.ignore_temperature:
             reply = drawn(reply, fault_rng(script.seed, f"draw {ask.draw}", key))
-        return spoil(script, script.seed, key, reply)
+        return spoil(script, script.seed, key, reply, ask.running)
 
     def _cut(self, ask: Ask, question: Question, reply: Reply) -> Generation:
         script, key = self._script, question.text

@@ -17,11 +17,12 @@ MASK = "<|mask|>"
 _PHRASE = 12
 
 
-def spoil(faults: Faults, seed: int, key: str, reply: Reply) -> Reply:
-    """The reply after every fault on its text that strikes this prompt."""
+def spoil(faults: Faults, seed: int, key: str, reply: Reply, running: int = 1) -> Reply:
+    """The reply after every fault on its text that strikes this prompt while so many requests run."""
     stages: tuple[tuple[float, str, Callable[[Reply, Random], Reply]], ...] = (
         (faults.error_rate, "error", _wrong),
         (faults.error_items_rate if _entries(reply) >= faults.error_items else 0.0, "items", _wrong),
+        (faults.error_full_rate if running >= faults.error_full else 0.0, "full", _wrong),
         (faults.corrupt_json_rate, "json", _broken_json),
         (faults.malformed_tool_calls, "tool", _broken_call),
         (faults.leak_mask_tokens, "mask", _masked),

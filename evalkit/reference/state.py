@@ -67,7 +67,9 @@ class State:
     def plan(self, job: Job) -> Work:
         """The replies to a job and when their tokens are due."""
         self._accepted += 1
-        generations = tuple(self.model.generate(choice.ask) for choice in job.choices)
+        running = self.slots.running + 1
+        asks = (replace(choice.ask, running=running) for choice in job.choices)
+        generations = tuple(self.model.generate(ask) for ask in asks)
         cached = tuple(self._hit(choice.prompt) for choice in job.choices)
         schedules = []
         for choice, generation, known in zip(job.choices, generations, cached, strict=True):

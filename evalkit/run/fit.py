@@ -80,10 +80,11 @@ def fit(
         return prompts, suites, None
     modes = len(checklist.modes) + bool(checklist.incumbent)
     context = _PROBES_S * modes if checklist.items.context.probe else 0.0
-    fixed = GUESSED_START_S * starts + context + _soak(checklist) + loads
+    again = _alone(checklist, suites) if quality else 0.0
+    fixed = GUESSED_START_S * starts + context + _soak(checklist) + loads + again
     rounds = max(starts, modes)  # each start is warmed up
     left = max(_SLACK * minutes * 60 - fixed - _warm_up(prompts.prompts, checklist, rounds), 0.0)
-    streams = checklist.items.quality.concurrency or checklist.items.modes.level
+    streams = checklist.items.streams
 
     def cost(case: Case) -> float:
         return _asked(case, modes, streams)
@@ -95,7 +96,7 @@ def fit(
     chosen = _suites(suites, max(left - speed, 0.0), cost) if quality else suites
     asked = sum(cost(case) for suite in chosen for case in suite.cases) if quality else 0.0
     split = Split(
-        minutes * 60, GUESSED_START_S * starts, speed + _warm_up(kept, checklist, rounds), asked, context,
+        minutes * 60, GUESSED_START_S * starts, speed + _warm_up(kept, checklist, rounds), asked + again, context,
         _soak(checklist), (len(kept), len(prompts.prompts)),
         (sum(len(s.cases) for s in chosen), sum(len(s.cases) for s in suites)), loads,
     )  # fmt: skip
@@ -129,6 +130,13 @@ def _warm_up(prompts: Sequence[Prompt], checklist: Checklist, rounds: int) -> fl
 def _asked(case: Case, modes: int, streams: int) -> float:
     extra = 1 if case.tools else 0  # asked unstreamed too, in each mode
     return (modes * (case.repeats + extra) + 1) * case.request.max_tokens / streams / GUESSED_RATE
+
+
+def _alone(checklist: Checklist, suites: Sequence[Suite]) -> float:
+    """Seconds of the cases that are asked again one at a time, each as long as a case may be in the mean."""
+    tokens = [case.request.max_tokens for suite in suites for case in suite.cases]
+    count = min(checklist.items.alone, len(tokens))
+    return count * len(checklist.modes) * sum(tokens) / len(tokens) / GUESSED_RATE if count else 0.0
 
 
 def _prompts(prompts: Sequence[Prompt], seconds: float, cost: Callable[[Prompt], float]) -> list[Prompt]:

@@ -38,7 +38,10 @@ def seconds_of(facts: Facts) -> float:
     """Seconds that the sessions of `facts` took. One that was killed wrote no end: its requests tell."""
     end = facts.end
     since = datetime.fromisoformat(end.finished_at if end else facts.start.started_at).timestamp()
-    written = [*(s.exchange.written_at for s in facts.timed), *(a.exchange.written_at for a in facts.answers)]
+    written = [
+        *(s.exchange.written_at for s in facts.timed),
+        *(a.exchange.written_at for a in (*facts.answers, *facts.alone)),
+    ]
     times = sorted(datetime.fromisoformat(at).timestamp() for at in written if at)
     gaps = (b - a for a, b in pairwise([since, *(t for t in times if t > since)]))
     return (end.seconds if end else 0.0) + sum(gap for gap in gaps if gap <= _PAUSE_S)
@@ -101,7 +104,7 @@ class Recorder:
             return
         for sample in self.before.timed:
             self._timed(sample, earlier=True)
-        for _ in self.before.answers:
+        for _ in (*self.before.answers, *self.before.alone):
             self.outlook.kept("quality", earlier=True)
 
     def _timed(self, sample: TimedSample, *, earlier: bool = False) -> None:

@@ -201,25 +201,26 @@ def _loads(checklist: Checklist) -> Iterator[str]:
 
 def work(setup: Setup) -> Work:
     """What the items that are not left out ask of the servers."""
-    from evalkit.quality.collect import plan
+    from evalkit.quality.collect import plan, plan_alone
     from evalkit.run.plan.schedule import estimate
 
     checklist = setup.checklist
     timed = estimate(setup.plan, setup.prompts.prompts) if setup.asks("modes") else None
     labels = [*checklist.modes, *([INCUMBENT] if checklist.incumbent else [])]
     tasks = plan(setup.suites, labels, baseline=checklist.baseline.quality) if setup.asks("quality") else []
-    task_tokens = sum(one.request.max_tokens for one in tasks)
-    streams = checklist.items.quality.concurrency or checklist.items.modes.level
+    again = plan_alone(setup.suites, list(checklist.modes), cases=checklist.items.alone) if tasks else []
+    task_tokens, alone_tokens = (sum(one.request.max_tokens for one in each) for each in (tasks, again))
+    streams = checklist.items.streams
     starts = (len(setup.plan.starts) + len(setup.plan.tries)) * GUESSED_START_S
     spans = [trace.seconds for trace in setup.traces.values()]
     return Work(
         timed_requests=timed.requests if timed else 0,
         timed_s=timed.seconds if timed else starts,
         starts_s=starts,
-        task_requests=len(tasks),
-        task_s=task_tokens / streams / _RATE,
+        task_requests=len(tasks) + len(again),
+        task_s=(task_tokens / streams + alone_tokens) / _RATE,
         soak_s=_soak_s(setup),
-        output_tokens=task_tokens + (timed.output_tokens if timed else 0),
+        output_tokens=task_tokens + alone_tokens + (timed.output_tokens if timed else 0),
         load_s=load_seconds(checklist, spans) if setup.asks("modes") else 0.0,
     )
 
@@ -275,6 +276,7 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
     if distinct < count:
         yield f"{count - distinct} of {count} prompts repeat the text of another: they count once"
     yield from _templates(setup)
+    yield from _alone(setup)
     minutes, requests = setup.minutes, checklist.budget.requests
     if minutes is not None and cost["minutes"] > minutes:
         yield f"the plan takes up to {cost['minutes']} minutes, the budget is {minutes:g}: it may end before it decides"
@@ -304,6 +306,21 @@ def _templates(setup: Setup) -> Iterator[str]:
                 f"{one.unclustered} prompts of {one.path} look like {some(one.templates)}: give the prompts of one "
                 "template the same `cluster`, or the interval is narrower than the sample allows"
             )
+
+
+def _alone(setup: Setup) -> Iterator[str]:
+    """Whether the cases that are asked again one at a time can show anything."""
+    from evalkit.analysis.pairs import alpha_of
+    from evalkit.stats.proportions import least_cases
+
+    checklist, item = setup.checklist, setup.checklist.items.quality
+    cases = min(item.alone, sum(len(suite.cases) for suite in setup.suites))
+    least = least_cases(item.margin.default, alpha_of(checklist))
+    if item.alone and not checklist.items.alone:
+        yield "items.quality.alone: all tasks are asked one at a time already: set items.quality.concurrency"
+    elif item.alone and cases < least:
+        margin = fmt.margin(item.margin.default)
+        yield f"items.quality.alone: {cases} cases cannot show a loss under {margin}: at least {least} are needed"
 
 
 def _fitted(setup: Setup, split: Split) -> Iterator[str]:

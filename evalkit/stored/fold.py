@@ -14,7 +14,7 @@ from evalkit.findings import Frozen
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.harness.facts import HarnessFacts
 from evalkit.hub.facts import CandidateFacts
-from evalkit.quality.facts import Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
+from evalkit.quality.facts import Alone, Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import (
     Afterwards,
@@ -72,6 +72,7 @@ KINDS: dict[str, Kind] = {
     "pilot": Kind(Pilot, "pilot", single=True),
     "telemetry": Kind(TelemetrySample, "telemetry"),
     "answer": Kind(Answer, "answers"),
+    "alone": Kind(Alone, "alone"),
     "sampling": Kind(SamplingProbe, "sampling"),
     "judgement": Kind(Judgement, "judgements"),
     "harness": Kind(HarnessFacts, "harness", key="key"),

@@ -40,11 +40,12 @@ def regraded(source: Source, tasks: Sequence[Path], *, allow_exec: bool = False)
         if suite.name not in known:
             names = ", ".join(known) or "none"
             raise UsageError(f"suite {suite.name!r} is not in the run", where=suite.path, hint=f"the run has: {names}")
-    answers = regrade(facts.answers, suites, allow_exec=allow_exec)
+    answers, alone = (regrade(replies, suites, allow_exec=allow_exec) for replies in (facts.answers, facts.alone))
     new = {suite.name: suite for suite in suites}
     told = [_record(suite, known[suite.name], facts.answers, answers) for suite in suites]
     replaced = tuple(facts_of(new[old.name]) if old.name in new else old for old in facts.suites)
-    return facts.model_copy(update={"answers": tuple(answers), "suites": replaced}), told
+    update = {"answers": tuple(answers), "alone": tuple(alone), "suites": replaced}
+    return facts.model_copy(update=update), told
 
 
 def _record(suite: Suite, old: SuiteFacts, before: Sequence[Answer], after: Sequence[Answer]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from evalkit.findings import Status
 from evalkit.items.modes import checks as modes
 from evalkit.items.modes import guard_words, reply_words, words, worth_words
 from evalkit.items.quality import checks as quality
-from evalkit.items.quality import harness_words
+from evalkit.items.quality import harness_words, probe_words
 from evalkit.items.quality import reply_words as quality_replies
 from evalkit.items.quality import words as quality_words
 
@@ -72,8 +72,10 @@ CASES = [
     (quality.BY_POSITION, quality_replies.ByPosition,
      {**SUITE, **THIRDS, "margin": 0.02, "replies": 9, "last_third": -0.1, "low": -0.2, "high": 0.0, "growth_low": -0.2,
       "growth_high": 0.0}),
-    (quality.LADDER, quality_replies.Ladder,
+    (quality.LADDER, probe_words.Ladder,
      {"suite": "s", "axis": "items", "rungs": (Rung(2, 9, 9), Rung(4, 1, 9)), "knee": Knee(2, 4, 1.0, 0.1)}),
+    (quality.UNDER_LOAD, probe_words.UnderLoad,
+     {"concurrency": 4, "margin": 0.03, "pairs": 9, "difference": -0.1, "low": -0.3, "high": 0.1, "cases_lost": ("s/c",)}),
     (quality.HARM, quality_words.Harm, {**SUITE, "baseline": "a", "cases_harmed": ({"case": "c"},), "harmed": 1}),
     (quality.CRITICAL, quality_words.Critical, {"critical": 2, "lost": ("s/c",), "open": ("s/d",)}),
     (quality.INCUMBENT, quality_words.Incumbent,

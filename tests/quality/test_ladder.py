@@ -11,7 +11,7 @@ from evalkit.analysis.ladder import Rung, axis_of, knee, rungs
 from evalkit.analysis.pairs import Answers, table
 from evalkit.checklist.loader import shipped_folder
 from evalkit.checklist.schema import Request
-from evalkit.items.quality.texts import ladder
+from evalkit.items.quality.probes import ladder
 from evalkit.quality.facts import Answer
 from evalkit.quality.grading import answer
 from evalkit.quality.suite import facts_of, load_suite

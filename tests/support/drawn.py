@@ -19,7 +19,7 @@ from evalkit.findings import KnownBy
 from evalkit.gpu.facts import Gpu, HardwareFacts
 from evalkit.hub.facts import CandidateFacts, CardLicense, ContextLimits
 from evalkit.modes import INCUMBENT
-from evalkit.quality.facts import Answer, Grade, Judgement, Signals, SuiteFacts
+from evalkit.quality.facts import Alone, Answer, Grade, Judgement, Signals, SuiteFacts
 from evalkit.serving.context_facts import ContextProbe, ContextStep
 from evalkit.serving.facts import (
     Afterwards,
@@ -60,6 +60,7 @@ def runs(draw: st.DrawFn) -> Drawn:
     labels = (*modes, *((INCUMBENT,) if incumbent else ()))
     suites = draw(suites_of())
     need = draw(st.sampled_from((None, 512, 4096, 60_000)))
+    replies = draw(answers(noise, labels, suites))
     facts = Facts(
         start=RunStart(
             run_id="r1", started_at=STARTED, evalkit_version="0.1.0", plan_sha256="a" * 64, checklist_sha256="b" * 64,
@@ -77,7 +78,8 @@ def runs(draw: st.DrawFn) -> Drawn:
                                    e2e_error_share=1e-5, itl_error_share=1e-5, lag_p99_ms=0.9, events=50),),
         caches={m: CacheState(mode=m, method="flush", verified=True, detail=says(noise)) for m in modes[:1]},
         timed=draw(timed(noise, labels)),
-        answers=draw(answers(noise, labels, suites)),
+        answers=replies,
+        alone=tuple(Alone(**dict(one)) for one in replies if one.repeat == 0 and one.streamed),
         judgements=draw(judgements(noise, labels, suites)),
         context_probes={m: draw(probes(noise, m, need)) for m in modes if draw(st.booleans())},
         stability={m: StabilityFacts(mode=m, minutes=2, requests=80, failed=draw(st.integers(0, 3)), disconnects=0,
@@ -106,7 +108,11 @@ def checklist(draw: st.DrawFn, modes: tuple[str, ...], *, incumbent: bool, need:
             "tasks": ["tasks.yaml"],
             "items": {
                 "modes": {"speedup": {"at_least": draw(st.sampled_from((1.0, 1.3)))}, "concurrency": [1, 4]},
-                "quality": {"margin": {"default": draw(st.sampled_from((0.03, 0.1)))}},
+                "quality": {
+                    "margin": {"default": draw(st.sampled_from((0.03, 0.1)))},
+                    "alone": draw(st.sampled_from((0, 9))),
+                    "concurrency": draw(st.sampled_from((None, 4))),
+                },
                 "serving": {"stability": {"minutes": 2}},
                 "context": {"need_tokens": need, "need_output_tokens": 64, "probe": True},
             },

@@ -167,6 +167,25 @@ LADDER = Check(
         "falls-earlier": Status.WARN,
     },
 )
+UNDER_LOAD = Check(
+    "quality.under-load",
+    "Quality does not fall when the batch is full",
+    "The same cases are asked with as many requests in flight as decide, and again one at a time (`items.quality.alone`"
+    " says how many). Batches change the arithmetic, and some diffusion recipes advise one running request for quality."
+    " The verdict rests on the replies under load, so this explains a loss and decides nothing.",
+    "Lower the requests that run at a time in this mode (SGLang: --max-running-requests, vLLM: --max-num-seqs), decide"
+    " at that load, or use deterministic kernels.",
+    per_mode=True,
+    outcomes={
+        "as-good": Status.PASS,
+        "falls": Status.WARN,
+        "falls-some": Status.WARN,
+        "open": Status.INCONCLUSIVE,
+        "too-few": Status.INCONCLUSIVE,
+        "no-pairs": Status.INCONCLUSIVE,
+        "one-at-a-time": Status.NOT_APPLICABLE,
+    },
+)
 HARM = Check(
     "quality.harm",
     "Cases that the baseline passed and this mode failed",
@@ -305,7 +324,7 @@ IMAGES = Check(
 
 CHECKS: tuple[Check, ...] = (
     OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, DEGENERATION, LENGTH_HONESTY, BY_POSITION,
-    LADDER, HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, JUDGE, HARNESS, IMAGES,
+    LADDER, UNDER_LOAD, HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, JUDGE, HARNESS, IMAGES,
 )  # fmt: skip
 
 #: what an outcome of INCUMBENT answers to "and against the model that we use today?"; the others: not compared

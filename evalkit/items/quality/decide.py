@@ -11,7 +11,7 @@ from evalkit.analysis.pairs import Answers, Table, alpha_of, table
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
-from evalkit.items.quality import checks, equivalence, harness, loss, texts, tools
+from evalkit.items.quality import checks, equivalence, harness, loss, probes, texts, tools
 from evalkit.items.quality.checks import CHECKS
 from evalkit.items.quality.words import Images, Incumbent, NonInferiority, OwnTasks, Scored, SuiteGiven
 from evalkit.modes import INCUMBENT
@@ -77,7 +77,9 @@ def of_mode(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> 
         findings.append(checks.NON_INFERIORITY.found(NonInferiority(outcome="is-the-baseline"), mode=mode))
     else:
         findings += against_baseline(checklist, facts, answers, usable)
-    findings += [found for data in usable if (found := texts.ladder(answers, data)) is not None]
+    findings += [found for data in usable if (found := probes.ladder(answers, data)) is not None]
+    crowded = probes.under_load(checklist, facts, answers, mode)
+    findings += [crowded] if crowded else []
     critical = loss.critical(tables, mode, against_itself=mode == baseline)
     findings += [critical] if critical else []
     judged = texts.judge(checklist, facts, mode)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any, Literal
 
-from evalkit.analysis.ladder import Knee, Rung
 from evalkit.findings import Frozen, Values, Words
 from evalkit.fmt import difference, margin, plural, ratio, share
 from evalkit.items.quality.words import OnSuite
@@ -169,46 +167,6 @@ class ByPosition(OnSuite):
             "even": "",
         }[self.outcome]
         return Words(f"{text}.", difference(self.last_third), f"loss in the last third under {margin(self.margin)}")
-
-
-class Ladder(Values):
-    """Passed shares by size of the task, the size from which they fall, and the same of the baseline where it is
-    another mode.
-    """
-
-    outcome: Literal["holds", "falls-earlier"]
-    suite: str
-    axis: Literal["items", "distance"]
-    baseline: str | None = None
-    rungs: tuple[Rung, ...]
-    baseline_rungs: tuple[Rung, ...] = ()
-    knee: Knee | None = None
-    baseline_knee: Knee | None = None
-
-    def data(self) -> dict[str, object]:
-        return {
-            "suite": self.suite, "axis": self.axis, "rungs": [asdict(one) for one in self.rungs],
-            "baseline_rungs": [asdict(one) for one in self.baseline_rungs],
-            "knee": asdict(self.knee) if self.knee else None,
-            "baseline_knee": asdict(self.baseline_knee) if self.baseline_knee else None,
-        }  # fmt: skip
-
-    @property
-    def _unit(self) -> str:
-        return {"items": "items", "distance": "lines from the end"}[self.axis]
-
-    def words(self) -> Words:
-        shares = ", ".join(f"{share(one.share)} at {one.size}" for one in self.rungs)
-        text = f"{self.suite}: {self._said(self.knee, self.rungs)} ({shares})"
-        if self.baseline and self.baseline_rungs:
-            text += f"; in {self.baseline} {self._said(self.baseline_knee, self.baseline_rungs)}"
-        return Words(f"{text}.", f"falls from {self.knee.falls} {self._unit} on" if self.knee else None)
-
-    def _said(self, knee: Knee | None, rungs: tuple[Rung, ...]) -> str:
-        if knee is None:
-            return f"no fall is shown up to {rungs[-1].size} {self._unit}"
-        fall = f"from {share(knee.before)} to {share(knee.after)}"
-        return f"the pass rate falls from {knee.falls} {self._unit} on, {fall}"
 
 
 class Judged(Values):

@@ -1,4 +1,4 @@
-"""Findings on the replies themselves: degeneration, length, where along them and at which size they fail, the judge."""
+"""Findings on the replies themselves: degeneration, length, where along them they fail, the judge."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Literal
 
-from evalkit.analysis.ladder import axis_of, knee, rungs
 from evalkit.analysis.pairs import Answers, Reading, Table, reading, sample
 from evalkit.analysis.signs import ALWAYS, BLOCKING, SIGNS, mean_thirds, signs, thirds_of
 from evalkit.checklist.schema import Checklist
@@ -128,24 +127,6 @@ def _interval(differences: list[tuple[str, float]], alpha: float) -> Interval:
     for cluster, value in differences:
         groups.setdefault(cluster, []).append(value)
     return guarded_mean([fmean(group) for group in groups.values()], alpha)
-
-
-def ladder(answers: Answers, data: Table) -> Finding | None:
-    """The knee of one suite in one mode, for information; None where its cases have no sizes."""
-    mine = list(answers.first(data.suite.name, data.mode).values())
-    axis = axis_of(mine)
-    points = rungs(mine, axis) if axis else ()
-    if axis is None or len(points) < 2:
-        return None
-    base = rungs(answers.first(data.suite.name, data.baseline).values(), axis)
-    found, before = knee(points), knee(base) if len(base) > 1 else None
-    itself = data.mode == data.baseline
-    earlier = not itself and found is not None and (before is None or found.falls < before.falls)
-    values = words.Ladder(
-        outcome="falls-earlier" if earlier else "holds", suite=data.suite.name, axis=axis,
-        baseline=None if itself else data.baseline, rungs=points, baseline_rungs=base, knee=found, baseline_knee=before,
-    )  # fmt: skip
-    return checks.LADDER.found(values, mode=data.mode, known_by=SEEN, counts=False)
 
 
 def judge(checklist: Checklist, facts: Facts, mode: str) -> Finding | None:

@@ -109,7 +109,8 @@ def _autoregressive(served: EndpointFacts, seen: Corroborated) -> Counting:
 def _received(facts: Facts, label: str) -> int:
     """Tokens of the replies that the journal holds; warm-ups and probes come on top."""
     timed = {s.exchange.written_at: s.exchange.completion_tokens or 0 for s in facts.timed if s.mode == label}
-    asked = {a.exchange.written_at: a.exchange.completion_tokens or 0 for a in facts.answers if a.mode == label}
+    scored = [one for one in (*facts.answers, *facts.alone) if one.mode == label]
+    asked = {one.exchange.written_at: one.exchange.completion_tokens or 0 for one in scored}
     return sum({**timed, **asked}.values())
 
 

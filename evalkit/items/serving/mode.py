@@ -105,7 +105,7 @@ def unlike(checklist: Checklist, facts: Facts, label: str) -> Shapes | None:
 def _slower_anyway(checklist: Checklist, facts: Facts, label: str) -> float:
     """By how much tasks may slow a mode, a token: as they slow the baseline, or as more requests in flight do."""
     item, baseline = checklist.items, checklist.baseline.speed
-    crowded = (item.quality.concurrency or item.modes.level) / item.modes.level
+    crowded = item.streams / item.modes.level
     if baseline == label:
         return max(1.0, crowded)
     paces = replies.pace(timed_of(facts, baseline), _FEWEST), replies.pace(scored_of(facts, baseline), _FEWEST)

@@ -46,7 +46,7 @@ async def _run(run: Recorder, place: int, task: HarnessTask, mode: str, target: 
         shutil.rmtree(out)
     make_private(out)
     folder = run.setup.loaded.folder
-    streams = run.checklist.items.quality.concurrency or run.checklist.items.modes.level
+    streams = run.checklist.items.streams
     at = Against(mode, target.base_url, target.model, out.resolve(), folder, streams)
     argv, key_names = command(task, at)
     key = target.api_key.reveal() if target.api_key else NO_KEY

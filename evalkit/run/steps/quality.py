@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
 
 from evalkit import client as clients
 from evalkit.checklist.schema import Endpoint
@@ -10,52 +11,85 @@ from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.quality import collect as cases
 from evalkit.quality import ties
-from evalkit.quality.facts import Answer
+from evalkit.quality.facts import Alone, Answer
 from evalkit.quality.judging import judge, open_questions
 from evalkit.quality.sampling import probe_sampling
 from evalkit.quality.timed import timed_answers
 from evalkit.run.recorder import Recorder, Session
-from evalkit.run.steps.harness import run_harnesses
+from evalkit.run.steps.harness import open_runs, run_harnesses
 from evalkit.serving.probe import target_for
+
+
+def open_cases(run: Recorder, label: str) -> bool:
+    """Whether a mode has tasks that were never asked of it, or a harness that has not run."""
+    facts, checklist = run.facts, run.checklist
+    done, again = ({one.key for one in replies} for replies in (facts.answers, facts.alone))
+    planned = cases.plan(run.setup.suites, [label], baseline=checklist.baseline.quality)
+    return (
+        any(one.key not in done for one in planned)
+        or any(one.key not in again for one in _planned_alone(run, [label]))
+        or bool(open_runs(run, label))
+    )
+
+
+def _planned_alone(run: Recorder, labels: Iterable[str]) -> list[cases.PlannedCase]:
+    modes = [label for label in labels if label != INCUMBENT]
+    return cases.plan_alone(run.setup.suites, modes, cases=run.checklist.items.alone)
 
 
 async def ask_tasks(run: Recorder, session: Session) -> None:
     """The task requests that are not in the journal yet. A timed reply to the very same request is its answer."""
-    targets = session.targets
-    item = run.checklist.items.quality
-    load = item.concurrency or run.checklist.items.modes.level
-    planned = cases.plan(run.setup.suites, list(targets), baseline=run.checklist.baseline.quality)
-    facts = run.facts
+    load, facts, labels = run.checklist.items.streams, run.facts, list(session.targets)
+    planned = cases.plan(run.setup.suites, labels, baseline=run.checklist.baseline.quality)
+    await _ask(run, session, planned, facts.answers, run.keep, concurrency=load)
+    again = _planned_alone(run, labels)
+    await _part(run, session, load)
+    await _judge(run)
+    await run_harnesses(run, session.targets)
+    if again:
+        await _ask(
+            run, session, again, facts.alone, lambda one: run.keep(Alone(**dict(one))), concurrency=1, alone=True
+        )
+
+
+async def _ask(
+    run: Recorder,
+    session: Session,
+    planned: list[cases.PlannedCase],
+    known: Iterable[Answer],
+    store: Callable[[Answer], None],
+    *,
+    concurrency: int,
+    alone: bool = False,
+) -> None:
+    """What of `planned` no reply is `known` to."""
     # what failed is open: a later session asks it again, and the last answer of a key counts
-    done = {answer.key for answer in facts.answers if answer.exchange.ok}
+    done = {answer.key for answer in known if answer.exchange.ok}
     left = [one for one in planned if one.key not in done]
     timed = timed_answers(
-        facts.timed, run.setup.prompts.prompts, left, concurrency=load, allow_exec=run.setup.allow_exec
+        run.facts.timed, run.setup.prompts.prompts, left, concurrency=concurrency, allow_exec=run.setup.allow_exec
     )  # fmt: skip
     for answer in timed:
-        run.keep(answer)
+        store(answer)
         done.add(answer.key)
     left = _within(run, [one for one in left if one.key not in done])
     reused = f"; {len(timed)} more are timed replies" if timed else ""
-    run.say("quality", f"asking {len(left)} task requests{reused}")
+    run.say("quality", f"asking {len(left)} task requests{' again, one at a time' if alone else ''}{reused}")
     count = 0
 
     def keep(answer: Answer) -> None:
         nonlocal count
         count += 1
-        run.keep(answer)
+        store(answer)
         run.advance("quality", count, len(left))
 
     deadline = None if run.left_s is None else asyncio.get_running_loop().time() + run.left_s
     await cases.run_cases(
-        targets, left, session.client, done=done, on_answer=keep, concurrency=load,
+        session.targets, left, session.client, done=done, on_answer=keep, concurrency=concurrency,
         allow_exec=run.setup.allow_exec, deadline=deadline,
     )  # fmt: skip
     if run.left_s == 0 and count < len(left):
         run.stopped = "budget: minutes used up"
-    await _part(run, session, load)
-    await _judge(run)
-    await run_harnesses(run, targets)
 
 
 def _within(run: Recorder, planned: list[cases.PlannedCase]) -> list[cases.PlannedCase]:
@@ -63,7 +97,8 @@ def _within(run: Recorder, planned: list[cases.PlannedCase]) -> list[cases.Plann
     most, facts = run.checklist.budget.requests, run.facts
     if most is None:
         return planned
-    used = len(facts.timed) + len(facts.answers) + sum(warmup.requests for warmup in facts.warmups)
+    asked = len(facts.timed) + len(facts.answers) + len(facts.alone)
+    used = asked + sum(warmup.requests for warmup in facts.warmups)
     if len(planned) > most - used:
         run.stopped = "budget: requests used up"
     return planned[: max(0, most - used)]

@@ -11,8 +11,8 @@ from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT, base_mode
 from evalkit.run.recorder import Recorder, Session
-from evalkit.run.steps.harness import open_runs
 from evalkit.run.steps.load import open_loads
+from evalkit.run.steps.quality import open_cases
 from evalkit.run.steps.timing import open_requests
 from evalkit.run.words import continued
 from evalkit.serving.control import base_url
@@ -51,16 +51,12 @@ async def in_turn(run: Recorder, client: ChatClient, group: dict[str, Endpoint],
 
 def measured(run: Recorder, label: str) -> bool:
     """Whether everything that is asked of a mode is in the journal."""
-    from evalkit.quality.collect import plan
-
     facts, checklist = run.facts, run.checklist
     if label not in facts.endpoints or not facts.endpoints[label].reachable:
         return False
     if run.wanted("modes") and (open_requests(run, [label]) or open_loads(run, label, 0)):
         return False
-    answered = {answer.key for answer in facts.answers}
-    planned = plan(run.setup.suites, [label], baseline=checklist.baseline.quality) if run.wanted("quality") else []
-    if any(one.key not in answered for one in planned) or (run.wanted("quality") and open_runs(run, label)):
+    if run.wanted("quality") and open_cases(run, label):
         return False
     if run.wanted("context") and checklist.items.context.probe and label not in facts.context_probes:
         return False

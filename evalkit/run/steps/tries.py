@@ -14,8 +14,8 @@ from evalkit.hub.facts import CandidateFacts
 from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.setup import Setup, prepare
-from evalkit.run.steps.harness import open_runs
 from evalkit.run.steps.load import open_loads
+from evalkit.run.steps.quality import open_cases
 from evalkit.run.steps.timing import open_requests
 from evalkit.serving import attempt
 from evalkit.serving.facts import Attempt
@@ -85,21 +85,13 @@ def needed(run: Recorder, label: str, launch: int) -> bool:
     facts, checklist = run.facts, run.checklist
     if label not in facts.endpoints:
         return True
-    if run.wanted("quality") and _open_cases(run, label):
+    if run.wanted("quality") and open_cases(run, label):
         return True
     if label == INCUMBENT:
         return False
     if run.wanted("context") and checklist.items.context.probe and label not in facts.context_probes:
         return True
     return bool(run.wanted("serving") and checklist.items.serving.stability and label not in facts.stability)
-
-
-def _open_cases(run: Recorder, label: str) -> bool:
-    from evalkit.quality.collect import plan
-
-    done = {answer.key for answer in run.facts.answers}
-    planned = plan(run.setup.suites, [label], baseline=run.checklist.baseline.quality)
-    return any(one.key not in done for one in planned) or bool(open_runs(run, label))
 
 
 def open_tries(run: Recorder, endpoints: dict[str, Endpoint]) -> list[str]:
