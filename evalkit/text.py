@@ -50,6 +50,15 @@ def seen(text: str) -> str:
     return _BLANKS.sub(" ", text).strip()
 
 
+def plainly(value: Any) -> Any:
+    """`value` (of JSON) with every text in it as a reader sees it: what differs in blanks alone asks the same."""
+    if isinstance(value, str):
+        return seen(value)
+    if isinstance(value, dict):
+        return {key: plainly(one) for key, one in value.items()}
+    return [plainly(one) for one in value] if isinstance(value, list | tuple) else value
+
+
 #: longer than any key: what may stick out over the end of a text that is cut
 _OVERLAP = 8192
 

@@ -16,7 +16,8 @@ from evalkit.findings import Frozen
 class Limits(Frozen):
     """`unseen`: share of the traffic that may be of kinds that were not drawn. `tipping`: spread between starts (sd of
     logs) at which the pass of a mode falls, by mode. `templates`: by file, prompts without a cluster and how many
-    templates they look like. `minutes`: from the first to the last timed request; None: not known.
+    templates they look like; `suites`: the same of cases, by suite. `minutes`: from the first to the last timed
+    request; None: not known.
     """
 
     prompts: int
@@ -24,6 +25,7 @@ class Limits(Frozen):
     start_sd: float
     tipping: Mapping[str, float]
     templates: Mapping[str, tuple[int, int]]
+    suites: Mapping[str, tuple[int, int]]
     minutes: float | None
 
 
@@ -47,6 +49,7 @@ def limits(checklist: Checklist, facts: Facts) -> Limits | None:
         start_sd=checklist.items.modes.start_sd,
         tipping={mode: one.tipping for mode, one in decided.items() if one.tipping is not None},
         templates=alike,
+        suites={s.name: (s.unclustered, s.templates) for s in facts.suites if s.templates and s.few_templates},
         minutes=_minutes(readings, checklist, level),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from itertools import pairwise
 from statistics import fmean, median, stdev
 from typing import Any, Literal
 
+from evalkit.analysis.copies import frame, says_the_prompt
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.client.types import Exchange
 from evalkit.quality import degeneration
@@ -43,6 +45,9 @@ _PACED = 16
 Shape = Literal["tokens", "blocks"]
 
 UNCLOSED, NO_END, REPEATED = "unclosed thinking", "no end of thinking", "another prompt's reply"
+FILLED_IN, ECHO = "another prompt's reply with other words filled in", "the prompt's own words"
+#: signs that the prompts may bring about, where the two modes answer in another manner
+NOT_OWN = (FILLED_IN, ECHO)
 #: kept of a reply to see whether another mode's lacks the end of its thinking; no fault by themselves
 _THOUGHT, _ALONE = "thinking", "a closing mark alone"
 NO_FAULT = (_THOUGHT, _ALONE)
@@ -61,6 +66,8 @@ def signs(reply: Exchange, prompt: str = "", tools: Sequence[dict[str, Any]] = (
         _THOUGHT: (found.reasoned and not found.open) or bool(reply.reasoning),
         _ALONE: found.alone,
         "malformed calls": bool(tools) and read(reply, tools).outcome == "malformed",
+        "calls that were not offered": not tools and bool(reply.tool_calls),
+        ECHO: bool(prompt) and says_the_prompt(text, prompt),
     }
     return tuple(name for name, flag in flags.items() if flag)
 
@@ -72,12 +79,14 @@ def looked_at(sample: TimedSample, prompt: str = "", tools: Sequence[dict[str, A
         found["signs"] = signs(sample.exchange, prompt, tools)
     if sample.seen is None:
         found |= {"seen": characters(sample.exchange), "gist": gist(sample.exchange)}
+        found["frame"] = frame(sample.exchange.text[:_HALF], prompt) if prompt else None
     return sample.model_copy(update=found) if found else sample
 
 
 def gist(reply: Exchange) -> str | None:
-    """A hash of the words of a reply; None where there are none."""
-    words = seen(reply.text[:_HALF]).casefold()
+    """A hash of the words of a reply and of its calls; None where there are none."""
+    said = (reply.text[:_HALF], *(f"{call.name} {call.arguments[:_HALF]}" for call in reply.tool_calls))
+    words = seen(" ".join(said)).casefold()
     return hashlib.sha256(words.encode("utf-8", "surrogatepass")).hexdigest()[:16] if words else None
 
 
@@ -138,13 +147,17 @@ def _by_prompt(readings: Readings, mode: str, level: int) -> dict[str, frozenset
 def _with_repeated(
     readings: Readings, mode: str, level: int, found: dict[str, frozenset[str]]
 ) -> dict[str, frozenset[str]]:
-    """`found`, with a sign for prompts whose reply is, word for word, also the reply to another prompt."""
+    """`found`, with a sign for prompts whose reply is also the reply to another: word for word, or but for some."""
     words: dict[str, set[str]] = {}
+    frames: dict[str, set[str]] = {}
     for s in readings.good(mode, level):
         if (mark := s.gist if s.seen is not None else gist(s.exchange)) is not None:
             words.setdefault(mark, set()).add(s.prompt)
-    again = {prompt for prompts in words.values() if len(prompts) > 1 for prompt in prompts}
-    return {prompt: names | {REPEATED} if prompt in again else names for prompt, names in found.items()}
+        if s.frame is not None:
+            frames.setdefault(s.frame, set()).add(s.prompt)
+    again, filled = ({p for one in of.values() if len(one) > 1 for p in one} for of in (words, frames))
+    more = {p: frozenset({REPEATED} if p in again else {FILLED_IN} if p in filled else ()) for p in found}
+    return {prompt: names | more[prompt] for prompt, names in found.items()}
 
 
 def _usual(each: list[tuple[str, ...]]) -> frozenset[str]:
@@ -156,9 +169,18 @@ def _usual(each: list[tuple[str, ...]]) -> frozenset[str]:
 
 
 def characters(reply: Exchange) -> int:
-    """Of all that the model said and a reader sees: text, reasoning and the arguments of calls."""
+    """Of all that the model said and a reader sees: text, reasoning and the arguments of calls. Marks on a character
+    are none of their own: they can be stacked without end.
+    """
     said = (reply.text, reply.reasoning, *(call.arguments for call in reply.tool_calls))
-    return sum(len(seen(one)) for one in said)
+    return sum(len(seen(_unmarked(one))) for one in said)
+
+
+def _unmarked(text: str) -> str:
+    if text.isascii():
+        return text
+    composed = unicodedata.normalize("NFC", text)
+    return "".join(char for char in composed if unicodedata.category(char) not in {"Mn", "Me"})
 
 
 def _characters(sample: TimedSample) -> int:

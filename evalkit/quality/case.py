@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from evalkit.client.types import ChatRequest
+from evalkit.text import plainly
 
 Kind = Literal["chat", "tools", "long", "structured", "custom"]
 Severity = Literal["critical", "normal", "minor"]
@@ -100,8 +101,8 @@ def request_sha256(request: ChatRequest) -> str:
 
 
 def asked_sha256(request: ChatRequest) -> str:
-    """Hash of what is asked alone: cases that differ only in seed, temperature or length allowed ask the same."""
-    asked = [request.messages, request.tools, request.tool_choice, request.response_format]
+    """Hash of what is asked alone: cases that differ in blanks, seed, temperature or length allowed ask the same."""
+    asked = [plainly(request.messages), request.tools, request.tool_choice, request.response_format]
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

@@ -122,6 +122,16 @@ class SuiteFacts(Frozen):
     source_sha256: str | None = None
     #: ids of the cases that have an image
     image_cases: tuple[str, ...] = ()
+    #: cases that one reply passes which answers nothing (`quality.controls`); None: not looked at
+    passed_by_any: int | None = None
+    #: distinct cases without a declared cluster, and how many templates they look like; None: not looked at
+    unclustered: int = 0
+    templates: int | None = None
+
+    @property
+    def few_templates(self) -> bool:
+        """Whether the cases look like so few templates that they may pass and fail together."""
+        return self.templates is not None and self.unclustered >= 10 * self.templates
 
 
 class SamplingProbe(Frozen):

@@ -20,11 +20,13 @@ from evalkit.checklist.yaml import YamlDocument, parse_yaml, refuse_words
 from evalkit.client.types import ChatRequest, Message
 from evalkit.errors import InputFileError, Mistakes
 from evalkit.quality import jsontext, schemas
-from evalkit.quality.case import Case, Suite
+from evalkit.quality.case import Case, Suite, asked_sha256
+from evalkit.quality.controls import passed_by_any
 from evalkit.quality.expectations import Problem, any_value, check_together, expectation
 from evalkit.quality.facts import SuiteFacts
 from evalkit.quality.schema import RawCase, RawSuite, SuiteHead
 from evalkit.quality.toolcalls import declared
+from evalkit.timing.templates import templates
 
 MAX_SUITE_BYTES = 8 << 20
 MAX_JSONL_BYTES = 64 << 20
@@ -150,6 +152,7 @@ def _suite(path: Path, head: SuiteHead, raw: list[tuple[Any, _Source]], defaults
 
 def facts_of(suite: Suite) -> SuiteFacts:
     """What the run folder keeps of a suite."""
+    alone = {asked_sha256(case.request): case for case in suite.cases if case.cluster is None}
     return SuiteFacts(
         name=suite.name, kind=suite.kind, path=suite.path, sha256=suite.sha256, version=suite.version,
         cases=len(suite.cases), shipped=suite.shipped, critical=suite.critical, repeats=suite.repeats,
@@ -157,6 +160,8 @@ def facts_of(suite: Suite) -> SuiteFacts:
         max_tokens=max(case.request.max_tokens for case in suite.cases),
         imported=suite.imported, source_sha256=suite.source_sha256,
         image_cases=tuple(case.id for case in suite.cases if has_image(case.request.messages)),
+        passed_by_any=passed_by_any(suite), unclustered=len(alone),
+        templates=None if suite.shipped else templates(case.prompt_text for case in alone.values()),
     )  # fmt: skip
 
 

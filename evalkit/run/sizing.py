@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit import fmt
 from evalkit.modes import INCUMBENT
+from evalkit.quality.suite import facts_of
 from evalkit.run.plan.schedule import GUESSED_START_S, sought
 from evalkit.stats.percentiles import needed
 from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
@@ -17,6 +18,7 @@ from evalkit.stats.ratio import MIN_PAIRS
 from evalkit.timing.arrivals import load_seconds
 from evalkit.timing.facts import MOST_EVENTS, REQUEST_EVENTS
 from evalkit.timing.templates import some
+from evalkit.verdict.asked import asks_little
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -50,7 +52,7 @@ def sizing(setup: Setup, today: date) -> dict[str, Any]:
         "profile": checklist.profile,
         "able_to_decide": not problems,
         "problems": problems,
-        "notes": [*_notes(setup, cost), *_waivers(checklist, today)],
+        "notes": [*_little(setup), *_notes(setup, cost), *_waivers(checklist, today)],
         "modes": list(checklist.modes),
         "prompts": len(setup.prompts.prompts),
         "speedup": speed,
@@ -294,17 +296,29 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
         yield f"{item} is left out: {reason}"
 
 
+def _little(setup: Setup) -> Iterator[str]:
+    if little := asks_little(setup.checklist, [suite.kind for suite in setup.suites]):
+        yield little
+
+
 def _tries(setup: Setup) -> str:
     tries = setup.plan.tries
     return f"{', '.join(tries)} tried before, " if tries else ""
 
 
 def _templates(setup: Setup) -> Iterator[str]:
+    """What goes together without a cluster."""
     for one in setup.prompts.facts:
         if one.templates is not None and 2 * one.templates <= one.unclustered:
             yield (
                 f"{one.unclustered} prompts of {one.path} look like {some(one.templates)}: give the prompts of one "
                 "template the same `cluster`, or the interval is narrower than the sample allows"
+            )
+    for suite in map(facts_of, setup.suites):
+        if suite.few_templates and suite.templates is not None:
+            yield (
+                f"{suite.unclustered} cases of {suite.name} look like {some(suite.templates)}: give those that pass "
+                "and fail together the same `cluster`"
             )
 
 

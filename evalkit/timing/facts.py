@@ -39,9 +39,11 @@ class TimedSample(Frozen):
     cpu_share: float | None = None
     #: signs of broken decoding in the reply (`analysis.replies`); None: a journal that does not hold them
     signs: tuple[str, ...] | None = None
-    #: characters of the reply that a reader sees, and a hash of its words; None: a journal that does not hold them
+    #: characters of the reply that a reader sees, a hash of its words, and of those that are neither numbers nor its
+    #: prompt's (None: too few); None: a journal that does not hold them
     seen: int | None = None
     gist: Hashed | None = None
+    frame: Hashed | None = None
     #: what only the comparison with the other replies shows (`analysis.answers`): whether this one counts as an answer
     taken: bool | None = None
 

@@ -14,7 +14,7 @@ from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
 from evalkit.client.types import ChatRequest, Message
 from evalkit.errors import InputFileError, Mistakes
-from evalkit.text import one_line
+from evalkit.text import one_line, plainly
 from evalkit.timing.facts import PromptFacts
 from evalkit.timing.templates import templates
 
@@ -99,8 +99,8 @@ def load_files(files: Sequence[PromptFile], request: Request) -> PromptSet:
 
 
 def _told_apart(prompt: Prompt, texts: dict[str, str]) -> Prompt:
-    """The prompt, with the first one of the same messages; `texts` holds messages -> id and grows."""
-    text = json.dumps(prompt.request.messages, sort_keys=True)
+    """The prompt, with the first one of the same messages, blanks aside; `texts` holds messages -> id and grows."""
+    text = json.dumps(plainly(prompt.request.messages), sort_keys=True)
     first = texts.setdefault(hashlib.sha256(text.encode()).hexdigest(), prompt.id)
     return prompt if first == prompt.id else replace(prompt, same_as=first)
 

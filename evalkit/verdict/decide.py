@@ -18,6 +18,8 @@ from evalkit.verdict.next_steps import next_steps
 from evalkit.verdict.results import EXIT_CODES, Decision, ItemResult, ModeResult, Qualified
 from evalkit.verdict.waivers import WaiverUse, apply
 
+#: items of which one must be asked for and speak of a mode, so that it can be adopted
+_WORTH: tuple[ItemId, ...] = ("modes", "quality")
 #: checks of which one decides the speed of a mode, by `decide_at`: only that one counts
 _DECIDING = (modes_checks.SPEEDUP.id, modes_load_checks.LOAD.id, modes_load_checks.CAPACITY.id)
 
@@ -143,9 +145,7 @@ def _qualify(mode: str, checklist: Checklist, findings: dict[ItemId, list[Findin
         reasons += [(f.status is not Status.FAIL, f"{f.id}: {f.summary}") for f in compared if not f.status.carries]
         if not compared:
             reasons.append((True, "quality.incumbent: required, and not compared"))
-    shown = (Status.PASS, Status.WARN)  # what is waived or does not apply shows nothing
-    speaks = any(f.mode == mode and f.status in shown for f in findings["modes"] + findings["serving"])
-    if not statuses or (not speaks and all(s.carries for s in statuses)):
+    if not statuses or (not _compared(mode, checklist, findings) and all(s.carries for s in statuses)):
         statuses.append(Status.INCONCLUSIVE)
         reasons.append((True, f"nothing was shown for {mode}"))
     if any(s is Status.FAIL for s in statuses):
@@ -158,6 +158,16 @@ def _qualify(mode: str, checklist: Checklist, findings: dict[ItemId, list[Findin
         adopted=mode in checklist.adopted,
         reasons=tuple(text for _, text in sorted(dict.fromkeys(reasons), key=lambda r: r[0])),
     )
+
+
+def _compared(mode: str, checklist: Checklist, findings: dict[ItemId, list[Finding]]) -> bool:
+    """Whether something that is asked for shows what the mode is worth: its speed, or its answers. What is waived or
+    does not apply shows nothing, nor does a server that is what it should be.
+    """
+    asked = [f for item in _WORTH if checklist.required(item) for f in findings[item]]
+    if checklist.incumbent and checklist.incumbent.required:
+        asked += [f for f in findings["quality"] if f.id == quality_checks.INCUMBENT.id]
+    return any(f.mode == mode and f.counts and f.status in (Status.PASS, Status.WARN) for f in asked)
 
 
 def _fastest(modes: list[str], checklist: Checklist, speeds: dict[str | None, object]) -> str | None:

@@ -28,6 +28,7 @@ _GROUPS = (
     ("Speed that does not last, or is not decoding's", kinds.SPEED),
     ("Another server than it seems", kinds.SERVERS),
     ("Ends, errors and formats", kinds.PROTOCOL),
+    ("Checklists and suites that ask for little", kinds.ASKED),
     ("License", kinds.INPUTS),
     ("Strange and honest", kinds.HONEST),
 )

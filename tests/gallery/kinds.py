@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from evalkit.modes import INCUMBENT, Mode
-from evalkit.reference.script import Script
-from tests.support.faults import Healthy, Turn
-from tests.support.faults.protocol import json_answer
-from tests.support.faults.turn import changed
+from tests.gallery import tricks as play
+from tests.support.faults import Turn
 
 AR, DIFFUSION = Mode.AUTOREGRESSIVE.value, Mode.DIFFUSION.value
 ALL = frozenset({"timing", "quality", "probe"})
+_TIMED = frozenset({"timing"})
 
 
 @dataclass(frozen=True)
@@ -50,124 +46,6 @@ class Kind:
     card: str = ""
 
 
-# -- tricks that no script has ---------------------------------------------------------------------------------------
-
-
-async def waits(turn: Turn) -> None:
-    """A server that is 200 ms away."""
-    await asyncio.sleep(0.2)
-    await turn.send(turn.answer)
-
-
-async def flush_is_a_lie(turn: Turn) -> None:
-    """200, and nothing is emptied."""
-    await turn.send(json_answer({}))
-
-
-async def other_mode_for_tasks(turn: Turn) -> None:
-    """Timed prompts are decoded in blocks, tasks token by token and right."""
-    script = turn.server.healthy.script
-    slow = turn.memory.setdefault("slow", Healthy(Script(**{**script.model_dump(), "mode": Mode.AUTOREGRESSIVE})))
-    await turn.send(slow.answer(turn.request))
-
-
-def replica(every: int, after: int = 0) -> Callable[[Turn], Awaitable[None]]:
-    """Some of the requests are answered by a server in another mode, which the description does not show."""
-
-    async def play(turn: Turn) -> None:
-        turn.memory["n"] = number = int(turn.memory.get("n", 0)) + 1
-        if number <= after or number % every:
-            await turn.send(turn.answer)
-            return
-        await other_mode_for_tasks(turn)
-
-    return play
-
-
-async def short_under_load(turn: Turn) -> None:
-    """Two words as soon as two requests are in flight."""
-    turn.memory["running"] = running = int(turn.memory.get("running", 0)) + 1
-    try:
-        if running > 1:
-            script = turn.server.healthy.script
-            short = turn.memory.setdefault("short", Healthy(Script(**{**script.model_dump(), "says": "Rivers flow."})))
-            await turn.send(short.answer(turn.request))
-        else:
-            await turn.send(turn.answer)
-    finally:
-        turn.memory["running"] -= 1
-
-
-async def quick_after_the_other(turn: Turn) -> None:
-    """A mode that is 40% faster right after the other server was busy."""
-    shared = turn.memory["shared"]
-    me, last = turn.server.base_url, shared.get("last")
-    shared["last"] = me
-    if last in (None, me) or turn.server.healthy.script.mode is Mode.AUTOREGRESSIVE:
-        await turn.send(turn.answer)
-        return
-    await turn.send(replace(turn.answer, pieces=tuple((0.6 * after, data) for after, data in turn.answer.pieces)))
-
-
-def fingerprints(turn: Turn) -> bytes:
-    turn.memory["n"] = number = int(turn.memory.get("n", 0)) + 1
-    return b'"system_fingerprint":"fp_%d",' % (number % 2)
-
-
-async def two_fingerprints(turn: Turn) -> None:
-    """Every second reply is of another set-up."""
-    mark = fingerprints(turn)
-    await turn.send(changed(turn.answer, lambda e: e.replace(b'"object":', mark + b'"object":', 1)))
-
-
-def rewritten(pattern: bytes, by: bytes, *, every: int = 1) -> Callable[[Turn], Awaitable[None]]:
-    """Each event of every n-th reply with a pattern replaced."""
-
-    async def play(turn: Turn) -> None:
-        turn.memory["n"] = number = int(turn.memory.get("n", 0)) + 1
-        hit = number % every == 0
-        await turn.send(changed(turn.answer, lambda e: re.sub(pattern, by, e)) if hit else turn.answer)
-
-    return play
-
-
-async def cut_and_called_nothing(turn: Turn) -> None:
-    """Every 4th stream breaks off at 40% without an end word: `finish_reason` is "" in each event."""
-    turn.memory["n"] = number = int(turn.memory.get("n", 0)) + 1
-    pieces = [p for p in turn.answer.pieces if b'"choices":[]' not in p[1]]
-    kept = pieces[: max(2, len(pieces) * 2 // 5)] if number % 4 == 0 else pieces
-    answer = replace(turn.answer, pieces=tuple(kept))
-    await turn.send(changed(answer, lambda e: e.replace(b'"finish_reason":null', b'"finish_reason":""')))
-
-
-async def indices_all_zero(turn: Turn) -> None:
-    """Two calls, each whole in one event, both with index 0 and ids of their own."""
-    calls = [
-        {
-            "index": 0,
-            "id": f"call_{city}",
-            "type": "function",
-            "function": {"name": "get_weather", "arguments": json.dumps({"city": city})},
-        }
-        for city in ("Oslo", "Rome")
-    ]
-    events = [
-        {"choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [call]}, "finish_reason": None}]}
-        for call in calls
-    ]
-    events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
-    events.append({"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 30, "total_tokens": 50}})
-    data = b"".join(b"data: " + json.dumps({"model": "acme-labs/Trident-8B", **e}).encode() + b"\n\n" for e in events)
-    await turn.send(replace(turn.answer, pieces=((50.0, data + b"data: [DONE]\n\n"),)))
-
-
-async def zero_counts(turn: Turn) -> None:
-    """Usage of zeros on each event, the truth at the end."""
-    await turn.send(
-        changed(turn.answer, lambda e: e if b'"choices":[]' in e else re.sub(rb'_tokens":\d+', b'_tokens":0', e))
-    )
-
-
 _TOOL = {
     "type": "function",
     "function": {
@@ -180,7 +58,7 @@ _TWO_CALLS = {
     "cases": [
         {
             "id": f"w{n}",
-            "prompt": f"What is the weather in Oslo and Rome?{' ' * n}",
+            "prompt": f"Traveller {n}: what is the weather in Oslo and Rome?",
             "tools": [_TOOL],
             "expect": [{"tool_calls": [{"name": "get_weather", "args": {"city": c}} for c in ("Oslo", "Rome")]}],
         }
@@ -201,10 +79,33 @@ _COUNT_SUITE = {
 _THINK_SUITE = {
     "suite": {"name": "capitals", "kind": "chat"},
     "cases": [
-        {"id": f"k{n}", "prompt": f"Where is the Louvre?{' ' * n}", "expect": [{"contains": {"any": ["Paris"]}}]}
+        {
+            "id": f"k{n}",
+            "prompt": f"For the record of visitor {n}: where is the Louvre?",
+            "expect": [{"contains": {"any": ["Paris"]}}],
+        }
         for n in range(32)
     ],
 }
+_BLANK_SUITE = {
+    "suite": {"name": "capitals", "kind": "chat"},
+    "cases": [
+        {"id": f"k{n}", "prompt": f"For the record of visitors: where is the Louvre?{' ' * n}", "expect": ["no_loop"]}
+        for n in range(32)
+    ],
+}
+_WEAK_SUITE = {
+    "suite": {"name": "visitors", "kind": "chat"},
+    "cases": [
+        {
+            "id": f"k{n}",
+            "prompt": f"For the record of visitor {n}: where is the Louvre?",
+            "expect": [{"contains": {"none": ["xyzzy"]}}],
+        }
+        for n in range(32)
+    ],
+}
+_NOT_ASKED = {"license", "modes", "quality", "hardware", "context"}
 _PROSE = "The river rises in the hills, grows with every brook, turns twice around the old town and meets the sea in a wide bay."
 #: the demo's own card
 OWN_CARD = "own"
@@ -241,10 +142,18 @@ REPLIES = (
     _said("padded", "two words and 300 blanks", "OK." + " " * 300 + "Done.", "modes.length-honesty", "inconclusive", verdict="no-go"),
     _said("padded-invisibly", "two words and filler that nobody sees", "OK" + "\u200b" * 200 + " done.", "modes.length-honesty", "inconclusive", verdict="no-go"),
     _said("canned", "one text of the right length for every prompt", _PROSE * 2, "modes.replies", "fail", verdict="no-go"),
+    Kind("filled-in", "one text, with the number of each prompt filled in", ("modes.replies", "inconclusive", "not-own"),
+         tricks=(Trick(play.saying(lambda asked: f"Part {play.number_of(asked)}: {_PROSE}"), places=_TIMED),)),
+    Kind("prompt-again", "the prompt, said again", ("modes.replies", "inconclusive", "not-own"),
+         tricks=(Trick(play.saying(lambda asked: asked), places=_TIMED),)),
+    Kind("call-not-offered", "a tool call, though no tool was offered", ("modes.replies", "fail"), "no-go",
+         tricks=(Trick(play.calls_what_was_not_offered, places=_TIMED),)),
+    Kind("stacked-marks", "two words and accents stacked on the last letter", ("modes.length-honesty", "inconclusive"),
+         tricks=(Trick(play.saying(lambda asked: f"Part {play.number_of(asked)} " + "\u0301" * 110 + " done."), places=_TIMED),)),
     Kind("verbose-baseline", "a baseline that says three times as much", ("modes.length-honesty", "inconclusive"),
          mode=_BLOCKS_AS_SLOW, baseline={"length_factor": 3}, tokens=200),
     Kind("short-under-load", "short replies as soon as two requests are in flight", ("modes.length-honesty", "inconclusive"), "no-go",
-         tricks=(Trick(short_under_load, places=frozenset({"timing"})),), checklist={"items": {"modes": {"concurrency": [4]}}}),
+         tricks=(Trick(play.short_under_load, places=_TIMED),), checklist={"items": {"modes": {"concurrency": [4]}}}),
 )  # fmt: skip
 
 CACHES = (
@@ -273,24 +182,24 @@ SPEED = (
     Kind("slow-for-tasks", "fast as long as it is timed", ("serving.mode", "inconclusive", "slower-scored"),
          mode={"slow_after": 66, "slower": 2.4}, suite=_COUNT_SUITE),
     Kind("after-the-other", "a mode that is faster right behind the other one", ("modes.noise-floor", "warn", "flatters"),
-         mode={"ms_per_forward": 12.5}, tricks=(Trick(quick_after_the_other, frozenset({AR, DIFFUSION}), frozenset({"timing"})),)),
+         mode={"ms_per_forward": 12.5}, tricks=(Trick(play.quick_after_the_other, frozenset({AR, DIFFUSION}), frozenset({"timing"})),)),
     Kind("distant-baseline", "a baseline that is 200 ms farther away", ("modes.round-trip", "inconclusive"),
          mode={"ms_per_forward": 13.5},
-         tricks=(Trick(waits, frozenset({AR}), frozenset({*ALL, "control", "flush"})),)),
+         tricks=(Trick(play.waits, frozenset({AR}), frozenset({*ALL, "control", "flush"})),)),
 )  # fmt: skip
 
 SERVERS = (
     Kind("blocks-then-tokens", "timed in blocks, scored token by token", ("serving.mode", "inconclusive"),
-         tricks=(Trick(other_mode_for_tasks, places=frozenset({"quality"})),)),
-    Kind("replica", "every 4th request answered in another mode", ("serving.mode", "inconclusive"), tricks=(Trick(replica(4)),)),
+         tricks=(Trick(play.other_mode_for_tasks, places=frozenset({"quality"})),)),
+    Kind("replica", "every 4th request answered in another mode", ("serving.mode", "inconclusive"), tricks=(Trick(play.replica(4)),)),
     Kind("switch-mid-run", "another mode from the middle of the run on", ("serving.mode", "inconclusive"),
-         tricks=(Trick(replica(1, after=60), places=frozenset({"timing", "quality"})),)),
+         tricks=(Trick(play.replica(1, after=60), places=frozenset({"timing", "quality"})),)),
     Kind("other-model", "every 2nd reply names another model", ("serving.same-model", "inconclusive", "replies-differ"),
          mode={"answers_as": "vendor/fallback-ar", "answers_as_every": 2}),
     Kind("other-model-in-baseline", "every 2nd reply of the baseline names another model",
          ("serving.same-model", "inconclusive", "replies-of-baseline"), baseline={"answers_as": "vendor/small", "answers_as_every": 2}),
     Kind("two-fingerprints", "two set-ups behind one address", ("serving.same-model", "inconclusive", "fingerprints-mixed"),
-         tricks=(Trick(two_fingerprints),)),
+         tricks=(Trick(play.two_fingerprints),)),
     Kind("four-gpus", "four GPUs against one", ("serving.same-settings", "inconclusive", "unequal"), mode={"tp_size": 4}),
     Kind("no-cuda-graphs", "a baseline without CUDA graphs", ("serving.same-settings", "inconclusive", "unequal"),
          baseline={"disable_cuda_graph": True}),
@@ -301,14 +210,25 @@ SERVERS = (
 
 PROTOCOL = (
     Kind("cut-empty-end", 'a quarter of the streams cut, `finish_reason` "" on each event', ("modes.failures", "inconclusive", "unequal"),
-         tricks=(Trick(cut_and_called_nothing, places=frozenset({"timing"})),)),
+         tricks=(Trick(play.cut_and_called_nothing, places=_TIMED),)),
     Kind("null-as-text", 'every reply ends with the word "null" and no [DONE]', ("modes.measured", "error"),
-         mode={"end_word": "null"}, tricks=(Trick(rewritten(rb"data: \[DONE\]\n\n", b"")),)),
+         mode={"end_word": "null"}, tricks=(Trick(play.rewritten(rb"data: \[DONE\]\n\n", b"")),)),
     Kind("filtered", "a quarter of the replies ended by a filter", ("modes.failures", "inconclusive", "unequal"),
-         tricks=(Trick(rewritten(rb'"finish_reason":"stop"', b'"finish_reason":"content_filter"', every=4), places=frozenset({"timing"})),)),
+         tricks=(Trick(play.rewritten(rb'"finish_reason":"stop"', b'"finish_reason":"content_filter"', every=4), places=_TIMED),)),
     Kind("unfinished-answers", "tasks answered in thinking that never ends", ("quality.floor", "fail"), "no-go",
          suite=_THINK_SUITE, mode={"says": "<think>The Louvre is in Paris, France, on the right bank of the Seine"},
          baseline={"says": "It is in Paris."}),
+)  # fmt: skip
+
+ASKED = (
+    Kind("asks-nothing-required", "nothing is required but a sound server", ("modes.speedup", "fail", "below"), mode={"ms_per_forward": 40},
+         checklist={"items": {item: {"required": False} for item in _NOT_ASKED}}),
+    Kind("asks-nothing-applies", "nothing applies but a sound server", ("modes.not-applicable", "not-applicable"),
+         checklist={"items": {item: {"not_applicable": {"reason": "looked at elsewhere"}} for item in _NOT_ASKED}}),
+    Kind("copied-cases", "32 cases that differ in blanks alone", ("quality.non-inferiority", "inconclusive", "too-small"),
+         suite=_BLANK_SUITE),
+    Kind("weak-suite", "cases that the same reply passes, whatever is asked", ("quality.own-tasks", "inconclusive", "asks-nothing"),
+         suite=_WEAK_SUITE),
 )  # fmt: skip
 
 INPUTS = (
@@ -325,16 +245,16 @@ HONEST = (
     Kind("local-folder", "the candidate is a local folder, 24 prompts and 64 cases of one's own",
          ("serving.same-model", "warn", "not-verified"), "go", cases=64, card=OWN_CARD),
     Kind("zero-counts", "usage of zeros on each event, the truth at the end", ("modes.failures", "pass", "none"), "go",
-         tricks=(Trick(zero_counts, frozenset({AR, DIFFUSION})),)),
+         tricks=(Trick(play.zero_counts, frozenset({AR, DIFFUSION})),)),
     Kind("call-indices", "two tool calls with one index", ("quality.floor", "pass"), "go", suite=_TWO_CALLS,
-         tricks=(Trick(indices_all_zero, frozenset({AR, DIFFUSION}), frozenset({"quality"})),)),
+         tricks=(Trick(play.indices_all_zero, frozenset({AR, DIFFUSION}), frozenset({"quality"})),)),
     Kind("no-done", "streams without [DONE]", ("modes.failures", "pass", "none"), "go",
-         tricks=(Trick(rewritten(rb"data: \[DONE\]\n\n", b""), frozenset({AR, DIFFUSION})),)),
+         tricks=(Trick(play.rewritten(rb"data: \[DONE\]\n\n", b""), frozenset({AR, DIFFUSION})),)),
     Kind("declared-difference", "two GPUs against one, as the checklist declares", ("serving.same-settings", "warn", "declared"), "go",
          mode={"tp_size": 2}, checklist={"modes": {DIFFUSION: {"differs": ["tp_size"]}}}),
     Kind("dated-name", "replies that add a date to the model's name", ("modes.failures", "pass"), "go",
          mode={"answers_as": "acme-labs/Trident-8B-2026-11-01"}),
 )  # fmt: skip
 
-KINDS: dict[str, Kind] = {k.name: k for k in (*REPLIES, *CACHES, *SPEED, *SERVERS, *PROTOCOL, *INPUTS, *HONEST)}
+KINDS: dict[str, Kind] = {k.name: k for k in (*REPLIES, *CACHES, *SPEED, *SERVERS, *PROTOCOL, *ASKED, *INPUTS, *HONEST)}
 assert INCUMBENT

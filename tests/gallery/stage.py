@@ -47,7 +47,7 @@ def suite(cases: int) -> dict[str, Any]:
     asked = [
         {
             "id": f"c{n:02}",
-            "prompt": f"Give the record of {CITIES[n % len(CITIES)]} as JSON.{' ' * (n // len(CITIES))}",
+            "prompt": f"File {n}. Give the record of {CITIES[n % len(CITIES)]} as JSON.",
             "expect": [{"json": {"where": "whole"}}, {"json_match": {"city": CITIES[n % len(CITIES)]}}],
         }
         for n in range(cases)

@@ -52,7 +52,7 @@ BY_MODEL = {
     ("Conflict", "what"): False,
 }  # fmt: skip
 HIDDEN = frozenset({
-    "arguments", "asked_sha256", "detail", "error", "gist", "log_tail", "message", "said", "output_error", "over_limit_detail",
+    "arguments", "asked_sha256", "detail", "error", "frame", "gist", "log_tail", "message", "said", "output_error", "over_limit_detail",
     "problems", "prompt_preview", "reason", "reasoning", "reply_sha256", "request_sha256", "special_tokens", "summary", "text",
     "unscored",
 })  # fmt: skip

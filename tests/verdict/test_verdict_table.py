@@ -187,7 +187,12 @@ def test_a_mode_of_which_nothing_speaks_does_not_pass_by_findings_of_no_mode():
     decision = settle(checklist(), findings)
     assert decision.verdict == "inconclusive"
     assert f"nothing was shown for {DIFF}" in result(decision, DIFF).reasons
-    findings["serving"] = [finding("serving"), finding("serving", mode=DIFF)]
+    findings["serving"] = [
+        finding("serving"),
+        finding("serving", mode=DIFF),
+    ]  # a sound server is worth nothing by itself
+    assert settle(checklist(), findings).verdict == "inconclusive"
+    findings["modes"] = [finding("modes"), finding("modes", mode=DIFF)]
     assert settle(checklist(), findings).recommended_mode == DIFF
 
 

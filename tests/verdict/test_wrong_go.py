@@ -113,6 +113,18 @@ def test_waivers_alone_do_not_make_a_mode_qualify():
     assert decision.recommended_mode is None
 
 
+@pytest.mark.parametrize("how", [{"required": False}, {"not_applicable": {"reason": "looked at elsewhere"}}])
+def test_a_go_rests_on_speed_or_on_answers(how):
+    """Of a checklist that asks for neither, a sound server, a license and a card that fits adopt nothing."""
+    items = {"modes": how, "quality": how}
+    refused = decide(checklist(items), GO, NOW)
+    assert refused.verdict == "inconclusive"
+    assert f"nothing was shown for {DIFF}" in next(m for m in refused.modes if m.mode == DIFF).reasons
+    for asked_for in items:
+        one = items | {asked_for: DECIDING.items.of(asked_for).model_dump(mode="json", exclude_unset=True)}
+        assert decide(checklist(one), GO, NOW).verdict == "go", asked_for
+
+
 def test_a_waiver_of_one_open_critical_case_covers_no_other_one():
     suites = tuple(s.model_copy(update={"critical": ("c1", "c2")}) for s in GO.suites[:1])
     kept = []

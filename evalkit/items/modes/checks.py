@@ -181,6 +181,7 @@ REPLIES = Check(
         "few-more": Status.WARN,
         "undecided": Status.INCONCLUSIVE,
         "never-ends": Status.INCONCLUSIVE,
+        "not-own": Status.INCONCLUSIVE,
         "more": Status.FAIL,
     },
 )

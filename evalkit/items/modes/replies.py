@@ -26,7 +26,7 @@ _FEWEST_WARM = 2
 #: chance at which fresh texts are slower, and the factor (log) that another kind of text alone may explain
 _SURE, _OTHER_KIND = 0.99, math.log(3)
 #: what the signs amount to is the first of these that one of them shows
-_WORST_FIRST = ("more", "never-ends", "undecided", "few-more")
+_WORST_FIRST = ("more", "never-ends", "not-own", "undecided", "few-more")
 
 
 def of_replies(
@@ -53,7 +53,7 @@ def _sound(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     return check.REPLIES.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 
-_More = Literal["more", "never-ends", "undecided", "few-more"]
+_More = Literal["more", "never-ends", "not-own", "undecided", "few-more"]
 
 
 def _more(one: replies.SignCount) -> _More | None:
@@ -65,6 +65,8 @@ def _more(one: replies.SignCount) -> _More | None:
         return "few-more"
     if one.sign == replies.NO_END:  # a mode that is not made to think has no end of thinking either
         return "never-ends"
+    if one.sign in replies.NOT_OWN:  # a baseline in another manner may put into words of its own what the mode quotes
+        return "not-own" if one.p <= _ALPHA else "undecided"
     return "undecided" if one.p > _ALPHA else "more"
 
 

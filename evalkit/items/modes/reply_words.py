@@ -19,7 +19,7 @@ class SignSeen(Frozen):
 class Replies(Values):
     """`signs`: those of broken decoding that either mode shows."""
 
-    outcome: Literal["as-sound", "few-more", "undecided", "never-ends", "more"]
+    outcome: Literal["as-sound", "few-more", "undecided", "never-ends", "not-own", "more"]
     mode: str
     baseline: str
     prompts: int
@@ -35,6 +35,8 @@ class Replies(Values):
             case "never-ends":
                 text += f": {self.baseline} closes thinking that its template opens, and {self.mode} may never come to "
                 text += "an answer"
+            case "not-own":
+                text += f": {self.mode} may not answer what it is asked"
             case "undecided":
                 text += f": more than {self.baseline}, and too few to decide whether by chance"
         return Words(f"{text}.", shown)

@@ -20,6 +20,8 @@ OWN_TASKS = Check(
     outcomes={
         "own": Status.PASS,
         "shipped-only": Status.WARN,
+        "asks-little": Status.WARN,
+        "asks-nothing": Status.INCONCLUSIVE,
         "none": Status.INCONCLUSIVE,
         "not-asked": Status.SKIPPED,
     },

@@ -27,7 +27,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     if checklist.tasks == []:
         return [checks.OWN_TASKS.found(OwnTasks(outcome="not-asked"))]
     answers = Answers(facts.answers)
-    findings = [own_tasks([*facts.suites, *_reported(facts)])]
+    findings = [own_tasks([*facts.suites, *_reported(facts)], checklist)]
     for mode in checklist.modes:
         reported = harness.of_mode(checklist, facts, mode)
         asked = bool(facts.suites) or not checklist.harnesses
@@ -44,11 +44,21 @@ def _reported(facts: Facts) -> list[SuiteFacts]:
     return list({(one.entry, one.task): suite_of(one) for one in facts.harness.values() if one.task}.values())
 
 
-def own_tasks(suites: Iterable[SuiteFacts]) -> Finding:
-    """Whether any suite is the buyer's own."""
-    given = tuple(SuiteGiven(name=s.name, cases=s.cases, shipped=s.shipped) for s in suites)
-    outcome: Literal["own", "shipped-only", "none"] = "none"
-    if given:
+def own_tasks(suites: Iterable[SuiteFacts], checklist: Checklist) -> Finding:
+    """Whether any suite is the buyer's own, and asks for something: a reply that answers nothing must not pass it."""
+    margins = checklist.items.quality.margin
+    given = tuple(
+        SuiteGiven(
+            name=s.name, cases=s.cases, shipped=s.shipped,
+            passed_by_any=count if (count := s.passed_by_any or 0) >= (1 - margins.of(s.kind)) * s.cases else None,
+        )
+        for s in suites
+    )  # fmt: skip
+    empty = [one for one in given if one.passed_by_any]
+    outcome: Literal["own", "shipped-only", "asks-little", "asks-nothing", "none"] = "none"
+    if empty:
+        outcome = "asks-nothing" if len(empty) == len(given) else "asks-little"
+    elif given:
         outcome = "shipped-only" if all(one.shipped for one in given) else "own"
     return checks.OWN_TASKS.found(OwnTasks(outcome=outcome, suites=given))
 

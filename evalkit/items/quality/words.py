@@ -16,10 +16,12 @@ class SuiteGiven(Frozen):
     name: str
     cases: int
     shipped: bool
+    #: of one that asks little: cases that a reply passes which answers nothing
+    passed_by_any: int | None = None
 
 
 class OwnTasks(Values):
-    outcome: Literal["own", "shipped-only", "none", "not-asked"]
+    outcome: Literal["own", "shipped-only", "asks-little", "asks-nothing", "none", "not-asked"]
     suites: tuple[SuiteGiven, ...] = ()
 
     def words(self) -> Words:
@@ -29,6 +31,12 @@ class OwnTasks(Values):
                 return Words(f"{plural(sum(own), 'case')} of your own in {plural(len(own), 'suite')}.")
             case "shipped-only":
                 return Words("only shipped suites were used: they say nothing about your own prompts.")
+            case "asks-little" | "asks-nothing":
+                empty = [one for one in self.suites if one.passed_by_any is not None]
+                told = listed([f"{one.name} ({one.passed_by_any} of {plural(one.cases, 'case')})" for one in empty])
+                passed = f"one reply that answers nothing, the same to every case, passes nearly all of {told}"
+                rest = ": no suite shows what the modes are worth" if self.outcome == "asks-nothing" else ""
+                return Words(f"{passed}{rest}.")
             case "none":
                 return Words("no task suite was part of the run: nothing says what the modes are worth.")
             case "not-asked":

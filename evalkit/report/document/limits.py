@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from evalkit import fmt
 from evalkit.analysis import limits as figures
 from evalkit.timing.templates import some
+from evalkit.verdict.asked import asks_little
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -17,15 +18,20 @@ if TYPE_CHECKING:
 
 def limits(checklist: Checklist, facts: Facts) -> list[dict[str, str]]:
     """Id and sentence of each, most important first; empty where nothing was compared."""
+    little = asks_little(checklist, [suite.kind for suite in facts.suites])
+    lines = [{"id": "asks-little", "summary": little}] if little else []
     found = figures.limits(checklist, facts)
     if found is None:
-        return []
+        return lines
     drawn = f"The figures hold for prompts like the {found.prompts} drawn"
     seen = f"{drawn}; up to {fmt.share(found.unseen)} of the traffic may be of another kind."
-    lines = [{"id": "unseen-prompts", "summary": seen}]
+    lines.append({"id": "unseen-prompts", "summary": seen})
     for path, (prompts, templates) in found.templates.items():
         alike = f"{prompts} prompts of {path} look like {some(templates)} and declare no cluster"
         lines.append({"id": "undeclared-templates", "summary": f"{alike}: the interval may be too narrow."})
+    for name, (cases, templates) in found.suites.items():
+        alike = f"{cases} cases of {name} look like {some(templates)} and declare no cluster"
+        lines.append({"id": "undeclared-templates", "summary": f"{alike}: a loss may be larger than shown."})
     for mode, tipping in found.tipping.items():
         more = fmt.share(math.expm1(tipping))
         falls = f"The gain of {mode} falls if two starts of a server differ by more than {more}"

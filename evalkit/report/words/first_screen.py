@@ -288,10 +288,10 @@ def _scope(doc: Report) -> list[str]:
     """What a GO covers: prompts like those drawn, and which spread of server starts it survives."""
     shown = doc.get("limits") or []
     if doc.get("recommended_mode") is None:
-        shown = [one for one in shown if one["id"] == "undeclared-templates"]
+        shown = [one for one in shown if one["id"] in {"undeclared-templates", "asks-little"}]
     best = doc.get("recommended_mode")
     kept = [one["summary"] for one in shown if one.get("mode") in (None, best)]
-    return kept[:3]
+    return kept[:4]
 
 
 def _shipped(files: list[dict[str, Any]]) -> str:

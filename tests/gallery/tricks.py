@@ -1,0 +1,160 @@
+"""What servers of the gallery do beyond what their scripts say: each plays one turn."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from evalkit.modes import Mode
+from evalkit.reference.script import Script
+from tests.support.faults import Healthy, Turn
+from tests.support.faults.protocol import json_answer
+from tests.support.faults.turn import changed
+
+
+async def waits(turn: Turn) -> None:
+    """A server that is 200 ms away."""
+    await asyncio.sleep(0.2)
+    await turn.send(turn.answer)
+
+
+async def flush_is_a_lie(turn: Turn) -> None:
+    """200, and nothing is emptied."""
+    await turn.send(json_answer({}))
+
+
+async def other_mode_for_tasks(turn: Turn) -> None:
+    """Timed prompts are decoded in blocks, tasks token by token and right."""
+    script = turn.server.healthy.script
+    slow = turn.memory.setdefault("slow", Healthy(Script(**{**script.model_dump(), "mode": Mode.AUTOREGRESSIVE})))
+    await turn.send(slow.answer(turn.request))
+
+
+def replica(every: int, after: int = 0) -> Callable[[Turn], Awaitable[None]]:
+    """Some of the requests are answered by a server in another mode, which the description does not show."""
+
+    async def play(turn: Turn) -> None:
+        turn.memory["n"] = number = int(turn.memory.get("n", 0)) + 1
+        if number <= after or number % every:
+            await turn.send(turn.answer)
+            return
+        await other_mode_for_tasks(turn)
+
+    return play
+
+
+async def short_under_load(turn: Turn) -> None:
+    """Two words as soon as two requests are in flight."""
+    turn.memory["running"] = running = int(turn.memory.get("running", 0)) + 1
+    try:
+        if running > 1:
+            script = turn.server.healthy.script
+            short = turn.memory.setdefault("short", Healthy(Script(**{**script.model_dump(), "says": "Rivers flow."})))
+            await turn.send(short.answer(turn.request))
+        else:
+            await turn.send(turn.answer)
+    finally:
+        turn.memory["running"] -= 1
+
+
+async def quick_after_the_other(turn: Turn) -> None:
+    """A mode that is 40% faster right after the other server was busy."""
+    shared = turn.memory["shared"]
+    me, last = turn.server.base_url, shared.get("last")
+    shared["last"] = me
+    if last in (None, me) or turn.server.healthy.script.mode is Mode.AUTOREGRESSIVE:
+        await turn.send(turn.answer)
+        return
+    await turn.send(replace(turn.answer, pieces=tuple((0.6 * after, data) for after, data in turn.answer.pieces)))
+
+
+def fingerprints(turn: Turn) -> bytes:
+    turn.memory["n"] = number = int(turn.memory.get("n", 0)) + 1
+    return b'"system_fingerprint":"fp_%d",' % (number % 2)
+
+
+async def two_fingerprints(turn: Turn) -> None:
+    """Every second reply is of another set-up."""
+    mark = fingerprints(turn)
+    await turn.send(changed(turn.answer, lambda e: e.replace(b'"object":', mark + b'"object":', 1)))
+
+
+def rewritten(pattern: bytes, by: bytes, *, every: int = 1) -> Callable[[Turn], Awaitable[None]]:
+    """Each event of every n-th reply with a pattern replaced."""
+
+    async def play(turn: Turn) -> None:
+        turn.memory["n"] = number = int(turn.memory.get("n", 0)) + 1
+        hit = number % every == 0
+        await turn.send(changed(turn.answer, lambda e: re.sub(pattern, by, e)) if hit else turn.answer)
+
+    return play
+
+
+async def cut_and_called_nothing(turn: Turn) -> None:
+    """Every 4th stream breaks off at 40% without an end word: `finish_reason` is "" in each event."""
+    turn.memory["n"] = number = int(turn.memory.get("n", 0)) + 1
+    pieces = [p for p in turn.answer.pieces if b'"choices":[]' not in p[1]]
+    kept = pieces[: max(2, len(pieces) * 2 // 5)] if number % 4 == 0 else pieces
+    answer = replace(turn.answer, pieces=tuple(kept))
+    await turn.send(changed(answer, lambda e: e.replace(b'"finish_reason":null', b'"finish_reason":""')))
+
+
+async def indices_all_zero(turn: Turn) -> None:
+    """Two calls, each whole in one event, both with index 0 and ids of their own."""
+    calls = [
+        {
+            "index": 0,
+            "id": f"call_{city}",
+            "type": "function",
+            "function": {"name": "get_weather", "arguments": json.dumps({"city": city})},
+        }
+        for city in ("Oslo", "Rome")
+    ]
+    await turn.send(replace(turn.answer, pieces=((50.0, calling(calls)),)))
+
+
+async def zero_counts(turn: Turn) -> None:
+    """Usage of zeros on each event, the truth at the end."""
+    await turn.send(
+        changed(turn.answer, lambda e: e if b'"choices":[]' in e else re.sub(rb'_tokens":\d+', b'_tokens":0', e))
+    )
+
+
+def saying(text_of: Callable[[str], str]) -> Callable[[Turn], Awaitable[None]]:
+    """Another text for each prompt, at the speed of the script."""
+
+    async def play(turn: Turn) -> None:
+        text = text_of(json.loads(turn.request.body)["messages"][-1]["content"])
+        script = turn.server.healthy.script
+        server = turn.memory.setdefault(text, Healthy(Script(**{**script.model_dump(), "says": text})))
+        await turn.send(server.answer(turn.request))
+
+    return play
+
+
+def number_of(asked: str) -> str:
+    """The number that tells one prompt of the gallery from another."""
+    return asked.rpartition(" ")[2].strip(".")
+
+
+async def calls_what_was_not_offered(turn: Turn) -> None:
+    """A tool call, other arguments for each prompt, where the request has no tools."""
+    asked = json.loads(turn.request.body)["messages"][-1]["content"]
+    said = json.dumps({"question": asked, "detail": "as asked " * 6})
+    call = {"index": 0, "id": "call_1", "type": "function", "function": {"name": "search", "arguments": said}}
+    await turn.send(replace(turn.answer, pieces=((50.0, calling([call])),)))
+
+
+def calling(calls: list[dict[str, object]]) -> bytes:
+    """A stream of calls, each whole in one event."""
+    events: list[dict[str, object]] = [
+        {"choices": [{"index": 0, "delta": {"role": "assistant", "tool_calls": [call]}, "finish_reason": None}]}
+        for call in calls
+    ]
+    events.append({"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]})
+    events.append({"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 30, "total_tokens": 50}})
+    data = b"".join(b"data: " + json.dumps({"model": "acme-labs/Trident-8B", **e}).encode() + b"\n\n" for e in events)
+    return data + b"data: [DONE]\n\n"
