@@ -18,7 +18,7 @@ from evalkit.verdict.next_steps import next_steps
 from evalkit.verdict.results import EXIT_CODES, Decision, ItemResult, ModeResult, Qualified
 from evalkit.verdict.waivers import WaiverUse, apply
 
-#: items of which one must be asked for and speak of a mode, so that it can be adopted
+#: items of which one must be required and shown for a mode, so that it can be adopted
 _WORTH: tuple[ItemId, ...] = ("modes", "quality")
 #: checks of which one decides the speed of a mode, by `decide_at`: only that one counts
 _DECIDING = (modes_checks.SPEEDUP.id, modes_load_checks.LOAD.id, modes_load_checks.CAPACITY.id)
