@@ -30,7 +30,9 @@ from evalkit.timing.facts import (
     Look,
     Pilot,
     PromptFacts,
+    RepeatedSample,
     TimedSample,
+    Traffic,
     WarmUp,
     WitnessSample,
 )
@@ -102,6 +104,8 @@ class Facts(Frozen):
     caches: dict[str, CacheState] = {}  # noqa: RUF012
     timed: tuple[TimedSample, ...] = ()
     looks: tuple[Look, ...] = ()
+    repeated: tuple[RepeatedSample, ...] = ()
+    traffic: dict[str, Traffic] = {}  # noqa: RUF012  by the name of the file
     loads: tuple[LoadBlock, ...] = ()
     client_limit: ClientLimit | None = None
     witness: tuple[WitnessSample, ...] = ()

@@ -103,6 +103,13 @@ class Latency(Section):
     """99th percentile of the end-to-end latency; needs 299 prompts."""
 
 
+class Repeated(Section):
+    """Prompts that are timed again once they were answered, caches kept: what a warm server does. Never decides."""
+
+    prompts: Annotated[int, Field(ge=0, le=500)] = 8
+    """How many prompts; 0: none. With a budget they take at most a twelfth of it: fewer are taken, or none."""
+
+
 class ModesItem(Item):
     """How fast is each mode on our prompts, against the baseline?"""
 
@@ -149,6 +156,8 @@ class ModesItem(Item):
     fixed_length: bool = False
     """Whether up to 40 prompts are timed once more with `ignore_eos`, so that all modes say as much: a diagnosis of
     decoding speed in addition to the answers as they are served. It never decides."""
+    repeated: Repeated = Repeated()
+    """Prompts that are timed again once they were answered, after the decided ones, with caches left as they are."""
     launch_order: list[ModeLabel] | None = None
     """The order in which servers are started that cannot be up together."""
 

@@ -22,6 +22,7 @@ from evalkit.errors import InputFileError
 from evalkit.importers.base import Options, Reading
 from evalkit.importers.stream import MAX_ENTRY, open_binary, unique
 from evalkit.importers.traces import asked
+from evalkit.stats.prefixes import Prefixes
 from evalkit.text import one_line
 from evalkit.timing.prompts import KEYS, check_line
 
@@ -48,8 +49,8 @@ class Trace:
     sha256: str = ""
     at: array[float] = field(default_factory=lambda: array("d"))
     places: array[int] = field(default_factory=lambda: array("q"))
-    #: requests that repeat the text of an earlier one, as a share
-    repeated: float = 0.0
+    #: what of the requests was asked before
+    seen: Prefixes = field(default_factory=Prefixes)
 
     @property
     def seconds(self) -> float:
@@ -110,7 +111,6 @@ def load_trace(path: Path, point: LoadPoint, defaults: Request) -> Trace:
         )  # fmt: skip
     if found.at[-1] <= 0:
         raise InputFileError("all requests have the same time stamp", where=str(path), hint=_HINT)
-    found.repeated = check.again / len(found.at)
     return found
 
 
@@ -123,8 +123,6 @@ class _Lines:
         self.first: float | None = None
         self.zoned: bool | None = None
         self.ids: set[int] = set()
-        self.texts: set[int] = set()
-        self.again = 0
 
     def line(self, number: int, place: int, raw: bytes) -> None:
         """One line at a byte of the file."""
@@ -148,9 +146,7 @@ class _Lines:
                 "cut the trace there and replay its parts, or raise speed; a wrong unit (ms, s) looks like this too",
             )  # fmt: skip
         request = _prompt(self.reading, number, row, trace.defaults)
-        text = hash(json.dumps(request.messages, sort_keys=True))
-        self.again += text in self.texts
-        self.texts.add(text)
+        trace.seen.add(json.dumps(request.messages))
         trace.at.append(relative)
         trace.places.append(place)
         if len(trace.at) > _MOST_REQUESTS:

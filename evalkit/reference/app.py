@@ -116,6 +116,7 @@ def _operating(state: State) -> list[Path]:
         if state.slots.running:
             return PlainTextResponse(_BUSY, 400)
         state.cache.clear()
+        state.answered.clear()
         return PlainTextResponse(_FLUSHED)
 
     async def emissions(_: Request) -> Response:

@@ -55,6 +55,8 @@ class Script(Faults):
     #: uniform, plus or minus, on the duration of each step
     jitter_ms: float = Field(default=0.0, ge=0)
     slowdown: float = Field(default=0.0, ge=0)
+    #: a prompt that was answered since the cache was emptied takes this share of the time: drafts from earlier answers
+    warm: float = Field(default=1.0, gt=0, le=1)
     max_running_requests: int = Field(default=256, ge=1)
 
     # limits

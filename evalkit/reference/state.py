@@ -62,6 +62,8 @@ class State:
         self.started = time.time()
         self._accepted = 0
         self._remembered: set[str] = set()
+        #: prompts since the cache was emptied
+        self.answered: set[str] = set()
         self._on_death = on_death or (lambda: None)
 
     def plan(self, job: Job) -> Work:
@@ -93,6 +95,9 @@ class State:
         pace = float((1 + script.fades) ** (self._accepted - 1))
         if script.slow_after is not None and self._accepted > script.slow_after:
             pace *= script.slower
+        if script.warm < 1:
+            pace *= script.warm if prompt in self.answered else 1.0
+            self.answered.add(prompt)
         if script.remembers < 1:
             text = last_turn(prompt)[1]
             key = prompt if script.remembers_by == "text" else text[-_MEANING:]

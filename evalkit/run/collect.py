@@ -19,6 +19,7 @@ from evalkit.run.steps import (
     launches,
     load,
     quality,
+    repeated,
     restarts,
     serving,
     stability,
@@ -98,6 +99,7 @@ async def _measure(run: Recorder, session: Session) -> None:
     timed = replace(session, targets=serving.timing_references(run, session))
     if run.wanted("modes") and timed.targets:
         await timing.time_modes(run, timed)
+        await repeated.time_repeated(run, timed)
         await load.load_modes(run, timed)
     run.finish("modes")
     if not session.last:

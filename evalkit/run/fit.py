@@ -47,11 +47,12 @@ class Split:
     prompts: tuple[int, int]
     cases: tuple[int, int]
     loads: float = 0.0
+    repeated: float = 0.0
 
     @property
     def total(self) -> float:
         """Seconds of all parts."""
-        return self.starts + self.speed + self.quality + self.context + self.soak + self.loads
+        return self.starts + self.speed + self.quality + self.context + self.soak + self.loads + self.repeated
 
 
 def minutes_of(checklist: Checklist) -> float | None:
@@ -68,12 +69,13 @@ def fit(
     readings: int,
     quality: bool,
     loads: float = 0.0,
+    repeated: float = 0.0,
 ) -> tuple[PromptSet, list[Suite], Split | None]:
     """Prompts and suites as they fit the profile's budget; unchanged without such a profile.
 
     Prompts are timed at the deciding concurrency alone, each with `readings` requests in all modes together; a case is
     asked once a mode, of the baseline twice. Every reply is reckoned as long as it may be, at 40 tokens per second a
-    stream. `starts`: of servers; `loads`: seconds of open load.
+    stream. `starts`: of servers; `loads`, `repeated`: seconds of open load and of repeated prompts.
     """
     minutes = minutes_of(checklist)
     if checklist.profile not in PROFILE_MINUTES or minutes is None or not checklist.modes:
@@ -81,7 +83,7 @@ def fit(
     modes = len(checklist.modes) + bool(checklist.incumbent)
     context = _PROBES_S * modes if checklist.items.context.probe else 0.0
     again = _alone(checklist, suites) if quality else 0.0
-    fixed = GUESSED_START_S * starts + context + _soak(checklist) + loads + again
+    fixed = GUESSED_START_S * starts + context + _soak(checklist) + loads + again + repeated
     rounds = max(starts, modes)  # each start is warmed up
     left = max(_SLACK * minutes * 60 - fixed - _warm_up(prompts.prompts, checklist, rounds), 0.0)
     streams = checklist.items.streams
@@ -98,7 +100,7 @@ def fit(
     split = Split(
         minutes * 60, GUESSED_START_S * starts, speed + _warm_up(kept, checklist, rounds), asked + again, context,
         _soak(checklist), (len(kept), len(prompts.prompts)),
-        (sum(len(s.cases) for s in chosen), sum(len(s.cases) for s in suites)), loads,
+        (sum(len(s.cases) for s in chosen), sum(len(s.cases) for s in suites)), loads, repeated,
     )  # fmt: skip
     return replace(prompts, prompts=tuple(kept)), chosen, split
 
@@ -196,7 +198,8 @@ def least_margin(cases: int, alpha: float) -> float:
 
 def notes(split: Split) -> list[str]:
     """What was left out to fit, and how the minutes are split."""
-    parts = (("server starts", split.starts), ("speed", split.speed), ("open load", split.loads),
+    parts = (("server starts", split.starts), ("speed", split.speed), ("repeated prompts", split.repeated),
+             ("open load", split.loads),
              ("quality", split.quality),
              ("context and probes", split.context), ("stability soak", split.soak))  # fmt: skip
     said = [f"{seconds / 60:.0f} min {name}" for name, seconds in parts if seconds]

@@ -38,10 +38,8 @@ def seconds_of(facts: Facts) -> float:
     """Seconds that the sessions of `facts` took. One that was killed wrote no end: its requests tell."""
     end = facts.end
     since = datetime.fromisoformat(end.finished_at if end else facts.start.started_at).timestamp()
-    written = [
-        *(s.exchange.written_at for s in facts.timed),
-        *(a.exchange.written_at for a in (*facts.answers, *facts.alone)),
-    ]
+    written = [s.exchange.written_at for s in (*facts.timed, *facts.repeated)]
+    written += [a.exchange.written_at for a in (*facts.answers, *facts.alone)]
     times = sorted(datetime.fromisoformat(at).timestamp() for at in written if at)
     gaps = (b - a for a, b in pairwise([since, *(t for t in times if t > since)]))
     return (end.seconds if end else 0.0) + sum(gap for gap in gaps if gap <= _PAUSE_S)
@@ -83,7 +81,7 @@ class Recorder:
         kind = _KIND_OF[type(fact)]
         with self._writing:
             self.journal.append(kind, fact)
-            if isinstance(fact, TimedSample):
+            if type(fact) is TimedSample:
                 self.timed_keys.add(fact.key)
                 self._timed(fact)
                 if fact.case_id is None:
@@ -177,8 +175,10 @@ class Recorder:
             self._resume(before)
         skipped = [SkippedItem(item=item, reason=self.setup.skip[item]) for item in ITEM_IDS if item in self.setup.skip]
         suites = [facts_of(suite) for suite in self.setup.suites]
-        for fact in (*skipped, *self.setup.prompts.facts, *suites):
-            if before is None or fact not in (*before.skipped, *before.prompts, *before.suites):
+        for fact in (*skipped, *self.setup.prompts.facts, *suites, *self.setup.traffic):
+            if before is None or fact not in (
+                *before.skipped, *before.prompts, *before.suites, *before.traffic.values()
+            ):  # fmt: skip
                 self.keep(fact)
         for item in ITEM_IDS:
             if not self.wanted(item):

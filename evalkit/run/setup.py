@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from evalkit.analysis.traffic import of_texts
 from evalkit.checklist.errors import input_error
 from evalkit.checklist.files import resolve
 from evalkit.checklist.loader import shipped_folder
@@ -22,9 +24,11 @@ from evalkit.importers.timed import Trace, load_trace
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
 from evalkit.run.fit import Split, fit, minutes_of, without_soak
-from evalkit.run.plan.schedule import MOST_STARTS, Plan, make_plan, sought
+from evalkit.run.plan.schedule import MOST_STARTS, Plan, again_prompts, again_seconds, estimate, make_plan, sought
 from evalkit.stats.planning import detectable_ratio
+from evalkit.stats.prefixes import Prefixes
 from evalkit.timing.arrivals import load_seconds
+from evalkit.timing.facts import Traffic
 from evalkit.timing.prompts import Prompt, PromptSet
 
 SMALL_SUITE_REPEATS = 3
@@ -59,6 +63,8 @@ class Setup:
     reported: tuple[HarnessFacts, ...] = ()
     #: traces to replay, by the key of their entry under `load`
     traces: dict[str, Trace] = field(default_factory=dict)
+    #: how much of the prompts and of each trace was asked before
+    traffic: tuple[Traffic, ...] = ()
 
     @property
     def checklist(self) -> Checklist:
@@ -138,7 +144,8 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
     modes = _timed_modes(checklist)
     endpoints = {**checklist.modes, INCUMBENT: checklist.incumbent}
     launched = [mode for mode in modes if (e := endpoints[mode]) is not None and e.launch]
-    item, minutes = checklist.items.modes, minutes_of(checklist)
+    item, minutes, count = checklist.items.modes, minutes_of(checklist), len(checklist.modes)
+    seen = _traffic(prompts, traces)
 
     def planned(chosen: Sequence[Prompt], item: ModesItem, most: int) -> Plan:
         return make_plan(
@@ -152,6 +159,7 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
         kept, chosen, split = fit(
             checklist, prompts, suites, starts=starts, readings=len(one.requests), quality=asked,
             loads=load_seconds(checklist, [trace.seconds for trace in traces.values()]),
+            repeated=again_seconds(prompts.prompts, again_prompts(prompts.prompts, count, item, minutes), count, item),
         )  # fmt: skip
         # a profile with a budget times the deciding concurrency alone
         timed = item if split is None else item.model_copy(update={"concurrency": [item.level]})
@@ -163,6 +171,8 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
         every = [made, *(sized(most) for most in range(MOST_STARTS - 1, 0, -1))]
         made = min(every, key=lambda one: detectable_ratio(len(one[0].distinct), sought(checklist, one[3])))
     prompts, suites, split, plan = made
+    if not _affords_repeated(checklist, plan, prompts, suites if "quality" not in skipped else []):
+        plan = replace(plan, repeated=())
     return Setup(
         loaded,
         prompts,
@@ -175,6 +185,7 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
         split=split,
         reported=tuple(reported),
         traces=traces,
+        traffic=seen,
     )
 
 
@@ -189,6 +200,27 @@ def repeated(suites: list[Suite], checklist: Checklist) -> list[Suite]:
         suite.asked(SMALL_SUITE_REPEATS) if independent(suite) < least_cases(margin.of(suite.kind), alpha) else suite
         for suite in suites
     ]
+
+
+def _affords_repeated(checklist: Checklist, plan: Plan, prompts: PromptSet, suites: list[Suite]) -> bool:
+    """Whether a budget of requests has room for repeated prompts behind all that decides."""
+    from evalkit.quality.collect import plan as cases
+
+    most, labels = checklist.budget.requests, [*checklist.modes, *([INCUMBENT] if checklist.incumbent else [])]
+    if most is None:
+        return True
+    tasks = len(cases(suites, labels, baseline=checklist.baseline.quality))
+    return estimate(plan, prompts.prompts).requests + tasks <= most
+
+
+def _traffic(prompts: PromptSet, traces: dict[str, Trace]) -> tuple[Traffic, ...]:
+    """What of the prompts, and of each trace, was asked before."""
+    seen = Prefixes()
+    for prompt in prompts.prompts:
+        seen.add(json.dumps(prompt.request.messages))
+    name, shipped = ", ".join(one.path for one in prompts.facts), all(one.shipped for one in prompts.facts)
+    replayed = [of_texts(one.path.name, "trace", one.seen) for one in traces.values()]
+    return (of_texts(name, "prompts", seen, shipped=shipped), *replayed)
 
 
 def _scored(prompts: PromptSet, suites: list[Suite]) -> dict[str, str]:

@@ -35,7 +35,9 @@ from evalkit.timing.facts import (
     Look,
     Pilot,
     PromptFacts,
+    RepeatedSample,
     TimedSample,
+    Traffic,
     WarmUp,
     WitnessSample,
 )
@@ -66,6 +68,8 @@ KINDS: dict[str, Kind] = {
     "cache": Kind(CacheState, "caches", key="mode"),
     "timed": Kind(TimedSample, "timed"),
     "look": Kind(Look, "looks"),
+    "repeated": Kind(RepeatedSample, "repeated"),
+    "traffic": Kind(Traffic, "traffic", key="source"),
     "load": Kind(LoadBlock, "loads"),
     "client-limit": Kind(ClientLimit, "client_limit", single=True),
     "witness": Kind(WitnessSample, "witness"),

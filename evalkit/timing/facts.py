@@ -65,6 +65,26 @@ class TimedSample(Frozen):
         return bool(self.exchange.e2e_us and self.exchange.spoken)
 
 
+class RepeatedSample(TimedSample):
+    """A request of the block of repeated prompts. `repeat` 0 is the first answer to a prompt in this mode, the others
+    are its repetitions; nothing is emptied and no text put in front. A kind of its own, which no reader of timed
+    samples sees.
+    """
+
+
+class Traffic(Frozen):
+    """How much of what is sent was sent before, in a prompts file or a trace as it was read. Shares of 1."""
+
+    source: str
+    kind: Literal["prompts", "trace"]
+    shipped: bool = False
+    requests: int
+    #: requests whose messages are, word for word, those of an earlier one
+    repeated: float
+    #: of all characters, those in a beginning that an earlier request had too: at least
+    shared_prefix: float
+
+
 class ClientError(Frozen):
     """The client's own error at a load, measured against the reference server's emission log, in ms."""
 

@@ -61,7 +61,7 @@ def test_messages_with_production_settings_are_kept(tmp_path):
     row = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 7, "temperature": 0.5, "user": "u-17"}
     trace = loaded(tmp_path, [{**row, "timestamp": i} for i in range(40)])
     assert (trace.request(3).max_tokens, trace.request(3).temperature) == (7, 0.5)
-    assert trace.repeated == 39 / 40
+    assert trace.seen.repeated == 39 / 40
 
 
 LATER = {"timestamp": 99_000, "prompt": "later"}

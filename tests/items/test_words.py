@@ -12,7 +12,7 @@ from evalkit.analysis.ladder import Knee, Rung
 from evalkit.analysis.witness import Crowd
 from evalkit.findings import Status
 from evalkit.items.modes import checks as modes
-from evalkit.items.modes import guard_words, reply_words, words, worth_words
+from evalkit.items.modes import guard_words, reply_words, traffic_checks, traffic_words, words, worth_words
 from evalkit.items.quality import checks as quality
 from evalkit.items.quality import harness_words, probe_words
 from evalkit.items.quality import reply_words as quality_replies
@@ -45,6 +45,9 @@ CASES = [
     (modes.SECOND_READINGS, reply_words.SecondReadings,
      {"readings": {"a": reply_words.Twice(prompts=9, faster=8, slower=0)}, "off": ("a",), "warm": {"a": 2}}),
     (modes.FIXED_LENGTH, worth_words.FixedLength, {"requests": 9, "failed": 9, "ratio": 1.0, "low": 0.9, "high": 1.1}),
+    (traffic_checks.REPEATED, traffic_words.Repeated,
+     {**PAIR, "ratio": 1.9, "low": 1.2, "high": 2.4, "pairs": 8, "cached": 0.9, "source": "t", "requests": 9,
+      "asked_again": 0.1, "shared_prefix": 0.2}),
     (modes.STREAM, guard_words.Stream, {"replies": 9, "kinds": {"cut": 1}}),
     (modes.SAME_ENGINE, guard_words.SameEngine, {"engine": "a 1", "baseline_engine": "a 2"}),
     (modes.CACHE, guard_words.CacheEqual, {**PAIR, "left": "a", "why": "no key"}),

@@ -34,7 +34,7 @@ from evalkit.serving.facts import (
     ServerWarning,
     StabilityFacts,
 )
-from evalkit.timing.facts import CacheState, ClientError, PromptFacts, TimedSample
+from evalkit.timing.facts import CacheState, ClientError, PromptFacts, RepeatedSample, TimedSample
 
 BASELINE = "autoregressive"
 MODES = (BASELINE, "diffusion", "self-speculation")
@@ -77,7 +77,8 @@ def runs(draw: st.DrawFn) -> Drawn:
         client_errors=(ClientError(streams=1, events_per_s=50, ttft_error_ms=0.02, e2e_error_ms=0.02,
                                    e2e_error_share=1e-5, itl_error_share=1e-5, lag_p99_ms=0.9, events=50),),
         caches={m: CacheState(mode=m, method="flush", verified=True, detail=says(noise)) for m in modes[:1]},
-        timed=draw(timed(noise, labels)),
+        timed=(read := draw(timed(noise, labels))),
+        repeated=tuple(RepeatedSample(**dict(one)) for one in read[:40]) if draw(st.booleans()) else (),
         answers=replies,
         alone=tuple(Alone(**dict(one)) for one in replies if one.repeat == 0 and one.streamed),
         judgements=draw(judgements(noise, labels, suites)),

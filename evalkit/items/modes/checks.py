@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evalkit.findings import Check, Status
 from evalkit.items.modes.load_checks import LOAD_CHECKS
+from evalkit.items.modes.traffic_checks import TRAFFIC_CHECKS
 
 OWN_PROMPTS = Check(
     "modes.own-prompts",
@@ -391,5 +392,6 @@ LATENCY = {
 CHECKS: tuple[Check, ...] = (
     OWN_PROMPTS, DISTINCT_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, WARM_UP,
     NOISE_FLOOR, ORDER_TREND, WITNESS, ROUND_TRIP, REPLIES, LENGTH, TOKEN_COUNTS, SECOND_READINGS, FIXED_LENGTH,
-    STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, *LOAD_CHECKS, THROTTLED, ENERGY, FRONTIER, COST, REFERENCE,
+    *TRAFFIC_CHECKS, STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, *LOAD_CHECKS, THROTTLED, ENERGY, FRONTIER, COST,
+    REFERENCE,
 )  # fmt: skip

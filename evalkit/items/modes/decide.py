@@ -14,6 +14,7 @@ from evalkit.items.modes import words
 from evalkit.items.modes.checks import CHECKS
 from evalkit.items.modes.latency import goodput, latency
 from evalkit.items.modes.load import load
+from evalkit.items.modes.traffic import traffic
 from evalkit.items.modes.validity import validity
 from evalkit.items.modes.worth import frontier, information, priced
 
@@ -53,7 +54,7 @@ def _of_mode(
     findings += goodput(checklist, readings, mode, reference=bool(label))
     findings = [_not_decided_there(checklist, one) for one in findings] + load(checklist, facts, mode)
     findings += validity(checklist, facts, readings, mode, claim)
-    findings += information(checklist, facts, readings, mode)
+    findings += information(checklist, facts, readings, mode) + traffic(checklist, facts, mode)
     return findings
 
 

@@ -78,7 +78,7 @@ def _tokens_a_round(facts: Facts, label: str, served: EndpointFacts, tokens: flo
     """About how many a round of upstream's diffusion loop brings; rounds of prompts are estimated. None: not known."""
     if not engine_of(served.engine).round_is_forward(served.settings):
         return None  # elsewhere a block is one pass
-    sent = of_mode(facts, label)
+    sent = [*of_mode(facts, label), *(s.exchange for s in facts.repeated if s.mode == label)]
     replied = sum(e.completion_tokens or 0 for e in sent)
     prompts = sum((e.prompt_tokens or 0) - (e.cached_tokens or 0) for e in sent)
     if not replied:

@@ -28,6 +28,7 @@ def modes(checklist: Checklist, facts: Facts, decision: Decision) -> list[dict[s
     entries = []
     for label in labels:
         entry = {**_entry(label, facts, timing[label]), **_open_load(checklist, facts, label)}
+        entry |= _repeated(checklist, facts, label)
         result = results.get(label)
         entry["qualified"] = result.qualified if result else "inconclusive"
         entry["adopted"] = result.adopted if result else False
@@ -77,6 +78,24 @@ def _open_load(checklist: Checklist, facts: Facts, label: str) -> dict[str, Any]
     if not facts.loads:
         return {}
     return {"loads": loads(checklist, facts, label), "capacity": capacity(checklist, facts, label)}
+
+
+def _repeated(checklist: Checklist, facts: Facts, label: str) -> dict[str, Any]:
+    """Nothing where no prompt was timed again."""
+    from evalkit.analysis.traffic import again
+
+    if not facts.repeated:
+        return {}
+    found = again(checklist, facts, label)
+    if found is None:
+        return {"speedup_repeated": None}
+    one = found.estimate
+    return {"speedup_repeated": {
+        "baseline": checklist.baseline.speed, "ratio": one.ratio, "low": one.low, "high": one.high,
+        "confidence": one.confidence, "method": one.method, "pairs": one.pairs, "status": "informational",
+        "slower_share": one.slower_share, "worst_decile": one.worst_decile, "cached_share": found.cached,
+        "baseline_cached_share": found.baseline_cached,
+    }}  # fmt: skip
 
 
 def _timing(labels: list[str], facts: Facts, checklist: Checklist) -> dict[str, dict[str, Any]]:

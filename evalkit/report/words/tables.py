@@ -14,6 +14,7 @@ from evalkit.items.context import checks as context_checks
 from evalkit.items.hardware import checks as hardware_checks
 from evalkit.items.license import checks as license_checks
 from evalkit.items.modes import checks as modes_checks
+from evalkit.items.modes.traffic_checks import REPEATED
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart
 from evalkit.report.document.model.modes import Mode, Percentiles
@@ -300,6 +301,12 @@ def crossover_lines(doc: Report) -> list[str]:
         else:
             lines.append(f"{entry['mode']}: no longer faster than {doc['baseline']['speed']} from concurrency {at}.")
     return lines
+
+
+def repeated_lines(doc: Report) -> list[str]:
+    """For each mode: its speed on prompts that were answered before, and whether production is like that."""
+    found = view.item(doc, "modes")["findings"]
+    return [f"{f.get('mode')}: {f['summary']}" for f in found if f["id"] == REPEATED.id]
 
 
 def limits_table(doc: Report) -> Table:

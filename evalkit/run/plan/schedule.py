@@ -6,12 +6,13 @@ import math
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal
 
 from evalkit.analysis.comparison import UNSEEN, UNSEEN_REPLICATED
 from evalkit.checklist.schema import Checklist, ModesItem
+from evalkit.modes import INCUMBENT
 from evalkit.stats.planning import Sought, start_term
 from evalkit.stats.sequential import look_sizes
 from evalkit.timing.prompts import Prompt
@@ -27,6 +28,8 @@ MOST_STARTS = 3
 _TRIES_SHARE = 0.7
 #: prompts of the diagnosis at fixed length
 _FIXED_PROMPTS = 40
+#: timed readings of a repeated prompt behind its first answer; prompts at least; and share of a budget at most
+_AGAIN, _FEWEST_AGAIN, AGAIN_SHARE = 2, 3, 1 / 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class Plan:
     order: Literal["abba", "random"]
     seed: int
     requests: tuple[Planned, ...]
+    #: a block of its own behind them: `repeat` 0 is the first answer to a prompt, the others are its repetitions
+    repeated: tuple[Planned, ...] = ()
     #: numbers of complete prompts (of equal text: once) at `decide_at` at which the evidence is looked at
     looks: tuple[int, ...] = ()
     #: servers to start one after the other: mode and which of its starts it is
@@ -91,6 +96,11 @@ class Plan:
 
     def of(self, mode: str) -> tuple[Planned, ...]:
         return tuple(p for p in self.requests if p.mode == mode)
+
+    @property
+    def warm(self) -> Plan:
+        """The block of repeated prompts as a plan of its own."""
+        return replace(self, requests=self.repeated, repeated=(), warmup=0, looks=())
 
 
 @dataclass(frozen=True)
@@ -158,10 +168,60 @@ def make_plan(
         order=item.order,
         seed=item.seed,
         requests=tuple(requests),
+        repeated=_repeated(prompts, order, modes, live, starts, item, minutes),
         looks=(distinct,) if starts else look_sizes(distinct),
         starts=starts,
         affords_tries=minutes is None or (len(starts) + len(launched)) * GUESSED_START_S <= _TRIES_SHARE * minutes * 60,
     )
+
+
+def _repeated(  # noqa: PLR0917  called once, right above
+    prompts: Sequence[Prompt],
+    order: Sequence[str],
+    modes: Sequence[str],
+    live: Sequence[str],
+    starts: Sequence[tuple[str, int]],
+    item: ModesItem,
+    minutes: float | None,
+) -> tuple[Planned, ...]:
+    """Each prompt answered once and then timed twice in every mode, caches kept; in the last start of a server that is
+    started.
+    """
+    compared = [mode for mode in modes if mode != INCUMBENT]
+    count = again_prompts(prompts, len(compared), item, minutes)
+    distinct = {prompt.id for prompt in prompts if prompt.same_as is None}
+    chosen = [name for name in order if name in distinct][:count]
+    together = [mode for mode in live if mode in compared]
+    rng = random.Random(f"{item.seed}|repeated")
+    found: list[Planned] = []
+    for mode, prompt, repeat, group in _interleaved(chosen, together, item, item.level, rng, 1 + _AGAIN):
+        found.append(Planned(mode, item.level, prompt, repeat, len(found), group))
+    last = dict(starts)
+    for mode in (mode for mode in last if mode in compared):
+        for repeat, (place, prompt) in product(range(1 + _AGAIN), enumerate(chosen)):
+            group = place // _group(item.level)
+            found.append(Planned(mode, item.level, prompt, repeat, len(found), group, launch=last[mode]))
+    return tuple(found)
+
+
+def again_prompts(prompts: Sequence[Prompt], modes: int, item: ModesItem, minutes: float | None) -> int:
+    """How many prompts are timed again: those asked for, whole batches of the deciding concurrency, within the share of
+    the budget; none without a mode to compare.
+    """
+    asked = item.repeated.prompts
+    if not asked or modes < 2:
+        return 0
+    count = min(max(asked, item.level), len(prompts))
+    if minutes is not None:
+        each = again_seconds(prompts, 1, modes, item)
+        count = min(count, math.floor(AGAIN_SHARE * minutes * 60 / each)) if each else count
+    return count if count >= _FEWEST_AGAIN else 0
+
+
+def again_seconds(prompts: Sequence[Prompt], count: int, modes: int, item: ModesItem) -> float:
+    """Seconds that `count` repeated prompts take at most."""
+    longest = max((prompt.request.max_tokens for prompt in prompts), default=0)
+    return count * modes * (1 + _AGAIN) * longest / item.level / GUESSED_RATE
 
 
 def _starts(
@@ -247,10 +307,12 @@ def estimate(
     limits = {prompt.id: prompt.request.max_tokens for prompt in prompts}
     typical = max(limits.values(), default=0)
     rounds = plan.warmup * (len(plan.starts) + len(set(plan.modes) - {mode for mode, _ in plan.starts}))
-    tokens = sum(limits[p.prompt_id] for p in plan.requests) + sum(rounds * c * typical for c in plan.concurrency)
-    requests = len(plan.requests) + sum(rounds * c for c in plan.concurrency)
+    again = sum(limits[p.prompt_id] for p in plan.repeated)
+    tokens = again + sum(limits[p.prompt_id] for p in plan.requests)
+    tokens += sum(rounds * c * typical for c in plan.concurrency)
+    requests = len(plan.requests) + len(plan.repeated) + sum(rounds * c for c in plan.concurrency)
     starts = len(plan.starts) + len(plan.tries)
-    seconds = start_s * starts
+    seconds = start_s * starts + again / plan.decide_at / tokens_per_second
     for level in plan.concurrency:
         planned = sum(limits[p.prompt_id] for p in plan.at(level))
         seconds += (planned / level + rounds * typical) / tokens_per_second

@@ -97,7 +97,7 @@ def _within(run: Recorder, planned: list[cases.PlannedCase]) -> list[cases.Plann
     most, facts = run.checklist.budget.requests, run.facts
     if most is None:
         return planned
-    asked = len(facts.timed) + len(facts.answers) + len(facts.alone)
+    asked = len(facts.timed) + len(facts.repeated) + len(facts.answers) + len(facts.alone)
     used = asked + sum(warmup.requests for warmup in facts.warmups)
     if len(planned) > most - used:
         run.stopped = "budget: requests used up"

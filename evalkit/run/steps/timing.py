@@ -151,7 +151,8 @@ def _means(run: Recorder, facts: Facts) -> tuple[float | None, int | None]:
     loads = load_seconds(run.checklist, [trace.seconds for trace in run.setup.traces.values()])
     seconds = None if run.left_s is None else max(run.left_s - loads, run.left_s / 4) * (_SHARE if asks else 1.0)
     most = run.checklist.budget.requests
-    used = len(run.timed_keys) + len(facts.answers) + len(facts.alone) + sum(w.requests for w in facts.warmups)
+    asked = len(run.timed_keys) + len(facts.repeated) + len(facts.answers) + len(facts.alone)
+    used = asked + sum(w.requests for w in facts.warmups)
     return seconds, None if most is None else max(0, most - used - (facts.pilot.extra_requests if facts.pilot else 0))
 
 

@@ -36,6 +36,10 @@ class SpeedUp(TypedDict):
     """Ratio that a tenth of the prompts stays below."""
     by_tag: NotRequired[dict[str, Any]]
     """Ratio by tag of the prompts."""
+    cached_share: NotRequired[float | None]
+    """Of repeated prompts: share of the prompt tokens that came from the mode's prefix cache; null: not reported."""
+    baseline_cached_share: NotRequired[float | None]
+    """Of repeated prompts: the same share of the baseline's."""
 
 
 @with_config(PART)
@@ -192,7 +196,7 @@ class Mode(TypedDict):
     cost: NotRequired[dict[str, Any] | None]
     """Cost of 1,000 requests, and of 1,000 right ones with its interval: per_1000_requests, per_1000_right."""
     speedup_repeated: NotRequired[SpeedUp | None]
-    """Speed-up on prompts that were asked before; the first readings decide."""
+    """Speed-up on prompts that were answered before, for information: fresh prompts decide. Null for the baseline."""
     vs_incumbent: NotRequired[dict[str, Any] | None]
     """Compared with the incumbent: speedup, capacity, cost, quality."""
 
