@@ -85,7 +85,7 @@ def test_a_dry_run_says_starts_minutes_and_what_would_show_and_sends_nothing(tmp
     # three minutes a start, and a try of the second mode before the first is timed
     assert plan["start_minutes"] == 21
     assert plan["minutes"] > 21
-    assert plan["timed_requests"] == 40 * 2 * 3 + 3 * 6
+    assert plan["timed_requests"] == 40 * 2 * 3 + 3 * 6 + 8 * 2 * 3
     assert 1.05 < plan["detectable"] < 1.25
     assert any("6 server starts" in note for note in plan["notes"])
     assert not (tmp_path / "evalkit-runs").exists()

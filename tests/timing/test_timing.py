@@ -94,7 +94,7 @@ def test_the_estimate_counts_warm_ups_and_starts(tmp_path):
     some = prompts(tmp_path).prompts
     plan = make_plan(some, [AR, DLM], AR, ModesItem(concurrency=[2], warmup=3))
     got = estimate(plan, some, start_s=60)
-    assert got.requests == 24 + 3 * 2 * 2
+    assert got.requests == 24 + 3 * 2 * 2 + len(plan.repeated)
     assert got.seconds > 60
 
 
