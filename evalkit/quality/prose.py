@@ -35,6 +35,36 @@ def folded(text: str) -> str:
     return text if text.isascii() else "".join(c for c in text if unicodedata.category(c) != "Cf")
 
 
+#: what typesetters write for plain signs: quotes, dashes, blanks, an ellipsis, ligatures
+_TYPESET = str.maketrans({
+    **dict.fromkeys("\u2018\u2019\u02bc\u2032", "'"), **dict.fromkeys("\u201c\u201d\u2033", '"'),
+    **dict.fromkeys("\u2010\u2011\u2012\u2013\u2212", "-"), **dict.fromkeys("\u00a0\u2007\u2009\u202f\u3000", " "),
+    "\u2026": "...", "\ufb00": "ff", "\ufb01": "fi", "\ufb02": "fl", "\ufb03": "ffi", "\ufb04": "ffl",
+})  # fmt: skip
+#: small and large letters of Greek and Cyrillic that look like Latin ones
+_ALIKE = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0501\u051b\u051d\u03bf\u03b1\u03bd"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406\u0408\u0405"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7",
+    "aeopcyxijsdqwoavABEKMHOPCTYXIJSABEZHIKMNOPTYX",
+)
+
+
+def as_typed(text: str) -> str:
+    """The text with quotes, dashes, blanks and ligatures as a keyboard writes them."""
+    return text if text.isascii() else text.translate(_TYPESET)
+
+
+def as_read(text: str, word: str) -> str:
+    """The text to look for `word` in: as typed, unless the word itself has a sign that no keyboard writes."""
+    return as_typed(text) if as_typed(word) == word else text
+
+
+def looks_like(text: str) -> str:
+    """The text with letters that look like Latin ones as those: what a word that must not occur may hide behind."""
+    return text if text.isascii() else unicodedata.normalize("NFKC", text).translate(_ALIKE)
+
+
 def words(text: str) -> int:
     """Words: what is between blanks and holds a letter or digit."""
     return sum(1 for word in text.split() if any(c.isalnum() for c in word))
@@ -48,7 +78,7 @@ def sentences(text: str) -> int:
 
 def word_count(text: str, word: str) -> int:
     """Occurrences of a word, case ignored; whole words where the script has blanks between them."""
-    text, word = folded(text).casefold(), folded(word).casefold()
+    text, word = folded(as_read(text, word)).casefold(), folded(word).casefold()
     if not word:
         return 0
     bounded = rf"(?<!\w){re.escape(word)}(?!\w)"

@@ -132,6 +132,11 @@ COUNTED = (
 )  # fmt: skip
 
 
+def _forbidden(text: str, word: str) -> bool:
+    """Whether a word occurs, also behind letters of other scripts that look the same."""
+    return bool(prose.word_count(text, word) or (word.isascii() and prose.word_count(prose.looks_like(text), word)))
+
+
 def broken(text: str, params: Instructions) -> list[str]:
     """The constraints that `text` breaks, in words."""
     found = []
@@ -140,7 +145,7 @@ def broken(text: str, params: Instructions) -> list[str]:
         if wanted is not None and not wanted.holds(count := count_of(name, text)):
             found.append(f"{count} {name.replace('_', ' ')}, asked for {wanted}")
     found += [f"keyword {shown(word)!r} is missing" for word in params.keywords if not prose.word_count(text, word)]
-    found += [f"{shown(word)!r} is forbidden" for word in params.forbidden if prose.word_count(text, word)]
+    found += [f"{shown(word)!r} is forbidden" for word in params.forbidden if _forbidden(text, word)]
     for word, wanted in params.frequency.items():
         if not wanted.holds(count := prose.word_count(text, word)):
             found.append(f"{shown(word)!r} occurs {count} times instead of {wanted}")

@@ -6,7 +6,7 @@ import math
 import re
 import unicodedata
 from fractions import Fraction
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -14,11 +14,27 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade, text_of
+from evalkit.quality.prose import folded
 
 #: thousands marks: comma, apostrophes, underscore, and the blanks that typesetters put between groups of three
 _MARKS = ",'\u2019_\u00a0\u2009\u202f"
 _SIGN = "[-+\u2212\u2013\u2012\ufe63\uff0d]"
-_DIGITS = rf"(?:\d{{1,3}}(?:[{_MARKS}]\d{{3}})+|\d{{1,2}}(?:,\d{{2}})+,\d{{3}}|\d{{1,400}})"
+#: a sign apart from its number, or a word for it, behind nothing that it could be subtracted from
+_APART = re.compile(
+    r"(?P<before>(?:^|[=:(\u2248]|\b[^\W\d_]{2,})[ \t]*)\u2212[ \t](?=[\d.])|(?<=[=:(\u2248])[ \t]?-[ \t](?=[\d.])"
+    r"|(?<![\d)\]][ \t])\b(?:minus|negative)[ \t](?=[\d.])",
+    re.MULTILINE | re.IGNORECASE,
+)
+#: what makes a number one that is not the answer
+_DENIED = re.compile(
+    r"(?:\bnot|\bnever|n['\u2019]t(?: be)?|\bnicht|\u2260|\\neq?)(?: equal to)?[\s*$`(]*\Z", re.IGNORECASE
+)
+_SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_SCALE = re.compile(rf"[ \u00a0-]?({'|'.join(_SCALES)})s?\b", re.IGNORECASE)
+_DIGITS = (
+    rf"(?:\d{{1,3}}(?:[{_MARKS}]\d{{3}})+|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?![.\d])|\d{{1,2}}(?:,\d{{2}})+,\d{{3}}"
+    r"|\d{1,400})"
+)
 _SUPERSCRIPTS = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b", "0123456789-")
 _POWER = (
     rf"(?:\s?\^\s?\{{?(?P<caret>{_SIGN}?\d{{1,4}})\}}?|\*\*(?P<stars>{_SIGN}?\d{{1,4}})"
@@ -27,15 +43,16 @@ _POWER = (
 #: letters that follow a number at once are its unit, but for those that change its size
 _UNIT = r"(?![\w])|(?=(?!(?:[kKMGTB]|bn|mio|Mio|mn|[xX][0-9a-fA-F])(?!\w))[^\W\d_]{1,8}[23]?(?!\w))"
 _NUMBER = re.compile(
-    rf"(?<![\w.])(?P<sign>{_SIGN})?(?:"
+    rf"(?<![\w.^])(?<!\^\{{)(?P<sign>{_SIGN})?(?:"
     rf"\\[dt]?frac\{{(?P<top>\d{{1,15}})\}}\{{(?P<below>\d{{1,15}})\}}"
+    r"|\\[dt]?frac\s?(?P<upper>\d)(?P<lower>\d)"
     rf"|(?:(?P<whole>\d{{1,9}})[ \u00a0])?(?P<over>\d{{1,15}})[/\u2044](?P<under>\d{{1,15}})(?![\d/\u2044])"
     rf"|(?P<mixed>\d{{1,9}})?[ ]?(?P<vulgar>[\u00bc-\u00be\u2150-\u215e])"
     rf"|(?P<digits>{_DIGITS}(?:\.\d{{1,60}})?|\.\d{{1,60}})(?:[eE](?P<exponent>[-+]?\d{{1,3}}))?{_POWER}?"
     rf")(?:{_UNIT})"
 )
 _TIMES_TEN = re.compile(
-    rf"(?<=\d)\s?(?:\u00d7|\\times|\*|x)\s?10(?=\s?\^|\*\*|[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]){_POWER}"
+    rf"(?<=\d)\s?(?:[\u00d7\u00b7\u22c5*x]|\\times|\\cdot)\s?10(?=\s?\^|\*\*|[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]){_POWER}"
 )
 #: powers beyond it are not numbers that a task asks for
 _MOST_DIGITS = 1000
@@ -55,17 +72,36 @@ def exact(text: str) -> list[Fraction]:
 
     A percent sign is ignored and a decimal comma is not read. A dash between two digits is a range, not a sign.
     """
+    return [one.value for one in _found(text)]
+
+
+class _Found(NamedTuple):
+    """A number as it stands, and times the word behind it (`2 million`)."""
+
+    value: Fraction
+    scaled: Fraction
+
+
+def _found(text: str) -> list[_Found]:
+    plain = _APART.sub(lambda at: f"{at.group('before') or ''}-", _TIMES_TEN.sub(_as_exponent, _plain(text)))
     found = []
-    for match in _NUMBER.finditer(_TIMES_TEN.sub(_as_exponent, _plain(text))):
+    for match in _NUMBER.finditer(plain):
         value = _value(match)
-        if value is not None:
-            found.append(-value if match.group("sign") not in (None, "+") else value)
+        if value is None or _DENIED.search(plain, max(0, match.start() - 40), match.start()):
+            continue
+        value = -value if match.group("sign") not in (None, "+") else value
+        word = _SCALE.match(plain, match.end())
+        found.append(_Found(value, value * 10 ** _SCALES[word.group(1).lower()] if word else value))
     return found
 
 
 def _plain(text: str) -> str:
     """Digits, points and commas of other scripts as ASCII's, LaTeX's thousands mark as a comma."""
-    text = text.replace("{,}", ",").replace("\u066b", ".").replace("\u066c", ",")
+    text = (
+        re.sub(r"(?<=\d)(?:\{,\}|\{?\\[,!;:]\}?)(?=\d{3})", ",", folded(text))
+        .replace("\u066b", ".")
+        .replace("\u066c", ",")
+    )
     text = re.sub(r"(?<=\d)\uff0c(?=\d)", ",", text)
     text = re.sub(r"(?<=\d)\uff0e(?=\d)", ".", text)
     return "".join(str(unicodedata.decimal(c)) if c.isdecimal() and not c.isascii() else c for c in text)
@@ -97,7 +133,10 @@ def _value(match: re.Match[str]) -> Fraction | None:
         return ratio + int(part("whole") or 0) if ratio is not None else None
     if part("vulgar"):
         return Fraction(unicodedata.numeric(part("vulgar"))).limit_denominator(1000) + int(part("mixed") or 0)
+    if part("upper"):
+        return _ratio(part("upper"), part("lower"))
     digits = re.sub(f"[{_MARKS}]", "", part("digits"))
+    digits = digits.replace(".", "") if digits.count(".") > 1 else digits
     base = Fraction(f"0{digits}" if digits.startswith(".") else digits) * Fraction(10) ** int(part("exponent") or 0)
     power = _exponent(match)
     if power is None:
@@ -125,13 +164,13 @@ def _float(value: Fraction) -> float:
 
 def number(reply: Exchange, case: Case, params: Number) -> Grade:
     del case
-    found = exact(text_of(reply))
+    found = _found(text_of(reply))
     if not found:
         return grade("number", False, "no number in the reply")
     if params.pick == "only" and len(found) > 1:
         return grade("number", False, f"{len(found)} numbers where one was asked for")
-    value = found[0] if params.pick == "first" else found[-1]
-    good = _equal(value, params)
+    value, scaled = found[0] if params.pick == "first" else found[-1]
+    good = _equal(value, params) or _equal(scaled, params)
     read = int(value) if value.denominator == 1 and abs(value) < 10**30 else _float(value)
     return grade(
         "number", good, "" if good else f"{_shown(read)}, expected {_shown(params.value)}", found=_float(value)
@@ -160,7 +199,8 @@ GRADERS = (
         example=Example("number: {value: 1234.5, abs_tol: 0.1}", Reply("The total is 1,234.5."), Reply("About 1,240.")),
         notes=(
             "Thousands marks (`1,234`, `1'234`), fractions (`1/2`), powers (`10^3`) and units (`42km`) are read.",
-            "A percent sign is ignored: `12%` is 12.",
+            "A percent sign is ignored: `12%` is 12. `2 million` is 2,000,000, or 2 where that is asked.",
+            "A number right behind `not` is not the answer: `3, not 4` is 3.",
             "A decimal comma is not read: `1,5` is the numbers 1 and 5.",
         ),
     ),

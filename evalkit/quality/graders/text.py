@@ -10,7 +10,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, grade, shown, text_of
-from evalkit.quality.prose import folded
+from evalkit.quality.prose import as_read, folded, looks_like
 from evalkit.text import cut
 
 REGEX_SECONDS = 1.0
@@ -32,6 +32,10 @@ class _Text(Params):
         text = text.strip() if self.strip else text
         return text.casefold() if self.ignore_case else text
 
+    def beside(self, text: str, word: str) -> tuple[str, str]:
+        """Text and word in one form: what a typesetter writes for a plain sign is that sign, unless the word has it."""
+        return self.plain(as_read(text, word)), self.plain(word)
+
 
 class Equals(_Text):
     """`ignore_whitespace` makes every run of white space one space."""
@@ -51,7 +55,7 @@ def equals(reply: Exchange, case: Case, params: Equals) -> Grade:
     got = params.plain(text_of(reply))
     wanted = params.plain(params.any[0])
     place: dict[str, Any] = {"by_third": _places(got, wanted)} if wanted.count("\n") >= MIN_LINES else {}
-    if got in [params.plain(word) for word in params.any]:
+    if any(one == other for one, other in (params.beside(text_of(reply), word) for word in params.any)):
         return grade("equals", True, **place)
     at = next((i for i, (a, b) in enumerate(zip(got, wanted, strict=False)) if a != b), min(len(got), len(wanted)))
     return grade(
@@ -88,10 +92,15 @@ class Contains(_Text):
 
 def contains(reply: Exchange, case: Case, params: Contains) -> Grade:
     del case
-    text = params.plain(text_of(reply))
+    text = text_of(reply)
 
     def there(word: str) -> bool:
-        return params.plain(word) in text
+        whole, part = params.beside(text, word)
+        return part in whole
+
+    def hidden(word: str) -> bool:
+        whole, part = params.beside(text, word)
+        return part.isascii() and part in params.plain(looks_like(whole))
 
     missing = [word for word in params.all or () if not there(word)]
     if missing:
@@ -101,7 +110,7 @@ def contains(reply: Exchange, case: Case, params: Contains) -> Grade:
         )
     if params.any and not any(there(word) for word in params.any):
         return grade("contains", False, f"none of {shown(', '.join(params.any))} is in the reply")
-    present = [word for word in params.none or () if there(word)]
+    present = [word for word in params.none or () if there(word) or hidden(word)]
     if present:
         return grade("contains", False, f"{shown(present[0])!r} must not be in the reply", present=present)
     return grade("contains", True)
@@ -132,13 +141,14 @@ def regex_(reply: Exchange, case: Case, params: Regex) -> Grade:
     import regex
 
     text = text_of(reply).strip()
+    texts = dict.fromkeys((text, folded(text).strip()))  # composed, without what no reader sees
     pattern = regex.compile(params.pattern, regex.IGNORECASE if params.ignore_case else 0)
     try:
         if params.count is not None:
-            found = sum(1 for _ in pattern.finditer(text, timeout=REGEX_SECONDS))
+            found = max(sum(1 for _ in pattern.finditer(one, timeout=REGEX_SECONDS)) for one in texts)
             return grade("regex", found == params.count, f"{found} matches, {params.count} asked", found=found)
         match = pattern.fullmatch if params.where == "whole" else pattern.search
-        if match(text, timeout=REGEX_SECONDS):
+        if any(match(one, timeout=REGEX_SECONDS) for one in texts):
             return grade("regex", True)
         return grade("regex", False, f"no match for {shown(params.pattern)}")
     except (TimeoutError, MemoryError):
@@ -153,16 +163,16 @@ class Start(_Text):
 
 def starts_with(reply: Exchange, case: Case, params: Start) -> Grade:
     del case
-    text = params.plain(text_of(reply))
-    good = any(text.startswith(params.plain(word)) for word in params.any)
-    return grade("starts_with", good, "" if good else f"begins with {shown(cut(text, 40))!r}")
+    text = text_of(reply)
+    good = any(whole.startswith(part) for whole, part in (params.beside(text, word) for word in params.any))
+    return grade("starts_with", good, "" if good else f"begins with {shown(cut(params.plain(text), 40))!r}")
 
 
 def ends_with(reply: Exchange, case: Case, params: Start) -> Grade:
     del case
-    text = params.plain(text_of(reply))
-    good = any(text.endswith(params.plain(word)) for word in params.any)
-    return grade("ends_with", good, "" if good else f"ends with {shown(cut(text, 40, tail=True))!r}")
+    text = text_of(reply)
+    good = any(whole.endswith(part) for whole, part in (params.beside(text, word) for word in params.any))
+    return grade("ends_with", good, "" if good else f"ends with {shown(cut(params.plain(text), 40, tail=True))!r}")
 
 
 _CASE: dict[str, Any] = {"family": "text", "short": "any"}
@@ -185,7 +195,17 @@ GRADERS = (
         example=Example(
             "contains: {any: [Bonjour, Salut], ignore_case: true}", Reply("bonjour !"), Reply("Hello in French.")
         ),
-        notes=("A text counts wherever it occurs, inside a word too. Use `regex` with `\\b` for whole words.",),
+        notes=(
+            "A text counts wherever it occurs, inside a word too. Use `regex` with `\\b` for whole words.",
+            (
+                "No sentence is understood: `It is not Paris` contains Paris, and so does a list of all capitals. List"
+                " wrong answers in `none`, or ask for an answer alone and use `equals`."
+            ),
+            (
+                "Curly quotes, dashes and blanks of typesetters count as the plain ones; `none` also finds a text"
+                " behind letters of other scripts that look the same."
+            ),
+        ),
         **_CASE,
     ),
     Grader(
