@@ -21,10 +21,11 @@ def suite_of(facts: HarnessFacts) -> SuiteFacts:
 
 class Difference(NamedTuple):
     """What was not the same in two results: a setting, samples that only one has, hashes of documents or prompts that
-    one lacks or whose content differs in some `cases`, or repeats. `here` and `there`: values, or counts.
+    one lacks or whose content differs in some `cases`, repeats, or nothing at all, as the files are the same ones.
+    `here` and `there`: values, or counts.
     """
 
-    kind: Literal["setting", "samples", "hashes-of-one", "content", "repeats"]
+    kind: Literal["setting", "samples", "hashes-of-one", "content", "repeats", "same-files"]
     name: str = ""
     here: object = None
     there: object = None
@@ -34,6 +35,8 @@ class Difference(NamedTuple):
 def differences(mode: HarnessFacts, base: HarnessFacts) -> list[Difference]:
     """What was not the same, so that the two cannot be compared."""
     found = []
+    if mode.cases and mode.reader != "csv" and _files(mode) == _files(base):  # a table may hold several modes
+        found.append(Difference("same-files"))
     for key in sorted({*mode.settings, *base.settings}):
         one, other = mode.settings.get(key), base.settings.get(key)
         if one != other:
@@ -56,6 +59,10 @@ def differences(mode: HarnessFacts, base: HarnessFacts) -> list[Difference]:
     if counts[0] != counts[1]:
         found.append(Difference("repeats", here=counts[0], there=counts[1]))
     return found
+
+
+def _files(facts: HarnessFacts) -> set[str]:
+    return {sha for _, sha in facts.sources}
 
 
 def table(mode: HarnessFacts, base: HarnessFacts | None, alpha: float) -> Table:

@@ -22,7 +22,7 @@ class HarnessTask(Section):
     """Folder or file with the results of each mode (and of `incumbent`), for `from`."""
     from_: Annotated[Reads | None, Field(alias="from")] = None
     """The tool that wrote `results`; `csv` is a table or JSON lines with case, mode and score."""
-    run: Literal["lm-eval", "inspect"] | None = None
+    run: Literal["lm-eval", "inspect", "promptfoo"] | None = None
     """Run this tool once a mode against the live server. It must be installed."""
     command: Annotated[list[str], Field(min_length=1)] | None = None
     """Any other tool, a list of words; `{endpoint}`, `{model}`, `{out}` and `{mode}` are filled in."""
@@ -35,7 +35,7 @@ class HarnessTask(Section):
     tasks: list[str] = []
     """`run: lm-eval`: its tasks. `results`: only these; default all that are there."""
     task: str | None = None
-    """`run: inspect`: the file or name of its task."""
+    """`run: inspect`: the file or name of its task. `run: promptfoo`: its config file."""
     metric: str | None = None
     """The score that decides, where a task has several (lm-eval: metric; Inspect: scorer)."""
     filter: str | None = None
@@ -72,9 +72,14 @@ class HarnessTask(Section):
             raise ValueError(f"{given[0]} needs `{needs[0]}`: lm-eval, inspect, nel, promptfoo or csv")
         if self.run == "lm-eval" and not self.tasks:
             raise ValueError("run: lm-eval needs `tasks`")
-        if self.run == "inspect" and not self.task:
-            raise ValueError("run: inspect needs `task`")
+        if self.run in ("inspect", "promptfoo") and not self.task:
+            raise ValueError(f"run: {self.run} needs `task`")
         return self
+
+    @property
+    def names_endpoint(self) -> bool:
+        """Whether the command's words give the tool the server of the mode."""
+        return self.run in ("lm-eval", "inspect") or any("{endpoint}" in word for word in self.command or ())
 
     @property
     def reader(self) -> str:

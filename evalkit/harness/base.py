@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,18 +98,33 @@ def chosen(names: list[str], asked: str | None, what: str, where: str, key: str)
 
 
 def files_below(path: Path, pattern: str, what: str) -> list[Path]:
-    """The file itself, or those of a folder, the oldest name first.
+    """The file itself, or those of a folder and the folders in it, the oldest name first: names have the time in them.
 
     Raises:
         InputFileError: there is none.
     """
     if path.is_file():
         return [path]
-    found = sorted(one for one in path.rglob(pattern) if one.is_file()) if path.is_dir() else []
+    found = [one for one in path.rglob(pattern) if one.is_file()] if path.is_dir() else []
     if not found:
         missing = "no such file or folder" if not path.exists() else f"no {what} in this folder"
         raise InputFileError(missing, where=str(path))
-    return found
+    return sorted(found, key=lambda one: (one.name, str(one)))
+
+
+def of_one_server(servers: Iterable[tuple[object, object]], task: str, path: Path) -> None:
+    """Of several results of one task the newest counts, if all are of one server (`servers`: address and model).
+
+    Raises:
+        InputFileError: they are not, so that the newest may be another mode's.
+    """
+    found = sorted({" ".join(str(part) for part in one if part) for one in servers})
+    if len(found) > 1:
+        listed = ", ".join(one_line(one, limit=80) for one in found[:4])
+        raise InputFileError(
+            f"results of {one_line(task, limit=60)} from {len(found)} servers: {listed}", where=str(path),
+            hint="give each mode a folder of its own",
+        )  # fmt: skip
 
 
 def load_json(path: Path) -> dict[str, Any]:

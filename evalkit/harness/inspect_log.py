@@ -10,7 +10,19 @@ from typing import Any
 
 from evalkit.checklist.tasks import HarnessTask
 from evalkit.errors import InputFileError
-from evalkit.harness.base import MAX_JSON, Read, Reader, Row, chosen, digest, files_below, load_json, mapping, score
+from evalkit.harness.base import (
+    MAX_JSON,
+    Read,
+    Reader,
+    Row,
+    chosen,
+    digest,
+    files_below,
+    load_json,
+    mapping,
+    of_one_server,
+    score,
+)
 from evalkit.text import one_line
 
 _LETTERS = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0}
@@ -25,11 +37,14 @@ def _read(path: Path, task: HarnessTask, mode: str) -> Iterator[Read]:
     else:
         files = [one for one in files_below(path, "*", "log of Inspect") if one.suffix in (".eval", ".json")]
     newest: dict[str, tuple[Path, dict[str, Any]]] = {}
+    servers: dict[str, set[tuple[object, object]]] = {}
     for file in files:
         header = _header(file)
-        name = mapping(header.get("eval")).get("task") if header else None
+        spec = mapping(header.get("eval")) if header else {}
+        name = spec.get("task")
         if header is not None and isinstance(name, str):
             newest[name] = (file, header)
+            servers.setdefault(name, set()).add((spec.get("model_base_url"), spec.get("model")))
     wanted = [name for name in newest if not task.tasks or name in task.tasks]
     if not wanted:
         raise InputFileError(
@@ -37,6 +52,7 @@ def _read(path: Path, task: HarnessTask, mode: str) -> Iterator[Read]:
             hint=f"tasks that are there: {', '.join(newest) or 'none'}",
         )  # fmt: skip
     for name in wanted:
+        of_one_server(servers[name], name, path)
         yield _task(name, *newest[name], task)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.checklist.tasks import HarnessTask
 from evalkit.errors import InputFileError
-from evalkit.harness.base import Read, Reader, Row, chosen, files_below, load_json, mapping, score
+from evalkit.harness.base import Read, Reader, Row, chosen, files_below, load_json, mapping, of_one_server, score
 from evalkit.importers.base import Options, Reading
 from evalkit.importers.stream import json_lines
 
@@ -22,10 +22,13 @@ _BESIDE = frozenset({"doc_id", "target", "doc", "arguments", "resps", "filtered_
 def _read(path: Path, task: HarnessTask, mode: str) -> Iterator[Read]:
     del mode
     newest: dict[str, tuple[Path, dict[str, Any]]] = {}
+    servers: dict[str, set[tuple[object, object]]] = {}
     for file in files_below(path, "results_*.json", "results_*.json of lm-eval"):
         document = load_json(file)
         for name in mapping(document.get("configs")):
             newest[name] = (file, document)
+            given = _given(document)
+            servers.setdefault(name, set()).add((given.get("base_url"), given.get("model")))
     wanted = [name for name in newest if not task.tasks or name in task.tasks or task.run]
     missing = [name for name in task.tasks if name not in newest and not task.run]
     if missing or not wanted:
@@ -34,13 +37,13 @@ def _read(path: Path, task: HarnessTask, mode: str) -> Iterator[Read]:
             hint=f"tasks that are there: {', '.join(newest) or 'none'}",
         )  # fmt: skip
     for name in wanted:
+        of_one_server(servers[name], name, path)
         yield _task(name, *newest[name], task)
 
 
 def _task(name: str, file: Path, document: dict[str, Any], task: HarnessTask) -> Read:
     config = mapping(document.get("config"))
-    arguments = config.get("model_args")
-    given = mapping(arguments) or dict(part.split("=", 1) for part in str(arguments or "").split(",") if "=" in part)
+    given = _given(document)
     counts = mapping(mapping(document.get("n-samples")).get(name))
     finished = document.get("date")
     found = Read(
@@ -64,6 +67,8 @@ def _task(name: str, file: Path, document: dict[str, Any], task: HarnessTask) ->
         "seeds": [config.get(key) for key in ("random_seed", "numpy_seed", "torch_seed", "fewshot_seed")],
         "lm-eval": found.tool_version,
     }
+    if config.get("use_cache"):
+        found.problems.append("replies may be of its cache, which does not tell servers apart: run without --use_cache")
     stamp = _STAMP.search(file.name)
     samples = file.parent / f"samples_{name}_{stamp.group(1) if stamp else ''}.jsonl"
     if not samples.is_file():
@@ -73,6 +78,12 @@ def _task(name: str, file: Path, document: dict[str, Any], task: HarnessTask) ->
     better = mapping(mapping(document.get("higher_is_better")).get(name))
     _rows(found, samples, task, better)
     return found
+
+
+def _given(document: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of the model; older versions write them as one text."""
+    arguments = mapping(document.get("config")).get("model_args")
+    return mapping(arguments) or dict(part.split("=", 1) for part in str(arguments or "").split(",") if "=" in part)
 
 
 def _rows(found: Read, samples: Path, task: HarnessTask, better: dict[str, Any]) -> None:

@@ -9,13 +9,16 @@ from typing import Any
 
 from evalkit.checklist.tasks import HarnessTask
 from evalkit.errors import InputFileError
+from evalkit.fmt import plural
 from evalkit.harness.base import Read, Reader, Row, digest, files_below, load_json, mapping, score
 from evalkit.text import one_line
 
 #: `failureReason` of a result that is not a verdict on the reply
 _ERROR = 2
 #: of a provider's config: where and as whom, which differ from mode to mode
-_OWN = frozenset({"apiBaseUrl", "apiHost", "apiKey", "apiKeyEnvar", "headers", "organization"})
+_OWN = frozenset({"apiBaseUrl", "apiHost", "apiKey", "apiKeyEnvar", "headers", "organization", "url"})
+#: the address that was asked, of the OpenAI and the HTTP provider
+_WHERE = ("apiBaseUrl", "apiHost", "url")
 
 
 def _read(path: Path, task: HarnessTask, mode: str) -> Iterator[Read]:
@@ -46,9 +49,10 @@ def _output(file: Path, document: dict[str, Any], task: HarnessTask) -> Read:
     read = Read(
         one_line(str(config.get("description") or "promptfoo"), limit=80).replace("|", "/"),
         tool_version=mapping(document.get("metadata")).get("promptfooVersion"),
-        endpoint=own.get("apiBaseUrl") if isinstance(own.get("apiBaseUrl"), str) else None,
-        model=name.rsplit(":", 1)[-1] or None,
+        endpoint=next((one for key in _WHERE if isinstance(one := own.get(key), str) and "{{" not in one), None),
+        model=name if name.startswith("openai:") else None,
         finished_at=results.get("timestamp") if isinstance(results.get("timestamp"), str) else None,
+        planned=_counted(mapping(results.get("stats"))),
         sources=[file],
     )
     read.settings = {
@@ -70,9 +74,18 @@ def _output(file: Path, document: dict[str, Any], task: HarnessTask) -> Read:
         seen[place] += 1
     if len({row.cluster for row in read.rows}) == len({row.case for row in read.rows}):
         read.rows = [row._replace(cluster="") for row in read.rows]
+    cached = sum(mapping(row.get("response")).get("cached") is True for row in rows)
+    if cached:
+        read.problems.append(f"cached replies in {plural(cached, 'case')}: run promptfoo with --no-cache")
     if not read.rows:
         read.problems.append("no samples")
     return read
+
+
+def _counted(stats: dict[str, Any]) -> int | None:
+    counts = [stats.get(key) for key in ("successes", "failures", "errors")]
+    known = [one for one in counts if isinstance(one, int)]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _score(row: dict[str, Any], task: HarnessTask, file: Path) -> float | None:

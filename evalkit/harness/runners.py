@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from evalkit.checklist.tasks import HarnessTask
 from evalkit.errors import MeasurementError
 
 #: takes the place of a key where a server asks for none: the clients of both tools want one
 NO_KEY = "none"
+#: by itself it replays cached replies of whichever server had the same address, ends with exit code 100 where a test
+#: fails, and asks its maker's servers for news
+_PROMPTFOO = {
+    "PROMPTFOO_CACHE_ENABLED": "false", "PROMPTFOO_FAILED_TEST_EXIT_CODE": "0", "PROMPTFOO_DISABLE_TELEMETRY": "1",
+    "PROMPTFOO_DISABLE_UPDATE": "1", "PROMPTFOO_DISABLE_SHARING": "1",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,14 @@ def _inspect(task: HarnessTask, at: Against) -> list[str]:
     ]  # fmt: skip
 
 
+def _promptfoo(task: HarnessTask, at: Against) -> list[str]:
+    return [
+        "eval", "-c", str(task.task), "-o", str(at.out / "output.json"), "--max-concurrency", str(at.streams),
+        "--no-cache", "--no-write", "--no-table", "--no-progress-bar",
+        *(["--filter-first-n", str(task.limit)] if task.limit else []), *task.args,
+    ]  # fmt: skip
+
+
 RUNNERS: dict[str, Runner] = {
     one.name: one
     for one in (
@@ -68,27 +84,46 @@ RUNNERS: dict[str, Runner] = {
             "inspect", "inspect", "pip install inspect-ai openai",
             ("EVALKIT_TARGET_API_KEY", "OPENAI_API_KEY"), _inspect,
         ),
+        Runner("promptfoo", "promptfoo", "npm install promptfoo", ("OPENAI_API_KEY",), _promptfoo),
     )
 }  # fmt: skip
 
 
-def command(task: HarnessTask, at: Against) -> tuple[list[str], tuple[str, ...]]:
-    """The words of the command, and the variables that hold the key.
+class Command(NamedTuple):
+    """The words of a command, the variables that take the key, and the other variables that it needs."""
+
+    argv: list[str]
+    key_names: tuple[str, ...]
+    env: dict[str, str]
+
+
+def command(task: HarnessTask, at: Against) -> Command:
+    """How the tool is run.
 
     Raises:
         MeasurementError: the tool is not installed; with the line that installs it.
     """
+    endpoint = f"{at.base_url}/v1"
+    env = {"EVALKIT_ENDPOINT": endpoint, "EVALKIT_MODEL": at.model, "EVALKIT_MODE": at.mode}
+    if task.reader == "promptfoo":
+        env |= _PROMPTFOO
+    if task.run in (None, "promptfoo"):  # else what names no address of its own sends prompts and key to OpenAI
+        env["OPENAI_BASE_URL"] = endpoint
     if task.command is not None:
-        values = {"{endpoint}": f"{at.base_url}/v1", "{model}": at.model, "{out}": str(at.out), "{mode}": at.mode}
+        values = {"{endpoint}": endpoint, "{model}": at.model, "{out}": str(at.out), "{mode}": at.mode}
         words = []
         for word in task.command:
             for name, value in values.items():
                 word = word.replace(name, value)  # noqa: PLW2901  filled in step by step
             words.append(word)
-        return [_program(words[0], at.folder, f"install {words[0]}, or name its path"), *words[1:]], ("OPENAI_API_KEY",)
+        program = _program(words[0], at.folder, f"install {words[0]}, or name its path")
+        return Command([program, *words[1:]], ("OPENAI_API_KEY",), env)
     runner = RUNNERS[str(task.run)]
-    hint = f"{runner.install} (in an environment of its own, then program: ENV/bin/{runner.program})"
-    return [_program(task.program or runner.program, at.folder, hint), *runner.words(task, at)], runner.key_env
+    hint = f"{runner.install} (in an environment of its own, then program: PATH/{runner.program})"
+    program = _program(task.program or runner.program, at.folder, hint)
+    # what came with the tool comes first, such as the Node.js that it needs
+    env["PATH"] = os.pathsep.join([str(Path(program).parent), os.environ.get("PATH", os.defpath)])
+    return Command([program, *runner.words(task, at)], runner.key_env, env)
 
 
 def _program(name: str, folder: Path, install: str) -> str:

@@ -37,10 +37,18 @@ def city_records():
     data = json_dataset("DATA", lambda row: Sample(id=row["id"], input=row["question"], target=row["city"]))
     return Task(dataset=data, solver=generate(), scorer=includes(), version=1)
 """
+# What follows two braces of promptfoo is filled in by promptfoo; evalkit sets both variables.
+PROMPTFOO = """description: city_records
+prompts: ["{{question}}"]
+providers:
+  - id: openai:chat:{{env.EVALKIT_MODEL}}
+    config: {apiBaseUrl: "{{env.EVALKIT_ENDPOINT}}", temperature: 0, max_tokens: 64}
+tests: file://tests.yaml
+"""
 
 
 def write(folder: Path, count: int = 64) -> None:
-    """Data, an lm-eval task and an Inspect task."""
+    """Data, an lm-eval task, an Inspect task and a promptfoo config. Of the latter's tests one cannot be passed."""
     rows = [(city, n) for n in range(8) for city in CITIES][:count]
     lines = [
         {"id": f"{city.lower()}-{n}", "question": f"Give the record of {city} as JSON.{' ' * n}", "city": city}
@@ -48,10 +56,20 @@ def write(folder: Path, count: int = 64) -> None:
     ]
     (folder / "data.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in lines))
     (folder / "city_records.yaml").write_text(LM_TASK.replace("DATA", str(folder / "data.jsonl")))
+    tests = [
+        {"vars": {"question": one["question"]}, "assert": [{"type": "contains", "value": f'"{one["city"]}"'}]}
+        for one in lines
+    ]
+    tests[-1]["assert"].append({"type": "javascript", "value": "output.length > 10000"})
+    (folder / "tests.yaml").write_text(json.dumps(tests))
+    (folder / "promptfooconfig.yaml").write_text(PROMPTFOO)
     (folder / "city_records.py").write_text(INSPECT_TASK.replace("DATA", str(folder / "data.jsonl")))
 
 
 def tool(environment: str, program: str) -> Path | None:
     """The program in an environment of `make harness`; None where it is not set up."""
-    path = ENVIRONMENTS / environment / "bin" / program
-    return path if path.exists() else None
+    for below in ("bin", "node_modules/.bin"):
+        path = ENVIRONMENTS / environment / below / program
+        if path.exists():
+            return path
+    return None

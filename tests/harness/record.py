@@ -1,4 +1,4 @@
-"""`python -m tests.harness.record`: records the small outputs of real harnesses in tests/fixtures/harness again.
+"""`python -m tests.harness.record [TOOL…]`: records the small outputs of real harnesses in tests/fixtures/harness again.
 
 Each tool is run by evalkit's own runner against the reference server in two modes. Inspect's logs are recorded without
 events, which nothing here reads.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +17,13 @@ from tests.harness import real_tools
 from tests.support.small_run import servers, write_inputs
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "harness"
+TASKS = (
+    {"run": "lm-eval", "tasks": ["city_records"], "include_path": ".", "filter": "city",
+     "program": str(real_tools.tool("lm-eval", "lm_eval"))},
+    {"run": "inspect", "task": "city_records.py", "args": ["--temperature", "0"],
+     "program": str(real_tools.tool("inspect", "inspect"))},
+    {"run": "promptfoo", "task": "promptfooconfig.yaml", "program": str(real_tools.tool("promptfoo", "promptfoo"))},
+)  # fmt: skip
 _DROPPED = ("events", "events_data", "attachments", "store", "model_usage", "role_usage")
 
 
@@ -23,21 +31,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, servers() as modes:
         folder = Path(name)
         real_tools.write(folder, 12)
-        tasks = [
-            {"run": "lm-eval", "tasks": ["city_records"], "include_path": ".", "filter": "city",
-             "program": str(real_tools.tool("lm-eval", "lm_eval"))},
-            {"run": "inspect", "task": "city_records.py", "args": ["--temperature", "0"],
-             "program": str(real_tools.tool("inspect", "inspect"))},
-        ]  # fmt: skip
+        tasks = [one for one in TASKS if one["run"] in sys.argv[1:] or not sys.argv[1:]]
         run(Flags(checklist=str(write_inputs(folder, modes, tasks=tasks)), output_dir=folder / "run", as_json=True))
-        for place, tool in ((1, "lm-eval"), (2, "inspect")):
+        for place, task in enumerate(tasks, 1):
             for mode in modes:
-                target = FIXTURES / tool / mode
+                target = FIXTURES / task["run"] / mode
                 shutil.rmtree(target, ignore_errors=True)
                 target.mkdir(parents=True)
-                for file in (folder / "run" / "harness" / f"{place}-{tool}-{mode}").rglob("*.json*"):
-                    text = file.read_text().replace(name, "/work")
-                    (target / file.name).write_text(_trimmed(text) if tool == "inspect" else text)
+                for file in (folder / "run" / "harness" / f"{place}-{task['run']}-{mode}").rglob("*.json*"):
+                    text = file.read_text().replace(name, "/folder")
+                    (target / file.name).write_text(_trimmed(text) if task["run"] == "inspect" else text)
 
 
 def _trimmed(text: str) -> str:

@@ -14,4 +14,11 @@ mkdir -p build/harness
 status=0
 made lm-eval lm_eval "lm-eval[api]==0.4.13" || { echo "lm-eval cannot be installed here"; status=75; }
 made inspect inspect "inspect-ai==0.3.285" openai || { echo "Inspect cannot be installed here"; status=75; }
+# promptfoo, with a Node.js of its own: it asks for a newer one than many systems have. 1.6 GB.
+if [ ! -x build/harness/promptfoo/node_modules/.bin/promptfoo ]; then
+  mkdir -p build/harness/promptfoo &&
+    npm install --prefix build/harness/promptfoo --no-fund --no-audit --loglevel error node@24.21.0 promptfoo@0.123.1 >&2 &&
+    build/harness/promptfoo/node_modules/.bin/node --version >&2 ||
+    { rm -rf build/harness/promptfoo; echo "promptfoo cannot be installed here"; status=75; }
+fi
 exit $status

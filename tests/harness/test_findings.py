@@ -104,9 +104,26 @@ def test_results_of_an_unknown_server_do_not_count_until_somebody_accepts_them(c
     assert of(accepted, "non-inferiority").counts
 
 
-def test_what_evalkit_ran_itself_needs_no_address():
-    ran = {"ran_here": True, "endpoint": None}
-    assert of(decided(results(AR, GOOD, **ran), results(DLM, GOOD, **ran)), "harness").outcome == "ran-here"
+RAN = {"ran_here": True, "endpoint": None}
+COMMAND = {"results": None, "from": None, "reads": "csv"}
+ELSEWHERE = {"ran_here": True, "endpoint": "http://127.0.0.1:30000/v1"}
+
+
+def test_what_evalkit_ran_itself_needs_no_address_where_the_command_holds_it():
+    found = decided(results(AR, GOOD, **RAN), results(DLM, GOOD, **RAN), **COMMAND, command=["x", "--url={endpoint}"])
+    assert of(found, "harness").outcome == "ran-here"
+
+
+@pytest.mark.parametrize(
+    ("command", "changes", "doubt"),
+    [(["x", "{endpoint}"], ELSEWHERE, "other-endpoint"), (["x", "{endpoint}"], {**RAN, "model": "other"}, "other-model"),
+     (["x", "-c", "config.yaml"], RAN, "not-directed")],
+)  # fmt: skip
+def test_what_evalkit_ran_but_was_sent_elsewhere_does_not_count(command, changes, doubt):
+    found = decided(results(AR, GOOD, ran_here=True), results(DLM, GOOD, **changes), **COMMAND, command=command)
+    counted = of(found, "harness")
+    assert (counted.outcome, counted.data["doubts"]) == ("unwitnessed", [doubt])
+    assert not of(found, "non-inferiority").counts
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ CHANGES = [
     ("nel", "eval-*.json", lambda d: d["config"].update(temperature=0.7), "temperature"),
     ("nel", "eval-*.json", lambda d: d["config"].update(system_prompt="secret text"), "system_prompt"),
     ("promptfoo", "*.json", lambda d: d["config"]["providers"][0]["config"].update(max_tokens=9), "sampling"),
-    ("promptfoo", "*.json", lambda d: d["results"]["results"][3]["testCase"]["vars"].update(city="x"), "docs"),
+    ("promptfoo", "*.json", lambda d: d["results"]["results"][3]["testCase"]["vars"].update(question="x"), "docs"),
     ("promptfoo", "*.json", lambda d: d["results"]["results"][3]["prompt"].update(raw="x"), "prompts"),
 ]  # fmt: skip
 
@@ -129,6 +129,9 @@ PROBLEMS = [
     ("nel", lambda f: (f / "results.jsonl").unlink(), "only totals"),
     ("nel", lambda f: drop_line(f / "results.jsonl"), "23 samples where the harness says 24"),
     ("promptfoo", lambda f: edit(f, "*.json", lambda d: d["results"].update(results=[])), "no samples"),
+    ("promptfoo", lambda f: edit(f, "*.json", lambda d: d["results"]["results"].pop()), "11 samples where"),
+    ("promptfoo", lambda f: edit(f, "*.json", lambda d: d["results"]["results"][0]["response"].update(cached=True)), "--no-cache"),
+    ("lm-eval", lambda f: edit(f, "results_*.json", lambda d: d["config"].update(use_cache="c.db")), "--use_cache"),
 ]  # fmt: skip
 
 
@@ -139,7 +142,19 @@ def test_half_results_are_named_as_such(copied, tool, damage, words):
     assert words in "; ".join(load(tool, AR, folder).problems)
 
 
+def another_server(folder, pattern, change):
+    """A newer result of the same task, of another mode's server."""
+    path = next(folder.glob(pattern))
+    document = json.loads(path.read_text())
+    change(document)
+    path.with_name(path.name.replace("2026-", "2027-")).write_text(json.dumps(document))
+
+
 REFUSED = [
+    ("lm-eval", lambda f: another_server(
+        f, "results_*.json", lambda d: d["config"]["model_args"].update(base_url="http://127.0.0.1:9/v1")), "2 servers"),
+    ("inspect", lambda f: another_server(f, "*.json", lambda d: d["eval"].update(model_base_url="http://127.0.0.1:9/v1")),
+     "2 servers"),
     ("lm-eval", lambda f: next(f.glob("samples_*")).write_text('{"doc_id": 0, "exact'), "not JSON"),
     ("lm-eval", lambda f: next(f.glob("results_*")).write_text("[]"), "not a JSON object"),
     ("lm-eval", lambda f: next(f.glob("results_*")).write_text('{"configs": '), "not JSON"),
@@ -173,6 +188,22 @@ def test_a_sample_that_failed_is_unscored_and_no_zero(copied):
     edit(folder_p / AR, "*.json", lambda d: d["results"]["results"][0].update(failureReason=2, success=False))
     assert load("inspect", AR, folder).scores[0] is None
     assert load("promptfoo", AR, folder_p).scores[0] is None
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_the_same_files_for_two_modes_are_no_comparison(tool):
+    base = load(tool, AR)
+    (found,) = differences(base.model_copy(update={"mode": SPEC}), base)
+    assert found.kind == "same-files"
+
+
+def test_a_table_without_modes_is_that_of_one_mode(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("case,score\na,1\n")
+    both = HarnessTask.model_validate({"results": {"ar": str(path), "dlm": str(path)}, "from": "csv"})
+    alone = HarnessTask.model_validate({"results": {"ar": str(path)}, "from": "csv"})
+    assert read(path, both, 0, "autoregressive")[0].problems
+    assert not read(path, alone, 0, "autoregressive")[0].problems
 
 
 def test_a_table_of_any_tool(tmp_path):

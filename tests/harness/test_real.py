@@ -13,6 +13,7 @@ from tests.support.small_run import servers, write_inputs
 pytestmark = pytest.mark.harness
 LM_EVAL = real_tools.tool("lm-eval", "lm_eval")
 INSPECT = real_tools.tool("inspect", "inspect")
+PROMPTFOO = real_tools.tool("promptfoo", "promptfoo")
 
 
 def quality(report, check):
@@ -30,6 +31,7 @@ def quality(report, check):
         pytest.param(
             INSPECT, {"run": "inspect", "task": "city_records.py", "args": ["--temperature", "0"]}, id="inspect"
         ),
+        pytest.param(PROMPTFOO, {"run": "promptfoo", "task": "promptfooconfig.yaml"}, id="promptfoo"),
     ],
 )
 def test_evalkit_runs_the_harness_in_each_mode_and_decides_on_its_cases(tmp_path, tool, task):

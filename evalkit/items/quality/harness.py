@@ -75,7 +75,7 @@ def _counted(
     sides = [(modes[0], own), *([(modes[1], base)] if base else [])]
     problems = tuple(f"{label}: {problem}" for label, one in sides for problem in one.problems)
     differs = tuple(difference_words(one) for one in harness.differences(own, base)) if base else ()
-    doubts = [(label, why) for label, one in sides if (why := _doubt(facts, one, label))]
+    doubts = [(label, why) for label, one in sides if (why := _doubt(facts, one, label, task))]
     outcome: Literal["ran-here", "witnessed", "accepted", "unwitnessed", "not-comparable", "not-whole"]
     if problems:
         outcome = "not-whole"
@@ -95,26 +95,33 @@ def _counted(
     )  # fmt: skip
 
 
-def _doubt(facts: Facts, one: HarnessFacts, label: str) -> Doubt | None:
-    """Why it is not shown that this mode's server gave the answers; None when it is."""
+def _doubt(facts: Facts, one: HarnessFacts, label: str, task: HarnessTask) -> Doubt | None:
+    """Why it is not shown that this mode's server gave the answers; None when it is. A tool that evalkit ran may have
+    settings of its own that send it elsewhere: what it names is held against the server all the same.
+    """
     probed = facts.endpoints.get(label)
     if probed is None or not probed.reachable:
         return Doubt(kind="not-probed")
-    if one.ran_here:
-        return None
     if one.endpoint is None:
-        return Doubt(kind="no-endpoint")
-    if _place(one.endpoint) != _place(probed.endpoint):
+        if not one.ran_here:
+            return Doubt(kind="no-endpoint")
+        if not task.names_endpoint:
+            return Doubt(kind="not-directed")
+    elif _place(one.endpoint) != _place(probed.endpoint):
         return Doubt(kind="other-endpoint", named=one.endpoint, probed=probed.endpoint)
-    twins = [
-        name for name, e in facts.endpoints.items() if name != label and _place(e.endpoint) == _place(one.endpoint)
-    ]
+    if one.model is not None and not _same_model(one.model, probed):
+        return Doubt(kind="other-model", named=one.model, probed=probed.model)
+    return None if one.ran_here else _of_before(facts, one, label, probed)
+
+
+def _of_before(facts: Facts, one: HarnessFacts, label: str, probed: EndpointFacts) -> Doubt | None:
+    """Why results that were brought may be of another server at the same address."""
+    place = _place(probed.endpoint)
+    twins = [name for name, e in facts.endpoints.items() if name != label and _place(e.endpoint) == place]
     if twins:
         return Doubt(kind="shared-address", others=tuple(twins))
     if probed.launched and not _since(one.finished_at, facts.start.started_at):
         return Doubt(kind="older")
-    if one.model is not None and not _same_model(one.model, probed):
-        return Doubt(kind="other-model", named=one.model, probed=probed.model)
     return None
 
 
@@ -174,7 +181,7 @@ def _incumbent(  # noqa: PLR0917  called once
         return
     item, other, required = checklist.items.quality, known[INCUMBENT], checklist.incumbent.required
     doubts = [*other.problems, *map(difference_words, harness.differences(own, other))]
-    doubt = None if task.accept_unwitnessed else _doubt(facts, other, INCUMBENT)
+    doubt = None if task.accept_unwitnessed else _doubt(facts, other, INCUMBENT, task)
     doubts += [doubt.words()] if doubt else []
     if doubts:
         values = Incumbent(outcome="doubted", task=own.task, doubts=tuple(doubts))

@@ -10,7 +10,13 @@ from evalkit.fmt import listed, plural
 from evalkit.items.quality.words import RERUN
 from evalkit.text import cut
 
-DoubtKind = Literal["not-probed", "no-endpoint", "other-endpoint", "shared-address", "older", "other-model"]
+DoubtKind = Literal[
+    "not-probed", "no-endpoint", "not-directed", "other-endpoint", "shared-address", "older", "other-model"
+]
+
+DIRECT = (
+    "give the tool the server of the mode: {endpoint} in its command, or the variable EVALKIT_ENDPOINT in its config"
+)
 
 
 class Doubt(Frozen):
@@ -26,6 +32,7 @@ class Doubt(Frozen):
         return {
             "not-probed": "its server was not probed in this run",
             "no-endpoint": "the results do not say which server answered",
+            "not-directed": "neither the command nor the results name the server",
             "other-endpoint": f"the results are of {self.named}, the server that was probed is {self.probed}",
             "shared-address": f"{', '.join(self.others)} was served at the same address, so the address does not "
             "tell the mode",
@@ -46,6 +53,8 @@ def difference_words(found: Difference) -> str:
         case "content":
             what = {"docs": "documents"}.get(found.name, found.name)
             return f"{found.here} {what} differ, such as that of {listed(found.cases, 3)}"
+        case "same-files":
+            return "both were read from the same files"
         case "repeats":
             return f"repeats: {found.here} here, {found.there} there"
 
@@ -97,7 +106,7 @@ class HarnessResults(Values):
                 remedy = "run both modes with the same task, version, prompts, sampling and limits"
             case "unwitnessed":
                 text = f"nothing shows that these servers gave the answers: {'; '.join(self.unwitnessed[:3])}"
-                remedy = f"{RERUN}; or accept_unwitnessed: true, which the report shows"
+                remedy = f"{DIRECT if self.ran_here else RERUN}; or accept_unwitnessed: true, which the report shows"
             case "accepted":
                 text = f"accepted without a witness (accept_unwitnessed): {'; '.join(self.unwitnessed[:3])}"
                 remedy = RERUN

@@ -48,9 +48,9 @@ async def _run(run: Recorder, place: int, task: HarnessTask, mode: str, target: 
     folder = run.setup.loaded.folder
     streams = run.checklist.items.streams
     at = Against(mode, target.base_url, target.model, out.resolve(), folder, streams)
-    argv, key_names = command(task, at)
+    argv, key_names, variables = command(task, at)
     key = target.api_key.reveal() if target.api_key else NO_KEY
-    env = process.environment(dict.fromkeys(key_names, key), task.env)
+    env = process.environment({**variables, **dict.fromkeys(key_names, key)}, task.env)
     limit = task.timeout_minutes * 60 if run.left_s is None else min(task.timeout_minutes * 60, run.left_s)
     log = run.folder.logs / f"harness-{name}.log"
     run.say("quality", f"{task.name or tool} runs in {mode}; its log is {log.name}")
