@@ -2,7 +2,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test check bench dist docs site real harness tools lock audit coverage mutants crash faults fuzz soak
+.PHONY: venv demo test check bench dist docs site real harness tools ray lock audit coverage mutants crash faults fuzz soak
 .DEFAULT_GOAL := test
 
 venv: .venv/.installed
@@ -71,6 +71,12 @@ tools: venv
 	if [ $$status -ne 0 ]; then echo "==== THE VALIDATORS CANNOT BE INSTALLED ON THIS MACHINE: THEIR TESTS SKIP ===="; fi
 	$(BIN)/pytest -q -m tools tests/tools
 
+# Cells of a matrix on a Ray cluster of three nodes on this machine. Exit status 75 of the set-up: its tests skip.
+ray: venv
+	@status=0; bash tests/matrix/setup_ray.sh || status=$$?; \
+	if [ $$status -ne 0 ]; then echo "==== RAY CANNOT BE INSTALLED ON THIS MACHINE: ITS TESTS SKIP ===="; fi
+	timeout --foreground 2400 $(BIN)/pytest -q -m tools tests/matrix/test_ray.py
+
 # The pages of docs/ as a site with search, in build/site; a broken link fails.
 site: venv
 	bash tests/tools/setup.sh && build/tools/bin/zensical build --strict --clean -f mkdocs.yml
@@ -89,7 +95,7 @@ lock:
 	  -c constraints/dev.txt --generate-hashes --universal --python-version 3.11 --no-header --no-annotate \
 	  --no-strip-extras -q -o build/hashes.txt
 	cat build/header.txt build/hashes.txt > constraints/tools.txt
-	for extra in base sigstore; do \
+	for extra in base sigstore ray; do \
 	  asked=; [ $$extra = base ] || asked="--extra $$extra"; \
 	  head -2 constraints/$$extra.txt > build/header.txt; \
 	  build/lock/bin/uv pip compile pyproject.toml constraints/build.in $$asked -c constraints/dev.txt --generate-hashes \

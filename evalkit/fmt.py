@@ -103,6 +103,12 @@ def tokens(count: int) -> str:
     return plural(count, "token")
 
 
+def clock(seconds: float) -> str:
+    """Time that has passed: 0:01:30."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 

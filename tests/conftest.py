@@ -11,6 +11,8 @@ from evalkit import secrets
 settings.register_profile("evalkit", deadline=None)
 # each mutant of the code meets the same few examples
 settings.register_profile("mutants", deadline=None, max_examples=25, derandomize=True, database=None)
+# tests that run beside each other do not wait for each other
+os.environ.setdefault("EVALKIT_NO_WAIT", "1")
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "evalkit"))
 
 

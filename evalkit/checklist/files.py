@@ -5,10 +5,33 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from evalkit import system
 from evalkit.errors import InputFileError
+
+_READ: ContextVar[list[Path] | None] = ContextVar("files that were read", default=None)
+
+
+@contextmanager
+def recorded() -> Iterator[list[Path]]:
+    """The input files that are read in this block, by their absolute paths: what another machine needs to read them."""
+    paths: list[Path] = []
+    before = _READ.set(paths)
+    try:
+        yield paths
+    finally:
+        _READ.reset(before)
+
+
+def was_read(path: Path) -> None:
+    """Take down that an input file is read, where that is recorded. Links are kept: another machine has none."""
+    paths = _READ.get()
+    if paths is not None:
+        paths.append(Path(os.path.normpath(Path.cwd() / path)))
 
 
 def read_bytes(path: Path, *, max_bytes: int) -> bytes:
@@ -26,6 +49,7 @@ def read_bytes(path: Path, *, max_bytes: int) -> bytes:
         os.close(descriptor)
         what = "is a folder, not a file" if stat.S_ISDIR(kind) else "is not a regular file"
         raise InputFileError(what, where=str(path))
+    was_read(path)
     with os.fdopen(descriptor, "rb") as file:
         data = file.read(max_bytes + 1)
     if len(data) > max_bytes:

@@ -33,6 +33,12 @@ def ab_command(  # noqa: PLR0917  typer reads them by name
     resume: Annotated[Path | None, typer.Option("--resume", help="Continue this run folder.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print report.json to stdout.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Start a long run without asking.")] = False,
+    no_wait: Annotated[
+        bool,
+        typer.Option(
+            "--no-wait", help="Measure although another run measures on this machine.", envvar="EVALKIT_NO_WAIT"
+        ),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show details too: they are in run.log.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what must be read.")] = False,
 ) -> None:
@@ -51,5 +57,6 @@ def ab_command(  # noqa: PLR0917  typer reads them by name
         a=Side(url_a, model_a, api_key_env_a), b=Side(url_b, model_b, api_key_env_b), prompts=tuple(prompts),
         tasks=tuple(tasks or ()), at_least=at_least, margin=margin, floor=floor, max_tokens=max_tokens,
         concurrency=concurrency, output_dir=output_dir, resume=resume, as_json=as_json, yes=yes,
+        waits=not no_wait,
     )  # fmt: skip
     raise typer.Exit(int(ab(asked, shown(int(verbose) - int(quiet)))["exit_code"]))

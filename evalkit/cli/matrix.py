@@ -23,8 +23,10 @@ def matrix_command(  # noqa: PLR0917  typer reads them by name
         typer.Option("--output-dir", help="Folder of the cells. Default: evalkit-matrix next to matrix.yaml."),
     ] = None,
     engine: Annotated[
-        Literal["local", "slurm"],
-        typer.Option(help="local: here, one cell after the other. slurm: write sbatch array scripts."),
+        Literal["local", "ray", "slurm"],
+        typer.Option(
+            help="local: here, one cell after the other. ray: on a Ray cluster. slurm: write sbatch array scripts."
+        ),
     ] = "local",
     submit: Annotated[bool, typer.Option("--submit", help="With --engine slurm: submit the scripts.")] = False,
     resume: Annotated[
@@ -68,25 +70,24 @@ def _plan(planned: Planned, out: Path, *, as_json: bool) -> None:
     sys.stdout.write(planned.plan.model_dump_json(indent=2) + "\n" if as_json else table(planned.plan, out))
 
 
-def _run(planned: Planned, out: Path, engine: Literal["local", "slurm"], *, submit: bool, resume: bool) -> None:
-    from evalkit.matrix.engines import Local, Slurm
+def _run(planned: Planned, out: Path, engine: str, *, submit: bool, resume: bool) -> None:
+    from evalkit.cli.matrix_view import shown
+    from evalkit.matrix.engines import Engine, Local, Ray, Slurm
     from evalkit.matrix.run import prepare, work
 
     cells = prepare(planned, out, resume=resume)
-    done = len(planned.plan.cells) - len(cells)
-    if done:
-        _say(f"{done} of {len(planned.plan.cells)} cells have a verdict already")
-    work(
-        cells, Local(out, _say) if engine == "local" else Slurm(out, planned.plan.name, _say, submits=submit), out, _say
-    )
-
-
-def _say(text: str) -> None:
-    """One line to a person, never into a result."""
-    from evalkit.secrets import redact
-
-    sys.stderr.write(f"{redact(text)}\n")
-    sys.stderr.flush()
+    with shown(cells) as view:
+        done = len(planned.plan.cells) - len(cells)
+        if done:
+            view.say(f"{done} of {len(planned.plan.cells)} cells have a verdict already")
+        if not cells:
+            return
+        chosen: Engine = Local(out, view.say)
+        if engine == "ray":
+            chosen = Ray(out, view.say)
+        elif engine == "slurm":
+            chosen = Slurm(out, planned.plan.name, view.say, submits=submit)
+        work(cells, chosen, out, view)
 
 
 def _report(out: Path, *, as_json: bool) -> int:

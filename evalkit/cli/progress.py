@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from evalkit import fmt
 from evalkit.run.show import Board, Quiet, Show, Shown, plain
 from evalkit.text import one_line
 
@@ -98,7 +99,7 @@ class Screen(Quiet):
             full = total if row.state == "done" else float(row.done)
             table.add_row(
                 Text(mark, style), Text(item, style if row.state != "done" else ""),
-                Text(_clock(row.elapsed(now)) if row.state in ("working", "done") else ""),
+                Text(fmt.clock(row.elapsed(now)) if row.state in ("working", "done") else ""),
                 Text(f"{row.done}/{row.planned}" if row.planned else ""),
                 Text("") if row.state in ("waiting", "skipped") else ProgressBar(total, full), Text(row.note),
             )  # fmt: skip
@@ -106,7 +107,7 @@ class Screen(Quiet):
         for text in self.board.results:
             yield Text(f"  {text}", no_wrap=True, overflow="ellipsis")
         left = f", {self.board.left}" if self.board.left else ""
-        yield Text(f"  {_clock(now - self._whole)} in all{left}", "dim", no_wrap=True, overflow="ellipsis")
+        yield Text(f"  {fmt.clock(now - self._whole)} in all{left}", "dim", no_wrap=True, overflow="ellipsis")
 
 
 def drawn(screen: Screen, console: Console) -> AbstractContextManager[object]:
@@ -115,8 +116,3 @@ def drawn(screen: Screen, console: Console) -> AbstractContextManager[object]:
 
     screen.console = console
     return Live(screen, console=console, refresh_per_second=_FPS, transient=True, redirect_stdout=False)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

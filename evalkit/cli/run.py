@@ -67,6 +67,12 @@ def run_command(  # noqa: PLR0917  typer reads them by name
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Start a long run without asking.")] = False,
+    no_wait: Annotated[
+        bool,
+        typer.Option(
+            "--no-wait", help="Measure although another run measures on this machine.", envvar="EVALKIT_NO_WAIT"
+        ),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show details too: they are in run.log.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show only what must be read.")] = False,
 ) -> None:
@@ -87,6 +93,7 @@ def run_command(  # noqa: PLR0917  typer reads them by name
         only_mode=tuple(only_mode or ()), output_dir=output_dir, resume=resume, as_json=as_json,
         report_only=report_only, strict=strict,
         keep_going=keep_going, allow_exec=allow_exec, dry_run=dry_run, yes=yes,
+        waits=not no_wait,
     )  # fmt: skip
     outcome: dict[str, Any] = run(flags, shown(int(verbose) - int(quiet)))
     raise typer.Exit(int(outcome["exit_code"]))

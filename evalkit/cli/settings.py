@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import typer
 
+#: how a run is made on this machine, and nothing of what it finds
+_NOT_RECORDED = ("no_wait",)
+
 
 def as_flags(context: typer.Context) -> list[str]:
     """Words that the run records behind its command line, so that it can be decided and made again without them."""
     words: list[str] = []
     for parameter in context.command.params:
         source = context.get_parameter_source(parameter.name) if parameter.name else None
-        if source is None or source.name != "ENVIRONMENT" or not parameter.name:
+        if source is None or source.name != "ENVIRONMENT" or parameter.name in (None, *_NOT_RECORDED):
             continue
         value = context.params.get(parameter.name)
         option = next((one for one in parameter.opts if one.startswith("--")), None)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from evalkit import system
-from evalkit.checklist.files import decode
+from evalkit.checklist.files import decode, was_read
 from evalkit.errors import InputFileError
 from evalkit.importers.base import Reading
 from evalkit.text import one_line
@@ -40,6 +40,7 @@ def open_binary(path: Path) -> BufferedReader:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | system.NONBLOCK | system.BINARY)
+        was_read(path)
     except FileNotFoundError:
         raise InputFileError("no such file", where=str(path)) from None
     except OSError as error:

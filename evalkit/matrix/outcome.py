@@ -39,7 +39,7 @@ class Ended(Frozen):
     plan_sha256: str
     exit_code: int | None = None
     #: why it was ended from outside, or never begun
-    reason: Literal["timed-out", "wrong-gpu", "interrupted"] | None = None
+    reason: Literal["timed-out", "wrong-gpu", "interrupted", "lost", "out-of-memory", "not-run", "failed"] | None = None
     detail: str = ""
 
 

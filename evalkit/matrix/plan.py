@@ -19,6 +19,7 @@ from evalkit.hub.facts import CandidateFacts
 from evalkit.matrix.cells import Made, Point, addresses, expand, make, moved, text_of
 from evalkit.matrix.load import Loaded, load_matrix
 from evalkit.matrix.refuse import reasons
+from evalkit.matrix.schema import RayPlace
 from evalkit.run.setup import Setup, prepare
 from evalkit.secrets import redact
 from evalkit.stored.folder import plan_hash
@@ -59,6 +60,7 @@ class Cell(Frozen):
     #: evalkit starts the servers, so the machine is the cell's own
     launches: bool
     sbatch: tuple[str, ...] = ()
+    ray: RayPlace = RayPlace()
     #: what is not decided yet and may keep the cell from GO
     notes: tuple[str, ...] = ()
 
@@ -223,6 +225,7 @@ def _cell(  # noqa: PLR0917  what a cell is made of
         minutes=minutes, usd=None if price is None else round(price * max(gpus, 1) * minutes / 60, 2),
         usd_per_gpu_hour=price, gpus=gpus, most_minutes=loaded.matrix.cell_minutes or 2 * minutes + 30,
         launches=any(one.launch for one in made.checklist.modes.values()), sbatch=tuple(point.hardware.sbatch),
+        ray=point.hardware.ray,
         notes=notes,
     )  # fmt: skip
     return cell, {"checklist.yaml": text, **made.files}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from evalkit.errors import RunFolderError
-from evalkit.matrix.engines import Engine, Handle, Slurm
+from evalkit.matrix.engines import Engine, Handle, State
 from evalkit.matrix.outcome import DECIDED, Outcome, outcome
 from evalkit.matrix.plan import INDEX, Cell, Plan, Planned, read, write
 from evalkit.run.lock import FolderLock
@@ -59,51 +60,67 @@ def missing(plan: Plan, out: Path) -> list[Cell]:
     return [cell for cell in plan.cells if outcome(cell, out / "cells" / cell.id).status not in DECIDED]
 
 
-def work(cells: Sequence[Cell], engine: Engine, out: Path, say: Callable[[str], None]) -> None:
+class View(Protocol):
+    """Shows a person what the cells do."""
+
+    def say(self, text: str) -> None:
+        """One line about the matrix as a whole."""
+        ...
+
+    def doing(self, cell: Cell, state: State, line: str) -> None:
+        """What a cell does now, and what its process said last."""
+        ...
+
+    def ended(self, cell: Cell, found: Outcome) -> None:
+        """What became of a cell."""
+        ...
+
+
+def work(cells: Sequence[Cell], engine: Engine, out: Path, view: View) -> None:
     """Run `cells`. One lock on `out`: two matrices never work in one folder.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM; the cell that was running has ended, its run can go on.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; cells that were running have ended, their runs can go on.
     """
     lock = FolderLock(out)
     try:
         with ended_by_term():
-            if isinstance(engine, Slurm):
-                taken = {cell.id for cell in engine.waiting(cells)}
-                open_ = [cell for cell in cells if cell.id not in taken]
-                say(f"{len(taken)} cells are with Slurm already") if taken else None
-                engine.submit(open_) if open_ else None
-                return
-            for number, cell in enumerate(cells, 1):
-                say(f"cell {number} of {len(cells)}: {cell.id}, at most {cell.minutes} minutes")
-                found = _one(cell, engine)
-                say(f"  {found.status}{': ' + found.detail if found.detail else ''}")
+            if engine.detached:
+                engine.submit(cells)
+            else:
+                _until_ended(cells, engine, view)
     finally:
         lock.release()
 
 
-def _one(cell: Cell, engine: Engine) -> Outcome:
-    """One cell, until it ends or its time does."""
-    (handle,) = engine.submit([cell])
-    began = time.monotonic()
+def _until_ended(cells: Sequence[Cell], engine: Engine, view: View) -> None:
+    """Hand cells in as the engine takes them, and look at them until the last has ended."""
+    left, open_ = list(cells), list[Handle]()
     try:
-        while engine.poll(handle) != "ended":
-            if time.monotonic() - began > cell.most_minutes * 60:
-                engine.cancel(handle, "timed-out")
-                break
+        while left or open_:
+            while left and len(open_) < (engine.together or len(cells)):
+                view.doing(left[0], "waiting", "")
+                open_ += engine.submit([left.pop(0)])
+            for handle in tuple(open_):
+                state = engine.poll(handle)
+                if state == "ended":
+                    open_.remove(handle)
+                    view.ended(handle.cell, engine.fetch(handle))
+                else:
+                    view.doing(handle.cell, state, engine.logs(handle))
             time.sleep(_LOOK_S)
     except BaseException:
-        _cancelled(engine, handle)
+        _cancelled(engine, open_)
         raise
-    return engine.fetch(handle)
 
 
-def _cancelled(engine: Engine, handle: Handle) -> None:
-    """End the cell even when the person is impatient: a second Ctrl-C must not leave its server."""
+def _cancelled(engine: Engine, handles: Sequence[Handle]) -> None:
+    """End the cells even when the person is impatient: a second Ctrl-C must not leave a server."""
     import signal
 
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        engine.cancel(handle, "interrupted")
+        for handle in handles:
+            engine.cancel(handle, "interrupted")
     finally:
         signal.signal(signal.SIGINT, before)

@@ -67,6 +67,19 @@ class Recipe(Section):
         return {canonical(label) if isinstance(label, str) else label: one for label, one in value.items()}
 
 
+class RayPlace(Section):
+    """Nodes of a Ray cluster."""
+
+    labels: Annotated[dict[str, str], Field(max_length=20)] = {}
+    """Labels of the nodes, as `ray start --labels` gives them."""
+    accelerator: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    """Ray's name of the accelerator: `H100`, `L4`, `A100`."""
+    resources: Annotated[dict[str, Annotated[float, Field(gt=0)]], Field(max_length=20)] = {}
+    """Resources of your own that the nodes have, with how much a cell takes."""
+    cpus: Annotated[int, Field(gt=0)] | None = None
+    """CPUs of one node; absent: what the cluster's nodes of this kind have. A cell takes them all."""
+
+
 class Hardware(Section):
     """A kind of machine."""
 
@@ -78,6 +91,8 @@ class Hardware(Section):
     """What an hour of one GPU costs."""
     sbatch: list[SbatchOption] = []
     """Options of sbatch that lead to such a node: `[--partition=gpu, --constraint=h100]`."""
+    ray: RayPlace = RayPlace()
+    """What leads to such a node of a Ray cluster."""
 
 
 class Axes(Section):

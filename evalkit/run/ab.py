@@ -57,6 +57,7 @@ class Asked:
     resume: Path | None = None
     as_json: bool = False
     yes: bool = False
+    waits: bool = False
 
 
 def ab(asked: Asked, shown: Shown = plain) -> dict[str, Any]:
@@ -74,7 +75,12 @@ def ab(asked: Asked, shown: Shown = plain) -> dict[str, Any]:
     label = _stored_label(asked.resume, seen) if asked.resume else _label_of(seen)
     note(redact(f"A is {asked.a.url} ({INCUMBENT} in the report), B is {asked.b.url} ({label})"))
     flags = Flags(
-        output_dir=asked.output_dir, resume=asked.resume, as_json=asked.as_json, yes=asked.yes, all_or_none=True
+        output_dir=asked.output_dir,
+        resume=asked.resume,
+        as_json=asked.as_json,
+        yes=asked.yes,
+        waits=asked.waits,
+        all_or_none=True,
     )
     return evaluate(checklist_of(asked, label), flags, shown)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ import evalkit
 from evalkit.checklist.errors import suggest
 from evalkit.checklist.loader import DEFAULT, discovered, find_checklist, load_checklist, shipped_checklist
 from evalkit.checklist.schema import Checklist, LoadedChecklist
-from evalkit.errors import Interrupted, UsageError
+from evalkit.errors import Interrupted, RunFolderError, UsageError
 from evalkit.facts import Facts
 from evalkit.files import make_private, sweep, write_atomic
 from evalkit.findings import ITEM_IDS, ItemId
@@ -28,6 +28,7 @@ from evalkit.run.outlook import announcement, consent
 from evalkit.run.resume import resumed
 from evalkit.run.setup import Setup, merged, prepare
 from evalkit.run.show import Both, Shown, logged, plain
+from evalkit.run.token import given, wait
 from evalkit.run.words import continued
 from evalkit.stored.folder import RunFolder
 from evalkit.system import ended_by_term
@@ -55,6 +56,8 @@ class Flags:
     allow_exec: bool = False
     dry_run: bool = False
     yes: bool = False
+    #: for other runs that time on this machine
+    waits: bool = False
     all_or_none: bool = False
 
 
@@ -119,6 +122,29 @@ def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
         note(cost)
     if not flags.resume and not setup.simulated:
         consent(setup, minutes, yes=flags.yes)
+    with _alone(waits=flags.waits and bool(cost) and not setup.simulated):
+        return _kept(setup, flags, shown, cost)
+
+
+@contextmanager
+def _alone(*, waits: bool) -> Iterator[None]:
+    """With `waits` no other run times on this machine in this block. A cell of a matrix has that from its matrix."""
+    if not waits or given():
+        yield
+        return
+    try:
+        token = wait(lambda text: note(f"{text} (--no-wait goes on beside it)"))
+    except RunFolderError as error:
+        note(f"other runs on this machine are not waited for: {error}")
+        yield
+        return
+    try:
+        yield
+    finally:
+        token.release()
+
+
+def _kept(setup: Setup, flags: Flags, shown: Shown, cost: str) -> dict[str, Any]:
     path = flags.resume or flags.output_dir or Path("evalkit-runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     if flags.resume:
         folder = RunFolder.begun(path)

@@ -17,6 +17,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import mul
 from statistics import fmean, variance
 
@@ -141,7 +142,7 @@ def estimate(
     below = above = quantile * within
     method = "t on log ratios"
     if within > 0 and (len(values) < _SMALL or abs(_skewness(values)) > _SKEWED):
-        low, high = _bootstrap_t(values, within, confidence, seed)
+        low, high = _bootstrap_t(tuple(values), within, confidence, seed)
         below, above = max(below, low), max(above, high)
         method += ", widened by bootstrap-t"
     others = (*spreads, shift.spread)
@@ -237,7 +238,9 @@ def _skewness(values: Sequence[float]) -> float:
     return third / second**1.5 if second > 0 else 0.0
 
 
-def _bootstrap_t(values: Sequence[float], error: float, confidence: float, seed: int) -> tuple[float, float]:
+# findings, figures and limits ask for the same interval: a page of many runs draws it once for each
+@lru_cache(maxsize=64)
+def _bootstrap_t(values: tuple[float, ...], error: float, confidence: float, seed: int) -> tuple[float, float]:
     """Half-widths below and above the mean by bootstrap-t: units are drawn with replacement, with a seed."""
     rng = random.Random(seed)
     k, centre = len(values), fmean(values)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from evalkit.checklist.files import was_read
 from evalkit.checklist.images import data_uri, image_parts
 from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
@@ -151,6 +152,7 @@ def read_file(path: Path) -> PromptFile:
         raise InputFileError(f"the prompt file {what}", where=where, hint="give the path of a .jsonl file")
     if path.stat().st_size > _MAX_FILE_BYTES:
         raise InputFileError("the prompt file is larger than 64 MiB", where=where, hint="split it, or take a sample")
+    was_read(path)
     return PromptFile(path, path.read_bytes())
 
 

@@ -14,9 +14,8 @@ import pytest
 
 import evalkit
 from evalkit import system
-from evalkit.errors import RunFolderError, UsageError
+from evalkit.errors import UsageError
 from evalkit.matrix.engines import Handle, Local, Slurm, local
-from evalkit.matrix.engines.local import Token
 from evalkit.matrix.outcome import Ended, outcome, write_ended
 from tests.support.matrix import cell
 
@@ -41,22 +40,6 @@ def ended(engine, handle):
     handle.ref.process.wait(30)
     assert engine.poll(handle) == "ended"
     return engine.fetch(handle)
-
-
-def test_the_token_is_one_for_the_machine_and_ends_with_its_holder(tmp_path):
-    token = Token(tmp_path / "token", print)
-    other = os.open(tmp_path / "token", os.O_RDONLY)
-    assert not system.lock(other)
-    token.release()
-    assert system.lock(other)
-    os.close(other)
-
-
-def test_the_token_is_no_link(tmp_path):
-    (tmp_path / "target").write_text("x")
-    (tmp_path / "token").symlink_to(tmp_path / "target")
-    with pytest.raises(RunFolderError):
-        Token(tmp_path / "token", print)
 
 
 def test_the_cell_s_process_holds_the_token_too(out, monkeypatch):

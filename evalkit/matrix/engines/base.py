@@ -28,6 +28,8 @@ class Engine(Protocol):
     name: str
     #: cells handed in together; 1: one after the other on this machine
     together: int | None
+    #: cells that are handed in work on without this process
+    detached: bool
 
     def submit(self, cells: Sequence[Cell]) -> list[Handle]:
         """Hand the cells in; each goes on with its run where one was begun."""

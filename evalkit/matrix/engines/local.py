@@ -2,84 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from evalkit import system
-from evalkit.errors import RunFolderError
 from evalkit.matrix.engines.base import Handle, State
-from evalkit.matrix.outcome import ENDED, LOG, Ended, Outcome, begun, last_line, outcome, right_gpu, write_ended
+from evalkit.matrix.node import GRACE_S, late_detail, wrong_gpu
+from evalkit.matrix.outcome import ENDED, LOG, Ended, Outcome, begun, last_line, outcome, write_ended
 from evalkit.matrix.plan import Cell, command
-
-#: seconds from asking a cell to end until it is ended: SGLang needs six, and its run then writes its report
-GRACE_S = 60.0
-#: seconds between two looks at a lock that another process has
-_WAIT_S = 1.0
-#: one of them on a machine, whoever runs matrices there
-TOKEN = Path(tempfile.gettempdir()) / "evalkit-matrix.token"
-
-
-class Token:
-    """The machine's one permission to time a cell. The kernel takes it back when its holders die.
-
-    The cell's process holds it as well, so that a matrix that was killed does not let a second cell in beside the one
-    that it left.
-    """
-
-    def __init__(self, path: Path, say: Callable[[str], None]) -> None:
-        """Wait for it.
-
-        Raises:
-            RunFolderError: the lock file cannot be used.
-        """
-        self.fd = _opened(path)
-        waited = False
-        try:
-            while not system.lock(self.fd):
-                if not waited:
-                    say("another matrix times a cell on this machine: waiting for it")
-                waited = True
-                time.sleep(_WAIT_S)
-        except OSError as error:
-            os.close(self.fd)
-            raise RunFolderError(f"cannot be locked: {error.strerror}", where=str(path)) from None
-        except BaseException:
-            os.close(self.fd)
-            raise
-
-    def release(self) -> None:
-        with suppress(OSError):
-            os.close(self.fd)
-
-
-def _opened(path: Path) -> int:
-    """The lock file, readable by all users of the machine, so that it is one for all of them."""
-    kept = system.NOFOLLOW | system.CLOEXEC | system.BINARY | system.NONBLOCK
-    try:
-        with suppress(FileExistsError):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | kept, 0o644))
-        descriptor = os.open(path, os.O_RDONLY | kept)
-    except OSError as error:
-        raise RunFolderError(f"cannot be opened: {error.strerror}", where=str(path), hint="remove it") from None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise RunFolderError("is not a regular file", where=str(path), hint="remove it")
-    return descriptor
+from evalkit.run.token import Token, wait
 
 
 @dataclass
 class _Process:
     process: subprocess.Popen[bytes]
     token: Token
+    began: float
 
 
 class Local:
@@ -87,8 +30,9 @@ class Local:
 
     name = "local"
     together: int | None = 1
+    detached = False
 
-    def __init__(self, out: Path, say: Callable[[str], None], *, token: Path = TOKEN) -> None:
+    def __init__(self, out: Path, say: Callable[[str], None], *, token: Path | None = None) -> None:
         self._out, self._say, self._token = out, say, token
 
     def submit(self, cells: Sequence[Cell]) -> list[Handle]:
@@ -97,12 +41,12 @@ class Local:
     def _start(self, cell: Cell) -> Handle:
         folder = self._out / "cells" / cell.id
         handle = Handle(cell, folder)
-        wrong = _wrong_gpu(cell)
+        wrong = wrong_gpu(cell)
         (folder / ENDED).unlink(missing_ok=True)
         if wrong:
             write_ended(folder, Ended(plan_sha256=cell.plan_sha256, reason="wrong-gpu", detail=wrong))
             return handle
-        token = Token(self._token, self._say)
+        token = wait(self._say, self._token)
         try:
             words = words_of(self._out, cell, resume=begun(folder))
             with (folder / LOG).open("ab") as log:
@@ -113,17 +57,21 @@ class Local:
                     stderr=log,
                     start_new_session=True,
                     pass_fds=(token.fd,),
+                    env=token.for_child(),
                 )
         except BaseException:
             token.release()
             raise
-        handle.ref = _Process(process, token)
+        handle.ref = _Process(process, token, time.monotonic())
         return handle
 
     def poll(self, handle: Handle) -> State:
         if handle.ref is None:
             return "ended"
         code = handle.ref.process.poll()
+        if code is None and time.monotonic() - handle.ref.began > handle.cell.most_minutes * 60:
+            self.cancel(handle, "timed-out")
+            return "ended"
         if code is None:
             return "running"
         self._over(handle, Ended(plan_sha256=handle.cell.plan_sha256, exit_code=code))
@@ -147,10 +95,9 @@ class Local:
             system.end_group(process.pid, hard=True)
             code = process.wait()
         system.end_group(process.pid, hard=True)  # what is left of the group
-        late = f"it took longer than {handle.cell.most_minutes:g} minutes and was ended"
         ended = Ended(plan_sha256=handle.cell.plan_sha256, exit_code=code)
         if reason == "timed-out":
-            ended = ended.model_copy(update={"reason": reason, "detail": late})
+            ended = ended.model_copy(update={"reason": reason, "detail": late_detail(handle.cell)})
         self._over(handle, ended)
 
     @staticmethod
@@ -163,17 +110,3 @@ class Local:
 def words_of(out: Path, cell: Cell, *, resume: bool) -> list[str]:
     """The cell's command, by this very installation of evalkit."""
     return [sys.executable, "-m", "evalkit", *command(out, cell, resume=resume)]
-
-
-def _wrong_gpu(cell: Cell) -> str:
-    """Why a cell that starts its servers here would run on another card than its own; empty where it would not."""
-    from evalkit.gpu.declared import read_declared
-    from evalkit.gpu.nvml import collect
-
-    if not cell.launches or read_declared(cell.card).cpu_only:
-        return ""
-    found = collect(declared=None, endpoints={}, local=True)
-    names = [gpu.name for gpu in found.gpus]
-    if right_gpu(cell.card, names):
-        return ""
-    return f"asked for {cell.card}, found {', '.join(names) or 'no GPU'}"

@@ -83,16 +83,21 @@ class Slurm:
 
     name = "slurm"
     together: int | None = None
+    detached = True
 
     def __init__(self, out: Path, name: str, say: Callable[[str], None], *, submits: bool) -> None:
         self._out, self._title, self._say, self._submits = out.resolve(), name, say, submits
 
     def submit(self, cells: Sequence[Cell]) -> list[Handle]:
-        """Write a script a kind of machine; hand it in where that was asked for.
+        """Write a script a kind of machine; hand it in where that was asked for. Cells that Slurm has are left to it.
 
         Raises:
             UsageError: sbatch is missing or refuses.
         """
+        taken = {cell.id for cell in self.waiting(cells)}
+        if taken:
+            self._say(f"{fmt.plural(len(taken), 'cell')} of the matrix already handed in to Slurm")
+        cells = [cell for cell in cells if cell.id not in taken]
         handles = []
         for hardware in dict.fromkeys(cell.hardware for cell in cells):
             mine = [cell for cell in cells if cell.hardware == hardware]

@@ -106,6 +106,27 @@ def build(
     return cast("Report", masked(clean) if redact_prompts else clean)
 
 
+def essence(checklist: Checklist, facts: Facts, decision: Decision) -> dict[str, Any]:
+    """What a page of many runs needs of the document of each: the verdict with its reasons, modes, claims and GPUs."""
+    modes = modes_part.modes(checklist, facts, decision)
+    document = {
+        "started_at": facts.start.started_at,
+        "simulated": facts.start.simulated,
+        "interrupted": facts.end.interrupted if facts.end else True,
+        "checklist_sha256": facts.start.checklist_sha256,
+        "verdict": decision.verdict,
+        "recommended_mode": decision.recommended_mode,
+        "reasons": list(decision.reasons),
+        "decided_at_concurrency": checklist.items.modes.level,
+        "modes": modes,
+        "vendor_claims": vendor.vendor_claims(provenance.candidate(checklist, facts)["model"], facts, modes),
+        "gpus": provenance.gpus(facts),
+    }
+    names = _local_names(facts)
+    found: dict[str, Any] = scrub(_named(document, names) if names else document)
+    return found
+
+
 def _local_names(facts: Facts) -> dict[str, str]:
     """Models in folders of this machine by their bare names: a report says nothing of the folders above them."""
     paths = {c.model for c in facts.candidates if c.kind == "folder"}
