@@ -57,6 +57,7 @@ def test_the_wheel_brings_checklists_prompts_and_data_and_no_tests(tmp_path):
         "evalkit/shipped/prompts/quick.jsonl",
         "evalkit/data/report.schema.json",
         "evalkit/data/directory.schema.json",
+        "evalkit/data/matrix.schema.json",
         "evalkit/py.typed",
     ):
         assert part in names

@@ -22,7 +22,10 @@ class Layout(StrEnum):
 def compare_command(
     runs: Annotated[
         list[Path],
-        typer.Argument(help="Run folders or packs; the first is compared with.", autocompletion=completion.runs),
+        typer.Argument(
+            help="Run folders, packs or folders of a matrix (all its cells); the first is compared with.",
+            autocompletion=completion.runs,
+        ),
     ],
     output: Annotated[Layout, typer.Option("--format", help="What to write to stdout.")] = Layout.TABLE,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -32,14 +35,16 @@ def compare_command(
     Exit 0 when every run could be compared with the first, 3 when not.
     """
     from evalkit.errors import UsageError
+    from evalkit.matrix.gate import is_matrix, runs_of
     from evalkit.stored.compare import Run, compare
     from evalkit.stored.comparison_text import to_markdown, to_table
     from evalkit.stored.open import open_source
 
-    if len(runs) < 2:
+    paths = [path for given in runs for path in (runs_of(given) if is_matrix(given) else [given])]
+    if len(paths) < 2:
         raise UsageError("compare needs at least two runs", hint="evalkit compare RUN RUN")
     sides = []
-    for path in runs:
+    for path in paths:
         source = open_source(path)
         notes = [*source.verify(), *(f"it cannot {what}" for what in source.cannot)]
         sides.append(Run(str(path), source.checklist().checklist, source.facts(), tuple(notes)))

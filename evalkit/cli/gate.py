@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 def gate_command(  # noqa: PLR0917  typer reads them by name
     run: Annotated[
-        Path, typer.Argument(help="A run folder, or a file made by evalkit pack.", autocompletion=completion.runs)
+        Path,
+        typer.Argument(
+            help="A run folder, a file made by evalkit pack, or the folder of a matrix.", autocompletion=completion.runs
+        ),
     ],
     checklist: Annotated[Path | None, typer.Option(help="Decide by this checklist instead of the run's own.")] = None,
     max_age: Annotated[str, typer.Option("--max-age", help="Oldest run that counts: 12h, 30d, 4w.")] = "30d",
@@ -54,16 +57,25 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
 
     Exit 0: GO still holds. 1: NO-GO does. 3: cannot be trusted (simulated, old, changed, another commit, or a --live
     server that is not what was evaluated). --live sends each server one short prompt and takes under a minute.
+    Of a matrix: 0 the GO of a cell still holds, 1 the NO-GO of every cell does, 3 else.
     """
-    import json
-
     from evalkit.errors import UsageError
+    from evalkit.matrix.gate import gate_matrix, is_matrix
     from evalkit.stored.attest import Signer
     from evalkit.stored.gate import gate, parse_age
     from evalkit.stored.open import open_for_gate
-    from evalkit.text import one_line
 
     age = parse_age(max_age)
+    if is_matrix(run):
+        of_one_run = (checklist, revision, live, attestation, identity, trust_root, accept_changed_checklist)
+        if any(of_one_run):
+            raise UsageError(
+                "a matrix takes --max-age, --report-only and --json alone",
+                hint=f"for the rest gate the run of one cell: evalkit gate {run}/cells/CELL/run",
+            )
+        result = gate_matrix(run, datetime.now(UTC), max_age=age)
+        _shown(result, [], report_only=report_only, json_output=json_output)
+        raise typer.Exit(0 if report_only else result.exit_code)
     loaded = None
     if checklist is not None:
         from evalkit.checklist.loader import load_checklist
@@ -82,6 +94,16 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
     servers: list[LiveServer] = []
     if live:
         servers, result = _with_live(source, loaded, now, result, live)
+    _shown(result, servers, report_only=report_only, json_output=json_output)
+    raise typer.Exit(0 if report_only else result.exit_code)
+
+
+def _shown(result: GateResult, servers: list[LiveServer], *, report_only: bool, json_output: bool) -> None:
+    """Print the result, as JSON or for people."""
+    import json
+
+    from evalkit.text import one_line
+
     if json_output:
         sys.stdout.write(
             json.dumps(
@@ -95,7 +117,6 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
         lines += [f"live: {s.endpoint} runs what was evaluated as {s.mode}" for s in servers if not s.differences]
         lines += ["--report-only: the exit code is always 0"] if report_only else []
         sys.stdout.write("\n".join(one_line(line, limit=1000) for line in lines) + "\n")
-    raise typer.Exit(0 if report_only else result.exit_code)
 
 
 def _attested(run: Path, attestation: Path, result: GateResult, signer: Signer | None) -> GateResult:

@@ -94,7 +94,8 @@ def _report(out: Path, *, as_json: bool) -> int:
     """Write matrix.md and matrix-report.json, and print one of them; the exit code."""
     from evalkit.files import write_atomic
     from evalkit.matrix.outcome import as_json as json_of
-    from evalkit.matrix.report import markdown, report
+    from evalkit.matrix.page import markdown
+    from evalkit.matrix.report import report
 
     document = report(out)
     page, data = markdown(document), json_of(document)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evalkit.docs.checklist import checklist_markdown
 from evalkit.docs.commands import commands_markdown
-from evalkit.docs.report_json import directory_markdown, report_json_markdown
+from evalkit.docs.report_json import directory_markdown, matrix_json_markdown, report_json_markdown
 from evalkit.docs.table import table
 from evalkit.explain.explain import findings_markdown
 from evalkit.explain.graders import graders_markdown
@@ -19,6 +19,7 @@ def pages() -> dict[str, str]:
         "checklist.md": checklist_markdown(),
         "commands.md": commands_markdown(),
         "directory.md": directory_markdown(),
+        "matrix-json.md": matrix_json_markdown(),
         "findings.md": findings_markdown(),
         "graders.md": graders_markdown(),
         "import-kinds.md": import_kinds_markdown(),

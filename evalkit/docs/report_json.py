@@ -1,11 +1,11 @@
-"""docs/report-json.md and docs/directory.md: every field, from the shipped JSON Schemas."""
+"""docs/report-json.md, directory.md and matrix-json.md: every field, from the shipped JSON Schemas."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from evalkit.docs.schemas import directory_schema, report_schema
+from evalkit.docs.schemas import directory_schema, matrix_schema, report_schema
 from evalkit.docs.table import cell, table
 
 _INTRO = """# report.json
@@ -46,6 +46,19 @@ shown as `own_evaluation`, for your use alone. That a person adopted a candidate
 
     evalkit report runs/first --format directory --adopted-by "A. Person" --adopted-on 2026-11-24
 """
+
+
+_MATRIX = """# matrix-report.json
+
+To look up: every field of what `evalkit matrix report DIR --json` prints. Generated from its types, as is the JSON
+Schema that is shipped as `evalkit/data/matrix.schema.json`. Within `schema_version` 1 fields are only added. Times are
+milliseconds, shares lie between 0 and 1, and what is not known is null. [Matrix](matrix.md) says how it comes about.
+"""
+
+
+def matrix_json_markdown() -> str:
+    """The page about the report of a matrix."""
+    return _page(_MATRIX, matrix_schema())
 
 
 def directory_markdown() -> str:

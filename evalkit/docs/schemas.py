@@ -14,7 +14,7 @@ _SHARED = "In a suite: one entry of `expect`. A grader alone, or the grader with
 def schemas() -> dict[str, str]:
     """Texts by file name in `evalkit/data`; the same for the same code."""
     found = {"report": report_schema(), "checklist": checklist_schema(), "suite": suite_schema(),
-             "directory": directory_schema()}  # fmt: skip
+             "directory": directory_schema(), "matrix": matrix_schema()}  # fmt: skip
     return {f"{name}.schema.json": json.dumps(one, indent=2, ensure_ascii=False) + "\n" for name, one in found.items()}
 
 
@@ -45,6 +45,16 @@ def directory_schema() -> dict[str, Any]:
     from evalkit.report.document.model.directory import Entry
 
     return _headed("evalkit directory entry", _plain(_json_schema(Entry), closed=False))
+
+
+def matrix_schema() -> dict[str, Any]:
+    """matrix-report.json: there is a cell to take exactly when the exit code is 0."""
+    from evalkit.matrix.model import MatrixReport
+
+    go = {"properties": {"exit_code": {"const": 0}}}
+    some, none = ({"properties": {"take": shape}} for shape in ({"type": "object"}, {"type": "null"}))
+    schema = _plain(_json_schema(MatrixReport), closed=False)
+    return _headed("evalkit matrix report", {**schema, "allOf": [{"if": go, "then": some, "else": none}]})
 
 
 def checklist_schema() -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
@@ -14,9 +16,16 @@ from evalkit.files import write_atomic
 from evalkit.findings import Frozen
 from evalkit.gpu.declared import read_declared
 from evalkit.matrix.plan import Cell, requests_hash
+from evalkit.modes import base_mode
 from evalkit.secrets import redact
 from evalkit.stored.folder import RunFolder
 from evalkit.text import one_line
+
+if TYPE_CHECKING:
+    from evalkit.checklist.schema import Checklist
+    from evalkit.facts import Facts
+    from evalkit.stored.folder import Source
+    from evalkit.verdict.results import Decision
 
 Status = Literal[
     "go", "no-go", "inconclusive", "not-run", "not-measured", "interrupted", "lost", "timed-out", "out-of-memory",
@@ -29,6 +38,8 @@ LOG = "log.txt"
 _EXITS = (0, 1, 3)
 #: what CUDA, PyTorch and the engines write when memory ends
 _MEMORY = ("out of memory", "outofmemory", "cublas_status_alloc_failed", "not enough memory", "oom-kill")
+#: units of a vendor's claims that say how fast a mode is
+SPEED_UNITS = ("times AR output speed", "output tokens per second")
 _TAIL = 64 * 1024
 _MOST_LOGS = 40
 
@@ -43,6 +54,20 @@ class Ended(Frozen):
     detail: str = ""
 
 
+class Claim(Frozen):
+    """A vendor's figure of speed, with its source. `measured`: the run's figure in that unit, and what differs."""
+
+    claim: str
+    value: float
+    unit: str
+    mode: str
+    conditions: str | None = None
+    source: str
+    date: str | None = None
+    measured: float | None = None
+    differs: tuple[str, ...] = ()
+
+
 class Outcome(Frozen):
     """`status` with its reason; the figures that the run's report has of it."""
 
@@ -55,13 +80,19 @@ class Outcome(Frozen):
     #: of the recommended or best mode at the deciding load, ms
     e2e_p50_ms: float | None = None
     tokens_per_second: float | None = None
+    #: of the cases of the tasks, passed in that mode
+    pass_share: float | None = None
     hours: float | None = None
     usd: float | None = None
     #: as the report has them
     usd_per_1000_requests: float | None = None
     usd_per_1000_right: float | None = None
+    #: highest rate of requests at which the service level is kept, a second; None where none was sought
+    capacity: float | None = None
     #: the devices that the run lists
     devices: str | None = None
+    #: what the vendor reports of the speed of this mode, each with the run's figure of that kind; never evidence
+    claims: tuple[Claim, ...] = ()
 
 
 def write_ended(folder: Path, ended: Ended) -> None:
@@ -126,11 +157,18 @@ def _died(ended: Ended, folder: Path) -> Outcome:
 
 def _decided(cell: Cell, folder: Path) -> Outcome:
     """The verdict of the stored run, decided again from its journal: report.json alone could have been edited."""
-    run = folder / "run"
-    document, seconds = _document(run)
-    if seconds is None:
+    from evalkit.report.document.build import essence
+    from evalkit.stored.open import open_source
+    from evalkit.verdict.decide import decide
+
+    source = open_source(folder / "run")
+    facts = source.facts()
+    if facts.end is None:
         return Outcome(status="lost", detail="its journal has no end")
-    problem = _problem(cell, document, RunFolder(run).plan())
+    checklist = source.checklist().checklist
+    decision = decide(checklist, facts, facts.as_of, strict=facts.start.strict)
+    document = essence(checklist, facts, decision)
+    problem = _changed(source, facts) or _problem(cell, document, RunFolder(folder / "run").plan())
     if problem is not None:
         return problem
     verdict = document["verdict"]
@@ -140,32 +178,31 @@ def _decided(cell: Cell, folder: Path) -> Outcome:
     if verdict not in ("go", "no-go") and best is None:
         return Outcome(status="not-measured", detail=_first(document["reasons"]))
     status: Status = verdict if verdict in ("go", "no-go") else "inconclusive"
-    return Outcome(status=status, detail=_first(document["reasons"]), **_figures(cell, document, best, seconds))
+    figures = _figures(cell, document, best, facts.end.seconds)
+    more: dict[str, Any] = {**_cost(decision, best), **_passed(checklist, facts, best["mode"])} if best else {}
+    return Outcome(status=status, detail=_first(document["reasons"]), **figures, **more)
 
 
-def _document(path: Path) -> tuple[Any, float | None]:
-    """The run's document, and its seconds of all sessions together."""
-    from evalkit.report.document.build import build
-    from evalkit.stored.open import open_source
-    from evalkit.verdict.decide import decide
+def _passed(checklist: Checklist, facts: Facts, mode: str) -> dict[str, float]:
+    """Share of the cases that were scored in `mode` and passed."""
+    from evalkit.analysis.pairs import pass_shares
 
-    source = open_source(path)
-    facts = source.facts()
-    checklist = source.checklist().checklist
-    decision = decide(checklist, facts, facts.as_of, strict=facts.start.strict)
-    document = build(checklist, facts, decision, redact_prompts=source.redacted, without=source.redacted)
-    document["integrity"] = source.verify(facts)
-    return document, facts.end.seconds if facts.end else None
+    shares = pass_shares(facts.answers, mode, checklist.baseline.quality)
+    return {"pass_share": round(fmean(shares.values()), 6)} if shares else {}
+
+
+def _changed(source: Source, facts: Facts) -> Outcome | None:
+    """Why the evidence is not what the run wrote."""
+    found = source.verify(facts)
+    return Outcome(status="failed", detail=f"its evidence was changed: {one_line(found[0])}") if found else None
 
 
 def _problem(cell: Cell, document: Any, plan: dict[str, Any]) -> Outcome | None:
     """Why the document is not this cell's result."""
-    if document["checklist"]["sha256"] != cell.checklist_sha256:
+    if document["checklist_sha256"] != cell.checklist_sha256:
         return Outcome(status="other-plan", detail="its run was made with another checklist than the cell's")
     if requests_hash(plan) != cell.requests_sha256:
         return Outcome(status="other-plan", detail="its run sent other requests than the cell's plan")
-    if document["integrity"]:
-        return Outcome(status="failed", detail=f"its evidence was changed: {one_line(document['integrity'][0])}")
     if document["simulated"]:
         return Outcome(status="failed", detail="its run is simulated")
     if document.get("interrupted"):
@@ -212,18 +249,33 @@ def _figures(cell: Cell, document: Any, best: Any, seconds: float | None) -> dic
     return found | {
         "mode": best["mode"], "ratio": speed["ratio"], "low": speed["low"], "high": speed["high"],
         "e2e_p50_ms": level["e2e_ms"].get("p50") if level else None, "tokens_per_second": rate,
-        **_cost(document, best["mode"]),
+        "capacity": (best.get("capacity") or {}).get("rate"), "claims": tuple(_claims(document, best["mode"])),
     }  # fmt: skip
 
 
-def _cost(document: Any, mode: str) -> dict[str, float | None]:
-    """What 1,000 requests and 1,000 right answers cost in `mode`, by the findings of item 2."""
-    every = (one for item in document["items"] for one in item["findings"] if one.get("mode") == mode)
-    data: dict[str, Any] = next((one["data"] for one in every if "usd_per_1000" in (one.get("data") or {})), {})
+def _cost(decision: Decision, best: Any) -> dict[str, float | None]:
+    """What 1,000 requests and 1,000 right answers cost in the best mode: the report's cost, or item 2's finding."""
+    own = best.get("cost") or {}
+    every = (one for item in decision.items for one in item.findings if one.mode == best["mode"])
+    data: dict[str, Any] = next((one.data for one in every if "usd_per_1000" in (one.data or {})), {})
+
+    def figure(name: str, other: str) -> float | None:
+        said = own.get(name, data.get(other))
+        value = said.get("value") if isinstance(said, dict) else said
+        return value if isinstance(value, int | float) else None
+
     return {
-        "usd_per_1000_requests": data.get("usd_per_1000"),
-        "usd_per_1000_right": data.get("usd_per_1000_correct"),
+        "usd_per_1000_requests": figure("per_1000_requests", "usd_per_1000"),
+        "usd_per_1000_right": figure("per_1000_right", "usd_per_1000_correct"),
     }
+
+
+def _claims(document: Any, mode: str) -> Iterator[Claim]:
+    """The vendor's figures of the speed of `mode`."""
+    for one in document["vendor_claims"]:
+        if one.get("mode") == base_mode(mode) and one["unit"] in SPEED_UNITS:
+            known = {key: value for key, value in one.items() if key in Claim.model_fields}
+            yield Claim.model_validate({**known, "measured": (one["measured"] or {}).get("value")})
 
 
 def out_of_memory(folder: Path) -> bool:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from evalkit import fmt
 from evalkit.checklist.files import sha256_of
@@ -81,6 +81,8 @@ class Plan(Frozen):
     at_least: float
     #: of the intervals of the speed-ups
     confidence: float
+    #: what the base checklist decides speed at
+    decides: Literal["concurrency", "load", "capacity"] = "concurrency"
     cells: tuple[Cell, ...]
     left: tuple[Left, ...] = ()
 
@@ -142,7 +144,8 @@ def plan(path: Path, out: Path, collect: Callable[[str, str, Path], CandidateFac
         )
     modes = loaded.base.checklist.items.modes
     made_plan = Plan(
-        name=loaded.matrix.name, at_least=modes.speedup.at_least, confidence=modes.confidence, cells=tuple(cells),
+        name=loaded.matrix.name, at_least=modes.speedup.at_least, confidence=modes.confidence, decides=modes.decides,
+        cells=tuple(cells),
         left=tuple(left),
     )  # fmt: skip
     return Planned(made_plan, files)

@@ -1,33 +1,28 @@
-"""The page of a matrix: which cell is what, whether the speed-up transfers, and which cell to take."""
+"""The document of a matrix: which cell is what, whether the speed-up transfers, the frontier, and what to take."""
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
-from evalkit import fmt
-from evalkit.matrix.outcome import DECIDED, Outcome, outcome
+from evalkit.matrix.outcome import DECIDED, Outcome, Status, outcome
 from evalkit.matrix.plan import Cell, Plan, read
 from evalkit.stats.distributions import normal_quantile
 from evalkit.stats.homogeneity import cochran, standard_error
 from evalkit.stats.interval import Interval
-from evalkit.text import sanitize
 
 #: p-value below which the speed-ups are called different
 ALPHA = 0.05
-_SAYS = {
-    "go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE", "not-run": "not run", "not-measured": "not measured",
-    "interrupted": "interrupted", "lost": "lost", "timed-out": "timed out", "out-of-memory": "out of memory",
-    "wrong-gpu": "wrong GPU", "failed": "failed", "other-plan": "other plan",
-}  # fmt: skip
-
+SCHEMA_VERSION = 1
 Row = tuple[Cell, Outcome]
 
+if TYPE_CHECKING:
+    from evalkit.matrix.model import MatrixReport
 
-def report(out: Path) -> dict[str, Any]:
+
+def report(out: Path) -> MatrixReport:
     """The document of the matrix in `out`.
 
     Raises:
@@ -37,19 +32,22 @@ def report(out: Path) -> dict[str, Any]:
     return document(plan, [(cell, outcome(cell, out / "cells" / cell.id)) for cell in plan.cells])
 
 
-def document(plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
+def document(plan: Plan, rows: Sequence[Row]) -> MatrixReport:
     """What the page shows, as JSON. Pure."""
-    taken = take(rows)
-    return {
-        "schema_version": 1,
+    taken = take(rows, plan.decides)
+    made = {
+        "schema_version": SCHEMA_VERSION,
         "name": plan.name,
         "exit_code": exit_code(rows),
         "cells": [_entry(cell, found) for cell, found in rows],
         "left": [one.model_dump(mode="json") for one in plan.left],
-        "counts": {status: n for status in _SAYS if (n := sum(found.status == status for _, found in rows))},
+        "counts": {status: n for status in get_args(Status) if (n := sum(found.status == status for _, found in rows))},
         "homogeneity": [_transfer(mode, plan, rows) for mode in _modes(rows)],
+        "frontier": frontier(rows),
+        "vendor_claims": [one for mode in _modes(rows) for one in _claims(mode, rows)],
         "take": _taken(plan, rows, *taken) if taken else None,
     }
+    return cast("MatrixReport", made)
 
 
 def exit_code(rows: Sequence[Row]) -> int:
@@ -62,7 +60,7 @@ def exit_code(rows: Sequence[Row]) -> int:
 
 def _entry(cell: Cell, found: Outcome) -> dict[str, Any]:
     place = cell.model_dump(mode="json", include={"id", "variant", "engine", "hardware", "card", "precision", "load"})
-    return {**place, "plan_sha256": cell.plan_sha256, **found.model_dump(mode="json")}
+    return {**place, "plan_sha256": cell.plan_sha256, **found.model_dump(mode="json", exclude={"claims"})}
 
 
 def _measured(rows: Sequence[Row]) -> list[Row]:
@@ -92,14 +90,73 @@ def _transfer(mode: str, plan: Plan, rows: Sequence[Row]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def take(rows: Sequence[Row]) -> tuple[Cell, Outcome, str] | None:
-    """The cell to take among those that are GO, and by what: the cheapest where all have a price, else the fastest."""
+def _claims(mode: str, rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """What the vendor reports of the speed of `mode`, with the figure of each cell that has one of that kind."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for cell, one in _measured(rows):
+        for claim in one.claims if one.mode == mode else ():
+            said = claim.model_dump(mode="json", exclude={"measured", "differs", "mode"})
+            entry = found.setdefault(
+                (claim.claim, claim.source, claim.unit),
+                {"mode": mode, **said, "known_by": "vendor-reported", "cells": []},
+            )
+            if claim.measured is not None:
+                entry["cells"].append({"id": cell.id, "value": claim.measured, "differs": list(claim.differs)})
+    return list(found.values())
+
+
+def frontier(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Cells that may still be taken, and which of them another one dominates.
+
+    No worse in time, right answers and, where all have a price, money, and better in one: by the figures alone, and
+    only at the same load.
+    """
+    points = [
+        (cell, found)
+        for cell, found in rows
+        if found.status in ("go", "inconclusive") and found.e2e_p50_ms is not None and found.pass_share is not None
+    ]
+    paid = all(found.usd_per_1000_right is not None for _, found in points)
+
+    def place(found: Outcome) -> tuple[float, ...]:
+        money = (found.usd_per_1000_right or 0.0,) if paid else ()
+        return (found.e2e_p50_ms or 0.0, -(found.pass_share or 0.0), *money)
+
+    def dominates(one: Row, other: Row) -> bool:
+        mine, its = place(one[1]), place(other[1])
+        sure = one[1].status == "go" or other[1].status != "go"
+        return (
+            sure
+            and one[0].load == other[0].load
+            and mine != its
+            and all(a <= b for a, b in zip(mine, its, strict=True))
+        )
+
+    return [
+        {
+            "id": cell.id, "status": found.status, "mode": found.mode, "e2e_p50_ms": found.e2e_p50_ms,
+            "pass_share": found.pass_share, "usd_per_1000_right": found.usd_per_1000_right if paid else None,
+            "dominated_by": [other[0].id for other in points if dominates(other, (cell, found))],
+        }
+        for cell, found in points
+    ]  # fmt: skip
+
+
+def take(rows: Sequence[Row], decides: str = "concurrency") -> tuple[Cell, Outcome, str] | None:
+    """The cell to take among those that are GO, and by what.
+
+    The cheapest for 1,000 right answers where all have a price; else by what the checklist decides at: the highest
+    capacity where that is asked for, the smallest median time elsewhere.
+    """
     good = [(cell, found) for cell, found in rows if found.status == "go"]
     if not good:
         return None
     if all(found.usd_per_1000_right is not None for _, found in good):
         cell, found = min(good, key=lambda one: (one[1].usd_per_1000_right or 0.0, one[0].id))
         return cell, found, "cost"
+    if decides == "capacity" and all(found.capacity is not None for _, found in good):
+        cell, found = min(good, key=lambda one: (-(one[1].capacity or 0.0), one[0].id))
+        return cell, found, "capacity"
     cell, found = min(good, key=lambda one: (one[1].e2e_p50_ms or math.inf, one[0].id))
     return cell, found, "latency"
 
@@ -117,115 +174,3 @@ def _taken(plan: Plan, rows: Sequence[Row], cell: Cell, found: Outcome, by: str)
         "id": cell.id, "mode": found.mode, "by": by, "tried": tried, "low_over_all": low,
         "shown_over_all": None if low is None else low >= plan.at_least,
     }  # fmt: skip
-
-
-def markdown(doc: dict[str, Any]) -> str:
-    """One page."""
-    counted = ", ".join(f"{_SAYS[status]} {count}" for status, count in doc["counts"].items())
-    parts = [f"# {_cell(doc['name'])}", "", f"{fmt.plural(len(doc['cells']), 'cell')}: {counted}.", ""]
-    parts += [*_choice(doc), "", "## Grid", "", *_grid(doc["cells"]), ""]
-    parts += ["## Does the speed-up transfer?", "", *_homogeneity(doc["homogeneity"]), ""]
-    parts += ["## Cells", "", *_cells(doc["cells"]), ""]
-    if doc["left"]:
-        parts += ["## Left out", "", "| cell | why |", "|---|---|"]
-        parts += [f"| {_cell(one['id'])} | {_cell('; '.join(one['why']))} |" for one in doc["left"]]
-        parts.append("")
-    return "\n".join(parts)
-
-
-def _cell(value: object) -> str:
-    """A text for a cell of a table: nothing in it is Markdown or HTML."""
-    text = html.escape(sanitize(str(value)).replace("\n", " "), quote=False)
-    return "".join(f"\\{c}" if c in "\\`*_[]|#" else c for c in text)
-
-
-def _choice(doc: dict[str, Any]) -> list[str]:
-    taken = doc["take"]
-    if taken is None:
-        return ["No cell is GO, so there is nothing to take."]
-    why = (
-        "costs least for 1,000 right answers" if taken["by"] == "cost" else "has the smallest median end-to-end latency"
-    )
-    lines = [f"**Take {_cell(taken['id'])}** in mode {_cell(taken['mode'])}: of the cells that are GO it {why}."]
-    if taken["tried"] > 1:
-        low = fmt.ratio(taken["low_over_all"])
-        shown = (
-            "The speed-up that is asked for is shown"
-            if taken["shown_over_all"]
-            else "Undecided: the speed-up that is asked for is not shown"
-        )
-        lines += [
-            "",
-            f"Each verdict is about its own cell, and among {taken['tried']} cells one can be GO by chance.",
-            f"With all of them counted (Bonferroni), the lower bound of its speed-up is {low}. {shown} over all cells.",
-        ]
-        if not taken["shown_over_all"]:
-            lines.append("To settle it, run this one cell again, with the same or more prompts.")
-    return lines
-
-
-def _grid(cells: list[dict[str, Any]]) -> list[str]:
-    """Rows: variant, engine, precision and load. Columns: hardware."""
-    columns = list(dict.fromkeys(one["hardware"] for one in cells))
-    keys = list(dict.fromkeys(_row_key(one) for one in cells))
-    lines = [f"| variant | {' | '.join(_cell(one) for one in columns)} |", "|---" * (len(columns) + 1) + "|"]
-    for key in keys:
-        found = {one["hardware"]: one for one in cells if _row_key(one) == key}
-        said = [_square(found[column]) if column in found else "left out" for column in columns]
-        lines.append(f"| {_cell(key)} | {' | '.join(said)} |")
-    return lines
-
-
-def _row_key(one: dict[str, Any]) -> str:
-    load = f", concurrency {one['load']}" if one["load"] is not None else ""
-    return f"{one['variant']}, {one['engine']}, {one['precision']}{load}"
-
-
-def _square(one: dict[str, Any]) -> str:
-    says = f"**{_SAYS[one['status']]}**" if one["status"] in DECIDED else _SAYS[one["status"]]
-    if one["status"] not in DECIDED or one["ratio"] is None:
-        return says
-    return f"{says}<br>{_cell(one['mode'])} {fmt.ratio(one['ratio'])} ({fmt.interval(one['low'], one['high'])})"
-
-
-def _homogeneity(found: list[dict[str, Any]]) -> list[str]:
-    if not found:
-        return ["No cell has a speed-up with an interval."]
-    lines = []
-    for one in found:
-        span = f"{fmt.ratio(one['smallest'])} to {fmt.ratio(one['largest'])}"
-        head = f"{_cell(one['mode'])}: {span} over {fmt.plural(one['cells'], 'cell')}."
-        if one["answer"] == "not-tested":
-            lines.append(f"- Mode {head} Not tested: that takes two cells with intervals.")
-            continue
-        p = "p < 0.001" if one["p"] < 0.001 else f"p = {one['p']:.3f}"
-        test = f"Cochran's Q = {one['q']:.2f} on {one['df']} df, {p}, I² = {fmt.share(one['i2'])}"
-        if one["answer"] == "differs":
-            lines.append(
-                f"- Mode {head} The speed-up differs between cells ({test}): no cell has the figure of another."
-            )
-        else:
-            lines.append(f"- Mode {head} No difference is shown ({test}), which does not show that there is none.")
-    return lines
-
-
-def _cells(cells: list[dict[str, Any]]) -> list[str]:
-    head = ["cell", "result", "mode", "speed-up", "E2E p50", "USD of the run", "USD for 1,000 right answers", "why"]
-    lines = [f"| {' | '.join(head)} |", "|---|---|---|---:|---:|---:|---:|---|"]
-    for one in cells:
-        ratio = (
-            f"{fmt.ratio(one['ratio'])} ({fmt.interval(one['low'], one['high'])})"
-            if one["ratio"] is not None
-            else fmt.NOTHING
-        )
-        said = [
-            _cell(one["id"]), _SAYS[one["status"]], _cell(one["mode"] or fmt.NOTHING), ratio,
-            fmt.milliseconds(one["e2e_p50_ms"]), _usd(one["usd"]), _usd(one["usd_per_1000_right"]),
-            _cell(one["detail"] or fmt.NOTHING),
-        ]  # fmt: skip
-        lines.append(f"| {' | '.join(said)} |")
-    return lines
-
-
-def _usd(value: float | None) -> str:
-    return fmt.NOTHING if value is None else f"{value:.2f}"

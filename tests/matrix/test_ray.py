@@ -53,10 +53,14 @@ class Cluster:
         self.folder, self.nodes = folder, {}
         port = self.address.rpartition(":")[2]
         self._start(stack, "a", "--head", f"--port={port}", f"--temp-dir={folder}", "--include-dashboard=false")
-        assert waited_for(lambda: self._labels() == {"a"})
+        self._up("a")
         for name, more in (("b", ()), ("c", ("--num-gpus=1",))):
             self._start(stack, name, f"--address={self.address}", *more)
-        assert waited_for(lambda: self._labels() == {"a", "b", "c"})
+            self._up(name)
+
+    def _up(self, name):
+        said = (self.folder / f"{name}.log").read_text
+        assert waited_for(lambda: name in self._labels(), 180), said(errors="replace")
 
     def _start(self, stack, name, *words):
         argv = [HOME / "bin" / "ray", "start", "--block", "--num-cpus=1", "--object-store-memory=80000000",
@@ -163,10 +167,18 @@ def test_cells_are_those_of_local_and_no_key_is_in_what_the_driver_has(cluster, 
     assert len(codes) == 1
     for name, one in here.items():
         print(name, one["status"], one["ratio"], one["low"], one["high"], there[name]["ratio"], there[name]["low"])
-        assert one["low"] <= there[name]["high"]
-        assert there[name]["low"] <= one["high"]
+        if not crowded(near, name) and not crowded(far, name):
+            assert one["low"] <= there[name]["high"]
+            assert there[name]["low"] <= one["high"]
     texts = [one for place in (far, cluster.folder) for one in place.rglob("*") if one.is_file()]
     assert not [one for one in texts if KEY.encode() in one.read_bytes()]
+
+
+def crowded(out, cell):
+    """Whether the run says that other work used its machine: its interval then claims nothing."""
+    document = json.loads((out / "cells" / cell / "run" / "report.json").read_text(encoding="utf-8"))
+    found = (one for item in document["items"] for one in item["findings"] if one["id"] == "modes.witness")
+    return any(one["outcome"] == "crowded" for one in found)
 
 
 def timed(out, cell):

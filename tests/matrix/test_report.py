@@ -6,13 +6,19 @@ import json
 import re
 import subprocess
 import sys
+from importlib import resources
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, ValidationError
 
+from evalkit.data import load_vendor_claims
 from evalkit.errors import RunFolderError
-from evalkit.matrix.outcome import Outcome, right_gpu
+from evalkit.matrix.outcome import SPEED_UNITS, Claim, Outcome, right_gpu
+from evalkit.matrix.page import markdown
 from evalkit.matrix.plan import Cell, Left, Plan
-from evalkit.matrix.report import document, markdown, report
+from evalkit.matrix.report import document, report
 from evalkit.matrix.run import missing
 from tests.support.matrix import cell
 
@@ -151,3 +157,96 @@ def test_a_cell_s_place_is_in_the_document():
     (one,) = doc(go())["cells"]
     assert {"variant", "engine", "hardware", "precision", "load", "plan_sha256", "status"} <= set(one)
     assert isinstance(cell(), Cell)
+
+
+# -- frontier, claims, target and schema -------------------------------------------------------------------------------
+
+
+def placed(ms, share, usd=None, status="go", **more):
+    return Outcome(status=status, mode="diffusion", ratio=2.0, low=1.8, high=2.2, e2e_p50_ms=ms, pass_share=share,
+                   usd_per_1000_right=usd, **more)  # fmt: skip
+
+
+def dominated(*outcomes):
+    return {one["id"]: one["dominated_by"] for one in doc(*outcomes)["frontier"]}
+
+
+def test_a_cell_that_is_worse_in_all_is_dominated_and_one_that_is_best_in_one_is_not():
+    found = dominated(placed(100, 0.9, 0.5), placed(90, 0.9, 0.4), placed(200, 0.95, 0.9), placed(300, 0.5, 0.1))
+    assert found == {"c0": ["c1"], "c1": [], "c2": [], "c3": []}
+
+
+def test_money_counts_where_all_have_a_price():
+    assert dominated(placed(100, 0.9, 0.1), placed(90, 0.9))["c0"] == ["c1"]
+    assert dominated(placed(100, 0.9, 0.1), placed(90, 0.9, 0.2))["c0"] == []
+
+
+def test_no_undecided_cell_dominates_one_that_is_go_and_no_go_is_not_there():
+    found = dominated(placed(100, 0.9), placed(90, 0.95, status="inconclusive"), placed(10, 1.0, status="no-go"))
+    assert found == {"c0": [], "c1": []}
+
+
+def test_cells_at_different_loads_do_not_dominate_each_other():
+    rows = [(cell("a", load=1), placed(100, 0.9)), (cell("b", load=8), placed(200, 0.9))]
+    made = document(Plan(name="m", at_least=1.5, confidence=0.95, cells=tuple(c for c, _ in rows)), rows)
+    assert all(not one["dominated_by"] for one in made["frontier"])
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 4), st.integers(1, 4)), min_size=1, max_size=8))
+def test_some_cell_is_on_the_frontier_and_what_dominates_is_no_worse_in_anything(points):
+    found = dominated(*(placed(ms, share / 4, usd) for ms, share, usd in points))
+    assert any(not others for others in found.values())
+    for name, others in found.items():
+        mine = points[int(name[1:])]
+        for other in others:
+            its = points[int(other[1:])]
+            assert its[0] <= mine[0]
+            assert its[1] >= mine[1]
+            assert its[2] <= mine[2]
+            assert its != mine
+
+
+def test_what_a_checklist_decides_at_is_what_is_taken():
+    slow, fast = placed(100, 0.9, capacity=9.0), placed(50, 0.9, capacity=4.0)
+    assert doc(slow, fast, decides="capacity")["take"]["id"] == "c0"
+    assert doc(slow, fast, decides="concurrency")["take"]["id"] == "c1"
+    assert doc(slow, placed(50, 0.9), decides="capacity")["take"]["by"] == "latency"
+
+
+def claim(**more):
+    return Claim(**{"claim": "Speed-up over AR", "value": 3.3, "unit": "times AR output speed", "mode": "diffusion",
+                    "source": "https://example.org/card", "date": "2026-09-01", "conditions": "GB200", **more})  # fmt: skip
+
+
+def test_what_the_vendor_says_is_shown_with_its_source_and_changes_nothing():
+    plain = doc(placed(100, 0.9), placed(90, 0.9))
+    found = doc(
+        placed(100, 0.9, claims=(claim(measured=2.0, differs=("hardware",)),)), placed(90, 0.9, claims=(claim(),))
+    )
+    (one,) = found["vendor_claims"]
+    assert (one["known_by"], one["source"], one["value"]) == ("vendor-reported", "https://example.org/card", 3.3)
+    assert one["cells"] == [{"id": "c0", "value": 2.0, "differs": ["hardware"]}]
+    for key in ("exit_code", "take", "homogeneity", "frontier", "cells", "counts"):
+        assert found[key] == plain[key]
+    assert "https://example.org/card" in markdown(found)
+
+
+def test_the_vendor_s_figures_of_speed_are_those_of_the_shipped_table():
+    units = {row.unit for row in load_vendor_claims()}
+    assert set(SPEED_UNITS) <= units
+
+
+def schema():
+    return json.loads(resources.files("evalkit.data").joinpath("matrix.schema.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "outcomes", [[go(), go(status="no-go")], [Outcome(status="lost")], [placed(9, 1.0, 0.1, claims=(claim(),))]]
+)
+def test_the_document_fits_its_shipped_schema(outcomes):
+    found = json.loads(json.dumps(doc(*outcomes, left=(Left(id="x", why=("exclude",)),))))
+    Draft202012Validator(schema()).validate(found)
+    with pytest.raises(ValidationError):
+        Draft202012Validator(schema()).validate({**found, "exit_code": 0 if found["exit_code"] else 3})
+    assert set(found) == set(schema()["properties"])
+    assert set(found["cells"][0]) == set(schema()["$defs"]["CellEntry"]["properties"])

@@ -66,6 +66,18 @@ def interrupted(path, out, cell):
         return process.wait(60)
 
 
+def gated_and_compared(capsys, out):
+    """Gate says of a matrix what its report says, while its runs are young; compare takes its cells."""
+    report = report_of(out)
+    young = evalkit(capsys, "gate", out, "--json")
+    assert young.code == report["exit_code"] == json.loads(young.out)["exit_code"]
+    assert evalkit(capsys, "gate", out, "--max-age", "0m").code == 3
+    assert evalkit(capsys, "gate", out, "--revision", "abc").code == 2  # a question about one run
+    compared = evalkit(capsys, "compare", out, "--json")
+    assert compared.code in (0, 3)
+    assert len(json.loads(compared.out)["runs"]) == 2
+
+
 @pytest.mark.slow
 def test_a_matrix_that_is_ended_goes_on_and_a_cell_that_fails_has_failed(tmp_path, capsys):
     later = [free_port(), free_port()]
@@ -96,6 +108,7 @@ def test_a_matrix_that_is_ended_goes_on_and_a_cell_that_fails_has_failed(tmp_pat
         assert set(statuses(out).values()) <= SETTLED
         assert journal.read_bytes() == whole
         assert report_of(out)["homogeneity"][0]["df"] == 1
+        gated_and_compared(capsys, out)
 
         # a run by hand has no account of an engine: its journal counts, unless its plan is another
         (out / "cells" / cell / "ended.json").unlink()
