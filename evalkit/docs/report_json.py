@@ -50,9 +50,10 @@ shown as `own_evaluation`, for your use alone. That a person adopted a candidate
 
 _MATRIX = """# matrix-report.json
 
-To look up: every field of what `evalkit matrix report DIR --json` prints. Generated from its types, as is the JSON
-Schema that is shipped as `evalkit/data/matrix.schema.json`. Within `schema_version` 1 fields are only added. Times are
-milliseconds, shares lie between 0 and 1, and what is not known is null. [Matrix](matrix.md) says how it comes about.
+To look up: every field of the report of a [matrix](matrix.md), which `matrix report` writes and prints with `--json`.
+Generated from its types, as is the JSON Schema that is shipped as `evalkit/data/matrix.schema.json`. Within
+`schema_version` 1 fields are only added. Times are milliseconds, shares lie between 0 and 1, and what is not known is
+null.
 """
 
 

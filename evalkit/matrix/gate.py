@@ -1,4 +1,4 @@
-"""Whether the verdict of a matrix still holds: each cell is gated as a run of its own, and the rest is no evidence."""
+"""Whether the verdict of a matrix still holds: each cell is gated as a run of its own."""
 
 from __future__ import annotations
 
@@ -54,8 +54,7 @@ def gate_matrix(path: Path, now: datetime, *, max_age: timedelta) -> GateResult:
         reasons = [f"the cell to take is {taken['id']}{mode}"]
         notes = [*shown, *_by_chance(taken["shown_over_all"], taken["tried"])]
         return GateResult(0, verdict, tuple(reasons), (), tuple(notes))
-    reasons = ["every cell is NO-GO"] if code == 1 else [_open(rows)]
-    return GateResult(code, verdict, (*reasons, *(shown if code == 3 else [])), (), tuple(shown if code == 1 else []))
+    return GateResult(code, verdict, ("every cell is NO-GO" if code == 1 else _open(rows), *shown))
 
 
 def _looked(cell: Cell, folder: Path, now: datetime, max_age: timedelta) -> tuple[Cell, Outcome, str]:

@@ -112,10 +112,10 @@ def _homogeneity(found: list[dict[str, Any]]) -> list[str]:
 
 
 def _claims(claims: list[dict[str, Any]]) -> list[str]:
-    """What the vendor reports, next to what was measured: attributed, and no evidence."""
+    """What the vendor reports, next to what was measured: attributed, never evidence."""
     if not claims:
         return []
-    lines = ["The vendor reports these figures of speed. They are no evidence: no verdict above rests on one.", ""]
+    lines = ["The vendor reports these figures of speed. They are not evidence: no verdict above rests on one.", ""]
     lines += ["| claim | figure | conditions | source | measured here |", "|---|---:|---|---|---|"]
     for one in claims:
         here = [f"{_cell(cell['id'])} {_figure(cell['value'], one['unit'])}" for cell in one["cells"]]

@@ -133,7 +133,7 @@ def _alone(*, waits: bool) -> Iterator[None]:
         yield
         return
     try:
-        token = wait(lambda text: note(f"{text} (--no-wait goes on beside it)"))
+        token = wait(lambda text: note(f"{text} (--no-wait measures at the same time)"))
     except RunFolderError as error:
         note(f"other runs on this machine are not waited for: {error}")
         yield
