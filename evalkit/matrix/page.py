@@ -136,7 +136,7 @@ def _frontier(points: list[dict[str, Any]]) -> list[str]:
     paid = points[0]["usd_per_1000_right"] is not None
     axes = "time, right answers and money" if paid else "time and right answers (not all of them have a price)"
     lines = [
-        f"Cells that are GO or undecided, by {axes}. A cell is dominated where another is no worse in each and",
+        f"Cells that are GO or undecided, by {axes}. A cell is dominated where another is at least as good in each and",
         "better in one, at the same load, by the figures alone.",
         "",
         "| cell | result | E2E p50 | right answers | USD for 1,000 right answers | dominated by |",
