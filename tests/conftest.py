@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 
 from evalkit import secrets
+from evalkit.run import token
 
 # a machine under load takes its time: no example fails for that
 settings.register_profile("evalkit", deadline=None)
@@ -20,3 +21,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "evalkit"))
 def _secrets_of_their_own(monkeypatch):
     """A value that one test calls a secret is masked for the life of a process: not in what other tests write."""
     monkeypatch.setattr(secrets, "_KNOWN", set(secrets._KNOWN))
+
+
+@pytest.fixture(autouse=True)
+def _a_machine_of_their_own(monkeypatch, tmp_path_factory):
+    """Cells of a matrix in this process wait for no other process of the machine."""
+    monkeypatch.setattr(token, "TOKEN", tmp_path_factory.getbasetemp() / token.TOKEN.name)

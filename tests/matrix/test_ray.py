@@ -258,7 +258,7 @@ def test_of_twenty_cells_six_fail_each_in_its_own_way(cluster, tmp_path):
             "killed": launch(SUICIDE),
         }
         path = write_matrix(
-            tmp_path, {**good, **bad}, [kind("a")], cell_minutes=1.5,
+            tmp_path, {**good, **bad}, [kind("a")], cell_minutes=2.5,
         )  # fmt: skip
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         document["axes"]["hardware"] += [kind("gpu", "H100-80GB", "c"), kind("nowhere", label="z")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -57,7 +58,8 @@ def statuses(out):
 def interrupted(path, out, cell):
     """A matrix in a process of its own, asked to end while `cell` is timed; its exit code."""
     words = [sys.executable, "-m", "evalkit", "matrix", "run", str(path), "--output-dir", str(out)]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    env = {**os.environ, "TMPDIR": str(out.parent)}  # a machine of its own: it waits for nobody
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env) as process:
         journal = out / "cells" / cell / "run" / "journal.jsonl"
         deadline = time.monotonic() + 60
         while not (journal.is_file() and b'"timed"' in journal.read_bytes()) and time.monotonic() < deadline:
@@ -79,6 +81,7 @@ def gated_and_compared(capsys, out):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_matrix_that_is_ended_goes_on_and_a_cell_that_fails_has_failed(tmp_path, capsys):
     later = [free_port(), free_port()]
     with ExitStack() as stack:
