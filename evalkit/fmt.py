@@ -6,7 +6,7 @@ The one address for items, report and stored runs alike: nothing here knows what
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 NOTHING = "–"
 
@@ -55,6 +55,24 @@ def interval(low: float | None, high: float | None, unit: str = "") -> str:
     if low is None or high is None:
         return NOTHING
     return f"{low:.2f} to {high:.2f}{unit}"
+
+
+def usd(value: float | None) -> str:
+    """`0.41 USD`: two decimals; below 0.1 two significant digits."""
+    if value is None:
+        return NOTHING
+    return f"{value:,.2f} USD" if value >= 0.095 or value == 0 else f"{number(value, 2)} USD"
+
+
+def span_of(low: float | None, high: float | None, spelled: Callable[[float | None], str]) -> str:
+    """An interval in brackets behind its figure: ` (0.38 USD to 0.44 USD)`; nothing where neither end is known."""
+    if low is None and high is None:
+        return ""
+    return (
+        f" ({spelled(low)} to {spelled(high)})"
+        if low is not None and high is not None
+        else (f" ({spelled(low)} or more)" if high is None else f" (up to {spelled(high)})")
+    )
 
 
 def share(value: float | None, digits: int = 1) -> str:

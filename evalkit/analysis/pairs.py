@@ -384,6 +384,17 @@ def pass_shares(answers: Iterable[Answer], mode: str, baseline: str) -> dict[tup
     return {key: fmean(each) for key, each in found.items()}
 
 
+def passing_units(answers: Iterable[Answer], mode: str, baseline: str) -> list[float]:
+    """Shares of `pass_shares` by independent unit: cases of a suite that ask the same, or of one cluster, are one."""
+    every = list(answers)
+    of = {(a.suite, a.case_id): a for a in every if a.mode == mode}
+    shares = pass_shares(every, mode, baseline)
+    readings = (
+        reading(f"{key[0]}|{of[key].asked}", f"{key[0]}|{of[key].goes_with}", s, 0.0) for key, s in shares.items()
+    )
+    return [unit.mode for unit in sample(readings, 0.05).units]
+
+
 def needed(data: Table, margin: float) -> int:
     """About how many cases would likely decide, if modes differ as they did here and the loss is half of what was seen.
 

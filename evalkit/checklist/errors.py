@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -114,8 +114,10 @@ def _list_hint(known: list[str]) -> str | None:
 def _fields(schema: type[BaseModel], dotted: str) -> list[str]:
     """Names of the keys allowed at `dotted`."""
     current: Any = schema
+    named = False
     for part in [p for p in dotted.split(".") if p]:
-        current = _step(current, part)
+        # behind a mapping of names, such as `modes`, the next part is a name of the user's
+        current, named = (current, False) if named else (_step(current, part), _maps(current, part))
         if current is None:
             return []
     if not (isinstance(current, type) and issubclass(current, BaseModel)):
@@ -128,6 +130,12 @@ def _step(model: Any, part: str) -> Any:
         field = model.model_fields.get(part)
         return _model_in(field.annotation) if field else None
     return model if part.isdigit() else None
+
+
+def _maps(model: Any, part: str) -> bool:
+    """Whether the field is a mapping from names to sections."""
+    field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
+    return field is not None and get_origin(field.annotation) is dict
 
 
 def _model_in(annotation: Any) -> Any:

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from evalkit.checklist.base import EnvName, ModeLabel, Positive, Section, Url
 from evalkit.checklist.items import Items, ModesItem, QualityItem, Reading
 from evalkit.checklist.limits import LimitsSection
+from evalkit.checklist.prices import Cost
 from evalkit.checklist.settings import SETTINGS
 from evalkit.checklist.tasks import HarnessTask
 from evalkit.findings import ItemId
@@ -132,6 +133,8 @@ class Endpoint(Section):
     """Settings in which the mode may differ from its baseline, as that is part of the offer (`tp_size`, `gpu`, …)."""
     note: str | None = None
     """The admin's word on what the server runs when it cannot say so itself; shown as declared."""
+    cost: Cost = Cost()
+    """Prices of this server, over those of `cost` at the top, which are those of the modes and not of the incumbent."""
 
     @property
     def environment(self) -> list[str]:
@@ -161,13 +164,6 @@ class Budget(Section):
     """Minutes, starts of servers included."""
     requests: Annotated[int, Field(gt=0)] | None = None
     """Requests, warm-ups included."""
-
-
-class Cost(Section):
-    """Prices, for the cost column of the report."""
-
-    usd_per_gpu_hour: Annotated[float, Field(ge=0)] | None = None
-    """What an hour of one GPU costs."""
 
 
 class Waiver(Section):
@@ -232,7 +228,7 @@ class Checklist(Section):
     budget: Budget = Budget()
     """Upper limits of the whole run."""
     cost: Cost = Cost()
-    """Prices, for the cost column of the report."""
+    """Prices of the modes, for what requests and right answers cost. The incumbent has its own: `incumbent.cost`."""
     limits: LimitsSection = LimitsSection()
     """How long evalkit waits for a server, and how much it reads."""
     items: Items = Items()
@@ -267,7 +263,16 @@ class Checklist(Section):
             raise ValueError("baseline.speed is 'incumbent', but no incumbent is configured")
         if self.baseline.quality == INCUMBENT and self.incumbent is None:
             raise ValueError("baseline.quality is 'incumbent', but no incumbent is configured")
+        self._count_priced()
         return self
+
+    def _count_priced(self) -> None:
+        """A number of GPUs of one server needs a price that it multiplies."""
+        sides = [(f"modes.{label}.cost.gpus", label, one.cost) for label, one in self.modes.items()]
+        sides += [("incumbent.cost.gpus", INCUMBENT, self.incumbent.cost)] if self.incumbent else []
+        for key, label, own in sides:
+            if own.gpus is not None and self.prices(label).usd_per_gpu_hour is None:
+                raise _at(key, "gpus prices nothing without usd_per_gpu_hour: give both in this cost")
 
     @property
     def adopted(self) -> list[str]:
@@ -286,6 +291,13 @@ class Checklist(Section):
     def harnesses(self) -> list[tuple[int, HarnessTask]]:
         """The tasks that another harness grades, with their places."""
         return [(i, task) for i, task in enumerate(self.tasks or []) if isinstance(task, HarnessTask)]
+
+    def prices(self, label: str) -> Cost:
+        """What is paid for one server: a mode's own keys over those at the top, the incumbent's own alone."""
+        if label == INCUMBENT:
+            return self.incumbent.cost if self.incumbent else Cost()
+        served = self.modes.get(label)
+        return served.cost.over(self.cost) if served else self.cost
 
     def required(self, item: ItemId) -> bool:
         return self.items.of(item).required

@@ -25,6 +25,11 @@ def ab_command(  # noqa: PLR0917  typer reads them by name
     model_b: Annotated[str | None, typer.Option(help="The served model of B; default: the first.")] = None,
     api_key_env_a: Annotated[str | None, typer.Option(help="Variable that holds the key of A.", metavar="NAME")] = None,
     api_key_env_b: Annotated[str | None, typer.Option(help="Variable that holds the key of B.", metavar="NAME")] = None,
+    cost_a: Annotated[
+        list[str] | None,
+        typer.Option(help="A price of A (repeat): a key of `cost` of a checklist.", metavar="KEY=NUMBER"),
+    ] = None,
+    cost_b: Annotated[list[str] | None, typer.Option(help="A price of B (repeat).", metavar="KEY=NUMBER")] = None,
     max_tokens: Annotated[int, typer.Option(help="Longest reply, in tokens, where a prompt does not say.")] = 512,
     concurrency: Annotated[int, typer.Option(help="Requests in flight.")] = 1,
     output_dir: Annotated[
@@ -54,7 +59,8 @@ def ab_command(  # noqa: PLR0917  typer reads them by name
 
     sys.argv += as_flags(context)
     asked = Asked(
-        a=Side(url_a, model_a, api_key_env_a), b=Side(url_b, model_b, api_key_env_b), prompts=tuple(prompts),
+        a=Side(url_a, model_a, api_key_env_a, tuple(cost_a or ())),
+        b=Side(url_b, model_b, api_key_env_b, tuple(cost_b or ())), prompts=tuple(prompts),
         tasks=tuple(tasks or ()), at_least=at_least, margin=margin, floor=floor, max_tokens=max_tokens,
         concurrency=concurrency, output_dir=output_dir, resume=resume, as_json=as_json, yes=yes,
         waits=not no_wait,

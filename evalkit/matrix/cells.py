@@ -170,7 +170,7 @@ def _laid_over(loaded: Loaded, point: Point, modes: dict[str, dict[str, Any]]) -
         "candidate": {**kept, "model": point.variant.model, "revision": point.variant.revision},
         "modes": modes,
         "items": items,
-        **({"cost": {**data.get("cost", {}), "usd_per_gpu_hour": price}} if price is not None else {}),
+        **({"cost": {"gpus": base.cost.gpus, "usd_per_gpu_hour": price}} if price is not None else {}),
     }
 
 

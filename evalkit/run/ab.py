@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from evalkit.run.start import Flags, evaluate, note
 from evalkit.secrets import redact
 from evalkit.serving.facts import EndpointFacts
 from evalkit.stored.folder import RunFolder
-from evalkit.text import one_line
+from evalkit.text import cut, one_line
 
 _NOT_ASKED = "evalkit ab asks for speed and tasks alone"
 _NO_TASKS = "no --tasks were given: the comparison is of speed alone"
@@ -28,16 +29,40 @@ _NO_TASKS = "no --tasks were given: the comparison is of speed alone"
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two endpoints: its address, the served model, and the variable that holds its key."""
+    """One of the two endpoints: its address, the served model, the variable that holds its key, and its prices."""
 
     url: str
     model: str | None = None
     key: str | None = None
+    #: as `KEY=NUMBER` with the keys of `cost` in a checklist
+    cost: tuple[str, ...] = ()
 
-    def endpoint(self) -> dict[str, str]:
+    def endpoint(self) -> dict[str, object]:
         """As a checklist has it."""
-        given = {"endpoint": self.url, "model": self.model, "api_key_env": self.key}
+        given = {"endpoint": self.url, "model": self.model, "api_key_env": self.key, "cost": prices(self.cost) or None}
         return {name: value for name, value in given.items() if value is not None}
+
+
+def prices(given: Iterable[str]) -> dict[str, float]:
+    """Prices from `KEY=NUMBER`; whether the keys exist and agree, the checklist says.
+
+    Raises:
+        UsageError: a text of another form, or a key that is given twice.
+    """
+    found: dict[str, float] = {}
+    for text in given:
+        name, equals, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            equals = ""
+        if not equals or name in found:
+            why = "is given twice" if equals else "is not KEY=NUMBER"
+            raise UsageError(
+                f"a price {why}: {cut(text, 80)}", hint="write it as usd_per_gpu_hour=3.5, each key once for A or B"
+            )
+        found[name] = int(value) if value.is_integer() else value
+    return found
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,8 @@ def _short(digest: str) -> str:
 
 def _is_place(path: str) -> bool:
     head, _, leaf = path.rpartition(".")
+    if head.endswith(".cost"):
+        return True
     return leaf in _WHERE and (head == "incumbent" or head.startswith("modes."))
 
 

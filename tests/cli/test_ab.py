@@ -160,6 +160,10 @@ def test_two_models_of_one_address_are_compared(tmp_path, capsys, prompts):
         (("http://127.0.0.1:1", "http://127.0.0.1:2", "--api-key-env-a", "NO_SUCH_KEY_HERE"), "NO_SUCH_KEY_HERE"),
         (("http://127.0.0.1:1", "http://127.0.0.1:2", "--margin", "0"), "margin"),
         (("http://127.0.0.1:1", "http://127.0.0.1:2", "--at-least", "-1"), "at_least"),
+        (("http://127.0.0.1:1", "http://127.0.0.1:2", "--cost-a", "usd_per_gpu_hour"), "usd_per_gpu_hour"),
+        (("http://127.0.0.1:1", "http://127.0.0.1:2", "--cost-b", "usd_per_gpu_hour=-1"), "usd_per_gpu_hour"),
+        (("http://127.0.0.1:1", "http://127.0.0.1:2", "--cost-b", "usd_per_gpu=1"), "usd_per_gpu_hour"),
+        (("http://127.0.0.1:1", "http://127.0.0.1:2", "--cost-a", "gpus=1", "--cost-a", "gpus=2"), "gpus=2"),
     ],
 )
 def test_what_cannot_be_compared_is_exit_2_before_anything_is_sent(tmp_path, capsys, prompts, words, named):
@@ -175,3 +179,21 @@ def test_a_bad_prompts_file_is_exit_2_with_its_line(tmp_path, capsys):
     done = evalkit(capsys, "ab", "http://127.0.0.1:1", "http://127.0.0.1:2", "--prompts", bad)
     assert (done.code, done.out) == (2, "")
     assert f"{bad}:2" in done.err
+
+
+def test_prices_show_what_each_side_costs_and_from_which_rate_self_hosting_pays(tmp_path, capsys, prompts, suite):
+    given = ("--prompts", prompts, "--tasks", suite, "--margin", "0.1", "--output-dir", tmp_path / "run", "--json")
+    cost = ("--cost-a", "usd_per_request=0.01", "--cost-b", "usd_per_gpu_hour=2", "--cost-b", "gpus=3")
+    with serving(speed=20.0) as a, serving(speed=20.0) as b:
+        report = json.loads(evalkit(capsys, "ab", a.base_url, b.base_url, *given, *cost).out)
+    (mine,), today = report["modes"], report["incumbent"]
+    assert today["cost"]["per_1000_requests"] == pytest.approx(10)
+    rate = mine["cost"]["requests_per_second"]
+    assert mine["cost"]["per_1000_requests"] == pytest.approx(1000 * 6 / 3600 / rate, rel=1e-4)
+    assert 1000 / mine["levels"][0]["e2e_ms"]["p50"] == pytest.approx(rate, rel=0.9)
+    right = mine["cost"]["per_1000_right"]
+    assert right["low"] <= right["value"] <= right["high"]
+    versus = mine["vs_incumbent"]["cost"]
+    assert versus["ratio"] == pytest.approx(10 / mine["cost"]["per_1000_requests"], rel=1e-4)
+    assert (versus["break_even"]["self_hosted"], versus["answer"]) == ("autoregressive@b", "better")
+    assert versus["break_even"]["requests_per_hour"] == pytest.approx(600)

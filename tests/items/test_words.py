@@ -12,7 +12,16 @@ from evalkit.analysis.ladder import Knee, Rung
 from evalkit.analysis.witness import Crowd
 from evalkit.findings import Status
 from evalkit.items.modes import checks as modes
-from evalkit.items.modes import guard_words, reply_words, traffic_checks, traffic_words, words, worth_words
+from evalkit.items.modes import (
+    guard_words,
+    money_checks,
+    money_words,
+    reply_words,
+    traffic_checks,
+    traffic_words,
+    words,
+    worth_words,
+)
 from evalkit.items.quality import checks as quality
 from evalkit.items.quality import harness_words, probe_words
 from evalkit.items.quality import reply_words as quality_replies
@@ -57,7 +66,10 @@ CASES = [
     (modes.ENERGY, worth_words.Energy, {"baseline": "a", "concurrency": 1, "joules_per_1000_tokens": 9, "watts": 3}),
     (modes.FRONTIER, worth_words.Frontier, {"points": (Point("a", 9.0, 0.5, 0.4, 0.6, 9),)}),
     (modes.REFERENCE, words.Reference, {"mode": "diffusion", "label": "not a serving speed", "baseline": False}),
-    (modes.COST, worth_words.Cost, {"usd_per_1000": 0.2, "gpus": 2, "concurrency": 1, "scored": 9, "correct": 0.5}),
+    (money_checks.COST, money_words.Cost, {"usd_per_1000": 0.2, "gpus": 2, "scored": 9, "correct": 0.5}),
+    (money_checks.INCUMBENT_COST, money_words.IncumbentCost,
+     {"mode": "diffusion", "usd_per_1000": 0.2, "incumbent_usd_per_1000": 0.4, "ratio": 2.0, "low": 1.9, "high": 2.1,
+      "right_ratio": 1.8, "self_hosted": "diffusion", "break_even_per_hour": 900.0, "break_even_within": True}),
     (quality.OWN_TASKS, quality_words.OwnTasks,
      {"suites": (quality_words.SuiteGiven(name="s", cases=9, shipped=False),)}),
     (quality.SCORED, quality_words.Scored, SUITE),

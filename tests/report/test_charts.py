@@ -8,7 +8,7 @@ import pytest
 
 from evalkit.report.document.build import build
 from evalkit.report.formats import html, markdown
-from evalkit.report.words import charts, quality_tables, tables
+from evalkit.report.words import charts, money_tables, quality_tables, tables
 from evalkit.verdict.decide import decide
 from tests.support.quality_run import DECIDING, NOW, run_facts
 from tests.support.report_doc import document, finding, item, mode
@@ -125,21 +125,26 @@ def test_intervals_stay_inside_the_chart() -> None:
 def test_tables_of_what_was_measured_beside_speed_and_quality() -> None:
     doc = full()
     doc["modes"][1]["levels"][0]["energy_j_per_1000_tokens"] = 41.5
-    doc["items"][1] = item("modes", findings=[
-        finding("modes.cost", mode="diffusion", data={"usd_per_1000": 0.52, "usd_per_1000_correct": 0.61, "gpus": 1})
-    ])  # fmt: skip
+    doc["modes"][1]["cost"] = {
+        "per_1000_requests": 0.52, "low": 0.5, "high": 0.55, "paid_by": "hours", "gpus": 2, "concurrency": 1,
+        "requests_per_second": 3.74, "per_1000_right": {"value": 0.61, "low": 0.55, "high": None}, "right_share": 0.852, "scored": 54,
+    }  # fmt: skip
     data = {"suite": "calls", "replies": 40, "call": 30, "text": 9, "malformed": 1, "truncated": 0, "asked": 31,
             "right_function": 29, "right_arguments": 28}  # fmt: skip
     doc["items"][4] = item("quality", findings=[finding("quality.tool-outcomes", mode="diffusion", data=data)])
     doc["quality"]["suites"][0]["by_third"] = [1.0, 0.98, 0.9]
     made = {
-        "worth": tables.worth_table(doc)[1],
+        "energy": tables.energy_table(doc)[1],
+        "cost": money_tables.cost_table(doc)[1],
         "tools": quality_tables.tool_table(doc)[1],
         "thirds": quality_tables.position_table(doc)[1],
         "lengths": quality_tables.length_table(doc)[1],
         "probe": quality_tables.probe_table(doc)[1],
     }
-    assert made["worth"][0].cells == ("diffusion", "1", "41.5", "0.52", "0.61")
+    assert made["energy"][0].cells == ("diffusion", "1", "41.5")
+    assert made["cost"][0].cells == (
+        "diffusion", "2 GPUs by the hour, 3.74/s at concurrency 1", "0.52 (0.5 to 0.55)", "0.61 (0.55 or more)", "85.2% of 54", "–",
+    )  # fmt: skip
     assert made["tools"][0].cells == ("diffusion", "calls", "30 / 9 of 40", "1 (2.5%)", "0", "29 of 31", "28 of 31")
     assert made["thirds"][0].cells[3:] == ("100.0%", "98.0%", "90.0%")
     assert made["lengths"][0].cells[:2] == ("autoregressive", "300")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from evalkit.findings import Check, Status
 from evalkit.items.modes.load_checks import LOAD_CHECKS
+from evalkit.items.modes.money_checks import MONEY_CHECKS
 from evalkit.items.modes.traffic_checks import TRAFFIC_CHECKS
 
 OWN_PROMPTS = Check(
@@ -353,18 +354,6 @@ FRONTIER = Check(
         "drawn": Status.PASS,
     },
 )
-COST = Check(
-    "modes.cost",
-    "What requests and correct answers cost",
-    "A faster mode that answers wrongly is dearer per correct answer.",
-    "give `cost: {usd_per_gpu_hour: …}`",
-    per_mode=True,
-    outcomes={
-        "per-request": Status.PASS,
-        "per-correct-answer": Status.PASS,
-        "none-correct": Status.PASS,
-    },
-)
 
 
 def _latency(metric: str, share: str) -> Check:
@@ -392,6 +381,6 @@ LATENCY = {
 CHECKS: tuple[Check, ...] = (
     OWN_PROMPTS, DISTINCT_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, WARM_UP,
     NOISE_FLOOR, ORDER_TREND, WITNESS, ROUND_TRIP, REPLIES, LENGTH, TOKEN_COUNTS, SECOND_READINGS, FIXED_LENGTH,
-    *TRAFFIC_CHECKS, STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, *LOAD_CHECKS, THROTTLED, ENERGY, FRONTIER, COST,
+    *TRAFFIC_CHECKS, STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, *LOAD_CHECKS, THROTTLED, ENERGY, FRONTIER, *MONEY_CHECKS,
     REFERENCE,
 )  # fmt: skip

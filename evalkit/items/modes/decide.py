@@ -14,9 +14,11 @@ from evalkit.items.modes import words
 from evalkit.items.modes.checks import CHECKS
 from evalkit.items.modes.latency import goodput, latency
 from evalkit.items.modes.load import load
+from evalkit.items.modes.money import money
 from evalkit.items.modes.traffic import traffic
 from evalkit.items.modes.validity import validity
 from evalkit.items.modes.worth import frontier, information, priced
+from evalkit.modes import INCUMBENT
 
 __all__ = ["CHECKS", "decide"]
 
@@ -34,6 +36,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     claims = speed.claims(checklist, facts, readings)
     for mode in dict.fromkeys([*checklist.modes, *checklist.adopted]):
         findings += _of_mode(checklist, facts, readings, mode, claims.get(mode))
+    findings += money(checklist, facts, readings, INCUMBENT)
     points = frontier(checklist, facts, readings)
     findings += [points] if points else []
     return [priced(checklist, facts, readings, one) for one in findings]
@@ -54,7 +57,8 @@ def _of_mode(
     findings += goodput(checklist, readings, mode, reference=bool(label))
     findings = [_not_decided_there(checklist, one) for one in findings] + load(checklist, facts, mode)
     findings += validity(checklist, facts, readings, mode, claim)
-    findings += information(checklist, facts, readings, mode) + traffic(checklist, facts, mode)
+    findings += information(checklist, facts, readings, mode) + money(checklist, facts, readings, mode)
+    findings += traffic(checklist, facts, mode)
     return findings
 
 

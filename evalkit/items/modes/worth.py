@@ -1,17 +1,15 @@
-"""What a mode is worth, for information: cost, energy, clocks, levels, the frontier; and what would settle a finding.
+"""What a mode is worth, for information: energy, clocks, levels, the frontier; and what would settle a finding.
 
 Pure.
 """
 
 from __future__ import annotations
 
-from statistics import fmean
 from typing import Literal
 
 from evalkit.analysis import speed
-from evalkit.analysis.cost import gpus, needed
+from evalkit.analysis.cost import needed
 from evalkit.analysis.frontier import frontier as frontier_points
-from evalkit.analysis.pairs import pass_shares
 from evalkit.analysis.power import power, telemetry_of
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.checklist.schema import Checklist
@@ -57,7 +55,6 @@ def information(checklist: Checklist, facts: Facts, readings: Readings, mode: st
     found = (
         _levels(checklist, readings, mode),
         _fixed_length(checklist, facts, mode),
-        _cost(checklist, facts, readings, mode),
         _energy(checklist, facts, readings, mode),
     )
     return [one for one in found if one is not None]
@@ -99,28 +96,6 @@ def _fixed_length(checklist: Checklist, facts: Facts, mode: str) -> Finding | No
         pairs=found.pairs, length_ratio=length,
     )  # fmt: skip
     return check.FIXED_LENGTH.found(values, mode=mode, counts=False, known_by=KnownBy.OBSERVED)
-
-
-def _cost(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding | None:
-    """USD for 1,000 requests and for 1,000 correct answers; None without a price or a reading.
-
-    Requests in flight together share the GPUs: seconds of a request over the concurrency.
-    """
-    price, level = checklist.cost.usd_per_gpu_hour, checklist.items.modes.level
-    good = readings.good(mode, level)
-    if price is None or not good:
-        return None
-    cards = gpus(facts, mode)
-    usd = 1000 * fmean((s.exchange.e2e_us or 0) / 1e6 for s in good) / level * cards * price / 3600
-    scored = pass_shares(facts.answers, mode, checklist.baseline.quality).values()
-    right = fmean(scored) if scored else None
-    per_answer: Literal["per-correct-answer", "none-correct"] = "per-correct-answer" if right else "none-correct"
-    values = words.Cost(
-        outcome="per-request" if right is None else per_answer, usd_per_1000=usd,
-        usd_per_1000_correct=usd / right if right else None, gpus=cards, concurrency=level, scored=len(scored),
-        correct=right,
-    )  # fmt: skip
-    return check.COST.found(values, mode=mode, counts=False, known_by=KnownBy.INFERRED)
 
 
 def _energy(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding | None:

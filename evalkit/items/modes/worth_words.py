@@ -67,29 +67,6 @@ class FixedLength(Values):
         return Words(f"{text}.")
 
 
-class Cost(Values):
-    """USD for 1,000 requests, and for 1,000 correct answers where some of `scored` were. `correct`: their share."""
-
-    NULLS: ClassVar[tuple[str, ...]] = ("usd_per_1000_correct",)
-    outcome: Literal["per-request", "per-correct-answer", "none-correct"]
-    usd_per_1000: float
-    usd_per_1000_correct: float | None = None
-    gpus: int
-    concurrency: int
-    scored: int = 0
-    correct: float | None = None
-
-    def words(self) -> Words:
-        cards = f"{self.gpus} {'GPU' if self.gpus == 1 else 'GPUs'}"
-        text = f"{self.usd_per_1000:.2f} USD for 1,000 requests at {plural(self.concurrency, 'stream')} on {cards}"
-        if self.outcome == "per-correct-answer":
-            text += f", {self.usd_per_1000_correct or 0:.2f} USD for 1,000 correct answers "
-            text += f"({share(self.correct)} of {self.scored} were)"
-        elif self.outcome == "none-correct":
-            text += f"; none of {self.scored} scored answers was correct"
-        return Words(f"{text}.")
-
-
 class Energy(Values):
     """Joules for 1,000 output tokens, all devices of the endpoint together, and their mean power under load."""
 

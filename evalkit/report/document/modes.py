@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from evalkit.analysis.readings import Readings
 from evalkit.analysis.speed import reference
 from evalkit.modes import INCUMBENT
 from evalkit.report.document.load import capacity, loads
+from evalkit.report.document.money import cost, cost_against
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -24,11 +26,15 @@ def modes(checklist: Checklist, facts: Facts, decision: Decision) -> list[dict[s
     """One entry a configured mode, in configured order, with what became of it."""
     results = {result.mode: result for result in decision.modes}
     labels = [*checklist.modes, *(m for m in results if m not in checklist.modes)]
-    timing = _timing(labels, facts, checklist)
+    timing, readings = _timing(labels, facts, checklist), Readings(facts.timed)
     entries = []
     for label in labels:
         entry = {**_entry(label, facts, timing[label]), **_open_load(checklist, facts, label)}
         entry |= _repeated(checklist, facts, label)
+        entry["cost"] = cost(checklist, facts, readings, label)
+        entry["vs_incumbent"] = (
+            {"cost": cost_against(checklist, facts, readings, label)} if checklist.incumbent else None
+        )
         result = results.get(label)
         entry["qualified"] = result.qualified if result else "inconclusive"
         entry["adopted"] = result.adopted if result else False
@@ -45,6 +51,8 @@ def incumbent(checklist: Checklist, facts: Facts) -> dict[str, Any] | None:
     return {
         **_entry(INCUMBENT, facts, timing),
         **_open_load(checklist, facts, INCUMBENT),
+        "cost": cost(checklist, facts, Readings(facts.timed), INCUMBENT),
+        "vs_incumbent": None,
         "qualified": "inconclusive",
         "adopted": False,
         "reasons": [],
@@ -135,7 +143,6 @@ def frontier(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
     from dataclasses import asdict
 
     from evalkit.analysis import frontier as analysis
-    from evalkit.analysis.readings import Readings
 
     return [asdict(point) for point in analysis.frontier(checklist, facts, Readings(facts.timed))]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from evalkit import fmt
 from evalkit.report.document.model import Report
-from evalkit.report.words import cases, quality_tables, quote, tables, view
+from evalkit.report.words import cases, money_tables, quality_tables, quote, tables, view
 from evalkit.report.words.first_screen import first_screen
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def render(doc: Report, *, charts: Iterable[str] = ()) -> str:
             view=view,
             fmt=fmt,
             tables=tables,
+            money=money_tables,
             cases=cases,
             quality_tables=quality_tables,
             charts={name: TITLES[name] for name in sorted(charts)},

@@ -310,14 +310,11 @@ def _today(doc: Report) -> list[str]:
     said = doc.get("versus_incumbent") or "NOT COMPARED"
     lines = [sentence(said)]
     best = doc.get("recommended_mode")
-    costs = {
-        f.get("mode"): f["data"]["usd_per_1000"]
-        for item in doc["items"] for f in item["findings"]
-        if f["id"] == modes_checks.COST.id and (f.get("data") or {}).get("usd_per_1000") is not None
-    }  # fmt: skip
+    costs = {entry["mode"]: cost for entry in view.with_incumbent(doc) if (cost := entry.get("cost"))}
     shown = [name for name in (best, doc["baseline"]["speed"], INCUMBENT) if name in costs]
     if shown:
-        lines.append("Cost of 1,000 requests: " + ", ".join(f"{name} {costs[name]:.2f} USD" for name in shown) + ".")
+        each = (f"{name} {fmt.usd(costs[name]['per_1000_requests'])}" for name in dict.fromkeys(shown))
+        lines.append(f"Cost of 1,000 requests: {', '.join(each)}.")
     return lines
 
 

@@ -13,7 +13,6 @@ from evalkit.analysis.frontier import Point
 from evalkit.items.context import checks as context_checks
 from evalkit.items.hardware import checks as hardware_checks
 from evalkit.items.license import checks as license_checks
-from evalkit.items.modes import checks as modes_checks
 from evalkit.items.modes.traffic_checks import REPEATED
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart
@@ -145,37 +144,14 @@ def spread_table(doc: Report) -> Table:
     return head, rows
 
 
-def worth_table(doc: Report) -> Table:
-    """Energy and money, where devices were watched and a price was given."""
-    head = (
-        "Mode",
-        "Concurrency",
-        "Energy, J for 1,000 output tokens",
-        "USD for 1,000 requests",
-        "USD for 1,000 right answers",
-    )
-    costs = {
-        f.get("mode"): f.get("data") or {}
-        for f in view.item(doc, "modes")["findings"]
-        if f["id"] == modes_checks.COST.id
-    }
+def energy_table(doc: Report) -> Table:
+    """Energy, where devices were watched."""
+    head = ("Mode", "Concurrency", "Energy, J for 1,000 output tokens")
     rows = []
     for entry, level in view.levels(doc):
-        decided = level.get("concurrency") == doc["decided_at_concurrency"]
-        cost, energy = costs.get(entry["mode"], {}) if decided else {}, level.get("energy_j_per_1000_tokens")
-        if not cost and energy is None:
-            continue
-        rows.append(
-            Row(
-                (
-                    entry["mode"],
-                    str(level["concurrency"]),
-                    fmt.number(energy),
-                    fmt.number(cost.get("usd_per_1000")),
-                    fmt.number(cost.get("usd_per_1000_correct")),
-                )
-            )
-        )
+        energy = level.get("energy_j_per_1000_tokens")
+        if energy is not None:
+            rows.append(Row((entry["mode"], str(level["concurrency"]), fmt.number(energy))))
     return head, rows
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
+from evalkit.report.document.model.money import AgainstIncumbent, Cost
 from evalkit.report.document.model.part import PART
 
 
@@ -193,12 +194,12 @@ class Mode(TypedDict):
     beyond (what the server does above it), ratio to the baseline's, and curve (latency against rate)."""
     loads: NotRequired[list[OpenLoad]]
     """Open loads, in the order of the checklist."""
-    cost: NotRequired[dict[str, Any] | None]
-    """Cost of 1,000 requests, and of 1,000 right ones with its interval: per_1000_requests, per_1000_right."""
+    cost: NotRequired[Cost | None]
+    """What 1,000 requests cost, and 1,000 right answers; null without a price."""
     speedup_repeated: NotRequired[SpeedUp | None]
     """Speed-up on prompts that were answered before, for information: fresh prompts decide. Null for the baseline."""
-    vs_incumbent: NotRequired[dict[str, Any] | None]
-    """Compared with the incumbent: speedup, capacity, cost, quality."""
+    vs_incumbent: NotRequired[AgainstIncumbent | None]
+    """Compared with the incumbent; null when none is configured, and for itself."""
 
 
 @with_config(PART)
