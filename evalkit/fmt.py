@@ -57,15 +57,20 @@ def interval(low: float | None, high: float | None, unit: str = "") -> str:
     return f"{low:.2f} to {high:.2f}{unit}"
 
 
-def usd(value: float | None) -> str:
-    """`0.41 USD`: two decimals; below 0.1 two significant digits."""
+def amount(value: float | None) -> str:
+    """Money without its unit: two decimals; below 0.1 two significant digits."""
     if value is None:
         return NOTHING
-    return f"{value:,.2f} USD" if value >= 0.095 or value == 0 else f"{number(value, 2)} USD"
+    return f"{value:,.2f}" if value >= 0.095 or value == 0 else number(value, 2)
+
+
+def usd(value: float | None) -> str:
+    """`0.41 USD`."""
+    return NOTHING if value is None else f"{amount(value)} USD"
 
 
 def span_of(low: float | None, high: float | None, spelled: Callable[[float | None], str]) -> str:
-    """An interval in brackets behind its figure: ` (0.38 USD to 0.44 USD)`; nothing where neither end is known."""
+    """An interval in brackets behind its figure: ` (0.38 to 0.44)`; nothing where neither end is known."""
     if low is None and high is None:
         return ""
     return (

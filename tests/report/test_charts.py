@@ -143,7 +143,7 @@ def test_tables_of_what_was_measured_beside_speed_and_quality() -> None:
     }
     assert made["energy"][0].cells == ("diffusion", "1", "41.5")
     assert made["cost"][0].cells == (
-        "diffusion", "2 GPUs by the hour, 3.74/s at concurrency 1", "0.52 (0.5 to 0.55)", "0.61 (0.55 or more)", "85.2% of 54", "–",
+        "diffusion", "2 GPUs by the hour, 3.74/s at concurrency 1", "0.52 (0.50 to 0.55)", "0.61 (0.55 or more)", "85.2% of 54", "–",
     )  # fmt: skip
     assert made["tools"][0].cells == ("diffusion", "calls", "30 / 9 of 40", "1 (2.5%)", "0", "29 of 31", "28 of 31")
     assert made["thirds"][0].cells[3:] == ("100.0%", "98.0%", "90.0%")

@@ -33,9 +33,9 @@ def _cost(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> 
 
 
 def _beside(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> Finding | None:
-    """Nothing where neither side has a price."""
+    """Nothing where one side has no price: the comparison was not asked for."""
     priced = [checklist.prices(label).kind is not None for label in (mode, INCUMBENT)]
-    if mode == INCUMBENT or checklist.incumbent is None or not any(priced):
+    if mode == INCUMBENT or checklist.incumbent is None or not all(priced):
         return None
     found = against(checklist, facts, readings, mode)
     if found is None:

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from evalkit.analysis.money import Against, Missing, Spent
 from evalkit.findings import Values, Words
-from evalkit.fmt import number, plural, ratio, share, span_of, usd
+from evalkit.fmt import amount, number, plural, ratio, share, span_of, usd
 from evalkit.modes import INCUMBENT
 
 Decides = Literal["concurrency", "load", "capacity"]
@@ -60,10 +60,10 @@ class Cost(Values):
     def words(self) -> Words:
         if self.outcome == "not-known":
             return Words(f"a price is given, and the cost is not known: {_MISSING[self.missing or 'not-timed']}.")
-        span = span_of(self.usd_per_1000_low, self.usd_per_1000_high, usd)
+        span = span_of(self.usd_per_1000_low, self.usd_per_1000_high, amount)
         text = f"{usd(self.usd_per_1000)}{span} for 1,000 requests {self._where()}"
         if self.outcome == "per-correct-answer":
-            sure = span_of(self.usd_per_1000_correct_low, self.usd_per_1000_correct_high, usd)
+            sure = span_of(self.usd_per_1000_correct_low, self.usd_per_1000_correct_high, amount)
             text += f", {usd(self.usd_per_1000_correct)}{sure} for 1,000 correct answers "
             text += f"({share(self.correct)} of {self.scored} were)"
         elif self.outcome == "none-correct":

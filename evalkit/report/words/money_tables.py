@@ -52,7 +52,7 @@ def _paid(cost: Cost) -> str:
 def _span(ends: Mapping[str, object], value: float) -> str:
     low, high = ends.get("low"), ends.get("high")
     known = [one if isinstance(one, int | float) else None for one in (low, high)]
-    return f"{fmt.number(value)}{fmt.span_of(known[0], known[1], fmt.number)}"
+    return f"{fmt.amount(value)}{fmt.span_of(known[0], known[1], fmt.amount)}"
 
 
 def _against(entry: Mode) -> str:
