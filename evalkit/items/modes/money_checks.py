@@ -21,7 +21,7 @@ COST = Check(
 )
 INCUMBENT_COST = Check(
     "modes.incumbent-cost",
-    "What it costs beside the model that you use today",
+    "What it costs compared with the model that you use today",
     "Speed that is paid for with dearer hardware, or with wrong answers, may save nothing.",
     "give the prices of both sides (`cost`, `modes.NAME.cost`, `incumbent.cost`); where it is undecided, time more "
     "prompts and score more cases",
