@@ -12,7 +12,9 @@ from evalkit.harness.base import Read, Reader, Row, digest, files_below, load_js
 from evalkit.importers.base import Options, Reading
 from evalkit.importers.stream import json_lines
 
-_SAME = ("temperature", "max_tokens", "top_p", "seed", "system_prompt", "repeats", "max_problems", "shuffle_seed")
+_SAME = (
+    "temperature", "max_tokens", "top_p", "seed", "system_prompt", "repeats", "max_problems", "shuffle_seed", "shuffle",
+)  # fmt: skip
 #: where a row keeps what was asked
 _PROMPTS = ("prompt", "question", "messages")
 
@@ -43,6 +45,7 @@ def _bundle(name: str, file: Path, document: dict[str, Any]) -> Read:
         name,
         settings={**{key: _shown(key, config.get(key)) for key in _SAME}, "sdk version": document.get("sdk_version")},
         tool_version=document.get("sdk_version") if isinstance(document.get("sdk_version"), str) else None,
+        # `base_url` is its own proxy, at the same address for every model
         endpoint=config.get("model_url") if isinstance(config.get("model_url"), str) else None,
         model=config.get("model") if isinstance(config.get("model"), str) else None,
         finished_at=document.get("timestamp") if isinstance(document.get("timestamp"), str) else None,
@@ -59,7 +62,9 @@ def _bundle(name: str, file: Path, document: dict[str, Any]) -> Read:
             raise InputFileError("a row has no problem_idx", where=f"{results}:{line}")
         repeat = row.get("repeat", 0)
         asked = next((row[key] for key in _PROMPTS if row.get(key) is not None), None)
-        value = None if row.get("error") or row.get("failed") else row.get("reward")
+        # a request that failed has the reward 0
+        failed = row.get("error") or row.get("failed") or mapping(row.get("scoring_details")).get("error")
+        value = None if failed else row.get("reward")
         read.rows.append(
             Row(
                 str(row["problem_idx"]), score(value, f"{results}:{line}", "reward"),
@@ -80,7 +85,8 @@ def _shown(key: str, value: object) -> object:
 READER = Reader(
     kind="nel",
     title="NeMo Evaluator bundles: eval-*.json with results.jsonl",
-    checked="benchmark, sampling settings, repeats, number of problems, shuffle, system prompt, SDK version, hashes of "
-    "expected answers (and of prompts where rows have them), number of results, model_url and model",
+    checked="benchmark, repeats, number of problems, shuffle, SDK version, hashes of expected answers and prompts, "
+    "number of results, failed requests, model; sampling settings, system prompt and model_url where the bundle has "
+    "them: bundles of its quick mode have none",
     read=_read,
 )

@@ -45,10 +45,21 @@ providers:
     config: {apiBaseUrl: "{{env.EVALKIT_ENDPOINT}}", temperature: 0, max_tokens: 64}
 tests: file://tests.yaml
 """
+NEL_BENCHMARK = """from nemo_evaluator.environments.custom import benchmark, scorer
+from nemo_evaluator.scoring import ScorerInput
+
+
+@benchmark(name="city_records", dataset="data.jsonl", prompt="{question}", target_field="city")
+@scorer
+def score(sample: ScorerInput) -> dict:
+    return {"correct": f'"{sample.target}"' in sample.response}
+"""
+NEL = ["eval", "run", "--bench", "benchmark.py:city_records", "--model-url", "{endpoint}", "--model-id", "{model}",
+       "--temperature", "0", "--max-tokens", "64", "--repeats", "2", "-o", "{out}"]  # fmt: skip
 
 
 def write(folder: Path, count: int = 64) -> None:
-    """Data, an lm-eval task, an Inspect task and a promptfoo config. Of the latter's tests one cannot be passed."""
+    """Data, an lm-eval task, an Inspect task, a benchmark for NeMo Evaluator and a promptfoo config. Of the latter's tests one cannot be passed."""
     rows = [(city, n) for n in range(8) for city in CITIES][:count]
     lines = [
         {"id": f"{city.lower()}-{n}", "question": f"Give the record of {city} as JSON.{' ' * n}", "city": city}
@@ -63,6 +74,7 @@ def write(folder: Path, count: int = 64) -> None:
     tests[-1]["assert"].append({"type": "javascript", "value": "output.length > 10000"})
     (folder / "tests.yaml").write_text(json.dumps(tests))
     (folder / "promptfooconfig.yaml").write_text(PROMPTFOO)
+    (folder / "benchmark.py").write_text(NEL_BENCHMARK)
     (folder / "city_records.py").write_text(INSPECT_TASK.replace("DATA", str(folder / "data.jsonl")))
 
 

@@ -11,18 +11,20 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from evalkit.run.start import Flags, run
 from tests.harness import real_tools
 from tests.support.small_run import servers, write_inputs
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "harness"
-TASKS = (
+TASKS: tuple[dict[str, Any], ...] = (
     {"run": "lm-eval", "tasks": ["city_records"], "include_path": ".", "filter": "city",
      "program": str(real_tools.tool("lm-eval", "lm_eval"))},
     {"run": "inspect", "task": "city_records.py", "args": ["--temperature", "0"],
      "program": str(real_tools.tool("inspect", "inspect"))},
     {"run": "promptfoo", "task": "promptfooconfig.yaml", "program": str(real_tools.tool("promptfoo", "promptfoo"))},
+    {"command": [str(real_tools.tool("nel", "nel")), *real_tools.NEL], "reads": "nel"},
 )  # fmt: skip
 _DROPPED = ("events", "events_data", "attachments", "store", "model_usage", "role_usage")
 
@@ -31,16 +33,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, servers() as modes:
         folder = Path(name)
         real_tools.write(folder, 12)
-        tasks = [one for one in TASKS if one["run"] in sys.argv[1:] or not sys.argv[1:]]
+        tasks = [one for one in TASKS if _tool(one) in sys.argv[1:] or not sys.argv[1:]]
         run(Flags(checklist=str(write_inputs(folder, modes, tasks=tasks)), output_dir=folder / "run", as_json=True))
         for place, task in enumerate(tasks, 1):
             for mode in modes:
-                target = FIXTURES / task["run"] / mode
+                target = FIXTURES / _tool(task) / mode
                 shutil.rmtree(target, ignore_errors=True)
                 target.mkdir(parents=True)
-                for file in (folder / "run" / "harness" / f"{place}-{task['run']}-{mode}").rglob("*.json*"):
+                out = folder / "run" / "harness" / f"{place}-{task.get('run', 'command')}-{mode}"
+                for file in out.rglob("*.json*"):
+                    if _tool(task) == "nel" and file.name != "results.jsonl" and not file.name.startswith("eval-"):
+                        continue
                     text = file.read_text().replace(name, "/folder")
-                    (target / file.name).write_text(_trimmed(text) if task["run"] == "inspect" else text)
+                    (target / file.name).write_text(_trimmed(text) if _tool(task) == "inspect" else text)
+
+
+def _tool(task: dict[str, Any]) -> str:
+    return str(task.get("run", task.get("reads")))
 
 
 def _trimmed(text: str) -> str:

@@ -14,6 +14,11 @@ mkdir -p build/harness
 status=0
 made lm-eval lm_eval "lm-eval[api]==0.4.13" || { echo "lm-eval cannot be installed here"; status=75; }
 made inspect inspect "inspect-ai==0.3.285" openai || { echo "Inspect cannot be installed here"; status=75; }
+# NeMo Evaluator asks for a newer Python than evalkit does.
+for newer in python3.13 python3.12 "$python"; do
+  "$newer" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null && break
+done
+python=$newer made nel nel "nemo-evaluator==0.3.0" scipy || { echo "NeMo Evaluator cannot be installed here"; status=75; }
 # promptfoo, with a Node.js of its own: it asks for a newer one than many systems have. 1.6 GB.
 if [ ! -x build/harness/promptfoo/node_modules/.bin/promptfoo ]; then
   mkdir -p build/harness/promptfoo &&

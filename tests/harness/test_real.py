@@ -14,6 +14,7 @@ pytestmark = pytest.mark.harness
 LM_EVAL = real_tools.tool("lm-eval", "lm_eval")
 INSPECT = real_tools.tool("inspect", "inspect")
 PROMPTFOO = real_tools.tool("promptfoo", "promptfoo")
+NEL = real_tools.tool("nel", "nel")
 
 
 def quality(report, check):
@@ -32,18 +33,21 @@ def quality(report, check):
             INSPECT, {"run": "inspect", "task": "city_records.py", "args": ["--temperature", "0"]}, id="inspect"
         ),
         pytest.param(PROMPTFOO, {"run": "promptfoo", "task": "promptfooconfig.yaml"}, id="promptfoo"),
+        pytest.param(NEL, {"command": [str(NEL), *real_tools.NEL], "reads": "nel"}, id="nel"),
     ],
 )
 def test_evalkit_runs_the_harness_in_each_mode_and_decides_on_its_cases(tmp_path, tool, task):
     if tool is None:
         pytest.skip("not set up: make harness")
     real_tools.write(tmp_path)
+    named = {} if "command" in task else {"program": str(tool)}
+    samples = 128 if tool == NEL else 64  # two repeats
     with servers() as modes:
-        checklist = write_inputs(tmp_path, modes, tasks=[{**task, "program": str(tool), "kind": "structured"}])
+        checklist = write_inputs(tmp_path, modes, tasks=[{**named, **task, "kind": "structured"}])
         report = run(Flags(checklist=str(checklist), output_dir=tmp_path / "run", as_json=True))
     counted = quality(report, "quality.harness")
     assert [(one["mode"], one["status"], one["data"]["samples"]) for one in counted] == [
-        ("autoregressive", "pass", 64), ("self-speculation", "pass", 64),
+        ("autoregressive", "pass", samples), ("self-speculation", "pass", samples),
     ]  # fmt: skip
     shown = {one["mode"]: one for one in quality(report, "quality.non-inferiority")}
     assert shown["self-speculation"]["status"] == "pass"
