@@ -19,6 +19,8 @@ from evalkit.items.modes import (
     reply_words,
     traffic_checks,
     traffic_words,
+    versus_checks,
+    versus_words,
     words,
     worth_words,
 )
@@ -70,6 +72,8 @@ CASES = [
     (money_checks.INCUMBENT_COST, money_words.IncumbentCost,
      {"mode": "diffusion", "usd_per_1000": 0.2, "incumbent_usd_per_1000": 0.4, "ratio": 2.0, "low": 1.9, "high": 2.1,
       "right_ratio": 1.8, "self_hosted": "diffusion", "break_even_per_hour": 900.0, "break_even_within": True}),
+    *((check, versus_words.Versus, {"mode": "diffusion", "ratio": 2.0, "low": 1.9, "high": 2.1, "guard": "modes.a", "why": "b."})
+      for check in versus_checks.VERSUS_CHECKS),
     (quality.OWN_TASKS, quality_words.OwnTasks,
      {"suites": (quality_words.SuiteGiven(name="s", cases=9, shipped=False),)}),
     (quality.SCORED, quality_words.Scored, SUITE),

@@ -6,6 +6,7 @@ from evalkit.findings import Check, Status
 from evalkit.items.modes.load_checks import LOAD_CHECKS
 from evalkit.items.modes.money_checks import MONEY_CHECKS
 from evalkit.items.modes.traffic_checks import TRAFFIC_CHECKS
+from evalkit.items.modes.versus_checks import VERSUS_CHECKS
 
 OWN_PROMPTS = Check(
     "modes.own-prompts",
@@ -382,5 +383,5 @@ CHECKS: tuple[Check, ...] = (
     OWN_PROMPTS, DISTINCT_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, WARM_UP,
     NOISE_FLOOR, ORDER_TREND, WITNESS, ROUND_TRIP, REPLIES, LENGTH, TOKEN_COUNTS, SECOND_READINGS, FIXED_LENGTH,
     *TRAFFIC_CHECKS, STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, *LOAD_CHECKS, THROTTLED, ENERGY, FRONTIER,
-    *MONEY_CHECKS, REFERENCE,
+    *MONEY_CHECKS, *VERSUS_CHECKS, REFERENCE,
 )  # fmt: skip

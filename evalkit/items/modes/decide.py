@@ -17,6 +17,7 @@ from evalkit.items.modes.load import load
 from evalkit.items.modes.money import money
 from evalkit.items.modes.traffic import traffic
 from evalkit.items.modes.validity import validity
+from evalkit.items.modes.versus import versus
 from evalkit.items.modes.worth import frontier, information, priced
 from evalkit.modes import INCUMBENT
 
@@ -36,7 +37,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     claims = speed.claims(checklist, facts, readings)
     for mode in dict.fromkeys([*checklist.modes, *checklist.adopted]):
         findings += _of_mode(checklist, facts, readings, mode, claims.get(mode))
-    findings += money(checklist, facts, readings, INCUMBENT)
+    findings += money(checklist, facts, readings, INCUMBENT) + versus(checklist, facts, readings)
     points = frontier(checklist, facts, readings)
     findings += [points] if points else []
     return [priced(checklist, facts, readings, one) for one in findings]

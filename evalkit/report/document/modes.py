@@ -10,6 +10,7 @@ from evalkit.analysis.speed import reference
 from evalkit.modes import INCUMBENT
 from evalkit.report.document.load import capacity, loads
 from evalkit.report.document.money import cost, cost_against
+from evalkit.report.document.versus import versus
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -33,7 +34,7 @@ def modes(checklist: Checklist, facts: Facts, decision: Decision) -> list[dict[s
         entry |= _repeated(checklist, facts, label)
         entry["cost"] = cost(checklist, facts, readings, label)
         entry["vs_incumbent"] = (
-            {"cost": cost_against(checklist, facts, readings, label)} if checklist.incumbent else None
+            versus(decision, label, cost_against(checklist, facts, readings, label)) if checklist.incumbent else None
         )
         result = results.get(label)
         entry["qualified"] = result.qualified if result else "inconclusive"

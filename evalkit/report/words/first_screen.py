@@ -11,12 +11,13 @@ from evalkit import fmt
 from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, SEVERITY, Status
 from evalkit.items.modes import checks as modes_checks
 from evalkit.items.serving import checks as serving_checks
-from evalkit.modes import INCUMBENT, base_mode
 from evalkit.modes import Mode as Decoding
+from evalkit.modes import base_mode
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart, ItemPart
 from evalkit.report.document.model.modes import Mode
 from evalkit.report.words import view
+from evalkit.report.words.today import today
 from evalkit.text import capital, clause, sentence
 
 _MOST_STEPS, _MOST_REASONS = 3, 4
@@ -74,7 +75,7 @@ def first_screen(doc: Report) -> FirstScreen:
         why=tuple(_why(doc)),
         may_use=_may_use(doc),
         certainty=tuple(_certainty(doc)),
-        today=tuple(_today(doc)),
+        today=tuple(today(doc)),
         next_steps=tuple(steps[:_MOST_STEPS]),
         more_steps=max(len(steps) - _MOST_STEPS, 0),
         rows=tuple(_rows(doc)),
@@ -303,19 +304,6 @@ def _shipped(files: list[dict[str, Any]]) -> str:
         if any(shipped)
         else ""
     )
-
-
-def _today(doc: Report) -> list[str]:
-    """Against the model in use: quality, speed, cost."""
-    said = doc.get("versus_incumbent") or "NOT COMPARED"
-    lines = [sentence(said)]
-    best = doc.get("recommended_mode")
-    costs = {entry["mode"]: cost for entry in view.with_incumbent(doc) if (cost := entry.get("cost"))}
-    shown = [name for name in (best, doc["baseline"]["speed"], INCUMBENT) if name in costs]
-    if shown:
-        each = (f"{name} {fmt.usd(costs[name]['per_1000_requests'])}" for name in dict.fromkeys(shown))
-        lines.append(f"Cost of 1,000 requests: {', '.join(each)}.")
-    return lines
 
 
 def _gating(doc: Report) -> tuple[str, ...]:

@@ -88,11 +88,3 @@ class CostAgainst(TypedDict):
     """The same ratio for right answers."""
     break_even: BreakEven | None
     """Null where both are paid alike."""
-
-
-@with_config(PART)
-class AgainstIncumbent(TypedDict):
-    """A mode beside the model used today; what was not compared is null."""
-
-    cost: CostAgainst | None
-    """What requests and right answers cost."""
