@@ -1,0 +1,76 @@
+"""A whole run with a model of today that is known to be half as fast and twice as dear: what the report says of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from evalkit.reference import ReferenceProcess, preset
+from evalkit.report.words.first_screen import first_screen
+from evalkit.run.start import Flags, run
+from tests.support.small_run import MODEL, write_inputs
+
+#: of the scripted servers: seconds a token are divided by it
+SPEED = 6.0
+#: guards that other programs on this machine set off
+BUSY = ("modes.client-error", "modes.witness", "modes.second-reading", "modes.round-trip")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("incumbent")
+    with (
+        ReferenceProcess(preset("autoregressive", speed=SPEED, model=MODEL)) as plain,
+        ReferenceProcess(preset("self-speculation", speed=SPEED, model=MODEL)) as fast,
+        ReferenceProcess(preset("autoregressive", speed=SPEED / 2, model="our-model-of-today")) as today,
+    ):
+        modes = {"autoregressive": {"endpoint": plain.base_url}, "self-speculation": {"endpoint": fast.base_url}}
+        items = {
+            "modes": {"speedup": {"at_least": 1.2}, "outside_cpu": 1.0},  # tests share the machine
+            "hardware": {"declared": "H100-80GB"},
+            "quality": {"margin": {"default": 0.1}, "concurrency": 8},
+            "context": {"need_tokens": 2048},
+        }
+        checklist = write_inputs(
+            folder, modes, items=items, cost={"usd_per_gpu_hour": 2.0},
+            incumbent={"endpoint": today.base_url, "cost": {"usd_per_gpu_hour": 4.0}},
+        )  # fmt: skip
+        yield run(Flags(checklist=str(checklist), output_dir=folder / "run", as_json=True))
+
+
+def of(report, mode):
+    return next(entry["vs_incumbent"] for entry in report["modes"] if entry["mode"] == mode)
+
+
+def test_the_incumbent_is_timed_on_the_prompts_of_the_modes(report):
+    speed = of(report, "autoregressive")["speedup"]
+    assert speed["pairs"] == 24
+    assert 1.5 < speed["ratio"] < 2.6
+    assert speed["low"] <= speed["ratio"] <= speed["high"]
+    assert None not in (speed["round_trip_ms"], speed["incumbent_round_trip_ms"], speed["incumbent_engine"])
+    assert speed["answer"] == "better" or speed["guard"] in BUSY
+
+
+def test_twice_as_slow_at_twice_the_price_costs_four_times_as_much(report):
+    cost = of(report, "autoregressive")["cost"]
+    assert 3.0 < cost["ratio"] < 5.2
+    assert cost["answer"] == "better"
+    assert cost["low"] <= cost["ratio"] <= cost["high"]
+    assert cost["right"]["low"] < cost["low"]
+    assert cost["break_even"] is None
+    today = report["incumbent"]["cost"]
+    assert cost["incumbent_per_1000_requests"] == today["per_1000_requests"]
+
+
+def test_quality_is_compared_by_suite_and_capacity_was_not_asked_for(report):
+    versus = of(report, "self-speculation")
+    assert [(one["suite"], one["pairs"]) for one in versus["quality"]] == [("records", 64)]
+    assert versus["quality"][0]["answer"] in ("no worse", "not compared")
+    assert versus["capacity"] is None
+
+
+def test_the_first_screen_answers_on_every_axis(report):
+    answers = " ".join(first_screen(report).today)
+    speed = of(report, report["recommended_mode"] or "self-speculation")["speedup"]
+    assert ("Speed of self-speculation: better" if speed["answer"] == "better" else "NOT COMPARED") in answers
+    assert "Cost: better" in answers
+    assert "Capacity" not in answers
