@@ -46,6 +46,36 @@ def again(checklist: Checklist, facts: Facts, mode: str) -> Again | None:
     return Again(found, cached(mine[mode]), cached(mine[baseline])) if found and mode != baseline else None
 
 
+@dataclass(frozen=True, slots=True)
+class Talks:
+    """Conversations that were played: how many and of how many turns in all, the ratio of first and of later turns, and
+    the share of the later turns' prompt tokens that came from the prefix cache.
+    """
+
+    conversations: int
+    turns: int
+    first: RatioEstimate | None
+    later: RatioEstimate | None
+    cached: float | None
+    baseline_cached: float | None
+
+
+def conversations(checklist: Checklist, facts: Facts, mode: str) -> Talks | None:
+    """What conversations show of `mode` at the deciding concurrency; None where none was played."""
+    item, baseline = checklist.items.modes, checklist.baseline.speed
+    mine = [s for s in facts.timed if s.turn and s.concurrency == item.level and s.mode in (mode, baseline)]
+    mine = [s for s in mine if not s.fixed_length]
+    if mode == baseline or not any(s.mode == mode for s in mine):
+        return None
+    first, later = [s for s in mine if s.turn == 1], [s for s in mine if s.turn != 1]
+    ratios = [measure(Readings(part), checklist, mode, item.level, item.confidence) for part in (first, later)]
+    return Talks(
+        conversations=len({s.conversation for s in mine}), turns=len({s.prompt_id for s in mine}),
+        first=ratios[0], later=ratios[1], cached=cached([s for s in later if s.mode == mode]),
+        baseline_cached=cached([s for s in later if s.mode == baseline]),
+    )  # fmt: skip
+
+
 def _answered_before(samples: Iterable[RepeatedSample], mode: str) -> list[RepeatedSample]:
     """Repetitions of prompts whose first answer was one."""
     mine = [s for s in samples if s.mode == mode]

@@ -156,6 +156,11 @@ class ModesItem(Item):
     fixed_length: bool = False
     """Whether up to 40 prompts are timed once more with `ignore_eos`, so that all modes say as much: a diagnosis of
     decoding speed in addition to the answers as they are served. It never decides."""
+    turns: Literal["scripted", "live"] | None = None
+    """How `messages` with several turns are timed: `scripted` asks turn by turn, with the recorded turns of the
+    assistant in place; `live` feeds each mode's own replies on. Absent: whole, as the last of its requests."""
+    pauses: bool = False
+    """Whether the time between two turns is that of the log (`at_ms` of the messages), up to 60 s; else none."""
     repeated: Repeated = Repeated()
     """Prompts that are timed again once they were answered, after the decided ones, with caches left as they are."""
     launch_order: list[ModeLabel] | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from evalkit.run.plan.schedule import GUESSED_RATE, GUESSED_START_S
 from evalkit.stats.proportions import least_cases
 from evalkit.stats.ratio import MIN_PAIRS
+from evalkit.timing.conversations import turns_of
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -121,7 +122,9 @@ def _soak(checklist: Checklist) -> float:
 
 
 def _timed(prompt: Prompt, checklist: Checklist, readings: int) -> float:
-    return readings * prompt.request.max_tokens / checklist.items.modes.level / GUESSED_RATE
+    item = checklist.items.modes
+    turns = len(turns_of(prompt.request.messages)) if item.turns else 1
+    return readings * max(turns, 1) * prompt.request.max_tokens / item.level / GUESSED_RATE
 
 
 def _warm_up(prompts: Sequence[Prompt], checklist: Checklist, rounds: int) -> float:

@@ -28,6 +28,7 @@ from evalkit.run.plan.schedule import MOST_STARTS, Plan, again_prompts, again_se
 from evalkit.stats.planning import detectable_ratio
 from evalkit.stats.prefixes import Prefixes
 from evalkit.timing.arrivals import load_seconds
+from evalkit.timing.conversations import played, units
 from evalkit.timing.facts import Traffic
 from evalkit.timing.prompts import Prompt, PromptSet
 
@@ -163,13 +164,14 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
         )  # fmt: skip
         # a profile with a budget times the deciding concurrency alone
         timed = item if split is None else item.model_copy(update={"concurrency": [item.level]})
-        return kept, chosen, split, planned(kept.prompts, timed, most)
+        turned = played(kept, item.turns, pauses=item.pauses)
+        return turned, chosen, split, planned(turned.prompts, timed, most)
 
     made = sized(MOST_STARTS)
     if made[2] is not None and launched and item.launches is None and item.launch_order is None:
         # what starts and readings cost is lost to prompts: the plan that shows the smallest gain, of equals more starts
         every = [made, *(sized(most) for most in range(MOST_STARTS - 1, 0, -1))]
-        made = min(every, key=lambda one: detectable_ratio(len(one[0].distinct), sought(checklist, one[3])))
+        made = min(every, key=lambda one: detectable_ratio(len(units(one[0].distinct)), sought(checklist, one[3])))
     prompts, suites, split, plan = made
     if not _affords_repeated(checklist, plan, prompts, suites if "quality" not in skipped else []):
         plan = replace(plan, repeated=())
@@ -227,7 +229,8 @@ def _scored(prompts: PromptSet, suites: list[Suite]) -> dict[str, str]:
     """Timed prompts whose request is that of a task case: the text that is timed is the text that is scored."""
     from evalkit.quality.timed import case_id_of, cases_of
 
-    return {name: case_id_of(*named[0]) for name, named in cases_of(prompts.prompts, suites).items()}
+    alone = [one for one in prompts.prompts if one.conversation is None]
+    return {name: case_id_of(*named[0]) for name, named in cases_of(alone, suites).items()}
 
 
 def _timed_modes(checklist: Checklist) -> list[str]:

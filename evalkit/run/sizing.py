@@ -16,6 +16,7 @@ from evalkit.stats.percentiles import needed
 from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
 from evalkit.stats.ratio import MIN_PAIRS
 from evalkit.timing.arrivals import load_seconds
+from evalkit.timing.conversations import turns_of
 from evalkit.timing.facts import MOST_EVENTS, REQUEST_EVENTS
 from evalkit.timing.templates import some
 from evalkit.verdict.asked import asks_little
@@ -275,6 +276,7 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
     continued = sum(prompt.request.messages[-1]["role"] == "assistant" for prompt in setup.prompts.prompts)
     if continued:
         yield f"{continued} prompts end with a turn of the assistant: the server is asked to continue that answer"
+    yield from _conversations(setup)
     if distinct < count:
         yield f"{count - distinct} of {count} prompts repeat the text of another: they count once"
     yield from _templates(setup)
@@ -299,6 +301,18 @@ def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:
 def _little(setup: Setup) -> Iterator[str]:
     if little := asks_little(setup.checklist, [suite.kind for suite in setup.suites]):
         yield little
+
+
+def _conversations(setup: Setup) -> Iterator[str]:
+    """How prompts of several turns are timed."""
+    played = {one.conversation for one in setup.prompts.prompts if one.conversation is not None}
+    if played:
+        turns = sum(one.conversation is not None for one in setup.prompts.prompts)
+        many = fmt.plural(len(played), "conversation")
+        yield f"{many} of {turns} turns: the conversation is the unit of the interval"
+    whole = sum(len(turns_of(one.request.messages)) > 1 for one in setup.prompts.prompts if one.conversation is None)
+    if whole:
+        yield f"{whole} prompts have several turns and are sent whole: items.modes.turns plays them turn by turn"
 
 
 def _tries(setup: Setup) -> str:

@@ -26,6 +26,9 @@ class TimedSample(Frozen):
     #: prompts that were in flight together have one number; None: a journal of 0.1
     group: int | None = None
     cluster: str | None = None
+    #: of a conversation that is played turn by turn: its id, and which of its turns, from 1
+    conversation: str | None = None
+    turn: int | None = None
     #: the prompt that has the very same messages, when another id came first: this is one more reading of it
     same_as: str | None = None
     tags: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from evalkit.checklist.files import was_read
 from evalkit.checklist.images import data_uri, image_parts
@@ -45,6 +45,13 @@ class Prompt:
     cluster: str | None = None
     sha256: str = ""
     same_as: str | None = None
+    #: ms of each message in the log, where it says one
+    times: tuple[float | None, ...] = ()
+    #: of a turn of a conversation that is played: whose it is, how many messages each request up to it has, and what
+    #: it waits for (the reply or the request before it, and so many seconds)
+    conversation: str | None = None
+    ends: tuple[int, ...] = ()
+    pause: tuple[Literal["reply", "request"], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +194,10 @@ def check_line(data: dict[str, Any], where: str, request: Request) -> Prompt:
     return _Line(where).prompt(data, request)
 
 
+def _is_time(at: object) -> bool:
+    return at is None or (isinstance(at, int | float) and not isinstance(at, bool) and 0 <= at < 1e15)
+
+
 def _is_tool(one: object) -> bool:
     return isinstance(one, dict) and isinstance(one.get("function"), dict)
 
@@ -223,9 +234,11 @@ class _Line:
         with mistakes:
             got["tool_choice"] = self.choice(data, got["tools"])
         mistakes.end()
+        times = tuple(message.pop("at_ms", None) for message in got["messages"])
         chat = ChatRequest(**got)
         body = json.dumps(chat.body(""), sort_keys=True).encode()
-        return Prompt(name, chat, tags, cluster, hashlib.sha256(body).hexdigest())
+        told = times if any(at is not None for at in times) else ()
+        return Prompt(name, chat, tags, cluster, hashlib.sha256(body).hexdigest(), times=told)
 
     def checks(self, data: dict[str, Any], request: Request) -> dict[str, Callable[[], Any]]:
         """What each key must be; every one is looked at, so that all mistakes of a line are reported."""
@@ -332,18 +345,23 @@ class _Line:
             if not isinstance(given, list) or not given:
                 self.fail("`messages` must be a list that is not empty")
             for message in given:
-                if not isinstance(message, dict) or message.get("role") not in _ROLES:
-                    self.fail(f"a message needs a `role`: one of {', '.join(sorted(_ROLES))}")
-                if not isinstance(message.get("content"), (str, list)) and "tool_calls" not in message:
-                    self.fail("a message needs `content`")
-                for link in image_parts(message.get("content")):
-                    link["url"] = self.image(link["url"])
+                self.message(message)
         system = data.get("system", request.system)
         if system is not None and not isinstance(system, str):
             self.fail("`system` must be a text")
         if system and given[0]["role"] != "system":
             given = [{"role": "system", "content": system}, *given]
         return tuple(given)
+
+    def message(self, message: Any) -> None:
+        if not isinstance(message, dict) or message.get("role") not in _ROLES:
+            self.fail(f"a message needs a `role`: one of {', '.join(sorted(_ROLES))}")
+        if not isinstance(message.get("content"), (str, list)) and "tool_calls" not in message:
+            self.fail("a message needs `content`")
+        if not _is_time(message.get("at_ms")):
+            self.fail("`at_ms` of a message must be a number of milliseconds that is not negative")
+        for link in image_parts(message.get("content")):
+            link["url"] = self.image(link["url"])
 
     def seen(self, images: Any, text: str) -> str | list[dict[str, Any]]:
         """The text, behind its images."""

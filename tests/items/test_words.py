@@ -59,6 +59,8 @@ CASES = [
     (traffic_checks.REPEATED, traffic_words.Repeated,
      {**PAIR, "ratio": 1.9, "low": 1.2, "high": 2.4, "pairs": 8, "cached": 0.9, "source": "t", "requests": 9,
       "asked_again": 0.1, "shared_prefix": 0.2}),
+    (traffic_checks.CONVERSATIONS, traffic_words.Conversations,
+     {**PAIR, "conversations": 9, "turns": 30, "first": (0.9, 0.8, 1.1), "later": (1.3, 1.1, 1.5), "cached": 0.9}),
     (modes.STREAM, guard_words.Stream, {"replies": 9, "kinds": {"cut": 1}}),
     (modes.SAME_ENGINE, guard_words.SameEngine, {"engine": "a 1", "baseline_engine": "a 2"}),
     (modes.CACHE, guard_words.CacheEqual, {**PAIR, "left": "a", "why": "no key"}),

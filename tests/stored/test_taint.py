@@ -43,7 +43,7 @@ STAYS = frozenset({
     "attempts", "beyond", "e2e_ms", "ends", "events", "fresh", "harness", "load", "refused", "image_cases", "last", "sources", "task", "tool_version", "unread",
     # keys alone are texts: modes, metrics, depths
     "after", "before", "caches", "context_probes", "counters_after", "counters_before", "divergences", "endpoint_gpus",
-    "endpoints", "memory_gib", "preflights", "recalled", "stability", "traffic",
+    "endpoints", "memory_gib", "preflights", "recalled", "stability", "traffic", "conversation",
     "compute_capability", "probed_at",
 })  # fmt: skip
 #: names that mean a text in one model and stay in another

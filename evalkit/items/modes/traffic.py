@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.analysis.traffic import again, production, resembles
+from evalkit.analysis.traffic import again, conversations, production, resembles
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy
@@ -11,7 +11,25 @@ from evalkit.items.modes import traffic_words as words
 
 
 def traffic(checklist: Checklist, facts: Facts, mode: str) -> list[Finding]:
-    """What repeated prompts show of one mode; nothing where they were not timed."""
+    """What repeated prompts, and the turns of conversations, show of one mode."""
+    return [*_repeated(checklist, facts, mode), *_conversations(checklist, facts, mode)]
+
+
+def _conversations(checklist: Checklist, facts: Facts, mode: str) -> list[Finding]:
+    found = conversations(checklist, facts, mode)
+    if found is None:
+        return []
+    first, later = ((e.ratio, e.low, e.high) if e else None for e in (found.first, found.later))
+    values = words.Conversations(
+        outcome=checklist.items.modes.turns or "scripted", mode=mode, baseline=checklist.baseline.speed,
+        conversations=found.conversations, turns=found.turns, first=first, later=later, cached=found.cached,
+        baseline_cached=found.baseline_cached,
+    )  # fmt: skip
+    return [check.CONVERSATIONS.found(values, mode=mode, counts=False, known_by=KnownBy.OBSERVED)]
+
+
+def _repeated(checklist: Checklist, facts: Facts, mode: str) -> list[Finding]:
+    """Nothing where no prompt was timed again."""
     found, asked = again(checklist, facts, mode), production(facts)
     if found is None:
         return []

@@ -20,4 +20,18 @@ REPEATED = Check(
     },
 )
 
-TRAFFIC_CHECKS: tuple[Check, ...] = (REPEATED,)
+CONVERSATIONS = Check(
+    "modes.conversations",
+    "Speed by turn of a conversation",
+    "The first turn finds a cold server, later ones find their own beginning in the prefix cache. The conversation is "
+    "the unit of the interval: its turns are not independent.",
+    "give more conversations, or `messages` without `items.modes.turns` to time the last request of each alone",
+    per_mode=True,
+    sources=("docs/timing.md",),
+    outcomes={
+        "scripted": Status.PASS,
+        "live": Status.PASS,
+    },
+)
+
+TRAFFIC_CHECKS: tuple[Check, ...] = (REPEATED, CONVERSATIONS)

@@ -8,6 +8,14 @@ from evalkit.findings import Values, Words
 from evalkit.fmt import interval, plural, ratio, share
 
 
+def _hits(mine: float | None, theirs: float | None, baseline: str) -> str:
+    """`from the prefix cache 90% of their tokens, 88% with autoregressive`."""
+    if mine is None and theirs is None:
+        return "what came from the prefix cache is not reported"
+    one, other = ("an unknown share" if part is None else share(part, 0) for part in (mine, theirs))
+    return f"from the prefix cache {one} of their tokens, {other} with {baseline}"
+
+
 class Repeated(Values):
     """The ratio of prompts that each mode had answered before, and what production is like: `outcome`. `cached`: share
     of the prompt tokens that came from the prefix cache; `asked_again`, `shared_prefix`: of `requests` in `source`.
@@ -29,19 +37,12 @@ class Repeated(Values):
     shared_prefix: float | None = None
 
     def words(self) -> Words:
+        hits = _hits(self.cached, self.baseline_cached, self.baseline)
         text = (
             f"on prompts that were answered before {ratio(self.ratio)} the speed of {self.baseline} "
-            f"({interval(self.low, self.high)}, {plural(self.pairs, 'prompt')}; {self._hits()}). Fresh prompts decide"
+            f"({interval(self.low, self.high)}, {plural(self.pairs, 'prompt')}; {hits}). Fresh prompts decide"
         )
         return Words(f"{text}{self._production()}")
-
-    def _hits(self) -> str:
-        if self.cached is None and self.baseline_cached is None:
-            return "what came from the prefix cache is not reported"
-        mine, theirs = (
-            "an unknown share" if one is None else share(one, 0) for one in (self.cached, self.baseline_cached)
-        )
-        return f"from the prefix cache {mine} of their tokens, {theirs} with {self.baseline}"
 
     def _production(self) -> str:
         if self.outcome == "not-known":
@@ -55,3 +56,35 @@ class Repeated(Values):
             f"{said}: of {plural(self.requests or 0, 'request')} in {self.source} {share(self.asked_again)} repeat an "
             f"earlier one, and {share(self.shared_prefix)} of the text is a beginning that an earlier one had."
         )
+
+
+class Conversations(Values):
+    """Conversations that were played turn by turn: ratio of the first turns and of the later ones, with intervals."""
+
+    NULLS: ClassVar[tuple[str, ...]] = ("cached", "baseline_cached")
+    outcome: Literal["scripted", "live"]
+    mode: str
+    baseline: str
+    conversations: int
+    turns: int
+    first: tuple[float, float, float] | None = None
+    later: tuple[float, float, float] | None = None
+    cached: float | None = None
+    baseline_cached: float | None = None
+
+    def words(self) -> Words:
+        said = [
+            f"{ratio(one[0])} the speed of {self.baseline} on {name} ({interval(one[1], one[2])})"
+            for name, one in (("first turns", self.first), ("later turns", self.later))
+            if one is not None
+        ]
+        text = f"{plural(self.conversations, 'conversation')}, {plural(self.turns, 'turn')}: "
+        text += ", ".join(said) or "too few for a ratio"
+        hits = _hits(self.cached, self.baseline_cached, self.baseline)
+        text += f"; of later turns {hits}"
+        if self.outcome == "live":
+            text += (
+                ". Each mode's own replies were fed on, so that its later turns answer other texts than the "
+                "baseline's: the ratio includes what it made of the conversation"
+            )
+        return Words(f"{text}.")

@@ -13,7 +13,7 @@ from evalkit.analysis.frontier import Point
 from evalkit.items.context import checks as context_checks
 from evalkit.items.hardware import checks as hardware_checks
 from evalkit.items.license import checks as license_checks
-from evalkit.items.modes.traffic_checks import REPEATED
+from evalkit.items.modes.traffic_checks import TRAFFIC_CHECKS
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart
 from evalkit.report.document.model.modes import Mode, Percentiles
@@ -279,10 +279,10 @@ def crossover_lines(doc: Report) -> list[str]:
     return lines
 
 
-def repeated_lines(doc: Report) -> list[str]:
-    """For each mode: its speed on prompts that were answered before, and whether production is like that."""
-    found = view.item(doc, "modes")["findings"]
-    return [f"{f.get('mode')}: {f['summary']}" for f in found if f["id"] == REPEATED.id]
+def traffic_lines(doc: Report) -> list[str]:
+    """For each mode: its speed on prompts that were answered before, and by turn of a conversation."""
+    shown = [one.id for one in TRAFFIC_CHECKS]
+    return [f"{f.get('mode')}: {f['summary']}" for f in view.item(doc, "modes")["findings"] if f["id"] in shown]
 
 
 def limits_table(doc: Report) -> Table:

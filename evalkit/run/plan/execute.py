@@ -16,11 +16,12 @@ from evalkit.analysis.replies import looked_at
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import Frozen
 from evalkit.quality.case import texts_of
+from evalkit.run.plan.conversations import Conversations, Step
 from evalkit.run.plan.looks import Question, look
 from evalkit.run.plan.pilot import PILOT_PROMPTS
 from evalkit.run.plan.schedule import Plan, Planned
 from evalkit.timing.facts import CacheState, Look, Pilot, TimedSample, WarmUp
-from evalkit.timing.prompts import Prompt, PromptSet
+from evalkit.timing.prompts import PromptSet
 from evalkit.timing.salt import new_question, warming, with_salt
 from evalkit.timing.watch import LoadWatch
 
@@ -76,6 +77,10 @@ class Settings:
     cases: Mapping[str, str] = field(default_factory=dict)
     #: which start of the (only) server this is
     launch: int = 0
+    #: what ids of requests begin with
+    ids: str = "evalkit"
+    #: `live`: each mode's own replies are fed on in conversations
+    turns: str | None = None
     #: how many prompts are timed, in the plan's order; None: all
     prompts: int | None = None
     #: set: timing at `decide_at` ends early once the answer is clear at a preset look
@@ -126,6 +131,8 @@ class _Execution:
         self.todo = planned_here(plan, list(targets), done=done, launch=settings.launch, prompts=settings.prompts)
         self.on_sample, self.on_event = on_sample, on_event
         self.sent = 0
+        whole = planned_here(plan, list(targets), done=frozenset(), launch=settings.launch)
+        self.talk = Conversations(self.prompts, whole, done, settings.turns)
         #: samples whose record takes long to write: kept once no request is in flight
         self.waiting: list[tuple[TimedSample, ChatRequest]] = []
         self.waiting_size = 0
@@ -140,6 +147,7 @@ class _Execution:
     def recall(self, known: Sequence[TimedSample], looks: Sequence[Look]) -> None:
         for sample in known:
             self.remember(sample)
+            self.talk.recall(sample)
         self.looked.update(one.prompts for one in looks)
         self.settled = any(one.stopped for one in looks)
 
@@ -167,11 +175,12 @@ class _Execution:
         """Requests of one mode, at most `level` in flight."""
         mode = batch[0].mode
         salted = await self.clear_cache(mode)
-        queue = iter(batch)
+        chains = self.talk.chains(batch)
+        queue = iter(chains)
         self.settings.on_load(mode, level)
         try:
             async with LoadWatch() as watch, asyncio.TaskGroup() as group:
-                for _ in range(min(level, len(batch))):
+                for _ in range(min(level, len(chains))):
                     group.create_task(self.worker(queue, watch, salted=salted))
         finally:
             self.settings.on_load(None, level)
@@ -180,30 +189,47 @@ class _Execution:
                 self.keep(sample, request)
         self.on_event(Progress(done=self.sent, planned=len(self.todo), mode=mode, concurrency=level))
 
-    async def worker(self, queue: Iterator[Planned], watch: LoadWatch, *, salted: bool) -> None:
-        for planned in queue:
-            if self.budget_reason() or self.down(planned.mode):
-                return
-            self.sent += 1
-            request = self.prompts[planned.prompt_id].request
-            if planned.fixed_length:
-                request = replace(request, extra_body={**request.extra_body, "ignore_eos": True})
-            if salted and planned.prompt_id not in self.settings.cases:
-                own = f"|{planned.mode}|{planned.launch}" if self.settings.salt_each else ""
-                request = with_salt(request, f"{self.settings.run}|{planned.prompt_id}|{planned.repeat}{own}")
-            exchange = await self.client.chat(self.targets[planned.mode], request, request_id=_request_id(planned))
-            self.count_silence(planned.mode, exchange)
-            sample = self.sample(planned, exchange, salted=salted).model_copy(
-                update={"loop_lag_p99_ms": watch.lag_p99_ms(), "cpu_share": watch.cpu_share()}
-            )
-            self.remember(sample)
-            # durable before the next request of this worker, and on a thread: a disk must not delay the other streams
-            size = _size(exchange)
-            if size > _OUTSIZE and self.waiting_size + size <= _MOST_WAITING:
-                self.waiting.append((sample, request))
-                self.waiting_size += size
-            else:
-                await asyncio.to_thread(self.keep, sample, request)
+    async def worker(self, queue: Iterator[list[Step]], watch: LoadWatch, *, salted: bool) -> None:
+        """Chains of requests, each sent when the one before it is answered."""
+        for chain in queue:
+            for step in chain:
+                if self.budget_reason() or self.down(step.planned.mode):
+                    return
+                request = self.talk.request(step.planned)
+                if request is None:
+                    break
+                await self.talk.pause(step.planned)
+                await self.one(step, request, watch, salted=salted)
+            self.talk.over(chain)
+
+    async def one(self, step: Step, request: ChatRequest, watch: LoadWatch, *, salted: bool) -> None:
+        planned = step.planned
+        self.sent += 1
+        if planned.fixed_length:
+            request = replace(request, extra_body={**request.extra_body, "ignore_eos": True})
+        if salted and planned.prompt_id not in self.settings.cases:
+            own = f"|{planned.mode}|{planned.launch}" if self.settings.salt_each else ""
+            name = self.prompts[planned.prompt_id].conversation or planned.prompt_id
+            request = with_salt(request, f"{self.settings.run}|{name}|{planned.repeat}{own}")
+        begun = time.monotonic()
+        exchange = await self.client.chat(
+            self.targets[planned.mode], request, request_id=_request_id(self.settings.ids, planned)
+        )
+        self.talk.heard(planned, begun, exchange)
+        self.count_silence(planned.mode, exchange)
+        if not step.kept:
+            return
+        sample = self.sample(planned, exchange, salted=salted).model_copy(
+            update={"loop_lag_p99_ms": watch.lag_p99_ms(), "cpu_share": watch.cpu_share()}
+        )
+        self.remember(sample)
+        # durable before the next request of this worker, and on a thread: a disk must not delay the other streams
+        size = _size(exchange)
+        if size > _OUTSIZE and self.waiting_size + size <= _MOST_WAITING:
+            self.waiting.append((sample, request))
+            self.waiting_size += size
+        else:
+            await asyncio.to_thread(self.keep, sample, request)
 
     def keep(self, sample: TimedSample, request: ChatRequest) -> None:
         """Hands on the sample with the signs of its text, which need the prompt: no later reader has it."""
@@ -223,6 +249,8 @@ class _Execution:
             cluster=prompt.cluster,
             same_as=prompt.same_as,
             tags=prompt.tags,
+            conversation=prompt.conversation,
+            turn=len(prompt.ends) or None,
             fixed_length=planned.fixed_length,
             salted=salted and planned.prompt_id not in self.settings.cases,
             case_id=self.settings.cases.get(planned.prompt_id),
@@ -340,21 +368,6 @@ def planned_here(
     return [p for p in here if p.key not in done]
 
 
-async def read_twice(
-    target: Target, prompts: Sequence[Prompt], client: ChatClient, run: str
-) -> tuple[dict[str, list[float]], list[int]]:
-    """E2E in ms of two readings of each prompt, and the output tokens of all: a pilot, no part of the sample."""
-    times: dict[str, list[float]] = {}
-    tokens: list[int] = []
-    for turn in range(2):
-        for prompt in prompts:
-            reply = await client.chat(target, with_salt(prompt.request, f"{run} pilot {prompt.id} {turn}"))
-            if reply.e2e_us:
-                times.setdefault(prompt.id, []).append(reply.e2e_us / 1000)
-                tokens.append(reply.completion_tokens or 0)
-    return {name: each for name, each in times.items() if len(each) == 2}, tokens
-
-
 def _size(exchange: Exchange) -> int:
     """About how many characters the record of a reply has."""
     calls = sum(len(call.arguments) for call in exchange.tool_calls)
@@ -372,5 +385,5 @@ def _batches(requests: Sequence[Planned]) -> Iterator[list[Planned]]:
         yield list(batch)
 
 
-def _request_id(planned: Planned) -> str:
-    return "evalkit-" + hashlib.sha256(planned.key.encode()).hexdigest()[:24]
+def _request_id(begin: str, planned: Planned) -> str:
+    return f"{begin}-" + hashlib.sha256(planned.key.encode()).hexdigest()[:24]

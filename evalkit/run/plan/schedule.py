@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import accumulate, product
 from typing import Literal
 
 from evalkit.analysis.comparison import UNSEEN, UNSEEN_REPLICATED
@@ -15,6 +15,7 @@ from evalkit.checklist.schema import Checklist, ModesItem
 from evalkit.modes import INCUMBENT
 from evalkit.stats.planning import Sought, start_term
 from evalkit.stats.sequential import look_sizes
+from evalkit.timing.conversations import units
 from evalkit.timing.prompts import Prompt
 
 #: tokens per second of one stream when nothing is known yet
@@ -132,7 +133,7 @@ def make_plan(
     share of the repeats; `minutes` is the budget that the starts must fit in, `most_starts` how often each is started.
     """
     rng = random.Random(item.seed)
-    order = [prompt.id for prompt in prompts]
+    order = units(prompts)
     rng.shuffle(order)
     distinct = sum(prompt.same_as is None for prompt in prompts)
     levels = (item.level, *(level for level in item.concurrency if level != item.level))
@@ -143,21 +144,16 @@ def make_plan(
     for level in levels if live else ():
         for mode, prompt, repeat, group in _interleaved(order, live, item, level, rng, repeats):
             requests.append(Planned(mode, level, prompt, repeat, len(requests), group))
-    fixed = order[:_FIXED_PROMPTS] if item.fixed_length else []
+    fixed = _first(order, _FIXED_PROMPTS) if item.fixed_length else []
     for mode, prompt, repeat, group in _interleaved(fixed, live, item, item.level, rng, 1):
         requests.append(Planned(mode, item.level, prompt, repeat, len(requests), group, fixed_length=True))
     number = Counter(mode for mode, _ in starts)
     for mode, launch in starts:
         for level, repeat in product(levels, range(launch, repeats, number[mode])):
-            requests += [
-                Planned(mode, level, prompt, repeat, len(requests) + place, place // _group(level), launch=launch)
-                for place, prompt in enumerate(order)
-            ]
-        if launch == number[mode] - 1:
-            requests += [
-                Planned(mode, item.level, prompt, 0, len(requests) + place, place // _group(item.level), True, launch)
-                for place, prompt in enumerate(fixed)
-            ]
+            for prompt, group in _grouped(order, level):
+                requests.append(Planned(mode, level, prompt, repeat, len(requests), group, launch=launch))
+        for prompt, group in _grouped(fixed, item.level) if launch == number[mode] - 1 else ():
+            requests.append(Planned(mode, item.level, prompt, 0, len(requests), group, True, launch))
     return Plan(
         modes=tuple(modes),
         baseline=baseline,
@@ -169,7 +165,7 @@ def make_plan(
         seed=item.seed,
         requests=tuple(requests),
         repeated=_repeated(prompts, order, modes, live, starts, item, minutes),
-        looks=(distinct,) if starts else look_sizes(distinct),
+        looks=(distinct,) if starts or len(order) < len(prompts) else look_sizes(distinct),
         starts=starts,
         affords_tries=minutes is None or (len(starts) + len(launched)) * GUESSED_START_S <= _TRIES_SHARE * minutes * 60,
     )
@@ -177,7 +173,7 @@ def make_plan(
 
 def _repeated(  # noqa: PLR0917  called once, right above
     prompts: Sequence[Prompt],
-    order: Sequence[str],
+    order: Sequence[Unit],
     modes: Sequence[str],
     live: Sequence[str],
     starts: Sequence[tuple[str, int]],
@@ -190,7 +186,7 @@ def _repeated(  # noqa: PLR0917  called once, right above
     compared = [mode for mode in modes if mode != INCUMBENT]
     count = again_prompts(prompts, len(compared), item, minutes)
     distinct = {prompt.id for prompt in prompts if prompt.same_as is None}
-    chosen = [name for name in order if name in distinct][:count]
+    chosen = _first([unit for unit in order if unit[0] in distinct], count)
     together = [mode for mode in live if mode in compared]
     rng = random.Random(f"{item.seed}|repeated")
     found: list[Planned] = []
@@ -198,8 +194,7 @@ def _repeated(  # noqa: PLR0917  called once, right above
         found.append(Planned(mode, item.level, prompt, repeat, len(found), group))
     last = dict(starts)
     for mode in (mode for mode in last if mode in compared):
-        for repeat, (place, prompt) in product(range(1 + _AGAIN), enumerate(chosen)):
-            group = place // _group(item.level)
+        for repeat, (prompt, group) in product(range(1 + _AGAIN), _grouped(chosen, item.level)):
             found.append(Planned(mode, item.level, prompt, repeat, len(found), group, launch=last[mode]))
     return tuple(found)
 
@@ -259,6 +254,17 @@ def _rounds(modes: int, item: ModesItem, minutes: float | None) -> int:
     return next((n for n in (MOST_STARTS, 2) if n <= affordable), least)
 
 
+def _first(order: Sequence[Unit], most: int) -> list[Unit]:
+    """The first units that hold at most so many requests together; at least one."""
+    counts = list(accumulate(len(unit) for unit in order))
+    return list(order[: max(1, sum(count <= most for count in counts))]) if most else []
+
+
+def _grouped(order: Sequence[Unit], level: int) -> list[tuple[str, int]]:
+    """Each request with its group: as many units as are in flight together."""
+    return [(prompt, place // _group(level)) for place, unit in enumerate(order) for prompt in unit]
+
+
 def _group(level: int) -> int:
     """Prompts that one mode answers together before the next mode has its turn, or the cache is emptied: one batch."""
     return level
@@ -279,11 +285,13 @@ def sought(checklist: Checklist, plan: Plan) -> Sought:
     )
 
 
+#: ids of the requests that follow one another: those of a conversation, or of one prompt
+Unit = tuple[str, ...]
 _Slot = tuple[str, str, int, int]
 
 
 def _interleaved(  # noqa: PLR0917  called once, right above
-    order: Sequence[str], modes: Sequence[str], item: ModesItem, level: int, rng: random.Random, repeats: int
+    order: Sequence[Unit], modes: Sequence[str], item: ModesItem, level: int, rng: random.Random, repeats: int
 ) -> list[_Slot]:
     slots: list[_Slot] = []
     size, kind = _group(level), item.order
@@ -296,7 +304,7 @@ def _interleaved(  # noqa: PLR0917  called once, right above
             if kind == "random" and repeat:
                 rng.shuffle(forward)
                 lane = forward
-            slots += [(mode, prompt, repeat, place) for mode in lane for prompt in block]
+            slots += [(mode, prompt, repeat, place) for mode in lane for unit in block for prompt in unit]
     return slots
 
 
@@ -305,6 +313,7 @@ def estimate(
 ) -> Estimate:
     """Requests, tokens (at most) and seconds of a plan: warm-ups, and `start_s` for each start and try, included."""
     limits = {prompt.id: prompt.request.max_tokens for prompt in prompts}
+    waits = {prompt.id: prompt.pause[1] for prompt in prompts if prompt.pause}
     typical = max(limits.values(), default=0)
     rounds = plan.warmup * (len(plan.starts) + len(set(plan.modes) - {mode for mode, _ in plan.starts}))
     again = sum(limits[p.prompt_id] for p in plan.repeated)
@@ -316,4 +325,5 @@ def estimate(
     for level in plan.concurrency:
         planned = sum(limits[p.prompt_id] for p in plan.at(level))
         seconds += (planned / level + rounds * typical) / tokens_per_second
+        seconds += sum(waits.get(p.prompt_id, 0.0) for p in plan.at(level)) / level
     return Estimate(requests, tokens, math.ceil(seconds), starts)

@@ -45,7 +45,8 @@ async def time_repeated(run: Recorder, session: Session) -> None:
         done=frozenset(p.key for p in plan.requests if p.key not in todo),
         on_sample=keep,
         settings=Settings(
-            minutes=None if seconds is None else seconds / 60, run=run_id(run), launch=session.launch
+            minutes=None if seconds is None else seconds / 60, run=run_id(run), launch=session.launch,
+            ids="again", turns=run.checklist.items.modes.turns,
         ),
     )  # fmt: skip
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from evalkit.client.types import ChatClient, Target
 from evalkit.facts import Facts
-from evalkit.run.plan.execute import Event, Flush, Progress, Settings, Stopped, planned_here, read_twice, run_modes
+from evalkit.run.plan.execute import Event, Flush, Progress, Settings, Stopped, planned_here, run_modes
 from evalkit.run.plan.looks import question
 from evalkit.run.plan.pilot import PILOT_PROMPTS, Means, interleaved, of_baseline, words
 from evalkit.run.plan.schedule import GUESSED_START_S, Planned, sought
@@ -17,6 +18,8 @@ from evalkit.timing.arrivals import load_seconds
 from evalkit.timing.calibrate import client_error
 from evalkit.timing.facts import CacheState, Look, Pilot, WarmUp
 from evalkit.timing.power import watched
+from evalkit.timing.prompts import Prompt
+from evalkit.timing.salt import with_salt
 from evalkit.timing.witness import Witness
 
 #: of what is left of the budget, timing may take so much while tasks are still to be asked
@@ -135,6 +138,7 @@ def _settings(run: Recorder, session: Session, flush: Flush | None) -> Settings:
         run=run_id(run),
         cases=run.setup.scored,
         launch=session.launch,
+        turns=item.turns,
         prompts=facts.pilot.prompts if facts.pilot else None,
         question=question(run.checklist, plan, scored=bool(run.setup.scored)),
         pilot=pilot if plan.together and facts.pilot is None else None,
@@ -163,7 +167,7 @@ async def _pilot(run: Recorder, session: Session) -> None:
     run.say("modes", f"pilot: {PILOT_PROMPTS} prompts twice on {mode}")
     order = list(dict.fromkeys(p.prompt_id for p in plan.requests))[:PILOT_PROMPTS]
     chosen = [next(p for p in prompts.prompts if p.id == name) for name in order]
-    times, tokens = await read_twice(target, chosen, session.client, run_id(run))
+    times, tokens = await _read_twice(target, chosen, session.client, run_id(run))
     seconds, requests = _means(run, run.facts)
     if seconds is not None:
         ready = session.running.facts.ready_s if session.running else None
@@ -173,6 +177,21 @@ async def _pilot(run: Recorder, session: Session) -> None:
         means=Means(seconds, requests),
     )  # fmt: skip
     run.keep(fixed)
+
+
+async def _read_twice(
+    target: Target, prompts: Sequence[Prompt], client: ChatClient, run: str
+) -> tuple[dict[str, list[float]], list[int]]:
+    """E2E in ms of two readings of each prompt, and the output tokens of all: a pilot, no part of the sample."""
+    times: dict[str, list[float]] = {}
+    tokens: list[int] = []
+    for turn in range(2):
+        for prompt in prompts:
+            reply = await client.chat(target, with_salt(prompt.request, f"{run} pilot {prompt.id} {turn}"))
+            if reply.e2e_us:
+                times.setdefault(prompt.id, []).append(reply.e2e_us / 1000)
+                tokens.append(reply.completion_tokens or 0)
+    return {name: each for name, each in times.items() if len(each) == 2}, tokens
 
 
 def _event(run: Recorder, event: Event) -> None:
