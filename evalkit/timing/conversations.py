@@ -49,7 +49,7 @@ def _turns(prompt: Prompt, how: Turns, *, pauses: bool) -> list[Prompt]:
     if how == "live" and any(m["role"] == "tool" or m.get("tool_calls") for m in messages):
         raise InputFileError(
             f"the conversation {one_line(prompt.id, limit=80)!r} has results of tools, which fit recorded calls alone",
-            hint="set items.modes.turns to scripted: the recorded turns of the assistant stand then",
+            hint="set items.modes.turns to scripted: it keeps the recorded turns of the assistant",
         )  # fmt: skip
     found = []
     for number, end in enumerate(ends, 1):
