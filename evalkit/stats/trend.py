@@ -43,11 +43,15 @@ def _fit(places: Sequence[float], logs: Sequence[float], fewest: int) -> _Line |
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """`change`: factor from the first to the last place along the fitted line of logs. `p`: two-sided."""
+    """`change`: factor from the first to the last place along the fitted line of logs. `p`: two-sided. `first`, `last`:
+    the line at these places.
+    """
 
     change: float
     p: float
     n: int
+    first: float
+    last: float
 
 
 def trend(places: Sequence[float], logs: Sequence[float]) -> Trend | None:
@@ -57,9 +61,9 @@ def trend(places: Sequence[float], logs: Sequence[float]) -> Trend | None:
         return None
     error = math.sqrt(line.variance / line.sxx)
     change = math.exp(max(-50.0, min(50.0, line.slope * (max(places) - min(places)))))
-    if error == 0:
-        return Trend(change, 0.0 if line.slope else 1.0, line.n)
-    return Trend(change, 2 * (1 - t_cdf(abs(line.slope / error), line.n - 2)), line.n)
+    p = (0.0 if line.slope else 1.0) if error == 0 else 2 * (1 - t_cdf(abs(line.slope / error), line.n - 2))
+    first, last = (line.y_mean + line.slope * (at - line.x_mean) for at in (min(places), max(places)))
+    return Trend(change, p, line.n, first, last)
 
 
 @dataclass(frozen=True, slots=True)

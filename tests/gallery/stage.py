@@ -69,9 +69,8 @@ class Gallery(Stage):
         (self.folder / "prompts.jsonl").write_text(prompts(kind.prompts, kind.tokens))
         (self.folder / "tasks.yaml").write_text(json.dumps(kind.suite or suite(kind.cases)))
         shared: dict[str, Any] = {}
-        for label, changes in ((AR, kind.baseline), (DIFFUSION, kind.mode), (INCUMBENT, {})):
-            server = self.servers[label]
-            server.become(Script(**{**SCRIPTS[label].model_dump(), **changes}))
+        self.become(kind.baseline, kind.mode)
+        for label, server in self.servers.items():
             for trick in kind.tricks:
                 if label in trick.servers:
                     armed = server.arm(_fault(trick), trick.places)
@@ -80,6 +79,11 @@ class Gallery(Stage):
         if kind.card:
             changes = merged(changes, {"candidate": {"model": str(_card(self.folder, kind.card))}})
         return self.play(monkeypatch, **changes)
+
+    def become(self, baseline: Mapping[str, Any], mode: Mapping[str, Any]) -> None:
+        """Servers with these changes of their scripts, on the same ports, and without tricks."""
+        for label, changes in ((AR, baseline), (DIFFUSION, mode), (INCUMBENT, {})):
+            self.servers[label].become(Script(**{**SCRIPTS[label].model_dump(), **changes}))
 
     def checklist(self, **changes: Any) -> Path:
         document = {

@@ -135,6 +135,18 @@ def saying(text_of: Callable[[str], str]) -> Callable[[Turn], Awaitable[None]]:
     return play
 
 
+def briefly(slower: float = 1.0) -> Callable[[Turn], Awaitable[None]]:
+    """The right answer in a sentence, in so many times the time that it takes."""
+
+    async def play(turn: Turn) -> None:
+        script = turn.server.healthy.script
+        server = turn.memory.setdefault("brief", Healthy(Script(**{**script.model_dump(), "says": "It is in Paris."})))
+        answer = server.answer(turn.request)
+        await turn.send(replace(answer, pieces=tuple((slower * after, data) for after, data in answer.pieces)))
+
+    return play
+
+
 def number_of(asked: str) -> str:
     """The number that tells one prompt of the gallery from another."""
     return asked.rpartition(" ")[2].strip(".")

@@ -57,7 +57,7 @@ def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, 
     if mode != checklist.baseline.speed:
         found += [
             _noise_floor(mode, claim),
-            _order_trend(checklist, readings, mode),
+            _order_trend(checklist, readings, mode, claim),
             *_witness(checklist, facts, mode),
             *_round_trip(checklist, facts, readings, mode, claim),
             *of_replies(checklist, facts, readings, mode, claim),
@@ -152,7 +152,8 @@ def _noise_floor(mode: str, claim: Claim | None) -> Finding:
     return check.NOISE_FLOOR.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 
-def _order_trend(checklist: Checklist, readings: Readings, mode: str) -> Finding:
+def _order_trend(checklist: Checklist, readings: Readings, mode: str, claim: Claim | None) -> Finding:
+    """A claim that holds at one end of the run and not at the other depends on when it is read."""
     level, baseline = checklist.items.modes.level, checklist.baseline.speed
     logs = log_ratios(readings.times(baseline, level), readings.times(mode, level))
     places: dict[str, list[int]] = {}
@@ -163,7 +164,12 @@ def _order_trend(checklist: Checklist, readings: Readings, mode: str) -> Finding
     if found is None:
         return check.ORDER_TREND.found(words.OrderTrend(outcome="too-few"), mode=mode)
     drifts = found.p < 0.01 and abs(math.log(found.change)) > 0.05
-    values = words.OrderTrend(outcome="drifts" if drifts else "still", change=found.change, p=found.p)
+    crosses = drifts and claim is not None and claim.outcome == "shown"
+    crosses = crosses and min(found.first, found.last) < math.log(checklist.items.modes.speedup.at_least)
+    values = words.OrderTrend(
+        outcome="crosses" if crosses else "drifts" if drifts else "still", change=found.change, p=found.p,
+        first=math.exp(found.first), last=math.exp(found.last), at_least=checklist.items.modes.speedup.at_least,
+    )  # fmt: skip
     return check.ORDER_TREND.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 

@@ -273,11 +273,18 @@ class Launches(Values):
 
 
 class OrderTrend(Values):
-    outcome: Literal["still", "drifts", "too-few"]
+    outcome: Literal["still", "drifts", "crosses", "too-few"]
     change: float | None = None
     p: float | None = None
+    first: float | None = None
+    last: float | None = None
+    at_least: float | None = None
 
     def words(self) -> Words:
         if self.change is None or self.p is None:
             return Words("too few prompts to see a drift.")
-        return Words(f"the ratio moves by {change(self.change)} from first to last prompt (p = {self.p:.3f}).")
+        text = f"the ratio moves by {change(self.change)} from first to last prompt (p = {self.p:.3f})"
+        if self.outcome == "crosses":
+            text += f", from {ratio(self.first)} to {ratio(self.last)}: whether it reaches {threshold(self.at_least)} "
+            text += "depends on when it is read"
+        return Words(f"{text}.")

@@ -6,6 +6,7 @@ from typing import Literal
 
 from evalkit.analysis import replies
 from evalkit.analysis.exchanges import scored_of, timed_of
+from evalkit.analysis.paces import Taken, taken
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
@@ -21,6 +22,8 @@ RUNS = (Mode.SELF_SPECULATION.value, Mode.SPECULATIVE.value)
 _MINORITY = 0.05
 #: replies of a shape, timed and scored, from which the two are compared
 _FEWEST = 5
+#: from how many times the time of timed replies of their length on short scored ones were decoded otherwise
+_LONGER = 3.0
 #: from how many times the time per token of the timed replies on the scored ones were decoded otherwise; both against
 #: the baseline's, since tasks are other texts
 _SLOWER = 2.0
@@ -99,7 +102,29 @@ def unlike(checklist: Checklist, facts: Facts, label: str) -> Shapes | None:
     if paces[0] and paces[1] and paces[1] > _SLOWER * paces[0] * _slower_anyway(checklist, facts, label):
         fields = {"outcome": "slower-scored", "mode": label, "timed_ms": paces[0], "scored_ms": paces[1]}
         return Shapes.model_validate({**fields, **both})
-    return None
+    found = None if paces[0] and paces[1] else _much_longer(checklist, facts, label)
+    return None if found is None else Shapes.model_validate({
+        "outcome": "longer-scored", "mode": label, "timed_ms": found.usual, "scored_ms": found.took, **both,
+    })  # fmt: skip
+
+
+def _much_longer(checklist: Checklist, facts: Facts, label: str) -> Taken | None:
+    """What short scored replies took, where it is a multiple of what timed ones of that length take. What tasks take
+    beyond that in the baseline, they may take here as well.
+    """
+    item, baseline = checklist.items, checklist.baseline.speed
+    if label in (baseline, checklist.baseline.quality):
+        return None  # nothing shows what else its tasks take
+    crowded = max(1.0, (item.quality.concurrency or item.modes.level) / item.modes.level)
+    most = max((prompts.max_tokens for prompts in facts.prompts), default=0)
+    mine, theirs = (
+        # a canvas of so many tokens takes its time, however short the reply in it
+        taken(timed_of(facts, m), [a.exchange for a in facts.answers if a.mode == m and a.max_tokens <= most])
+        for m in (label, baseline)
+    )
+    if mine is None or theirs is None:
+        return None
+    return mine if mine.took - theirs.excess > _LONGER * crowded * mine.usual else None
 
 
 def _slower_anyway(checklist: Checklist, facts: Facts, label: str) -> float:

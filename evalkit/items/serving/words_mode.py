@@ -90,7 +90,7 @@ class BlockLoop(Values):
 class Shapes(Values):
     """Replies of one mode by how they came: token by token, or several tokens at a time."""
 
-    outcome: Literal["mixed", "unlike-scored", "slower-scored"]
+    outcome: Literal["mixed", "unlike-scored", "slower-scored", "longer-scored"]
     mode: str
     timed: dict[str, int] = {}  # noqa: RUF012  pydantic copies defaults
     scored: dict[str, int] = {}  # noqa: RUF012
@@ -108,6 +108,11 @@ class Shapes(Values):
                 text = (
                     f"{self.mode}: the scored replies took {self.scored_ms:.1f} ms a token, the timed ones "
                     f"{self.timed_ms:.1f} ms"
+                )
+            case "longer-scored":
+                text = (
+                    f"{self.mode}: the scored replies took {self.scored_ms:.0f} ms, timed ones of their length take "
+                    f"{self.timed_ms:.0f} ms"
                 )
         return Words(f"{text}: the evidence may be of two modes.", text)
 

@@ -213,3 +213,29 @@ def test_filler_makes_no_reply_longer(filler):
 @pytest.mark.parametrize("noise", [0.05, 0.3])
 def test_noise_is_no_cache(noise):
     assert found(checklist(), simulated(2, 60, noise=noise))("second-reading").outcome == "alike"
+
+
+# -- drift -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("drift", "asked", "outcome"),
+    [
+        (0.0, 1.5, "still"),
+        (0.8, 1.9, "crosses"),  # from below to above, and from above to below
+        (-0.8, 1.9, "crosses"),
+        (0.8, 1.1, "drifts"),  # above at both ends
+        (-0.8, 3.0, "drifts"),  # nothing is claimed
+    ],
+)
+def test_a_claim_that_holds_at_one_end_of_the_run_alone_is_open(drift, asked, outcome):
+    samples = [
+        s.model_copy(update={"exchange": s.exchange.model_copy(update={
+            "done_us": round(s.exchange.done_us * math.exp(-drift * (int(s.prompt_id[1:]) / 59 - 0.5))),
+        })})
+        if s.mode == DLM else s
+        for s in simulated(2.4, 60)
+    ]  # fmt: skip
+    got = found(checklist(speedup={"at_least": asked}), samples)("order-trend")
+    assert got.outcome == outcome
+    assert got.status is (Status.INCONCLUSIVE if outcome == "crosses" else Status.WARN if drift else Status.PASS)

@@ -9,6 +9,7 @@ from evalkit.client.types import Exchange
 from evalkit.findings import Status
 from evalkit.items.serving.decide import decide
 from evalkit.quality.facts import Answer
+from evalkit.timing.facts import PromptFacts
 from tests.timing.support import sample
 
 from .test_decide import AR, DIFF, MODEL, NOW, SPEC, facts, served
@@ -133,3 +134,32 @@ def test_a_mode_is_open_where_the_replies_of_its_baseline_are_of_another_model()
     got = next(f for f in decide(asked, every, NOW) if f.id == "serving.same-model" and f.mode == DIFF)
     assert (got.outcome, got.status) == ("replies-of-baseline", Status.INCONCLUSIVE)
     assert (got.data["differing"], got.data["replies"], got.data["named"]["acme/Other"]) == (3, 9, 3)
+
+
+def test_short_scored_replies_that_take_a_multiple_of_their_length_s_time_are_open():
+    """Too short for a pace of their own: the line through the timed ones says that 6 tokens take 60 ms, and 24 ms."""
+    lengths = [8 + n for n in range(20)]
+    asked = Checklist.model_validate(
+        {"candidate": {"model": MODEL}, "modes": {m: {"endpoint": f"http://{m}"} for m in (AR, DIFF)}}
+    )
+    known = PromptFacts(path="p", sha256="", count=20, shipped=False, longest_chars=9, max_tokens=64)
+
+    def outcomes(mine_ms, theirs_ms=60.0, most=64):
+        answers = scored([short(6, theirs_ms)] * 20, AR) + scored([short(6, mine_ms)] * 20)
+        every = facts(
+            served(AR), served(DIFF, DIFF),
+            timed=timed([short(n, 10 * n) for n in lengths], AR) + timed([short(n, 4 * n) for n in lengths]),
+            answers=tuple(a.model_copy(update={"max_tokens": most}) for a in answers),
+        ).model_copy(update={"prompts": (known,)})  # fmt: skip
+        return {f.outcome for f in decide(asked, every, NOW) if f.id == "serving.mode" and f.mode == DIFF}
+
+    assert "longer-scored" not in outcomes(24)
+    assert "longer-scored" not in outcomes(70)
+    assert "longer-scored" in outcomes(80)
+    assert "longer-scored" not in outcomes(80, theirs_ms=90), "tasks take 30 ms more in the baseline too"
+    assert "longer-scored" not in outcomes(80, most=512), "a canvas of 512 tokens against one of 64"
+
+
+def short(tokens: int, ms: float) -> Exchange:
+    us = int(1000 * ms)
+    return Exchange(ok=True, text="word " * tokens, finish_reason="stop", completion_tokens=tokens, done_us=us)
