@@ -21,6 +21,7 @@ from evalkit.serving.facts import (
     Preflight,
     StabilityFacts,
 )
+from evalkit.serving.swept import SweepFacts
 from evalkit.text import one_line
 from evalkit.timing.facts import (
     CacheState,
@@ -97,6 +98,7 @@ class Facts(Frozen):
     endpoints: dict[str, EndpointFacts] = {}  # noqa: RUF012  latest probe by mode label (and "incumbent")
     attempts: dict[str, Attempt] = {}  # noqa: RUF012  latest try by mode label
     launches: tuple[LaunchFacts, ...] = ()
+    sweep: SweepFacts | None = None
     prompts: tuple[PromptFacts, ...] = ()
     suites: tuple[SuiteFacts, ...] = ()
     client_errors: tuple[ClientError, ...] = ()

@@ -18,6 +18,7 @@ from evalkit.checklist.items import Items, ModesItem, QualityItem, Reading
 from evalkit.checklist.limits import LimitsSection
 from evalkit.checklist.prices import Cost
 from evalkit.checklist.settings import SETTINGS
+from evalkit.checklist.sweep import Sweep
 from evalkit.checklist.tasks import HarnessTask
 from evalkit.findings import ItemId
 from evalkit.modes import INCUMBENT, Mode, canonical
@@ -220,6 +221,8 @@ class Checklist(Section):
     configurations of them such as `diffusion@t0.9`."""
     incumbent: Incumbent | None = None
     """The model that the team uses today."""
+    sweep: Sweep | None = None
+    """Settings of one mode that are screened first; the best of them are decided as modes are."""
     prompts: list[str] | None = None
     """Files of prompts, one JSON object a line; absent: the shipped quick prompts, with a warning."""
     tasks: list[Task] | None = None

@@ -64,6 +64,7 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
     from evalkit.stored.attest import Signer
     from evalkit.stored.gate import gate, parse_age
     from evalkit.stored.open import open_for_gate
+    from evalkit.stored.swept import as_decided
 
     age = parse_age(max_age)
     if is_matrix(run):
@@ -82,6 +83,7 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
 
         loaded = load_checklist(checklist)
     source, now = open_for_gate(run), datetime.now(UTC)
+    loaded = as_decided(loaded, source) if loaded else None
     result = gate(
         source, now, checklist=loaded, max_age=age, revision=revision,
         accept_changed_checklist=accept_changed_checklist,

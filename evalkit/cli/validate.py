@@ -87,7 +87,13 @@ def _loaded(given: str | None, modes: list[str]) -> tuple[Path, Setup]:
                 f"{model}: no such folder or snapshot", where=f"{path}:{line}" if line else str(path),
                 hint="a Hub id reads owner/name; evalkit snapshot MODEL -o FILE makes a snapshot",
             )  # fmt: skip
-    return path, prepare(loaded)
+    if loaded.checklist.sweep is None:
+        return path, prepare(loaded)
+    from evalkit.run.sweep.work import announced, planned
+
+    found = planned(loaded, loaded.folder)
+    note(announced(found)[0])
+    return path, found.run
 
 
 def _power(suites: list[dict[str, Any]]) -> list[str]:

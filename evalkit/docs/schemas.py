@@ -14,7 +14,8 @@ _SHARED = "In a suite: one entry of `expect`. A grader alone, or the grader with
 def schemas() -> dict[str, str]:
     """Texts by file name in `evalkit/data`; the same for the same code."""
     found = {"report": report_schema(), "checklist": checklist_schema(), "suite": suite_schema(),
-             "directory": directory_schema(), "matrix": matrix_schema()}  # fmt: skip
+             "directory": directory_schema(), "matrix": matrix_schema(),
+             "matrix-file": matrix_file_schema()}  # fmt: skip
     return {f"{name}.schema.json": json.dumps(one, indent=2, ensure_ascii=False) + "\n" for name, one in found.items()}
 
 
@@ -65,6 +66,18 @@ def checklist_schema() -> dict[str, Any]:
     schema["properties"]["modes"].pop("propertyNames", None)  # NVIDIA's names of modes are taken too
     schema["properties"]["baseline"] = {"anyOf": [schema["properties"]["baseline"], {"type": "string"}]}
     return _headed("evalkit checklist", schema)
+
+
+def matrix_file_schema() -> dict[str, Any]:
+    """matrix.yaml, with the meaning of every key."""
+    from evalkit.matrix.schema import Matrix
+
+    schema = _plain(_described(Matrix), closed=True)
+    for axis, what in (("variants", "A model's id."), ("engines", "An engine's name.")):
+        shown = schema["$defs"]["Axes"]["properties"][axis]
+        shown["items"] = {"anyOf": [shown["items"], {"type": "string", "description": what}]}
+    schema["$defs"]["Recipe"]["properties"]["modes"].pop("propertyNames", None)
+    return _headed("evalkit matrix", schema)
 
 
 def suite_schema() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from evalkit.gpu.fit import Precision
 from evalkit.hub.facts import CandidateFacts
 from evalkit.matrix.load import Loaded
 from evalkit.matrix.schema import MOST_CELLS, Hardware, Match, Recipe, Variant
+from evalkit.matrix.sweep import why_not
 from evalkit.serving.support import recipes_for, unknown
 from evalkit.text import cut
 
@@ -111,7 +112,10 @@ def make(loaded: Loaded, point: Point, candidate: CandidateFacts, folder: Path) 
     for mode in modes.values():
         if "launch" in mode:
             mode["launch"] = [*mode["launch"], *extra]
-    return Made(Checklist.model_validate(_laid_over(loaded, point, modes)), files)
+    checklist = Checklist.model_validate(_laid_over(loaded, point, modes))
+    if why := why_not(checklist, files, folder):
+        return Made(None, {}, why)
+    return Made(checklist, files)
 
 
 def _served(
@@ -171,6 +175,7 @@ def _laid_over(loaded: Loaded, point: Point, modes: dict[str, dict[str, Any]]) -
         "modes": modes,
         "items": items,
         **({"cost": {"gpus": base.cost.gpus, "usd_per_gpu_hour": price}} if price is not None else {}),
+        **({"sweep": asked.model_dump(mode="python", exclude_unset=True)} if (asked := loaded.matrix.sweep) else {}),
     }
 
 

@@ -20,6 +20,7 @@ from evalkit.matrix.cells import Made, Point, addresses, expand, make, moved, te
 from evalkit.matrix.load import Loaded, load_matrix
 from evalkit.matrix.refuse import reasons
 from evalkit.matrix.schema import RayPlace
+from evalkit.matrix.sweep import SWEPT, planned
 from evalkit.run.setup import Setup, prepare
 from evalkit.secrets import redact
 from evalkit.stored.folder import plan_hash
@@ -174,7 +175,7 @@ def _without_shared(
 
 def requests_hash(document: dict[str, Any]) -> str:
     """What a run's frozen plan says of its requests; where files are does not count."""
-    return plan_hash({key: document.get(key) for key in _REQUESTS})
+    return plan_hash({key: document.get(key) for key in (SWEPT if "sweep" in document else _REQUESTS)})
 
 
 class _Work:
@@ -195,8 +196,10 @@ class _Work:
         key = json.dumps(data, sort_keys=True)
         if key not in self._setups:
             base = self._loaded.base
-            setup = prepare(base.model_copy(update={"checklist": checklist}))
-            self._setups[key] = setup, cost_of(setup)["minutes"], requests_hash(setup.document())
+            mine = base.model_copy(update={"checklist": checklist})
+            setup, stages, more = planned(mine) if checklist.sweep else (prepare(mine), (), {})
+            minutes = sum(cost_of(one)["minutes"] for one in (*stages, setup))
+            self._setups[key] = setup, minutes, requests_hash({**setup.document(), **more})
         return self._setups[key]
 
     def reasons(self, point: Point, checklist: Checklist, candidate: CandidateFacts) -> tuple[list[str], list[str]]:

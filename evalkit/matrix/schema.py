@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from evalkit.checklist.base import Positive, Section
 from evalkit.checklist.schema import Endpoint
+from evalkit.checklist.sweep import Sweep
 from evalkit.gpu.fit import Precision
 from evalkit.modes import canonical
 from evalkit.text import cut
@@ -154,6 +155,8 @@ class Matrix(Section):
     """Cells in addition, also at a precision or load that is on no axis. Each has variant, engine and hardware."""
     exclude: Annotated[list[Match], Field(max_length=200)] = []
     """Cells to leave out. What `include` gives is not left out."""
+    sweep: Sweep | None = None
+    """Settings of one mode that every cell screens before it decides the best; default: those of the base checklist."""
     cell_minutes: Positive | None = None
     """Longest time of one cell, in minutes; default: twice its estimate and half an hour. A cell that takes longer is
     ended, and has failed."""

@@ -148,7 +148,7 @@ def _prompts(prompts: Sequence[Prompt], seconds: float, cost: Callable[[Prompt],
     """As many prompts as fit, and never fewer than the least that a speed-up can be shown with while there are any."""
     if sum(map(cost, prompts)) <= seconds:
         return list(prompts)
-    drawn = _stratified(prompts, lambda p: p.tags[:1])
+    drawn = stratified(prompts, lambda p: p.tags[:1])
     kept: set[str] = set()
     for prompt in drawn:
         spent = cost(prompt)
@@ -169,7 +169,7 @@ def _suites(suites: list[Suite], seconds: float, cost: Callable[[Case], float]) 
         else:
             kept: set[str] = {case.id for case in suite.cases if case.severity == "critical"}
             room -= sum(cost(case) for case in suite.cases if case.id in kept)
-            for case in _stratified(suite.cases, lambda c: c.tags[:1]):
+            for case in stratified(suite.cases, lambda c: c.tags[:1]):
                 if case.id not in kept and cost(case) <= room:
                     kept.add(case.id)
                     room -= cost(case)
@@ -181,7 +181,7 @@ def _suites(suites: list[Suite], seconds: float, cost: Callable[[Case], float]) 
     return [chosen[suite.name] for suite in suites if suite.name in chosen]
 
 
-def _stratified(rows: Sequence[T], stratum: Callable[[T], tuple[str, ...]], seed: int = 1) -> list[T]:
+def stratified(rows: Sequence[T], stratum: Callable[[T], tuple[str, ...]], seed: int = 1) -> list[T]:
     """All rows in an order of which every beginning holds the strata in about their own shares."""
     groups: dict[tuple[str, ...], list[T]] = defaultdict(list)
     for row in rows:

@@ -180,6 +180,8 @@ class Recorder:
                 *before.skipped, *before.prompts, *before.suites, *before.traffic.values()
             ):  # fmt: skip
                 self.keep(fact)
+        if self.setup.sweep and (before is None or before.sweep is None):
+            self.keep(self.setup.sweep)
         for item in ITEM_IDS:
             if not self.wanted(item):
                 self.show.finish(item, f"left out: {self.setup.skip.get(item, 'not applicable')}")

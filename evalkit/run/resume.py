@@ -15,6 +15,7 @@ from evalkit.text import one_line
 #: differences that a message names
 _MOST = 8
 _WORDS = {
+    "sweep": "the plan of the sweep",
     "prompts": "the prompts",
     "modes": "the timed modes",
     "requests": "the order or number of the timed requests",

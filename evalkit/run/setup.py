@@ -24,7 +24,9 @@ from evalkit.importers.timed import Trace, load_trace
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
 from evalkit.run.fit import Split, fit, minutes_of, without_soak
+from evalkit.run.parts import Part
 from evalkit.run.plan.schedule import MOST_STARTS, Plan, again_prompts, again_seconds, estimate, make_plan, sought
+from evalkit.serving.swept import SweepFacts
 from evalkit.stats.planning import detectable_ratio
 from evalkit.stats.prefixes import Prefixes
 from evalkit.timing.arrivals import load_seconds
@@ -66,6 +68,8 @@ class Setup:
     traces: dict[str, Trace] = field(default_factory=dict)
     #: how much of the prompts and of each trace was asked before
     traffic: tuple[Traffic, ...] = ()
+    #: how the settings among the modes were screened
+    sweep: SweepFacts | None = None
 
     @property
     def checklist(self) -> Checklist:
@@ -96,6 +100,7 @@ class Setup:
         return {
             **({"reported": sources} if sources else {}),
             **({"traces": {key: trace.sha256 for key, trace in self.traces.items()}} if self.traces else {}),
+            **({"sweep": self.sweep.plan_sha256} if self.sweep else {}),
             "checklist": self.loaded.sha256,
             "prompts": self.prompts.sha256,
             "suites": {suite.name: suite.sha256 for suite in self.suites},
@@ -108,18 +113,26 @@ class Setup:
         }
 
 
-def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[ItemId, str] | None = None) -> Setup:
-    """Load what the checklist names.
+@dataclass(frozen=True)
+class Inputs:
+    """What the files of a checklist hold."""
+
+    prompts: PromptSet
+    suites: list[Suite]
+    traces: dict[str, Trace]
+    imports: tuple[Conversion, ...]
+    reported: tuple[HarnessFacts, ...]
+
+
+def inputs(loaded: LoadedChecklist) -> Inputs:
+    """Read the prompts, tasks, traces and results that the checklist names.
 
     Raises:
-        InputFileError: prompts or tasks that cannot be read, with FILE:LINE.
+        InputFileError: what cannot be read, with FILE:LINE.
     """
-    if loaded.checklist.profile == "first-look":
-        loaded = loaded.model_copy(update={"checklist": without_soak(loaded.checklist)})
     checklist = loaded.checklist
     shipped = shipped_folder("prompts")
     prompt_paths = [resolve(loaded.folder, p) for p in checklist.prompts or []] or [shipped / "quick.jsonl"]
-    tasks = checklist.tasks
     files = checklist.suites
     task_paths = [shipped / "tasks" / "quick.yaml"] if files is None else [resolve(loaded.folder, t) for t in files]
     mistakes = Mistakes()
@@ -138,9 +151,33 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
             with mistakes:
                 traces[point.key] = load_trace(resolve(loaded.folder, point.trace), point, checklist.request)
     mistakes.end()
-    suites = repeated(suites, checklist)
+    return Inputs(prompts, suites, traces, (*imported, *more), tuple(reported))
+
+
+def prepare(
+    loaded: LoadedChecklist,
+    *,
+    simulated: bool = False,
+    skip: dict[ItemId, str] | None = None,
+    part: Part | None = None,
+    read: Inputs | None = None,
+) -> Setup:
+    """Load what the checklist names, unless it was `read`; of a sweep's stage the part that it asks.
+
+    Raises:
+        InputFileError: prompts or tasks that cannot be read, with FILE:LINE.
+    """
+    if loaded.checklist.profile == "first-look":
+        loaded = loaded.model_copy(update={"checklist": without_soak(loaded.checklist)})
+    checklist = loaded.checklist
+    got = read or inputs(loaded)
+    prompts, suites, traces = got.prompts, got.suites, got.traces
+    if part is not None:
+        prompts, suites = part.of(prompts, suites)
+    if part is None or not part.once:
+        suites = repeated(suites, checklist)
     skipped = dict(skip or {})
-    if tasks == []:
+    if checklist.tasks == []:
         skipped.setdefault("quality", "the checklist has no tasks (tasks: [])")
     modes = _timed_modes(checklist)
     endpoints = {**checklist.modes, INCUMBENT: checklist.incumbent}
@@ -173,6 +210,8 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
         every = [made, *(sized(most) for most in range(MOST_STARTS - 1, 0, -1))]
         made = min(every, key=lambda one: detectable_ratio(len(units(one[0].distinct)), sought(checklist, one[3])))
     prompts, suites, split, plan = made
+    if part is not None:  # a sweep: each setting was started by a stage, whose first start is a try
+        plan = replace(plan, affords_tries=False)
     if not _affords_repeated(checklist, plan, prompts, suites if "quality" not in skipped else []):
         plan = replace(plan, repeated=())
     return Setup(
@@ -183,9 +222,9 @@ def prepare(loaded: LoadedChecklist, *, simulated: bool = False, skip: dict[Item
         simulated,
         skipped,
         scored=_scored(prompts, suites),
-        imports=(*imported, *more),
+        imports=got.imports,
         split=split,
-        reported=tuple(reported),
+        reported=got.reported,
         traces=traces,
         traffic=seen,
     )

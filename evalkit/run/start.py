@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from evalkit.report.document.model import Report
+    from evalkit.run.sweep.work import Swept
 
 import evalkit
 from evalkit.checklist.errors import suggest
@@ -86,8 +87,15 @@ def evaluate(loaded: LoadedChecklist, flags: Flags, shown: Shown = plain) -> dic
             from evalkit.run.demo import serve
 
             loaded = stack.enter_context(serve(loaded))
+        swept = None
+        if loaded.checklist.sweep is not None:
+            if flags.dry_run:
+                return _dry_run(_standing(loaded, flags), flags)
+            swept, flags = _swept(loaded, flags, shown)
+            loaded = swept.loaded
+        made = prepare(loaded, simulated=flags.demo, skip=skip, part=swept.part if swept else None)
         setup = replace(
-            prepare(loaded, simulated=flags.demo, skip=skip), keep_going=flags.keep_going,
+            made, sweep=swept.facts if swept else None, keep_going=flags.keep_going,
             only_modes=_only_modes(flags, loaded), strict=flags.strict, allow_exec=flags.allow_exec,
             all_or_none=flags.all_or_none,
         )  # fmt: skip
@@ -98,6 +106,35 @@ def evaluate(loaded: LoadedChecklist, flags: Flags, shown: Shown = plain) -> dic
 
             confine(setup.key_names)
         return _measure(setup, flags, shown)
+
+
+def _standing(loaded: LoadedChecklist, flags: Flags) -> Setup:
+    """The setup of a sweep's run before it is known which settings it decides; what the sweep sends is said."""
+    from evalkit.run.sweep.work import announced, planned
+
+    if flags.demo or flags.only_mode:
+        raise UsageError(
+            f"{'--demo' if flags.demo else '--only-mode'}: does not go with a sweep", hint="leave sweep out"
+        )
+    found = planned(loaded, _placed(flags))
+    text, minutes = announced(found)
+    note(text)
+    consent(found.run, minutes, yes=flags.yes or flags.dry_run or flags.resume is not None)
+    return found.run
+
+
+def _swept(loaded: LoadedChecklist, flags: Flags, shown: Shown) -> tuple[Swept, Flags]:
+    """The settings that a sweep leaves to the run, and the flags of that run."""
+    from evalkit.run.sweep.work import FOLDER, swept
+
+    path = _placed(flags)
+    if flags.resume and not (path / "plan.json").is_file() and not (path / FOLDER).is_dir():
+        RunFolder.begun(path)  # says what is missing
+    _standing(loaded, flags)
+    with _alone(waits=flags.waits):
+        found = swept(loaded, path, shown, allow_exec=flags.allow_exec)
+    begun = flags.resume is not None and (path / "plan.json").is_file()
+    return found, replace(flags, resume=path if begun else None, output_dir=None if begun else path, yes=True)
 
 
 def _chosen(flags: Flags) -> Path:
@@ -114,6 +151,11 @@ def _chosen(flags: Flags) -> Path:
 def note(text: str) -> None:
     """One line to a person, never into a result."""
     sys.stderr.write(f"{text}\n")
+
+
+def _placed(flags: Flags) -> Path:
+    """The folder of the run."""
+    return flags.resume or flags.output_dir or Path("evalkit-runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
 
 
 def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:
@@ -145,7 +187,7 @@ def _alone(*, waits: bool) -> Iterator[None]:
 
 
 def _kept(setup: Setup, flags: Flags, shown: Shown, cost: str) -> dict[str, Any]:
-    path = flags.resume or flags.output_dir or Path("evalkit-runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    path = _placed(flags)
     if flags.resume:
         folder = RunFolder.begun(path)
         lock = FolderLock(path)

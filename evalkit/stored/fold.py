@@ -26,6 +26,7 @@ from evalkit.serving.facts import (
     Preflight,
     StabilityFacts,
 )
+from evalkit.serving.swept import SweepFacts
 from evalkit.stored.journal import Record
 from evalkit.timing.facts import (
     CacheState,
@@ -61,6 +62,7 @@ KINDS: dict[str, Kind] = {
     "endpoint": Kind(EndpointFacts, "endpoints", key="label"),
     "attempt": Kind(Attempt, "attempts", key="mode"),
     "launch": Kind(LaunchFacts, "launches"),
+    "sweep": Kind(SweepFacts, "sweep", single=True),
     "prompts": Kind(PromptFacts, "prompts"),
     "suite": Kind(SuiteFacts, "suites"),
     "client-error": Kind(ClientError, "client_errors"),

@@ -38,7 +38,11 @@ def test_the_schemas_for_editors_take_what_is_shipped_and_refuse_a_wrong_key():
         document = json.loads(json.dumps(yaml.safe_load(path.read_text()), default=str))
         return [f"{path.name} {one.json_path}: {one.message[:200]}" for one in schema.iter_errors(document)]
 
-    checklist, suite = (Draft202012Validator(json.loads(schemas()[f"{n}.schema.json"])) for n in ("checklist", "suite"))
+    names = ("checklist", "suite", "matrix-file")
+    checklist, suite, matrix = (Draft202012Validator(json.loads(schemas()[f"{name}.schema.json"])) for name in names)
+    page = (ROOT / "docs" / "matrix.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    assert list(matrix.iter_errors(yaml.safe_load(page))) == []
+    assert not matrix.is_valid({**yaml.safe_load(page), "sweeep": {"mode": "diffusion"}})
     found = [one for path in (ROOT / "checklists").glob("*.yaml") for one in problems(checklist, path)]
     found += [one for path in (ROOT / "prompts").rglob("*.yaml") for one in problems(suite, path)]
     assert found == []

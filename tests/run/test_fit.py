@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.checklist.loader import load_checklist
-from evalkit.run.fit import PROFILE_MINUTES, _stratified, least_margin
+from evalkit.run.fit import PROFILE_MINUTES, least_margin, stratified
 from evalkit.run.setup import prepare
 from evalkit.run.sizing import sizing
 from evalkit.stats.proportions import least_cases
@@ -71,7 +71,7 @@ def test_a_small_plan_is_left_whole(tmp_path):
 @given(st.lists(st.sampled_from("abcd"), min_size=1, max_size=200))
 @settings(max_examples=50)
 def test_every_beginning_of_the_drawn_order_holds_the_strata(rows):
-    drawn = _stratified(list(enumerate(rows)), lambda row: (row[1],))
+    drawn = stratified(list(enumerate(rows)), lambda row: (row[1],))
     assert sorted(drawn) == list(enumerate(rows))
     half = drawn[: len(drawn) // 2]
     for name in set(rows):

@@ -7,7 +7,7 @@ Engines are pure: they read pages through `Pages` and know no socket.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -85,6 +85,19 @@ class Start:
         return (*self.argv, *pinned, *window, *more)
 
 
+@dataclass(frozen=True)
+class Knob:
+    """How a start command says a knob: the value of `flag`, or `key` of the JSON or of the YAML file that it gives.
+
+    `also`: flags that need the same value.
+    """
+
+    flag: str
+    key: str = ""
+    form: Literal["value", "json", "yaml"] = "value"
+    also: tuple[str, ...] = ()
+
+
 class Engine:
     """One engine. A subclass sets what it knows and overrides what it can tell; the registry holds one of each."""
 
@@ -155,6 +168,11 @@ class Engine:
         """Capabilities that must not be asked by a request, as the server would hang on it or fall over."""
         del settings
         return frozenset({"json_schema"}) if mode == "diffusion" else frozenset()
+
+    def knobs(self, words: Sequence[str]) -> dict[str, Knob]:
+        """By the names of `sweep.knobs`: how the start command `words` says each; one that is not known is left out."""
+        del words
+        return {"max_running_requests": Knob(self.start.requests)} if self.start else {}
 
     def memory_gib(self, info: Mapping[str, Any]) -> dict[str, float]:
         """GiB that the server says it took of one device: weight, kvcache, graph."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from evalkit.findings import KnownBy
 from evalkit.modes import Mode
-from evalkit.serving.engines.base import Declared, Engine, Start
+from evalkit.serving.engines.base import Declared, Engine, Knob, Start
 from evalkit.serving.facts import Capability
 from evalkit.serving.pages import Answers, Pages
 
@@ -29,6 +29,12 @@ class FluxServe(Engine):
         context="--max-model-len",
         requests="--max-num-seqs",
     )
+
+    def knobs(self, words: Sequence[str]) -> dict[str, Knob]:
+        """Flags of the guide pages; a page of the cache holds one block."""
+        return super().knobs(words) | {
+            "threshold": Knob("--threshold"), "block_size": Knob("--block-length", also=("--page-size",)),
+        }  # fmt: skip
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:
         """By its routes, which are few and none of another engine's."""

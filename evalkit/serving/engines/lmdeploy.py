@@ -5,11 +5,11 @@ It names no decoding mode over HTTP: the stream has to show it, or the arguments
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.modes import Mode
-from evalkit.serving.engines.base import Declared, Engine, Names, Start
+from evalkit.serving.engines.base import Declared, Engine, Knob, Names, Start
 from evalkit.serving.pages import Answers, Pages
 
 
@@ -34,6 +34,13 @@ class LMDeploy(Engine):
         revision="--revision",
         tools="--tool-call-parser NAME",
     )
+
+    def knobs(self, words: Sequence[str]) -> dict[str, Knob]:
+        """Flags of its command line, as it was read."""
+        return super().knobs(words) | {
+            "threshold": Knob("--dllm-confidence-threshold"), "block_size": Knob("--dllm-block-length"),
+            "steps": Knob("--dllm-denoising-steps"),
+        }  # fmt: skip
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:
         """By the owner of the model card; no page reports the version."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from evalkit.findings import KnownBy
 from evalkit.modes import Mode
-from evalkit.serving.engines.base import Declared, Engine, Flush, Names, Release, Start, release_of
+from evalkit.serving.engines.base import Declared, Engine, Flush, Knob, Names, Release, Start, release_of
 from evalkit.serving.facts import Capability
 from evalkit.serving.pages import Answers, Pages
 from evalkit.serving.redaction import flat, scalar, text_of
@@ -83,6 +84,12 @@ KEPT = (
 PATHS = ("dllm_algorithm_config", "speculative_draft_model_path")
 
 
+#: flag that gives the algorithm's YAML; its key for the steps of a block; algorithms without a threshold of that name
+_CONFIG_FLAG = "--dllm-algorithm-config"
+_STEPS = {"FastDiffuser": "max_steps", "Gemma4Renoise": "max_denoising_steps"}
+_NO_THRESHOLD = frozenset({"Gemma4Renoise", "LinearSpec"})
+
+
 class SGLang(Engine):
     name = "sglang"
     title = "SGLang"
@@ -117,6 +124,15 @@ class SGLang(Engine):
     keeps_window = True
     reserves_block = True
     native_counts = True
+
+    def knobs(self, words: Sequence[str]) -> dict[str, Knob]:
+        """Keys of the algorithm's YAML, as 0.5.23 and the fork read them; that of the steps is the algorithm's own."""
+        algorithm = next((b for a, b in pairwise(words) if a == "--dllm-algorithm"), "")
+        keys = {"threshold": "threshold", "block_size": "block_size", "steps": _STEPS.get(algorithm)}
+        if algorithm in _NO_THRESHOLD:
+            keys.pop("threshold")
+        told = {name: Knob(_CONFIG_FLAG, key, "yaml") for name, key in keys.items() if key and algorithm}
+        return super().knobs(words) | told
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:
         """By /server_info or /model_info (or their older names), else by the owner of the model card."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evalkit.findings import KnownBy
 from evalkit.modes import Mode
-from evalkit.serving.engines.base import Declared, Engine, Flush, Names, Start
+from evalkit.serving.engines.base import Declared, Engine, Flush, Knob, Names, Start
 from evalkit.serving.facts import Capability
 from evalkit.serving.pages import Answers, Pages
 from evalkit.serving.redaction import scalar, text_of
@@ -55,6 +55,11 @@ class VLLM(Engine):
     takes_ignore_eos = True
     keeps_window = True
     checks_model_name = True
+
+    def knobs(self, words: Sequence[str]) -> dict[str, Knob]:
+        """Keys of the diffusion configuration, by its documentation of 2026-11."""
+        keys = {"threshold": "confidence_threshold", "block_size": "canvas_length", "steps": "max_denoising_steps"}
+        return super().knobs(words) | {name: Knob("--diffusion-config", key, "json") for name, key in keys.items()}
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:
         """By the owner of the model card, /version, or /server_info of its development mode."""

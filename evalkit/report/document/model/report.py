@@ -21,6 +21,7 @@ from evalkit.report.document.model.origin import (
 )
 from evalkit.report.document.model.part import PART
 from evalkit.report.document.model.quality import Length, Quality
+from evalkit.report.document.model.sweep import SweepPart
 
 
 @with_config(PART)
@@ -81,6 +82,8 @@ class Report(TypedDict):
     """One entry a configured mode, in the checklist's order."""
     incumbent: Mode | None
     """The model used today, in the shape of a mode; null when none is configured."""
+    sweep: NotRequired[SweepPart | None]
+    """How the settings of the swept mode were screened; null without a sweep."""
     frontier: NotRequired[list[Frontier]]
     """Latency and quality, on the prompts and cases common to all modes."""
     quality: NotRequired[Quality]

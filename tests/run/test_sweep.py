@@ -1,0 +1,157 @@
+"""A sweep against scripted servers in virtual time: what is kept, what is decided, and that it goes on where it ended."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from evalkit.checklist.loader import load_checklist
+from evalkit.errors import Interrupted, UsageError
+from evalkit.report.formats.markdown import render
+from evalkit.run.start import Flags, run
+from evalkit.stored.folder import RunFolder
+from tests.cli.command import evalkit
+from tests.support.sweep import SweepStage, Truth
+
+pytestmark = pytest.mark.slow
+
+#: the fastest without a loss, two that are faster and lose, and slower ones
+SETTINGS = (Truth("a", 1.3), Truth("b", 1.7), Truth("c", 2.3), Truth("d", 2.9, 0.5), Truth("e", 3.4, 0.6))
+BEST = "diffusion@c"
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    made = SweepStage(tmp_path_factory.mktemp("sweep"), SETTINGS)
+    made.seeded(3)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def outcome(stage):
+    patch = pytest.MonkeyPatch()
+    yield stage.play(patch)
+    patch.undo()
+
+
+def test_the_fastest_setting_that_loses_nothing_is_adopted_by_the_run_itself(outcome):
+    assert (outcome.report["verdict"], outcome.report["recommended_mode"]) == ("go", BEST)
+    fates = {one.mode: one for one in outcome.facts.sweep.settings}
+    assert BEST in outcome.facts.sweep.finalists
+    assert {"diffusion@d", "diffusion@e"}.isdisjoint(outcome.facts.sweep.finalists)
+    assert fates["diffusion@a"].fate == "slower"
+    assert all(one.dropped is None for one in fates.values() if one.fate == "finalist")
+    assert RunFolder.open(outcome.folder).verify() == []
+
+
+def test_what_decides_was_asked_in_no_stage(outcome):
+    used = [outcome.facts, *(RunFolder.open(one).facts() for one in sorted(outcome.folder.glob("sweep/stage-*")))]
+    assert len(used) == 3
+    prompts = [{one.prompt_id for one in facts.timed} for facts in used]
+    cases = [{one.case_id for one in facts.answers} for facts in used]
+    for parts in (prompts, cases):
+        assert sum(map(len, parts)) == len(set.union(*parts))
+        assert all(parts)
+
+
+def test_a_sweep_sends_at_most_half_of_the_grid(outcome):
+    sweep = outcome.facts.sweep
+    sent = sweep.screened + len(outcome.facts.timed) + len(outcome.facts.answers)
+    assert sent <= sweep.planned <= sweep.grid / 2
+    assert not sweep.above_half
+    assert sweep.grid == 60 * 2 * 6 + 80 * (6 + 1)
+
+
+def test_the_report_shows_every_setting_and_the_gate_takes_the_checklist_that_was_given(outcome, stage, capsys):
+    page = render(outcome.report)
+    assert all(one.mode in page for one in SETTINGS)
+    part = outcome.report["sweep"]
+    assert [one["mode"] for one in part["settings"]] == [one.mode for one in SETTINGS]
+    given = stage.folder / "checklist.yaml"
+    assert evalkit(capsys, "gate", outcome.folder, "--checklist", given, "--max-age", "500w").code == 0
+    changed = stage.folder / "changed.yaml"
+    changed.write_text(given.read_text().replace("mode: diffusion", "mode: diffusion\n  finalists: 4"))
+    assert evalkit(capsys, "gate", outcome.folder, "--checklist", changed, "--max-age", "500w").code == 3
+
+
+def test_a_run_that_was_ended_while_it_screened_goes_on_there(stage, monkeypatch):
+    """Ctrl-C in the second stage; nothing of the first is asked again, and the same settings are left."""
+    from evalkit.run.steps import quality
+
+    whole = quality.ask_tasks
+    seen = []
+
+    async def ends(run, session):
+        seen.append(run.folder.path.name)
+        if run.folder.path.name == "stage-2":
+            raise KeyboardInterrupt
+        await whole(run, session)
+
+    out = stage.folder / "ended"
+    flags = {"checklist": str(stage.checklist()), "as_json": True}
+    with stage._world(monkeypatch):
+        monkeypatch.setattr(quality, "ask_tasks", ends)
+        with pytest.raises(Interrupted):
+            run(Flags(output_dir=out, **flags))
+        monkeypatch.setattr(quality, "ask_tasks", whole)
+        assert not (out / "plan.json").exists()
+        first = (out / "sweep" / "stage-1" / "journal.jsonl").read_bytes()
+        report = run(Flags(resume=out, **flags))
+    assert seen == ["stage-1", "stage-2"]
+    assert (out / "sweep" / "stage-1" / "journal.jsonl").read_bytes() == first
+    assert report["recommended_mode"] == BEST
+    with stage._world(monkeypatch), pytest.raises(UsageError, match="plan"):
+        run(Flags(resume=out, **{**flags, "checklist": str(stage.checklist(request={"max_tokens": 40}))}))
+
+
+def test_a_setting_whose_server_is_not_there_is_dropped_and_the_others_are_decided(stage, monkeypatch):
+    stage.servers[BEST].close()
+    modes = {BEST: {"endpoint": "http://127.0.0.1:9"}}
+    outcome = stage.play(monkeypatch, modes=modes)
+    gone = next(one for one in outcome.facts.sweep.settings if one.mode == BEST)
+    assert gone.fate in ("not-measured", "failed")
+    assert outcome.report["recommended_mode"] == "diffusion@b"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"budget": {"minutes": 60}}, "budget"),
+        ({"profile": "afternoon"}, "budget"),
+        ({"sweep": {"mode": "self-speculation"}}, "0 configurations"),
+        ({"sweep": {"knobs": {"threshold": [0.5, 0.9]}}}, "no launch"),
+    ],
+)
+def test_what_a_sweep_does_not_go_with_is_refused_with_its_line(stage, change, said, capsys):
+    path = stage.checklist(**change)
+    done = evalkit(capsys, "validate", path)
+    assert done.code == 2
+    assert said in done.err
+    assert f"{path}:" in done.err
+
+
+@pytest.mark.parametrize(
+    ("knobs", "said"),
+    [
+        ({"threshold": [0.5]}, "1 settings"),
+        ({"threshold": [0.5, 0.5]}, "twice"),
+        ({"block_size": list(range(1, 7)), "threshold": [0.5, 0.6, 0.7, 0.8]}, "24 settings"),
+        ({"treshold": [0.5, 0.9]}, "threshold"),
+    ],
+)
+def test_knobs_that_are_no_grid_are_refused(stage, knobs, said, capsys):
+    done = evalkit(capsys, "validate", stage.checklist(sweep={"knobs": knobs}))
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_validate_and_dry_run_say_what_the_sweep_sends_and_start_nothing(stage, capsys):
+    path = stage.checklist()
+    assert evalkit(capsys, "validate", path).code == 0
+    done = evalkit(capsys, "run", path, "--dry-run", "--json")
+    assert done.code == 0
+    assert "1,280" in done.err
+    assert json.loads(done.out)["modes"][0] == "autoregressive"
+    assert load_checklist(path).checklist.sweep.mode == "diffusion"
