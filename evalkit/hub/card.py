@@ -20,7 +20,7 @@ _TEXTS = 200
 _KEYS = ("license", "license_name", "license_link", "base_model", "library_name", "pipeline_tag", "tags")
 _STR, _SEQ = "tag:yaml.org,2002:str", "tag:yaml.org,2002:seq"
 _LINK = re.compile(
-    r"\[((?:!\[[^\]\n]{0,200}\]\([^)\n]{0,500}\)|[^\]\[\n]){1,400})\]\(\s*<?([^)\s>]{1,500})>?[^)\n]{0,100}\)"
+    r"\[((?:!\[[^\]\n]{0,200}+\]\([^)\n]{0,500}+\)|[^\]\[\n]){1,400}+)\]\(\s*+<?([^)\s>]{1,500}+)>?[^)\n]{0,100}+\)"
 )
 _BADGE = re.compile(r"!\[([^\]\n]{0,200})\]\(([^)\s]{0,500})")
 _ANCHOR = re.compile(

@@ -11,7 +11,7 @@ from evalkit.text import one_line
 _MOST = 20
 #: what the card's markup hides; each is blanked at equal length, so that places stay true
 _MARKUP = re.compile(r"<[^>\n]{0,500}>|[\[\]!*_`#>|~]")
-_TARGET = re.compile(r"(?<=\])\(\s*<?([^)\s>]{1,500})>?[^)\n]{0,100}\)")
+_TARGET = re.compile(r"(?<=\])\(\s*+<?([^)\s>]{1,500}+)>?[^)\n]{0,100}+\)")
 _CODE = re.compile(r"^ {0,3}(```|~~~).*?(?:^ {0,3}\1|\Z)", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^[ \t]*#{1,6}[^\n]*\n", re.MULTILINE)
 _BREAK = re.compile(r"\n(?=[ \t]*(?:\n|[-*+][ \t]|\d{1,3}[.)][ \t]|#|\|))")

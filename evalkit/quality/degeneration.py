@@ -11,6 +11,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality import jsontext
 from evalkit.quality.case import Case
 from evalkit.quality.facts import MAX_CHARS, Signals
+from evalkit.quality.fences import closed
 from evalkit.quality.reasoning import answered, behind
 from evalkit.quality.toolcalls import read
 
@@ -107,8 +108,8 @@ _MAX_LOOP_WORDS = 20_000
 #: a passage with a counter in it is a loop only if it is prose: so many words and letters next to the numbers
 _COUNTED_WORDS, _COUNTED_LETTERS = 3, 12
 _UNIT = re.compile(r"[\u3041-\u30fa\u3400-\u9fff\uac00-\ud7a3]|\d+|[^\W\d_]+")
-#: what repeats by nature: code, rows of a table, lines of nothing but numbers and marks
-_NO_PROSE = re.compile(r"^[ \t]*(?:```|~~~).*?^[ \t]*(?:```|~~~)[ \t]*$|^[ \t]*\|.*$", re.MULTILINE | re.DOTALL)
+#: a row of a table
+_ROW = re.compile(r"^[ \t]*+\|[^\n]*+$", re.MULTILINE)
 
 
 def loop_share(text: str) -> float:
@@ -119,7 +120,7 @@ def loop_share(text: str) -> float:
     best = tail_loop(text)
     if text.strip()[:1] in ("{", "["):
         return best
-    prose = _NO_PROSE.sub(_blank, text) if "```" in text or "|" in text or "~~~" in text else text
+    prose = _prose(text)
     units = [(_unit(m, prose), m.start(), m.end()) for m in _UNIT.finditer(prose)][-_MAX_LOOP_WORDS:]
     longest = 0
     if len(units) >= 6:
@@ -140,6 +141,15 @@ def _unit(found: re.Match[str], text: str) -> str:
         len(word) == 1 and word.isascii() and word.isalpha() and text[found.end() : found.end() + 1] in (")", ".")
     )
     return str(ord(word)) if lettered else word
+
+
+def _prose(text: str) -> str:
+    """The text with blanks in place of what repeats by nature: code in closed fences, and rows of tables."""
+    kept, at = [], 0
+    for fence in closed(text):
+        kept += [text[at : fence.start], " " * (fence.end - fence.start)]
+        at = fence.end
+    return _ROW.sub(_blank, "".join([*kept, text[at:]]))
 
 
 def _blank(found: re.Match[str]) -> str:

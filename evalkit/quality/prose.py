@@ -12,12 +12,13 @@ _SHORT = r"e\.g|i\.e|z\.B|d\.h|u\.a|bzw|vgl|cf|vs|approx|ca|No|Nr|Fig|Abb|Vol|pp
 #: a dot that ends no sentence: of titles and short forms, of "etc." inside a sentence, and of a first initial
 _NO_END = re.compile(
     rf"\b(?:{_TITLES}|{_SHORT})\.(?=\s*\S)|\b(?:etc|Inc|Ltd|Co|Corp|usw)\.(?=\s+[a-z])"
-    r"|(?:(?<=^)|(?<=\n)|(?<=[.!?]\s)|(?<=\b[A-Z]\.\s))[A-HJ-Z]\.(?=\s+[A-Z])|(?<=\d)\.(?=\d)|^\s*\d{1,4}\.(?=\s)"
+    r"|(?:(?<=^)|(?<=\n)|(?<=[.!?]\s)|(?<=\b[A-Z]\.\s))[A-HJ-Z]\.(?=\s+[A-Z])|(?<=\d)\.(?=\d)|^[^\S\n]*+\d{1,4}\.(?=\s)"
     r"|(?<=[.!?]\s)\d{1,3}\.(?=\s)",
     re.MULTILINE,
 )
 _END = re.compile(
-    r"[.!?\u2026]+[\"'\u201d\u2019)\]*_]*(?=\s|$)|[\u3002\uff01\uff1f\uff0e\uff61]+[\u300d\u300f\u201d\"\uff09]*|\n"
+    r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019)\]*_]*+(?=\s|$)"
+    r"|[\u3002\uff01\uff1f\uff0e\uff61]++[\u300d\u300f\u201d\"\uff09]*+|\n"
 )
 _ENDED = tuple(".!?\u2026\u3002\uff01\uff1f\uff0e:")
 _CLOSERS = "\"'\u201d\u2019)]*_`\u300d\u300f\uff09\u00bb"

@@ -8,7 +8,8 @@ before it could call; counting either as "no call wanted, none made" is how brok
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +25,11 @@ _MARKER = re.compile(
     r"|<\|python_tag\|>|<\|?tool_call_(?:begin|start)\|?>|<TOOLCALL>|\bfunctools\[|<tool_code>|<invoke\b",
     re.IGNORECASE,
 )
-_WRAPPED = re.compile(r"<tool_call>\s*(\{.*?\})\s*</tool_call>|<TOOLCALL>\s*(\[.*?\])\s*</TOOLCALL>", re.DOTALL)
+#: how a call in marks begins, and how it ends
+_WRAPPED = (
+    (re.compile(r"<tool_call>\s*+(?=\{)"), re.compile(r"\}(?=\s*+</tool_call>)")),
+    (re.compile(r"<TOOLCALL>\s*+(?=\[)"), re.compile(r"\](?=\s*+</TOOLCALL>)")),
+)
 _BARE_CALL = re.compile(r'"name"\s*:\s*"[^"]{1,128}"[^{}\[\]]{0,200}"(?:arguments|parameters)"\s*:')
 _FENCE = re.compile(r"^```\w*\s*\n(.*?)\n?```\s*$", re.DOTALL)
 
@@ -148,9 +153,8 @@ def residue_of(reply: Exchange, functions: dict[str, dict[str, Any]]) -> Literal
         text = reply.reasoning[-20_000:]
         if not _MARKER.search(text):
             return None
-    for match in _WRAPPED.finditer(text):
-        if _is_call(match.group(1) or match.group(2), functions):
-            return "intact"
+    if any(_is_call(one, functions) for one in _wrapped(text)):
+        return "intact"
     stripped = text.strip()
     fence = _FENCE.match(stripped)
     body = fence.group(1).strip() if fence else stripped
@@ -159,6 +163,18 @@ def residue_of(reply: Exchange, functions: dict[str, dict[str, Any]]) -> Literal
     if _MARKER.search(text) or _BARE_CALL.search(text) or _spelled_call(body, functions):
         return "broken"
     return None
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    """What stands between marks of a call; each mark is read once, however many there are that nothing closes."""
+    for begins, ends in _WRAPPED:
+        closers = [found.end() for found in ends.finditer(text)]
+        past = 0
+        for found in begins.finditer(text):
+            place = bisect_left(closers, found.end() + 2)
+            if found.start() >= past and place < len(closers):
+                past = closers[place]
+                yield text[found.end() : past]
 
 
 def _is_call(text: str, functions: dict[str, dict[str, Any]]) -> bool:

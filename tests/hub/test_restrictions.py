@@ -143,3 +143,14 @@ def test_time_grows_with_length(unit):
     # the least of three: a neighbour's noise only adds
     small, large = (min(seconds(n) for _ in range(3)) for n in (500, 2000))
     assert large < 16 * max(small, 0.02)
+
+
+def test_links_take_about_as_long_as_prose():
+    def seconds(unit):
+        began = time.process_time()
+        read_card(FRONT + unit * (8_000 // len(unit)))
+        return time.process_time() - began
+
+    # the least of three: a neighbour's noise only adds
+    prose, links = (min(seconds(unit) for _ in range(3)) for unit in ("word ", "]("))
+    assert links < 60 * max(prose, 0.005)

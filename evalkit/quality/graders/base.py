@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import MAX_CHARS, Grade
+from evalkit.quality.fences import closed
 
 GradeFunction = Callable[[Exchange, Case, Any], Grade]
 
@@ -84,22 +83,9 @@ def by_thirds(scores: list[float]) -> list[float]:
     return [round(sum(scores[a:b]) / (b - a), 4) for a, b in pairwise(cuts)]
 
 
-_FENCE = re.compile(
-    r"^[ \t]*(?:(?:[-*+]|\d{1,4}[.)])[ \t]+)?(?P<mark>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^\n`]*\n"
-    r"(?P<body>.*?)"
-    r"^[ \t]*(?P=mark)[`~]*[ \t]*$",
-    re.MULTILINE | re.DOTALL,
-)
-
-
-def fences(text: str) -> list[tuple[str, str]]:
-    """Language (in small letters; empty: none) and content of the closed code fences, in order, indented ones too."""
-    return [(m.group("language").lower(), textwrap.dedent(m.group("body"))) for m in _FENCE.finditer(text)]
-
-
 def fenced_blocks(text: str) -> list[str]:
     """Contents of the closed code fences, in order."""
-    return [body for _, body in fences(text)]
+    return [fence.body for fence in closed(text)]
 
 
 def shown(value: object, limit: int = 80) -> str:

@@ -163,7 +163,7 @@ def _form(text: str, params: Instructions) -> list[str]:
         (params.no_commas, not _COMMA.search(text), "has a comma"),
         (params.quoted, len(text) > 1 and text[0] in '"“„«' and text[-1] in '"”“»', "is not in quotation marks"),
         (params.title, bool(re.search(r"<<[^<>\n]+>>", text)), "has no title in << >>"),
-        (params.postscript, bool(re.search(r"(?m)^\s*P\.?\s?S\.?", text)), "has no postscript"),
+        (params.postscript, bool(re.search(r"(?m)^[^\S\n]*+P\.?\s?S\.?", text)), "has no postscript"),
         (
             params.first_word,
             bool(words) and words[0].casefold() == prose.folded(params.first_word or "").casefold(),

@@ -14,7 +14,8 @@ from evalkit.client.types import Exchange
 from evalkit.quality import jsontext, schemas
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
-from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, fences, grade, shown, text_of
+from evalkit.quality.fences import Fence, closed
+from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, grade, shown, text_of
 from evalkit.quality.graders.compare import Options, check_rules, compare
 
 #: entries of a list that are looked at one by one
@@ -83,7 +84,7 @@ def found_json(text: str, where: Where) -> Any:
     text = text.removeprefix("\ufeff").strip()
     if where == "anywhere":
         return jsontext.first_value(text)
-    blocks = fences(text) if where in ("fenced", "auto") else []
+    blocks = list(closed(text)) if where in ("fenced", "auto") else []
     if blocks:
         return _fenced_json(blocks)
     if where == "fenced":
@@ -91,12 +92,12 @@ def found_json(text: str, where: Where) -> Any:
     return jsontext.parse(text)
 
 
-def _fenced_json(blocks: list[tuple[str, str]]) -> Any:
+def _fenced_json(blocks: list[Fence]) -> Any:
     """The first fence that says it is JSON, else the first that is; the content of others does not matter."""
-    labelled = [body for language, body in blocks if language.startswith("json")]
+    labelled = [one.body for one in blocks if one.language.startswith("json")]
     if labelled:
         return jsontext.parse(labelled[0].strip())
-    unknown = [body for language, body in blocks if not language] or [body for _, body in blocks]
+    unknown = [one.body for one in blocks if not one.language] or [one.body for one in blocks]
     for body in unknown:
         try:
             return jsontext.parse(body.strip())
@@ -179,12 +180,12 @@ def code_candidates(text: str, where: str) -> list[str]:
     Fences that say Python, together and each alone; without any, fences that say nothing; fences of another language
     only where there are no others. Without a fence (unless `fenced`) the whole text.
     """
-    blocks = fences(text) if where != "whole" else []
+    blocks = list(closed(text)) if where != "whole" else []
     if not blocks:
         return [] if where == "fenced" else [text]
-    python = [body for language, body in blocks if language in _PYTHON]
-    bare = [body for language, body in blocks if not language]
-    chosen = python or bare or [body for _, body in blocks]
+    python = [one.body for one in blocks if one.language in _PYTHON]
+    bare = [one.body for one in blocks if not one.language]
+    chosen = python or bare or [one.body for one in blocks]
     alone = sorted(chosen, key=len, reverse=True) if len(chosen) > 1 else []
     return ["\n".join(chosen), *alone]
 
