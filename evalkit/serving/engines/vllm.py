@@ -24,6 +24,7 @@ _PARTS = {
     "scheduler_config": {"max_num_seqs": "max_running_requests", "max_num_batched_tokens": "max_prefill_tokens"},
 }  # fmt: skip
 _MAX_LINES = 200_000
+_NO_SCHEMA = "not asked: vLLM 0.32.0 refuses it in diffusion, and versions before it answered with HTTP 500"
 _CACHE = "vllm:cache_config_info{"
 _LABEL = re.compile(r'(\w{1,60})="([^"]{0,200})"')
 
@@ -84,6 +85,9 @@ class VLLM(Engine):
             return shown
         drafting = config.get("speculative_config")
         shown.update({"diffusion_config": bool(config.get("diffusion_config")), "speculative_config": bool(drafting)})
+        diffusing = config.get("diffusion_config")
+        if isinstance(diffusing, dict) and isinstance(canvas := diffusing.get("canvas_length"), int):
+            shown["block_size"] = canvas
         if method := _method(drafting):
             shown["speculative_method"] = method
         model = config.get("model_config")
@@ -104,11 +108,13 @@ class VLLM(Engine):
         return declared(settings, counters)
 
     def capabilities(self, settings: Mapping[str, Any], mode: str | None) -> tuple[Capability, ...]:
-        del mode
+        found = []
         off = settings.get("disable_radix_cache")
-        if not isinstance(off, bool):
-            return ()
-        return (Capability(name="prefix_cache", value=not off, known_by=KnownBy.DECLARED),)
+        if isinstance(off, bool):
+            found.append(Capability(name="prefix_cache", value=not off, known_by=KnownBy.DECLARED))
+        if mode == Mode.DIFFUSION.value:
+            found.append(Capability(name="json_schema", value=False, known_by=KnownBy.DECLARED, detail=_NO_SCHEMA))
+        return tuple(found)
 
 
 def declared(settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> Declared:
