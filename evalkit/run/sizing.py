@@ -256,8 +256,10 @@ def _soak_s(setup: Setup) -> float:
 
 
 def _usd(checklist: Checklist, seconds: float) -> float | None:
-    price = checklist.cost.usd_per_gpu_hour
-    return None if price is None else round(price * seconds / 3600, 2)
+    """Of the dearest server that is paid by the hour; what usage will be billed is not known before it is sent."""
+    prices = [checklist.prices(label) for label in (*checklist.modes, INCUMBENT)]
+    hours = [one.usd_per_gpu_hour * (one.gpus or 1) for one in prices if one.usd_per_gpu_hour is not None]
+    return round(max(hours) * seconds / 3600, 2) if hours else None
 
 
 def _notes(setup: Setup, cost: dict[str, Any]) -> Iterator[str]:

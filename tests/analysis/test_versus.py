@@ -7,13 +7,16 @@ import random
 
 import pytest
 
+from evalkit.analysis.capacity import bounds, search
+from evalkit.checklist.prices import Cost
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import CollectError
 from evalkit.gpu.facts import Gpu, HardwareFacts
 from evalkit.items.modes import decide as item
 from evalkit.serving.facts import EndpointFacts
-from evalkit.timing.facts import LoadBlock
+from evalkit.timing.facts import ClientLimit, LoadBlock
 from evalkit.verdict.decide import decide
+from tests.support.queues import Server
 from tests.timing.support import AR, DLM, NOW, facts, sample, simulated
 
 INC = "incumbent"
@@ -165,3 +168,32 @@ def test_speed_against_todays_model_is_information_and_changes_no_verdict():
     assert slower.recommended_mode == none.recommended_mode
     counted = {f.id for one in slower.items for f in one.findings if f.counts}
     assert not {"modes.incumbent", "modes.cost", "modes.incumbent-cost"} & counted
+
+
+def test_capacity_is_compared_and_priced_at_its_own_rate():
+    check = asked(capacity={"slo": {"e2e_ms": 2500, "share": 0.9}, "seconds": 20}, decide_at="capacity")
+    check = check.model_copy(
+        update={
+            "cost": Cost(usd_per_gpu_hour=3.6),
+            "incumbent": check.incumbent.model_copy(update={"cost": Cost(usd_per_gpu_hour=3.6)}),
+        }
+    )
+    wanted, blocks = check.items.modes.capacity, []
+    limit = ClientLimit(
+        events_per_s=40_000, in_flight=20_000, events={AR: 32, DLM: 4, INC: 32}, e2e_ms={AR: 500, DLM: 300, INC: 500}
+    )
+    for mode, server in ((AR, Server()), (DLM, Server(mean_ms=500)), (INC, Server())):
+        within = bounds(wanted, limit.rate(mode, wanted.slo.e2e_ms), limit.e2e_ms[mode])
+        while (nxt := search(blocks, mode, wanted, within, 1).next) is not None:
+            blocks.append(server.block(mode, *nxt, wanted.seconds))
+    seen = facts(three({AR: 1.0, DLM: 1.5, INC: 1.0}), loads=tuple(blocks), client_limit=limit)
+    got = found(check, seen, name="modes.incumbent-capacity").data
+    assert 1.6 < got["ratio"] < 2.6
+    assert got["low"] < got["ratio"] < got["high"]
+    assert got["what"] == "capacity"
+    money = found(check, seen, name="modes.cost").data
+    assert money["usd_per_1000"] == pytest.approx(1 / money["requests_per_s"])
+    assert money["usd_per_1000_low"] < money["usd_per_1000"] < money["usd_per_1000_high"]
+    versus = found(check, seen, name="modes.incumbent-cost")
+    assert versus.data["ratio"] == pytest.approx(got["ratio"], rel=0.02)
+    assert versus.outcome == "cheaper"
