@@ -46,8 +46,8 @@ class SweepFacts(Frozen):
 
     mode: str
     plan_sha256: str
-    #: the command that the settings were made from, keys masked
-    template: tuple[str, ...] = ()
+    #: of the command that the settings were made from, keys masked; None: they were written by hand
+    template_sha256: str | None = None
     settings: tuple[SweptSetting, ...]
     #: settings asked in each stage
     stages: tuple[int, ...]

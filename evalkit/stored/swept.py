@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from evalkit.checklist.schema import LoadedChecklist
+from evalkit.checklist.files import sha256_of
+from evalkit.checklist.schema import Endpoint, LoadedChecklist
 from evalkit.checklist.settled import settled
 from evalkit.errors import RunFolderError
 from evalkit.secrets import redact_words
 from evalkit.stored.folder import Source
+
+
+def command_hash(template: Endpoint | None) -> str | None:
+    """Of a start command, keys in it masked; None without one."""
+    return sha256_of("\0".join(redact_words(template.launch))) if template and template.launch else None
 
 
 def as_decided(asked: LoadedChecklist, source: Source) -> LoadedChecklist:
@@ -21,9 +27,8 @@ def as_decided(asked: LoadedChecklist, source: Source) -> LoadedChecklist:
         facts, stored = source.facts().sweep, source.checklist().checklist
     except RunFolderError:
         return asked
-    template = asked.checklist.modes.get(sweep.mode)
-    words = tuple(redact_words(template.launch)) if template and template.launch else ()
-    if facts is None or stored.sweep != sweep or facts.template != words:
+    template = command_hash(asked.checklist.modes.get(sweep.mode))
+    if facts is None or stored.sweep != sweep or facts.template_sha256 != template:
         return asked
     own = {label: asked.checklist.modes.get(label, stored.modes.get(label)) for label in facts.finalists}
     chosen = {label: one for label, one in own.items() if one is not None}

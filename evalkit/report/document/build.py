@@ -81,7 +81,7 @@ def build(
         "decided_at_concurrency": checklist.items.modes.level,
         "modes": modes,
         "incumbent": incumbent,
-        **({"sweep": facts.sweep.model_dump(mode="json", exclude={"template"})} if facts.sweep else {}),
+        **({"sweep": facts.sweep.model_dump(mode="json", exclude={"template_sha256"})} if facts.sweep else {}),
         "frontier": modes_part.frontier(checklist, facts),
         "quality": quality_part.quality(checklist, facts, decision, redact_prompts=redact_prompts),
         "lengths": quality_part.lengths(checklist, facts),

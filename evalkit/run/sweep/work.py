@@ -23,9 +23,9 @@ from evalkit.run.sweep.choose import Screened, choose
 from evalkit.run.sweep.plan import Standing, SweepPlan, plan, settings_of, stage_setup, standing
 from evalkit.run.sweep.settings import Setting, endpoints
 from evalkit.run.words import continued
-from evalkit.secrets import redact_words
 from evalkit.serving.swept import SweepFacts, SweptSetting
 from evalkit.stored.folder import RunFolder
+from evalkit.stored.swept import command_hash
 
 #: folder of the stages in the run's folder
 FOLDER = "sweep"
@@ -120,13 +120,12 @@ def facts_of(
     loaded: LoadedChecklist, found: SweepPlan, rows: Sequence[SweptSetting], screened: Sequence[Screened]
 ) -> SweepFacts:
     """The account of the screening that the run keeps."""
-    sweep = loaded.checklist.sweep
+    checklist, sweep = loaded.checklist, loaded.checklist.sweep
     assert sweep is not None
-    template = loaded.checklist.modes.get(sweep.mode)
     sent = sum(len(stage.facts.timed) + len(stage.facts.answers) for stage in screened)
     return SweepFacts(
         mode=sweep.mode, plan_sha256=found.sha256, settings=tuple(rows), screened=sent,
-        template=tuple(redact_words(template.launch)) if template and template.launch else (),
+        template_sha256=command_hash(checklist.modes.get(sweep.mode)),
         stages=tuple(stage.settings for stage in found.stages), planned=found.planned, grid=found.grid,
         above_half=found.above_half,
     )  # fmt: skip
