@@ -37,7 +37,7 @@ def table(modes, cases=64):
 
 def go(folder, modes, tasks, **flags):
     checklist = write_inputs(folder, modes, tasks=tasks)
-    return run(Flags(checklist=str(checklist), output_dir=folder / "run", as_json=True, **flags))
+    return run(Flags(checklist=str(checklist), output_dir=folder / "run", as_json=True, only=("quality",), **flags))
 
 
 def test_results_of_the_probed_servers_carry_a_go_and_an_edited_file_is_another_plan(tmp_path):
@@ -49,7 +49,7 @@ def test_results_of_the_probed_servers_carry_a_go_and_an_edited_file_is_another_
         assert {one["status"] for one in findings(report, "harness").values()} == {"pass"}
         (tmp_path / "scores.csv").write_text(table(modes).replace("c0,", "c00,"))
         with pytest.raises(Exception, match="plan differs"):
-            run(Flags(checklist=str(tmp_path / "checklist.yaml"), resume=tmp_path / "run"))
+            run(Flags(checklist=str(tmp_path / "checklist.yaml"), resume=tmp_path / "run", only=("quality",)))
 
 
 TOOL = """
@@ -63,10 +63,10 @@ with open(out + "/notes.txt", "w") as file:
 """
 
 
-def script(folder, text):
-    (folder / "tool.py").write_text(textwrap.dedent(text))
-    return {"command": [sys.executable, str(folder / "tool.py"), "{endpoint}", "{model}", "{out}", "{mode}"], "reads": "csv",
-            "kind": "chat"}  # fmt: skip
+def script(folder, text, name="tool"):
+    (folder / f"{name}.py").write_text(textwrap.dedent(text))
+    return {"command": [sys.executable, str(folder / f"{name}.py"), "{endpoint}", "{model}", "{out}", "{mode}"],
+            "reads": "csv", "kind": "chat"}  # fmt: skip
 
 
 @pytest.mark.slow
@@ -82,52 +82,58 @@ def test_a_command_runs_once_a_mode_with_its_key_by_environment_alone(tmp_path, 
     assert logs.count("seen named") == 2
     kept = b"".join(path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file())
     assert b"very-private-key" not in kept
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "run" / "logs").glob("harness-*")} == {0o600}
+    assert stat.S_IMODE((tmp_path / "run" / "harness" / "1-command-autoregressive").stat().st_mode) == 0o700
 
 
-BAD = [
-    ("import sys; sys.exit(3)", "exit code 3"),
-    ("print('done')", "no .csv"),
-    ("import sys; open(sys.argv[3] + '/x.csv', 'w').write('case,score\\n')", "graded no sample"),
-    ("import sys; open(sys.argv[3] + '/x.csv', 'w').write('case,score\\na,1\\nb')", "x.csv:3"),
-    ("import sys; sys.stdout.write('x' * 3_000_000); sys.stdout.flush(); raise SystemExit('gone')", "exit code 1"),
-]  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("text", "words"), BAD)
-def test_a_harness_that_fails_ends_in_a_finding_with_its_reason(tmp_path, text, words):
-    with servers() as modes:
-        report = go(tmp_path, modes, [script(tmp_path, text)])
-    assert not carries(report)
-    for finding in findings(report, "harness").values():
-        assert finding["status"] in ("error", "inconclusive")
-        assert words in finding["summary"]
-
-
-@pytest.mark.slow
-def test_a_harness_that_hangs_is_ended_with_its_children(tmp_path):
-    text = f"""
+WRITES = "import sys; open(sys.argv[3] + '/x.csv', 'w').write({!r})"
+BAD = {
+    "fails": ("import sys; sys.exit(3)", "exit code 3"),
+    "writes nothing": ("print('done')", "no .csv"),
+    "has no samples": (WRITES.format("case,score\n"), "graded no sample"),
+    "writes half": (WRITES.format("case,score\na,1\nb"), "x.csv:3"),
+    "grades nothing": (WRITES.format("case,score,error\na,,timeout\nb,,timeout\n"), "2 samples"),
+    "prints much": ("import sys; sys.stdout.write('x' * 3_000_000); sys.stdout.flush(); raise SystemExit('gone')", "exit code 1"),
+    "is killed": ("import os; os.kill(os.getpid(), 9)", "exit code -9"),
+    "hangs": (
+        """
         import subprocess, sys, time
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
-        open({str(tmp_path / "pids")!r}, "a").write(f"{{child.pid}}\\n")
+        open("PIDS", "a").write(f"{child.pid}\\n")
         time.sleep(600)
-    """
-    with servers() as modes:
-        report = go(tmp_path, modes, [{**script(tmp_path, text), "timeout_minutes": 0.05}])
-    assert "after its limit" in findings(report, "harness")["self-speculation"]["summary"]
-    pids = [int(line) for line in (tmp_path / "pids").read_text().split()]
-    assert pids
-    assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
+        """,
+        "after its limit",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.slow
-def test_what_is_not_installed_is_said_with_the_line_that_installs_it(tmp_path):
-    task = {"run": "lm-eval", "tasks": ["x"], "program": "/nowhere/lm_eval"}
+def test_a_harness_that_fails_ends_in_a_finding_with_its_reason(tmp_path):
+    """All in one run: one of them does not keep the others from theirs."""
+    tasks = [
+        {**script(tmp_path, text.replace("PIDS", str(tmp_path / "pids")), f"bad{n}"), "name": name}
+        for n, (name, (text, _)) in enumerate(BAD.items())
+    ]
+    tasks[-1]["timeout_minutes"] = 0.05
+    tasks.append({"run": "lm-eval", "tasks": ["x"], "program": "/nowhere/lm_eval", "name": "is not installed"})
     with servers() as modes:
-        report = go(tmp_path, modes, [task])
-    assert "not installed" in findings(report, "harness")["self-speculation"]["summary"]
+        report = go(tmp_path, modes, tasks)
+    assert not carries(report)
+    (item,) = [one for one in report["items"] if one["id"] == "quality"]
+    counted = [one for one in item["findings"] if one["id"] in ("quality.harness", "quality.scored")]
+    for name, words in {
+        **{name: words for name, (_, words) in BAD.items()},
+        "is not installed": "not installed",
+    }.items():
+        for mode in modes:
+            of_one = [one for one in counted if one["mode"] == mode and name in one["summary"]]
+            assert any(words in one["summary"] for one in of_one), (name, mode, of_one)
+            assert any(one["status"] in ("error", "inconclusive") for one in of_one)
     records = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()]
     assert any("pip install" in json.dumps(one) for one in records)
+    pids = [int(line) for line in (tmp_path / "pids").read_text().split()]
+    assert len(pids) == 2
+    assert not [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
 
 
 @pytest.mark.slow
@@ -142,7 +148,9 @@ def test_resume_runs_only_the_mode_that_is_open(tmp_path):
         first = go(tmp_path, modes, [script(tmp_path, text)])
         assert not carries(first)
         (tmp_path / "go").touch()
-        again = run(Flags(checklist=str(tmp_path / "checklist.yaml"), resume=tmp_path / "run", as_json=True))
+        again = run(
+            Flags(checklist=str(tmp_path / "checklist.yaml"), resume=tmp_path / "run", as_json=True, only=("quality",))
+        )
     assert carries(again)
     assert (tmp_path / "modes").read_text().split() == ["autoregressive", "self-speculation", "self-speculation"]
 
@@ -161,12 +169,3 @@ def test_a_task_that_cannot_be_is_named_with_its_line(tmp_path, task, words):
     with pytest.raises(InputFileError, match=words) as caught:
         load_checklist(path)
     assert str(caught.value.where).rpartition(":")[2].isdigit()
-
-
-@pytest.mark.slow
-def test_output_of_a_harness_is_private(tmp_path):
-    with servers() as modes:
-        go(tmp_path, modes, [script(tmp_path, TOOL)])
-    for path in (tmp_path / "run" / "logs").glob("harness-*"):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert stat.S_IMODE((tmp_path / "run" / "harness" / "1-command-autoregressive").stat().st_mode) == 0o700
