@@ -82,15 +82,18 @@ def score(value: object, where: str, what: str) -> float | None:
     return float(value)
 
 
-def chosen(names: list[str], asked: str | None, what: str, where: str, key: str) -> str:
-    """The score (or filter) that is asked for, or the only one.
+def chosen(
+    names: list[str], asked: str | None, what: str, where: str, key: str, *, of_one: bool = True
+) -> str:  # fmt: skip
+    """The score (or filter) that is asked for, or the only one. `of_one`: the name was asked of this task alone, and
+    not of several, of which some have but one score under another name.
 
     Raises:
         InputFileError: there is none of that name, or several and none is asked for.
     """
     if asked is not None and asked in names:
         return asked
-    if asked is None and len(names) == 1:
+    if len(names) == 1 and (asked is None or not of_one):
         return names[0]
     listed = ", ".join(one_line(name, limit=60) for name in names[:12]) or "none"
     said = f"no {what} {asked!r}" if asked is not None else f"several {what}s" if names else f"no {what}"

@@ -95,7 +95,7 @@ def _rows(found: Read, samples: Path, task: HarnessTask, better: dict[str, Any])
         names = [str(one) for one in listed] if isinstance(listed, list) else []
         names = names or [key for key in row if key not in _BESIDE and not key.endswith("_hash")]
         if metric is None:
-            metric = chosen(names, task.metric, "metric", where, "metric")
+            metric = chosen(names, task.metric, "metric", where, "metric", of_one=len(task.tasks) == 1)
             if better.get(metric) is False:
                 raise InputFileError(f"{metric} is better when it is lower", where=where, hint="metric: another one")
             found.settings["metric"] = metric
@@ -110,7 +110,7 @@ def _rows(found: Read, samples: Path, task: HarnessTask, better: dict[str, Any])
     if not filters:
         found.problems.append("no samples")
         return
-    used = chosen(list(filters), task.filter, "filter", str(samples), "filter")
+    used = chosen(list(filters), task.filter, "filter", str(samples), "filter", of_one=len(task.tasks) == 1)
     found.settings["filter"] = used
     found.rows = filters[used]
 

@@ -19,6 +19,19 @@ IMPORTERS: tuple[Importer, ...] = (
 )  # fmt: skip
 KINDS = tuple(one.kind for one in IMPORTERS)
 _HEAD = 1 << 18
+#: how outputs of harnesses begin: they are results, and their prompts are those of the task that was run
+_OUTPUTS = {
+    "promptfoo": re.compile(r'\s*\{\s*"evalId":'),
+    "inspect": re.compile(r'\s*\{\s*"version":\s*\d+,\s*"status":\s*"\w+",\s*"eval":'),
+    "lm-eval": re.compile(r'\s*\{\s*(?:"results":\s*\{\s*"[^"]+":\s*\{\s*"(?:name|alias)":|"doc_id":\s*\d+,\s*"doc":)'),
+    "nel": re.compile(r'\s*\{\s*(?:"run_id":\s*"eval-|"problem_idx":)'),
+}
+#: beginnings of files that have to become another kind first
+_PACKED = {
+    b"PK\x03\x04": ("a workbook or a zip archive", "save the sheet as CSV, or unpack the archive"),
+    b"\x1f\x8b": ("compressed by gzip", "unpack it: gunzip --keep FILE"),
+    b"\x28\xb5\x2f\xfd": ("compressed by zstd", "unpack it: unzstd FILE"),
+}
 
 
 def named(kind: str) -> Importer:
@@ -72,6 +85,7 @@ def find(path: Path, kind: str | None, encoding: str | None = None) -> Importer:
         return named(kind)
     if not head.start.strip():
         raise InputFileError("the file is empty", where=str(path))
+    _is_prompts(head)
     found = detect(head)
     if found is None and re.search(r"^suite:", head.text, re.MULTILINE):
         raise InputFileError(
@@ -82,3 +96,16 @@ def find(path: Path, kind: str | None, encoding: str | None = None) -> Importer:
             "no known kind of prompts or tasks", where=str(path), hint=f"say it with --from: {', '.join(KINDS)}"
         )
     return found
+
+
+def _is_prompts(head: Head) -> None:
+    for magic, (what, hint) in _PACKED.items():
+        if head.start.startswith(magic):
+            raise InputFileError(what, where=str(head.path), hint=hint)
+    for tool, begins in _OUTPUTS.items():
+        if begins.match(head.text):
+            raise InputFileError(
+                f"results of {tool}, not the prompts and tasks that it ran", where=str(head.path),
+                hint=f"name it in a checklist: tasks: [{{results: {{MODE: PATH}}, from: {tool}}}]; "
+                "or say --from jsonl to take its rows",
+            )  # fmt: skip

@@ -206,6 +206,18 @@ def test_the_same_files_for_two_modes_are_no_comparison(tool):
     assert found.kind == "same-files"
 
 
+@pytest.mark.parametrize(("tasks", "refused"), [(["city_records", "other"], False), (["city_records"], True)])
+def test_a_metric_and_a_filter_of_one_of_several_tasks_do_not_keep_the_other_from_its_only_ones(tasks, refused):
+    asked = {"run": "lm-eval", "tasks": tasks, "metric": "prompt_level_strict_acc", "filter": "strict-match"}
+    task = HarnessTask.model_validate(asked)
+    if refused:
+        with pytest.raises(InputFileError, match="found: exact_match"):
+            read(FIXTURES / "lm-eval" / AR, task, 0, AR)
+        return
+    (found,) = read(FIXTURES / "lm-eval" / AR, task, 0, AR)
+    assert (found.settings["metric"], found.settings["filter"]) == ("exact_match", "city")
+
+
 def test_a_table_without_modes_is_that_of_one_mode(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_text("case,score\na,1\n")

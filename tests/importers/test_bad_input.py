@@ -16,6 +16,7 @@ from evalkit.errors import EvalkitError, InputFileError
 from evalkit.importers import stream
 from evalkit.importers.base import Options, Reading
 from evalkit.importers.loose_yaml import parse
+from evalkit.importers.registry import find
 from tests.importers.support import imported
 
 GOOD = b'{"messages": [{"role": "user", "content": "q"}]}'
@@ -138,3 +139,22 @@ def _peak_of_import(folder: Path, shape: str, rows: int) -> int:
 def test_a_large_file_needs_the_memory_of_an_entry_and_not_of_the_file(tmp_path, shape):
     """40 MB against 1 MB here; the benchmark takes 2 GB."""
     assert _peak_of_import(tmp_path, shape, 4000) - _peak_of_import(tmp_path, shape, 100) < 20
+
+
+HARNESS = Path(__file__).parents[1] / "fixtures" / "harness"
+
+
+@pytest.mark.parametrize("path", sorted(HARNESS.glob("*/autoregressive/*.json*")), ids=lambda path: path.parts[-3])
+def test_results_of_a_harness_are_named_as_such(path):
+    with pytest.raises(InputFileError) as caught:
+        find(path, None)
+    assert f"from: {path.parts[-3]}" in caught.value.hint
+
+
+@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"])
+def test_a_packed_file_is_named_with_what_to_do(tmp_path, start):
+    path = tmp_path / "book.xlsx"
+    path.write_bytes(start + bytes(range(256)))
+    with pytest.raises(InputFileError) as caught:
+        find(path, None)
+    assert "unpack" in caught.value.hint
