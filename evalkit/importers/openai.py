@@ -25,7 +25,14 @@ def _sniff(head: Head) -> bool:
 
 
 def _is_responses(body: dict[str, Any]) -> bool:
-    return "input" in body and "model" in body
+    return "input" in body and ("model" in body or _has_input_parts(body["input"]))
+
+
+def _has_input_parts(given: object) -> bool:
+    """Whether contents are parts as the Responses API has them, which a chat request has not."""
+    contents = [one.get("content") for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+    parts = [part for content in contents if isinstance(content, list) for part in content if isinstance(part, dict)]
+    return any(str(part.get("type")).startswith(("input_", "output_")) for part in parts)
 
 
 def _body(row: dict[str, Any]) -> dict[str, Any] | None:
@@ -43,9 +50,28 @@ def _body(row: dict[str, Any]) -> dict[str, Any] | None:
             inner = held.get("body") if isinstance(held.get("body"), dict) else held
             if isinstance(inner, dict) and (isinstance(inner.get("messages"), list) or key == "body"):
                 return inner
+        if key == "input" and _has_input_parts(held):
+            return row
         if key == "input" and isinstance(held, list) and all(isinstance(m, dict) and "role" in m for m in held):
             return {**row, "messages": held, "input": None}
     return row if _is_responses(row) else None
+
+
+def _text(content: object) -> str | None:
+    """A text, or a list of parts that are texts; None for anything else, such as images."""
+    if not isinstance(content, list):
+        return content if isinstance(content, str) else None
+    texts = [part.get("text") if isinstance(part, dict) else None for part in content]
+    return None if any(not isinstance(one, str) for one in texts) else "".join(map(str, texts))
+
+
+def _with_system(body: dict[str, Any]) -> dict[str, Any]:
+    """Anthropic's requests hold the system text next to the messages."""
+    text = _text(body.get("system")) if isinstance(body.get("messages"), list) else None
+    if not text:
+        return body
+    rest = {key: value for key, value in body.items() if key != "system"}
+    return {**rest, "messages": [{"role": "system", "content": text}, *body["messages"]]}
 
 
 def _responses(body: dict[str, Any]) -> dict[str, Any] | None:
@@ -55,9 +81,9 @@ def _responses(body: dict[str, Any]) -> dict[str, Any] | None:
     for one in given if isinstance(given, list) else ():
         if not isinstance(one, dict) or one.get("role") not in ROLES:
             return None
-        content = one.get("content")
-        if isinstance(content, list):
-            content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+        content = _text(one.get("content"))
+        if content is None:
+            return None
         messages.append({"role": one["role"], "content": content})
     if isinstance(body.get("instructions"), str):
         messages.insert(0, {"role": "system", "content": body["instructions"]})
@@ -88,7 +114,7 @@ def _read(reading: Reading) -> Iterator[Entry]:
         body = {key: value for key, value in body.items() if key not in _IDS or beside}
         if isinstance(beside.get("metadata"), dict) and "metadata" not in body:
             body = {**body, "metadata": beside["metadata"]}
-        data = request(reading, line, body)
+        data = request(reading, line, _with_system(body))
         if data is None:
             continue
         for key in beside:

@@ -85,6 +85,21 @@ def test_batch_files_and_logs_hold_the_request_in_a_field(tmp_path, row):
     assert prompt.id == "r"
 
 
+@pytest.mark.parametrize("system", ["Be brief.", [{"type": "text", "text": "Be "}, {"type": "text", "text": "brief."}]])
+def test_a_system_text_next_to_the_messages_is_carried_over(tmp_path, system):
+    row = {"model": "m", "system": system, "max_tokens": 9, "messages": [{"role": "user", "content": "q"}]}
+    (line,) = imported(jsonl(tmp_path / "a.jsonl", row)).rows()
+    assert line["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "q"}]
+
+
+def test_a_request_of_the_responses_api_with_an_image_is_left_out_and_not_asked_without_it(tmp_path):
+    parts = [{"type": "input_text", "text": "What is this?"}, {"type": "input_image", "image_url": "data:x"}]
+    rows = [{"model": "m", "input": "Say hi"}, {"model": "m", "input": [{"role": "user", "content": parts}]}]
+    found = imported(jsonl(tmp_path / "a.jsonl", *rows))
+    assert len(found.rows()) == 1
+    assert found.count("left_out", "not a conversation of texts") == 1
+
+
 def test_requests_to_other_endpoints_are_left_out_and_counted(tmp_path):
     rows = [{"custom_id": "e", "url": "/v1/embeddings", "body": {"model": "m", "input": "q"}},
             {"custom_id": "c", "url": "/v1/chat/completions", "body": {"messages": [{"role": "user", "content": "q"}]}}]  # fmt: skip
