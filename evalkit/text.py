@@ -110,12 +110,15 @@ def strict_json(text: str | bytes) -> Any:
     """The value of a JSON document that can be read in one way only, whoever reads it.
 
     Raises:
-        ValueError: no UTF-8, no JSON, a key that appears twice in an object, NaN or a number that is not finite, half
-            a surrogate pair (it cannot be written as UTF-8), or deeper than Python reads.
+        ValueError: no UTF-8, no JSON, a key that appears twice in an object, NaN or a number that is not finite or out
+            of every measure, half a surrogate pair (it cannot be written as UTF-8), or deeper than Python reads.
     """
     raw = text.decode() if isinstance(text, bytes) else text
     try:
-        value = json.loads(raw, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite)
+        ints = _whole if _LONG_NUMBER.search(raw) else None  # a call for each number is dear
+        value = json.loads(
+            raw, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite, parse_int=ints
+        )
         if isinstance(text, str) or "\\ud" in raw or "\\uD" in raw:  # UTF-8 holds no half pair, an escape may
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
@@ -135,15 +138,27 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+#: nothing that is measured is larger or, but for zero, smaller: such figures overflow, or divide to zero
+_LARGEST, _SMALLEST = 1e300, 1e-300
+_LARGEST_INT = 2**64
+_LONG_NUMBER = re.compile("[0-9]{20}")
+
+
 def _finite(digits: str) -> float:
     value = float(digits)
-    if value in (float("inf"), float("-inf")):
+    if abs(value) > _LARGEST or 0 < abs(value) < _SMALLEST:
         _no_number(digits)
     return value
 
 
+def _whole(digits: str) -> int:
+    if len(digits) > 21 or abs(int(digits)) >= _LARGEST_INT:
+        _no_number(digits)
+    return int(digits)
+
+
 def _no_number(digits: str) -> NoReturn:
-    raise ValueError(f"{one_line(digits, limit=40)} is not a finite number")
+    raise ValueError(f"{one_line(digits, limit=40)} is not a number that anything measures")
 
 
 #: a word of prose: an id has a slash, dot, digit, underline or capital inside, or is before a colon

@@ -83,7 +83,11 @@ def test_safe_json_says_the_same_and_holds_nothing_to_obey(value):
     document.encode()
 
 
-@given(st.recursive(st.one_of(_TEXT, st.integers(), st.none(), st.floats(allow_nan=False, allow_infinity=False)),
+_INTS = st.integers(-(2**64) + 1, 2**64 - 1)
+_FLOATS = st.floats(-1e300, 1e300).filter(lambda value: not 0 < abs(value) < 1e-300)
+
+
+@given(st.recursive(st.one_of(_TEXT, _INTS, st.none(), _FLOATS),
                     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4)))  # fmt: skip
 def test_strict_json_reads_what_json_writes(value):
     try:
@@ -94,6 +98,13 @@ def test_strict_json_reads_what_json_writes(value):
         return
     for ascii_only in (True, False):
         assert strict_json(json.dumps(value, ensure_ascii=ascii_only)) == value
+
+
+@pytest.mark.parametrize("number", ["5e-324", "-1e-301", "1e301", "1e999", str(2**64), f"-{2**64}", "9" * 5000])
+def test_strict_json_refuses_figures_that_nothing_measures(number):
+    with pytest.raises(ValueError, match="measures"):
+        strict_json(f'{{"a": [{number}]}}')
+    assert strict_json(f'{{"a": "{number}"}}') == {"a": number}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from functools import lru_cache
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from evalkit.errors import UsageError
+from evalkit.secret_shapes import names_a_secret
+from evalkit.secrets import redact
 from evalkit.text import cut
 
 _HINT = "an address reads http://host:port or https://host"
@@ -27,7 +29,9 @@ class Origin:
 #: routes that an address may end with
 _ROUTES = ("/chat/completions", "/completions", "/models", "/embeddings", "/responses")
 #: names of query fields whose values are keys
-_KEYS = re.compile(r"(?i)(?:^|[-_])(?:key|token|secret|password|sig|signature|auth|apikey)$")
+_KEYS = re.compile(
+    r"(?i)(?:^|[-_])(?:key|token|secret|password|passwd|pwd|sig|signature|sas|auth|apikey|code|credentials?)\W*$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,8 @@ def address_of(url: str) -> Address:
         UsageError: as `origin_of`, or a key in the query.
     """
     rest, _, query = url.strip().partition("#")[0].partition("?")
-    named = [name for name, _ in parse_qsl(query, keep_blank_values=True) if _KEYS.search(name)]
+    fields = parse_qsl(query.replace(";", "&"), keep_blank_values=True)
+    named = [name for name, value in fields if _is_key(name, value)]
     if named:
         raise UsageError(f"the address contains a key ({named[0][:40]})", hint="give the key by api_key_env")
     rest = rest.rstrip("/")
@@ -69,6 +74,11 @@ def address_of(url: str) -> Address:
             base, "/v1" if rest.endswith("/v1") or not route else "", quote(query, safe="=&%+,;:/@!$'()*~-._")
         )
     return Address(base, "" if route else None, quote(query, safe="=&%+,;:/@!$'()*~-._"))
+
+
+def _is_key(name: str, value: str) -> bool:
+    """Whether a query field is a key: by its name (`key`, `accessToken`, `code` of Azure), or by what it holds."""
+    return _KEYS.search(name) is not None or names_a_secret(name) or redact(value) != value
 
 
 @lru_cache(maxsize=256)

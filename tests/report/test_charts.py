@@ -43,6 +43,14 @@ def test_every_chart_is_drawn_when_its_figures_exist_and_none_without() -> None:
     assert charts.draw(empty) == {}
 
 
+def test_a_chart_whose_scale_has_no_width_is_left_out() -> None:
+    doc = full()
+    for entry in doc["modes"]:
+        for level in entry["levels"]:
+            level["distribution"]["e2e_ms"] = [10**30] * 3
+    assert "latency" not in charts.draw(doc)
+
+
 @pytest.mark.parametrize("name", charts.TITLES)
 def test_a_chart_is_plain_svg_with_a_ground_for_light_and_dark(name: str) -> None:
     svg = charts.draw(full())[name]

@@ -170,7 +170,10 @@ def test_the_only_model_of_a_server_may_be_called_otherwise():
         assert look(url, model="mine")[0].context.max_model_len == 4096
 
 
-@pytest.mark.parametrize("query", ["key=abc", "api_key=abc", "access_token=abc", "x=1&sig=abc"])
+@pytest.mark.parametrize("query", [
+    "key=abc", "api_key=abc", "access_token=abc", "x=1&sig=abc", "accessToken=abc", "clientSecret=abc", "code=abc",
+    "k%65y=abc", "key[]=abc", "x=1;key=abc", "passwd=abc", "X-Amz-Signature=abc", "k=AIzaSyA1abc" + "d4" * 14,
+])  # fmt: skip
 def test_a_key_in_a_query_is_refused(query):
     with pytest.raises(UsageError, match="key"):
         address_of(f"http://h/v1?{query}")

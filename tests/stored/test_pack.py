@@ -136,6 +136,8 @@ BROKEN = {
     "no JSON": lambda head, *facts: [head, "{", *facts],
     "a key twice": lambda head, *facts: [head, '{"kind":"start","kind":"end","data":{}}', *facts],
     "NaN": lambda head, *facts: [head, '{"kind":"error","data":{"item":NaN}}', *facts],
+    "a time that divides to zero": lambda head, *facts: [head, '{"kind":"error","data":{"item":5e-324}}', *facts],
+    "a count of no machine": lambda head, *facts: [head, f'{{"kind":"error","data":{{"item":1{"0" * 30}}}}}', *facts],
     "no start": lambda head, *facts: [head, *(f for f in facts if f.get("kind") != "start")],
     "an unknown kind": lambda head, *facts: [head, {"kind": "dream", "data": {}}, *facts],
     "a list": lambda head, *facts: [head, "[1]", *facts],

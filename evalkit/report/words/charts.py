@@ -117,7 +117,11 @@ def _plot(name: str, series: list[_Series], kind: str = "XY", **options: Any) ->
     )
     for s in series:
         chart.add(one_line(s.name, limit=60), s.points, stroke_style={"width": 2, "dasharray": s.look[2]}, **s.options)
-    return _finish(chart.render(is_unicode=True), [s.look[1] for s in series])
+    try:
+        svg = chart.render(is_unicode=True)
+    except (ArithmeticError, ValueError):
+        return None  # figures so large that a scale has no width: no machine measured them
+    return _finish(svg, [s.look[1] for s in series])
 
 
 def _finish(svg: str, dark: list[str]) -> str:
