@@ -9,7 +9,7 @@ from evalkit.findings import Frozen, ItemId, Quoted
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.harness.facts import HarnessFacts
 from evalkit.hub.facts import CandidateFacts
-from evalkit.quality.facts import Alone, Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
+from evalkit.quality.facts import Alone, Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading, ToolLoop
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import (
     Afterwards,
@@ -118,6 +118,7 @@ class Facts(Frozen):
     sampling: tuple[SamplingProbe, ...] = ()
     judgements: tuple[Judgement, ...] = ()
     ties: tuple[TieReading, ...] = ()
+    tool_loops: dict[str, ToolLoop] = {}  # noqa: RUF012  by mode, suite and case
     harness: dict[str, HarnessFacts] = {}  # noqa: RUF012  by task's place, task and mode
     divergences: dict[str, Divergence] = {}  # noqa: RUF012  by mode, suite and case
     context_probes: dict[str, ContextProbe] = {}  # noqa: RUF012

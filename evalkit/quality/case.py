@@ -38,6 +38,8 @@ class Case:
     line: int | None = None
     #: whether closed reasoning in the text is part of what is graded
     reasoning: Literal["drop", "keep"] = "drop"
+    #: what its tool calls are answered with, for a second request
+    tool_result: str | None = None
 
     @property
     def tools(self) -> tuple[dict[str, Any], ...]:

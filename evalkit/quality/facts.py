@@ -102,6 +102,23 @@ class Alone(Answer):
     """The reply to the same request with no other in flight."""
 
 
+class ToolLoop(Frozen):
+    """The second step of a case whose tool calls were answered with `tool_result`: what the model did next."""
+
+    mode: str
+    suite: str
+    case_id: str
+    exchange: Exchange
+    #: tool calls of the first reply, and of the second one; `same` of these are, word for word, of the first
+    asked: int
+    calls: int = 0
+    same: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self.mode}|{self.suite}|{self.case_id}"
+
+
 class SuiteFacts(Frozen):
     """A suite that was part of the plan, so that cases that were never answered are not forgotten."""
 

@@ -87,6 +87,9 @@ class RawCase(Section):
     """Tools on offer, as the chat completions API takes them."""
     tool_choice: str | dict[str, Any] | None = None
     """As the chat completions API takes it."""
+    tool_result: Annotated[str, Field(min_length=1, max_length=10_000)] | None = None
+    """What every tool call of the reply is answered with, such as an error. The next reply is read for the same calls
+    again; it is not graded."""
     params: RequestParams = RequestParams()
     """What the case changes of the request."""
     repeats: Repeats | None = None

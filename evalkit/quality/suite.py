@@ -236,7 +236,7 @@ def _case(data: Any, source: _Source, head: SuiteHead, defaults: Request, folder
             wrong(error)
     tools = tuple(head.defaults.tools or () if raw.tools is None else raw.tools)
     try:
-        _check_tools(tools)
+        _check_tools(tools, raw.tool_result)
         if not mistakes.found:
             check_together(tuple(expect), tools)
     except Problem as error:
@@ -252,10 +252,13 @@ def _case(data: Any, source: _Source, head: SuiteHead, defaults: Request, folder
         tags=(*head.tags, *raw.tags),
         line=source.line,
         reasoning=head.reasoning,
+        tool_result=raw.tool_result,
     )
 
 
-def _check_tools(tools: tuple[dict[str, Any], ...]) -> None:
+def _check_tools(tools: tuple[dict[str, Any], ...], result: str | None) -> None:
+    if result is not None and not tools:
+        raise Problem("tool_result", "tool_result answers calls, and the case has no tools")
     if len(declared(tools)) != len(tools):
         raise Problem("tools", "each tool is {type: function, function: {name, parameters}} with a name of its own")
     for name, schema in declared(tools).items():

@@ -133,7 +133,8 @@ def _warm_up(prompts: Sequence[Prompt], checklist: Checklist, rounds: int) -> fl
 
 
 def _asked(case: Case, modes: int, streams: int) -> float:
-    extra = 1 if case.tools else 0  # asked unstreamed too, in each mode
+    # asked unstreamed too, and once more with the result of its call, in each mode
+    extra = bool(case.tools) + (case.tool_result is not None)
     return (modes * (case.repeats + extra) + 1) * case.request.max_tokens / streams / GUESSED_RATE
 
 

@@ -23,6 +23,7 @@ from evalkit.importers.direct import Conversion, load_prompts, load_suites
 from evalkit.importers.timed import Trace, load_trace
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
+from evalkit.quality.loops import looping
 from evalkit.run.fit import Split, fit, minutes_of, without_soak
 from evalkit.run.parts import Part
 from evalkit.run.plan.schedule import MOST_STARTS, Plan, again_prompts, again_seconds, estimate, make_plan, sought
@@ -250,7 +251,7 @@ def _affords_repeated(checklist: Checklist, plan: Plan, prompts: PromptSet, suit
     most, labels = checklist.budget.requests, [*checklist.modes, *([INCUMBENT] if checklist.incumbent else [])]
     if most is None:
         return True
-    tasks = len(cases(suites, labels, baseline=checklist.baseline.quality))
+    tasks = len(cases(suites, labels, baseline=checklist.baseline.quality)) + len(labels) * looping(suites)
     return estimate(plan, prompts.prompts).requests + tasks <= most
 
 

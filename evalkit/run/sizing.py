@@ -213,6 +213,8 @@ def work(setup: Setup) -> Work:
     tasks = plan(setup.suites, labels, baseline=checklist.baseline.quality) if setup.asks("quality") else []
     again = plan_alone(setup.suites, list(checklist.modes), cases=checklist.items.alone) if tasks else []
     task_tokens, alone_tokens = (sum(one.request.max_tokens for one in each) for each in (tasks, again))
+    steps = [case for suite in setup.suites for case in suite.cases if case.tool_result is not None] if tasks else []
+    task_tokens += len(labels) * sum(case.request.max_tokens for case in steps)
     streams = checklist.items.streams
     starts = (len(setup.plan.starts) + len(setup.plan.tries)) * GUESSED_START_S
     spans = [trace.seconds for trace in setup.traces.values()]
@@ -220,7 +222,7 @@ def work(setup: Setup) -> Work:
         timed_requests=timed.requests if timed else 0,
         timed_s=timed.seconds if timed else starts,
         starts_s=starts,
-        task_requests=len(tasks) + len(again),
+        task_requests=len(tasks) + len(again) + len(labels) * len(steps),
         task_s=(task_tokens / streams + alone_tokens) / _RATE,
         soak_s=_soak_s(setup),
         output_tokens=task_tokens + alone_tokens + (timed.output_tokens if timed else 0),

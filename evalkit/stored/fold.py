@@ -14,7 +14,7 @@ from evalkit.findings import Frozen
 from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.harness.facts import HarnessFacts
 from evalkit.hub.facts import CandidateFacts
-from evalkit.quality.facts import Alone, Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading
+from evalkit.quality.facts import Alone, Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading, ToolLoop
 from evalkit.serving.context_facts import ContextProbe
 from evalkit.serving.facts import (
     Afterwards,
@@ -82,6 +82,7 @@ KINDS: dict[str, Kind] = {
     "sampling": Kind(SamplingProbe, "sampling"),
     "judgement": Kind(Judgement, "judgements"),
     "harness": Kind(HarnessFacts, "harness", key="key"),
+    "tool-loop": Kind(ToolLoop, "tool_loops", key="key"),
     "tie-reading": Kind(TieReading, "ties"),
     "divergence": Kind(Divergence, "divergences", key="key"),
     "context-probe": Kind(ContextProbe, "context_probes", key="mode"),

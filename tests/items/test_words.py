@@ -97,6 +97,8 @@ CASES = [
      {"suite": "s", "axis": "items", "rungs": (Rung(2, 9, 9), Rung(4, 1, 9)), "knee": Knee(2, 4, 1.0, 0.1)}),
     (quality.UNDER_LOAD, probe_words.UnderLoad,
      {"concurrency": 4, "margin": 0.03, "pairs": 9, "difference": -0.1, "low": -0.3, "high": 0.1, "cases_lost": ("s/c",)}),
+    (quality.TOOL_LOOPS, quality_replies.ToolLoops,
+     {"steps": 20, "repeated": 7, "otherwise": 3, "text": 10, "baseline": "a", "baseline_steps": 20}),
     (quality.HARM, quality_words.Harm, {**SUITE, "baseline": "a", "cases_harmed": ({"case": "c"},), "harmed": 1}),
     (quality.CRITICAL, quality_words.Critical, {"critical": 2, "lost": ("s/c",), "open": ("s/d",)}),
     (quality.INCUMBENT, quality_words.Incumbent,

@@ -19,7 +19,7 @@ from evalkit.findings import KnownBy
 from evalkit.gpu.facts import Gpu, HardwareFacts
 from evalkit.hub.facts import CandidateFacts, CardLicense, ContextLimits
 from evalkit.modes import INCUMBENT
-from evalkit.quality.facts import Alone, Answer, Grade, Judgement, Signals, SuiteFacts
+from evalkit.quality.facts import Alone, Answer, Grade, Judgement, Signals, SuiteFacts, ToolLoop
 from evalkit.serving.context_facts import ContextProbe, ContextStep
 from evalkit.serving.facts import (
     Afterwards,
@@ -80,6 +80,9 @@ def runs(draw: st.DrawFn) -> Drawn:
         timed=(read := draw(timed(noise, labels))),
         repeated=tuple(RepeatedSample(**dict(one)) for one in read[:40]) if draw(st.booleans()) else (),
         answers=replies,
+        tool_loops={one.key: one for one in (
+            ToolLoop(mode=one.mode, suite=one.suite, case_id=one.case_id, exchange=one.exchange, asked=1, calls=1, same=1)
+            for one in replies if one.repeat == 0 and one.streamed)},
         alone=tuple(Alone(**dict(one)) for one in replies if one.repeat == 0 and one.streamed),
         judgements=draw(judgements(noise, labels, suites)),
         context_probes={m: draw(probes(noise, m, need)) for m in modes if draw(st.booleans())},

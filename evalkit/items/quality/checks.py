@@ -276,6 +276,20 @@ STREAM_PARITY = Check(
         "lost-in-stream": Status.WARN,
     },
 )
+TOOL_LOOPS = Check(
+    "quality.tool-loop",
+    "What follows a tool call that failed",
+    "An agent that gets an error and asks the very same again is in a loop: a known weakness of decoding in parallel. "
+    "A case with `tool_result` answers each call with it, and the next reply is read for the same calls.",
+    "Read the replies in the journal; limit how often your agent may repeat a call, or keep tools on the baseline.",
+    per_mode=True,
+    sources=("https://arxiv.org/abs/2601.12979",),
+    outcomes={
+        "none-repeated": Status.PASS,
+        "some-repeated": Status.PASS,
+        "repeats-more": Status.WARN,
+    },
+)
 HARNESS = Check(
     "quality.harness",
     "Results of another harness are whole, comparable, and of these servers",
@@ -326,7 +340,8 @@ IMAGES = Check(
 
 CHECKS: tuple[Check, ...] = (
     OWN_TASKS, SCORED, NON_INFERIORITY, FLOOR, BASELINE_VALID, EQUIVALENCE, DEGENERATION, LENGTH_HONESTY, BY_POSITION,
-    LADDER, UNDER_LOAD, HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, JUDGE, HARNESS, IMAGES,
+    LADDER, UNDER_LOAD, HARM, CRITICAL, INCUMBENT, TOOLS, TOOL_OUTCOMES, STREAM_PARITY, TOOL_LOOPS, JUDGE, HARNESS,
+    IMAGES,
 )  # fmt: skip
 
 #: what an outcome of INCUMBENT answers to "and against the model that we use today?"; the others: not compared

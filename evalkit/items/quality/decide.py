@@ -80,6 +80,8 @@ def of_mode(checklist: Checklist, facts: Facts, answers: Answers, mode: str) -> 
         findings.append(loss.scored(data, item))
         if available is None or available.status is not Status.ERROR:
             usable.append(data)
+    looped = tools.loops(facts, mode, baseline)
+    findings += [looped] if looped else []
     if not facts.suites:
         findings.append(checks.SCORED.found(Scored(outcome="no-suite"), mode=mode))
     findings += [loss.floor(data, item) for data in usable]

@@ -306,3 +306,27 @@ class ToolOutcomes(Values):
         if mine.none_wanted:
             text += f"; {mine.abstained} of {mine.none_wanted} that should not call abstain"
         return Words(f"{text}.", share(mine.malformed / self.replies))
+
+
+class ToolLoops(Values):
+    """Second steps after a failed call: how many repeat a call word for word, call otherwise, or answer in text."""
+
+    outcome: Literal["none-repeated", "some-repeated", "repeats-more"]
+    steps: int
+    repeated: int
+    otherwise: int
+    text: int
+    baseline: str | None = None
+    baseline_steps: int = 0
+    baseline_repeated: int = 0
+
+    def words(self) -> Words:
+        text = (
+            f"after a failed tool call {self.repeated} of {self.steps} replies "
+            f"repeat the same call, {self.otherwise} call otherwise, {self.text} answer in text"
+        )
+        if self.baseline is not None:
+            text += f"; {self.baseline} repeats {self.baseline_repeated} of {self.baseline_steps}"
+        if self.outcome == "repeats-more":
+            text += ", which is less beyond chance"
+        return Words(f"{text}.", share(self.repeated / self.steps))

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
+from evalkit.analysis import loops as step
 from evalkit.analysis.pairs import Answers
+from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy
 from evalkit.items.quality import checks
 from evalkit.items.quality import reply_words as words
@@ -78,6 +80,24 @@ def outcomes(answers: Answers, suite: SuiteFacts, mode: str, baseline: str) -> F
         baseline=before if mode != baseline else None, baseline_replies=len(base),
     )  # fmt: skip
     return checks.TOOL_OUTCOMES.found(values, mode=mode, known_by=SEEN, counts=False)
+
+
+def loops(facts: Facts, mode: str, baseline: str) -> Finding | None:
+    """What follows a call that failed. None where no case feeds a result back. Information."""
+    mine, base = step.loops(facts, mode), step.loops(facts, baseline)
+    if not mine.steps:
+        return None
+    outcome: Literal["none-repeated", "some-repeated", "repeats-more"] = (
+        "some-repeated" if mine.repeated else "none-repeated"
+    )
+    if mode != baseline and step.more_than(facts, mode, baseline):
+        outcome = "repeats-more"
+    values = words.ToolLoops(
+        outcome=outcome, steps=mine.steps, repeated=mine.repeated, otherwise=mine.otherwise, text=mine.text,
+        baseline=baseline if mode != baseline and base.steps else None, baseline_steps=base.steps,
+        baseline_repeated=base.repeated,
+    )  # fmt: skip
+    return checks.TOOL_LOOPS.found(values, mode=mode, known_by=SEEN, counts=False)
 
 
 def _with_tools(answers: Answers, suite: SuiteFacts, mode: str) -> list[Answer]:

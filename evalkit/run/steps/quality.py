@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from evalkit import client as clients
 from evalkit.checklist.schema import Endpoint
 from evalkit.errors import UsageError
+from evalkit.facts import Facts
 from evalkit.modes import INCUMBENT
 from evalkit.quality import collect as cases
-from evalkit.quality import ties
+from evalkit.quality import loops, ties
 from evalkit.quality.facts import Alone, Answer
 from evalkit.quality.judging import judge, open_questions
 from evalkit.quality.sampling import probe_sampling
@@ -28,6 +29,7 @@ def open_cases(run: Recorder, label: str) -> bool:
     return (
         any(one.key not in done for one in planned)
         or any(one.key not in again for one in _planned_alone(run, [label]))
+        or bool(loops.open_loops((a for a in facts.answers if a.mode == label), run.setup.suites, facts.tool_loops))
         or bool(open_runs(run, label))
     )
 
@@ -43,6 +45,7 @@ async def ask_tasks(run: Recorder, session: Session) -> None:
     planned = cases.plan(run.setup.suites, labels, baseline=run.checklist.baseline.quality)
     await _ask(run, session, planned, facts.answers, run.keep, concurrency=load)
     again = _planned_alone(run, labels)
+    await _loop(run, session, load)
     await _part(run, session, load)
     await _judge(run)
     await run_harnesses(run, session.targets)
@@ -97,11 +100,33 @@ def _within(run: Recorder, planned: list[cases.PlannedCase]) -> list[cases.Plann
     most, facts = run.checklist.budget.requests, run.facts
     if most is None:
         return planned
-    asked = len(facts.timed) + len(facts.repeated) + len(facts.answers) + len(facts.alone)
-    used = asked + sum(warmup.requests for warmup in facts.warmups)
+    used = _used(facts)
     if len(planned) > most - used:
         run.stopped = "budget: requests used up"
     return planned[: max(0, most - used)]
+
+
+def _used(facts: Facts) -> int:
+    """Requests that the journal holds, or counts."""
+    kept = (facts.timed, facts.repeated, facts.answers, facts.alone, facts.tool_loops)
+    return sum(map(len, kept)) + sum(warmup.requests for warmup in facts.warmups)
+
+
+async def _loop(run: Recorder, session: Session, load: int) -> None:
+    """The second steps of tool cases: what a model does with a result that failed."""
+    facts = run.facts
+    # a step without a reply is open: a later session asks it again
+    done = [key for key, one in facts.tool_loops.items() if one.exchange.ok]
+    left = [
+        one for one in loops.open_loops(facts.answers, run.setup.suites, done) if one.answer.mode in session.targets
+    ]
+    most = run.checklist.budget.requests
+    if most is not None:
+        left = left[: max(0, most - _used(facts))]
+    if not left or run.left_s == 0:
+        return
+    run.say("quality", f"answering the tool calls of {len(left)} replies")
+    await loops.run_loops(left, session.targets, session.client, run.keep, load, lambda: run.left_s == 0)
 
 
 async def _part(run: Recorder, session: Session, load: int) -> None:
