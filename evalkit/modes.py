@@ -23,7 +23,9 @@ ALIASES = {
     "linear_spec": Mode.SELF_SPECULATION,
 }
 
-_CONFIG = re.compile(r"[A-Za-z0-9._-]{1,32}\Z")
+#: characters behind the @ of a label
+LONGEST_CONFIG = 32
+_CONFIG = re.compile(rf"[A-Za-z0-9._-]{{1,{LONGEST_CONFIG}}}\Z")
 
 
 def canonical(label: str) -> str:

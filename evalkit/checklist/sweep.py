@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from evalkit.checklist.base import ModeLabel, Section
+from evalkit.modes import LONGEST_CONFIG
 
 Knob = Literal["threshold", "block_size", "steps", "max_running_requests"]
 #: as labels have them, in the order in which a label says them
@@ -64,7 +65,23 @@ class Sweep(Section):
     finalists: Annotated[int, Field(ge=1, le=6)] | None = None
     """Settings that are decided after screening; default: 1 to 3, as half of the requests of the grid allow."""
 
+    @model_validator(mode="after")
+    def _labelled(self) -> Sweep:
+        if "@" in self.mode:
+            raise ValueError(f"mode is a mode, not a configuration of one: write {self.mode.partition('@')[0]}")
+        labels = [label_of(self.mode, point) for point in self.knobs.points()]
+        if len(set(labels)) < len(labels):
+            raise ValueError("two values of a knob are the same to six digits")
+        if any(len(label.partition("@")[2]) > LONGEST_CONFIG for label in labels):
+            raise ValueError(f"a setting's label is longer than {LONGEST_CONFIG} characters: use rounder values")
+        return self
+
+
+def spelled(value: float) -> str:
+    """A value as a command or a label has it: `8`, `0.95`; never with an exponent where it is whole."""
+    return str(int(value)) if float(value).is_integer() else f"{value:g}"
+
 
 def label_of(mode: str, knobs: dict[Knob, float]) -> str:
     """`diffusion@b8-t0.5`."""
-    return f"{mode}@{'-'.join(f'{SHORT[name]}{value:g}' for name, value in knobs.items())}"
+    return f"{mode}@{'-'.join(f'{SHORT[name]}{spelled(value)}' for name, value in knobs.items())}"

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from evalkit.checklist.sweep import spelled
 from evalkit.errors import InputFileError
 from evalkit.secrets import redact_words
 from evalkit.serving.engines import ENGINES
@@ -48,7 +49,7 @@ def turned(words: Sequence[str], knobs: Mapping[str, float], own: Path, read: Ca
     for name, value in knobs.items():
         mark = f"{{{name}}}"
         if any(mark in word for word in made.words):
-            made = replace(made, words=tuple(word.replace(mark, f"{value:g}") for word in made.words))
+            made = replace(made, words=tuple(word.replace(mark, spelled(value)) for word in made.words))
         elif name in known:
             made = _set(made, known[name], value, own, read)
         else:
@@ -65,7 +66,7 @@ def _set(command: Command, knob: Knob, value: float, own: Path, read: Callable[[
     if knob.form == "value":
         words = command.words
         for flag in (knob.flag, *knob.also):
-            words = _with(words, flag, f"{value:g}")
+            words = _with(words, flag, spelled(value))
         return replace(command, words=words)
     given = _value(command.words, knob.flag)
     if knob.form == "json":

@@ -71,6 +71,7 @@ def test_the_report_shows_every_setting_and_the_gate_takes_the_checklist_that_wa
     assert [one["mode"] for one in part["settings"]] == [one.mode for one in SETTINGS]
     given = stage.folder / "checklist.yaml"
     assert evalkit(capsys, "gate", outcome.folder, "--checklist", given, "--max-age", "500w").code == 0
+    assert evalkit(capsys, "report", outcome.folder / "sweep" / "stage-1").code == 0
     changed = stage.folder / "changed.yaml"
     changed.write_text(given.read_text().replace("mode: diffusion", "mode: diffusion\n  finalists: 4"))
     assert evalkit(capsys, "gate", outcome.folder, "--checklist", changed, "--max-age", "500w").code == 3
@@ -122,6 +123,8 @@ def test_a_setting_whose_server_is_not_there_is_dropped_and_the_others_are_decid
         ({"profile": "afternoon"}, "budget"),
         ({"sweep": {"mode": "self-speculation"}}, "0 configurations"),
         ({"sweep": {"knobs": {"threshold": [0.5, 0.9]}}}, "no launch"),
+        ({"sweep": {"mode": "diffusion@a"}}, "write diffusion"),
+        ({"items": {"modes": {"adopt": ["self-speculation"]}}}, "adopt"),
     ],
 )
 def test_what_a_sweep_does_not_go_with_is_refused_with_its_line(stage, change, said, capsys):
@@ -138,6 +141,16 @@ def test_what_a_sweep_does_not_go_with_is_refused_with_its_line(stage, change, s
         ({"threshold": [0.5]}, "1 settings"),
         ({"threshold": [0.5, 0.5]}, "twice"),
         ({"block_size": list(range(1, 7)), "threshold": [0.5, 0.6, 0.7, 0.8]}, "24 settings"),
+        ({"threshold": [0.1234567, 0.1234568]}, "six digits"),
+        (
+            {
+                "block_size": [1048575, 1048576],
+                "steps": [1000001],
+                "max_running_requests": [1000001],
+                "threshold": [0.123457],
+            },
+            "32 characters",
+        ),
         ({"treshold": [0.5, 0.9]}, "threshold"),
     ],
 )
@@ -155,3 +168,15 @@ def test_validate_and_dry_run_say_what_the_sweep_sends_and_start_nothing(stage, 
     assert "1,280" in done.err
     assert json.loads(done.out)["modes"][0] == "autoregressive"
     assert load_checklist(path).checklist.sweep.mode == "diffusion"
+
+
+def test_a_stage_goes_on_where_its_files_lie_elsewhere(stage, tmp_path):
+    """As on another node: the YAML of a setting has another path there, and the plan is the same."""
+    from evalkit.run.sweep.plan import standing
+
+    modes = {"diffusion": {"launch": ["python3", "-m", "sglang.launch_server", "--dllm-algorithm", "LowConfidence"]}}
+    path = stage.checklist(modes=modes, sweep={"knobs": {"threshold": [0.5, 0.7, 0.9]}})
+    found = [standing(load_checklist(path), tmp_path / name) for name in ("one", "other")]
+    assert found[0].plan.settings[0].endpoint.launch != found[1].plan.settings[0].endpoint.launch
+    assert [one.document() for one in found[0].stages] == [one.document() for one in found[1].stages]
+    assert found[0].plan.sha256 == found[1].plan.sha256

@@ -195,6 +195,8 @@ def _fits(loaded: LoadedChecklist) -> None:
         )
     elif checklist.harnesses:
         why, hint = "results of another harness: they are of one server each", "give files of cases"
+    elif checklist.items.modes.adopt != "any" and not any(is_swept(one, sweep.mode) for one in checklist.adopted):
+        why, hint = f"items.modes.adopt without {sweep.mode}: nothing that it finds could be adopted", "add it there"
     elif any(is_swept(one, sweep.mode) for one in (checklist.baseline.speed, checklist.baseline.quality)):
         why, hint = "its mode as the baseline", "sweep another mode"
     if why:
@@ -242,8 +244,10 @@ def stage_setup(
     """What one stage of screening sends."""
     checklist = screening(loaded.checklist, alive, number)
     reason = "left to the run that decides"
+    # where a setting's files lie is no part of what a stage asks: another node goes on with it elsewhere
+    digest = sha256_of("\n".join([loaded.sha256, found.sha256, str(number), *(one.label for one in alive)]))
     setup = prepare(
-        loaded.model_copy(update={"checklist": checklist, "sha256": sha256_of(checklist.model_dump_json())}),
+        loaded.model_copy(update={"checklist": checklist, "sha256": digest}),
         skip=dict.fromkeys(SCREENED, reason), part=found.stages[number - 1].part, read=read,
     )  # fmt: skip
     return replace(setup, keep_going=True)  # a setting that does not come up is dropped
