@@ -8,7 +8,8 @@ import pytest
 
 from evalkit.analysis.limits import limits
 from evalkit.checklist.loader import shipped_folder
-from evalkit.checklist.schema import Request
+from evalkit.checklist.schema import Checklist, Request
+from evalkit.quality.facts import SuiteFacts
 from evalkit.report.document.limits import limits as told
 from evalkit.timing.facts import PromptFacts
 from evalkit.timing.prompts import load_prompts
@@ -59,3 +60,24 @@ def test_the_limits_name_kinds_starts_templates_and_time():
         "unseen-prompts", "undeclared-templates", "start-spread", "time",
     ]  # fmt: skip
     assert told(asked, facts([])) == []
+
+
+@pytest.mark.parametrize(
+    ("suites", "items", "ids"),
+    [
+        ([{"shipped": True}], {}, ["shipped-tasks"]),
+        ([{"shipped": True}, {}], {}, []),
+        ([{"cases": 32, "unclustered": 32, "templates": 2}], {}, ["undeclared-templates"]),
+        ([{"cases": 32, "unclustered": 19, "templates": 2}], {}, []),
+        ([{}], {"quality": {"margin": {"default": 0.99}, "floor": {"default": 0.0}}}, ["asks-little"]),
+        ([{}], {"modes": {"speedup": {"at_least": 0.01}}}, ["asks-little"]),
+    ],
+)
+def test_the_limits_name_what_the_tasks_and_the_checklist_leave_out(suites, items, ids):
+    given = tuple(
+        SuiteFacts(**{"name": "s", "kind": "chat", "path": "p", "sha256": "", "cases": 9, **one}) for one in suites
+    )
+    asked = Checklist.model_validate({"modes": {m: {} for m in ("autoregressive", "diffusion")}, "items": items})
+    collected = facts(simulated(2.0, n=60)).model_copy(update={"suites": given})
+    found = [one["id"] for one in told(asked, collected)]
+    assert [one for one in found if one not in {"unseen-prompts", "start-spread", "time"}] == ids

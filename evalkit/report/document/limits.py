@@ -20,6 +20,11 @@ def limits(checklist: Checklist, facts: Facts) -> list[dict[str, str]]:
     """Id and sentence of each, most important first; empty where nothing was compared."""
     little = asks_little(checklist, [suite.kind for suite in facts.suites])
     lines = [{"id": "asks-little", "summary": little}] if little else []
+    if facts.suites and not checklist.harnesses and all(suite.shipped for suite in facts.suites):
+        summary = (
+            "Quality was looked at on tasks that come with evalkit: wrong answers to prompts like yours do not show."
+        )
+        lines.append({"id": "shipped-tasks", "summary": summary})
     found = figures.limits(checklist, facts)
     if found is None:
         return lines

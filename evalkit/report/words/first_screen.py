@@ -291,7 +291,8 @@ def _scope(doc: Report) -> list[str]:
     if doc.get("recommended_mode") is None:
         shown = [one for one in shown if one["id"] in {"undeclared-templates", "asks-little"}]
     best = doc.get("recommended_mode")
-    kept = [one["summary"] for one in shown if one.get("mode") in (None, best)]
+    # whose tasks they are is said with their number
+    kept = [one["summary"] for one in shown if one.get("mode") in (None, best) and one["id"] != "shipped-tasks"]
     return kept[:4]
 
 

@@ -111,7 +111,7 @@ class Limit(TypedDict):
     """Something that the verdict does not cover."""
 
     id: str
-    """asks-little, unseen-prompts, undeclared-templates, start-spread or time."""
+    """asks-little, shipped-tasks, unseen-prompts, undeclared-templates, start-spread or time."""
     summary: str
     """What the verdict does not cover, in a sentence."""
     mode: NotRequired[str]
