@@ -6,8 +6,8 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case, Suite
 from evalkit.quality.graders import grade_one
 
-#: the same to every case, whatever it asks
-CONTROLS = ("OK.", "I do not know.", "Yes.", "No.", "0", "1", "A", "B")
+#: the same to every case, whatever it asks; none of them is in a format that a suite may ask for and nothing else
+CONTROLS = ("OK.", "I do not know.")
 #: share of a suite's cases that a control may fail before it is given up
 _GIVEN_UP = 0.5
 

@@ -232,8 +232,9 @@ ASKED = (
          checklist={"items": {item: {"not_applicable": {"reason": "looked at elsewhere"}} for item in _NOT_ASKED}}),
     Kind("copied-cases", "32 cases that differ in blanks alone", ("quality.non-inferiority", "inconclusive", "too-small"),
          suite=_BLANK_SUITE),
-    Kind("weak-suite", "cases that the same reply passes, whatever is asked", ("quality.own-tasks", "inconclusive", "asks-nothing"),
-         suite=_WEAK_SUITE),
+    Kind("weak-suite", "OK to cases that any reply passes", ("quality.length-honesty", "inconclusive", "apart-unasked"),
+         suite=_WEAK_SUITE, tricks=(Trick(play.briefly(), frozenset({AR}), frozenset({"quality"})),
+                                    Trick(play.saying(lambda _: "OK"), places=frozenset({"quality"})))),
 )  # fmt: skip
 
 INPUTS = (
@@ -246,6 +247,8 @@ INPUTS = (
 )
 
 HONEST = (
+    Kind("honest-on-a-weak-suite", "answers to cases that any reply passes", ("quality.own-tasks", "warn", "asks-nothing"), "go",
+         suite=_WEAK_SUITE, tricks=(Trick(play.briefly(), frozenset({AR, DIFFUSION}), frozenset({"quality"})),)),
     Kind("healthy", "nothing is odd", ("modes.speedup", "pass", "shown"), "go"),
     Kind("local-folder", "the candidate is a local folder, 24 prompts and 64 cases of one's own",
          ("serving.same-model", "warn", "not-verified"), "go", cases=64, card=OWN_CARD),

@@ -21,7 +21,7 @@ OWN_TASKS = Check(
         "own": Status.PASS,
         "shipped-only": Status.WARN,
         "asks-little": Status.WARN,
-        "asks-nothing": Status.INCONCLUSIVE,
+        "asks-nothing": Status.WARN,
         "none": Status.INCONCLUSIVE,
         "not-asked": Status.SKIPPED,
     },
@@ -140,6 +140,7 @@ LENGTH_HONESTY = Check(
     outcomes={
         "alike": Status.PASS,
         "apart": Status.WARN,
+        "apart-unasked": Status.INCONCLUSIVE,
         "too-few": Status.NOT_APPLICABLE,
     },
 )

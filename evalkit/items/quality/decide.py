@@ -45,7 +45,7 @@ def _reported(facts: Facts) -> list[SuiteFacts]:
 
 
 def own_tasks(suites: Iterable[SuiteFacts], checklist: Checklist) -> Finding:
-    """Whether any suite is the buyer's own, and asks for something: a reply that answers nothing must not pass it."""
+    """Whether any suite is the buyer's own, and asks for something that not every reply gives."""
     margins = checklist.items.quality.margin
     given = tuple(
         SuiteGiven(
@@ -125,7 +125,8 @@ def against_baseline(checklist: Checklist, facts: Facts, answers: Answers, table
     if tables:
         mode = tables[0].mode
         findings.append(equivalence.equivalence(answers, facts.suites, facts.divergences, mode, checklist))
-        findings.append(texts.length_honesty(answers, facts.suites, mode, baseline, alpha_of(checklist)))
+        unasked = own_tasks(facts.suites, checklist).outcome == "asks-nothing"
+        findings.append(texts.length_honesty(answers, facts.suites, mode, baseline, alpha_of(checklist), unasked))
     return findings
 
 

@@ -127,7 +127,7 @@ class Degeneration(OnSuite):
 class LengthHonesty(Values):
     """`ratio`: geometric mean of reply lengths, mode over baseline."""
 
-    outcome: Literal["alike", "apart", "too-few"]
+    outcome: Literal["alike", "apart", "apart-unasked", "too-few"]
     pairs: int | None = None
     ratio: float | None = None
     low: float | None = None
@@ -140,6 +140,8 @@ class LengthHonesty(Values):
         text += plural(self.pairs or 0, "case") + ")"
         if self.outcome == "apart":
             text += ": tokens per second of the two are not comparable"
+        if self.outcome == "apart-unasked":
+            text += ": other replies, and no suite asks for more than a reply that answers nothing"
         return Words(f"{text}.", ratio(self.ratio), "0.8 to 1.25")
 
 

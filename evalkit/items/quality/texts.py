@@ -73,8 +73,12 @@ def _examples(mine: dict[str, Answer], shared: list[str]) -> tuple[dict[str, obj
     return tuple(found[:_EXAMPLES])
 
 
-def length_honesty(answers: Answers, suites: Sequence[SuiteFacts], mode: str, baseline: str, alpha: float) -> Finding:
-    """Geometric mean of the ratio of reply lengths, clustered by case, with its interval."""
+def length_honesty(  # noqa: PLR0917  called once
+    answers: Answers, suites: Sequence[SuiteFacts], mode: str, baseline: str, alpha: float, unasked: bool
+) -> Finding:
+    """Geometric mean of the ratio of reply lengths, clustered by case, with its interval. `unasked`: a reply that
+    answers nothing passes the suites, so that only the replies themselves show whether the mode answers.
+    """
     logs = []
     for suite in suites:
         base = answers.first(suite.name, baseline)
@@ -89,7 +93,8 @@ def length_honesty(answers: Answers, suites: Sequence[SuiteFacts], mode: str, ba
     half = t_quantile(1 - alpha, n - 1) * error
     ratio, low, high = math.exp(mean), math.exp(mean - half), math.exp(mean + half)
     alike = low >= _LENGTH_RANGE[0] and high <= _LENGTH_RANGE[1]
-    values = words.LengthHonesty(outcome="alike" if alike else "apart", pairs=n, ratio=ratio, low=low, high=high)
+    apart: Literal["apart", "apart-unasked"] = "apart-unasked" if unasked else "apart"
+    values = words.LengthHonesty(outcome="alike" if alike else apart, pairs=n, ratio=ratio, low=low, high=high)
     return checks.LENGTH_HONESTY.found(values, mode=mode, known_by=SEEN)
 
 
