@@ -2,7 +2,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test check bench dist docs site real harness tools ray lock audit coverage mutants crash faults fuzz soak
+.PHONY: venv demo test check bench dist docs site real harness tools ray lock audit coverage mutants crash faults fuzz soak sweeps
 .DEFAULT_GOAL := test
 
 venv: .venv/.installed
@@ -124,6 +124,10 @@ mutants: venv
 # Each fault at each place and stage, and each kind of tricking server: several hundred whole runs.
 faults: venv
 	$(BIN)/pytest -q -n 2 tests/faults/test_matrix.py tests/gallery
+
+# A hundred sweeps in each of several worlds, and over the reference server.
+sweeps: venv
+	$(BIN)/pytest -q -n 2 tests/run/test_sweep_worlds.py
 
 # Runs killed and interrupted at drawn points, and resumed.
 CRASHES ?= 200

@@ -1,6 +1,6 @@
 """Sweeps in worlds whose truth is known: where they end, what they send, and that chance adopts nothing that loses.
 
-Seeded. benchmarks/sweep.py prints rates over more worlds and runs; `make proof-sweep` runs the full length of these.
+Seeded. benchmarks/sweep.py prints rates over more worlds and runs; `make sweeps` runs the full length of these.
 """
 
 from __future__ import annotations
