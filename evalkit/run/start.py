@@ -101,11 +101,16 @@ def evaluate(loaded: LoadedChecklist, flags: Flags, shown: Shown = plain) -> dic
         )  # fmt: skip
         if flags.dry_run:
             return _dry_run(setup, flags)
-        if flags.allow_exec:
-            from evalkit.quality.sandbox.run import prepare as confine
-
-            confine(setup.key_names)
+        _confine(setup, flags)
         return _measure(setup, flags, shown)
+
+
+def _confine(setup: Setup, flags: Flags) -> None:
+    """Before a reply's code may run: that there is a sandbox, and keys where the code cannot read them."""
+    if flags.allow_exec:
+        from evalkit.quality.sandbox.run import prepare as confine
+
+        confine(setup.key_names)
 
 
 def _standing(loaded: LoadedChecklist, flags: Flags) -> Setup:
@@ -130,7 +135,7 @@ def _swept(loaded: LoadedChecklist, flags: Flags, shown: Shown) -> tuple[Swept, 
     path = _placed(flags)
     if flags.resume and not (path / "plan.json").is_file() and not (path / FOLDER).is_dir():
         RunFolder.begun(path)  # says what is missing
-    _standing(loaded, flags)
+    _confine(_standing(loaded, flags), flags)
     with _alone(waits=flags.waits):
         found = swept(loaded, path, shown, allow_exec=flags.allow_exec)
     begun = flags.resume is not None and (path / "plan.json").is_file()

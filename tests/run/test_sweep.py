@@ -180,3 +180,17 @@ def test_a_stage_goes_on_where_its_files_lie_elsewhere(stage, tmp_path):
     assert found[0].plan.settings[0].endpoint.launch != found[1].plan.settings[0].endpoint.launch
     assert [one.document() for one in found[0].stages] == [one.document() for one in found[1].stages]
     assert found[0].plan.sha256 == found[1].plan.sha256
+
+
+def test_keys_are_out_of_reach_before_a_stage_runs_code(stage, monkeypatch):
+    order = []
+
+    def screened(*_, **__):
+        order.append("screened")
+        raise Interrupted("enough")
+
+    monkeypatch.setattr("evalkit.quality.sandbox.run.prepare", lambda names: order.append("confined"))
+    monkeypatch.setattr("evalkit.run.sweep.work.swept", screened)
+    with pytest.raises(Interrupted):
+        run(Flags(checklist=str(stage.checklist()), output_dir=stage.folder / "code", allow_exec=True))
+    assert order == ["confined", "screened"]
