@@ -52,6 +52,8 @@ def checklist(folder: Path) -> Path:
         "name": "sweep", "candidate": {"model": str(servers.model_folder("diffusion")), "same_weights": True},
         "use": {"purpose": "research", "commercial": False}, "request": {"max_tokens": 96}, "modes": modes,
         "sweep": {"mode": "diffusion", "knobs": GRID}, "prompts": [str(prompts)], "tasks": [str(tasks)],
+        # beside other work a server of one core may be silent for a minute
+        "limits": {"first_byte_s": 600.0, "idle_s": 300.0, "total_s": 900.0},
         "items": {
             # other work on the machine of a test is no news; these servers start alike
             "modes": {"outside_cpu": 1.0, "launches": "single", "speedup": {"at_least": 1.0}},
