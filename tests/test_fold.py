@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from evalkit.facts import CollectError, RunStart, SkippedItem
+from evalkit.facts import CollectError, SkippedItem
 from evalkit.serving.facts import EndpointFacts
 from evalkit.stored.fold import KINDS, Fold, fold
 from evalkit.stored.journal import Journal, read
+from tests.support.start import START
 
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00+00:00", evalkit_version="0", plan_sha256="p", checklist_sha256="c"
-)
 RECORDS = [
     ("start", START),
     ("skipped", SkippedItem(item="context", reason="later")),

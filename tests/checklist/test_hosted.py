@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 import yaml
@@ -14,8 +14,8 @@ from evalkit.run.start import Flags, run
 from evalkit.stored.folder import RunFolder
 from evalkit.verdict.decide import decide
 from tests.support.small_run import write_inputs
+from tests.support.start import NOW
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
 #: what a hosted service does not show
 HIDDEN = ("/server_info", "/get_server_info", "/model_info", "/get_model_info", "/metrics", "/v1/loads", "/get_load",
           "/health_generate", "/flush_cache")  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 
 from evalkit.checklist.schema import Checklist
 from evalkit.data import load_variants
-from evalkit.facts import Facts, RunStart
+from evalkit.facts import Facts
 from evalkit.findings import Status
 from evalkit.gpu.fit import kv_bytes_per_token, weights_of
 from evalkit.gpu.shape import read_shape
@@ -17,10 +17,8 @@ from evalkit.hub import collect
 from evalkit.hub.facts import CandidateFacts, ModelFile
 from evalkit.items.context.decide import decide
 from tests.support.cards import CARDS, facts, folder
+from tests.support.start import START
 
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="0", plan_sha256="", checklist_sha256=""
-)
 FAMILY = "nvidia/Nemotron-Labs-Diffusion-"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from evalkit.checklist.schema import Checklist
 from evalkit.explain.catalogue import checks
-from evalkit.facts import Facts, RunStart
+from evalkit.facts import Facts
 from evalkit.findings import KnownBy, Status
 from evalkit.gpu.facts import Gpu, HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts, ModelFile
@@ -33,8 +32,8 @@ from evalkit.serving.facts import (
     StabilityFacts,
 )
 from evalkit.timing.facts import PromptFacts
+from tests.support.start import NOW, START
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
 AR, DIFF, SELF, SPEC = "autoregressive", "diffusion", "self-speculation", "speculative"
 MODEL = "nvidia/Nemotron-Labs-Diffusion-8B"
 GIB = 1 << 30
@@ -43,9 +42,6 @@ CONFIG = {
     "num_key_value_heads": 8, "head_dim": 128, "vocab_size": 131_072, "max_position_embeddings": 262_144,
 }  # fmt: skip
 
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="0", plan_sha256="", checklist_sha256=""
-)
 few = st.integers(0, 3)
 modes = st.sampled_from((None, AR, DIFF, SELF, SPEC))
 texts = st.sampled_from((None, "x", MODEL, "other/model"))

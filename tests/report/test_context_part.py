@@ -5,15 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from evalkit.checklist.schema import Checklist
-from evalkit.facts import Facts, RunStart
+from evalkit.facts import Facts
 from evalkit.items.context import decide as context
 from evalkit.report.words.tables import limits_table
 from evalkit.serving.facts import EndpointFacts, ServerContext
 from tests.support.cards import facts
-
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="0", plan_sha256="", checklist_sha256=""
-)
+from tests.support.start import START
 
 
 def document(seen: Facts) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from evalkit.checklist.schema import Checklist
-from evalkit.facts import Facts, RunStart
+from evalkit.facts import Facts
 from evalkit.gpu.declared import read_declared
 from evalkit.gpu.facts import HardwareFacts
 from evalkit.hub.facts import CandidateFacts
@@ -14,10 +14,7 @@ from evalkit.items.hardware import decide as hardware
 from evalkit.items.license import decide as license_item
 from evalkit.report.words.tables import table_ages, variants_table
 from tests.support.cards import facts
-
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="0", plan_sha256="", checklist_sha256=""
-)
+from tests.support.start import START
 
 
 def document(*candidates: CandidateFacts) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -16,9 +15,9 @@ from evalkit.findings import Status
 from evalkit.items.serving.decide import decide
 from evalkit.serving.facts import EndpointFacts, ForwardStats
 from evalkit.serving.stats_file import StatsFile
+from tests.support.start import NOW
 
 SELF = "self-speculation"
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
 def cycles(tokens_each: float, count: int = 100, **more) -> str:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 
 from evalkit.checklist.schema import Checklist
-from evalkit.facts import CollectError, Facts, RunStart, SkippedItem
+from evalkit.facts import CollectError, Facts, SkippedItem
 from evalkit.findings import ITEM_IDS, Finding, Status
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items.registry import ITEMS
 from evalkit.verdict.decide import counted, decide, gather, settle
+from tests.support.start import NOW, START
 
 AR, DIFF, SPEC = MODES = ("autoregressive", "diffusion", "self-speculation")
 PER_MODE = ("modes", "serving", "quality")
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00+00:00", evalkit_version="1", plan_sha256="p", checklist_sha256="c"
-)
 FACTS = Facts(start=START)
 
 

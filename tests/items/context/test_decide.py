@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import Exchange
-from evalkit.facts import Facts, RunStart
+from evalkit.facts import Facts
 from evalkit.findings import KnownBy, Status
 from evalkit.hub.facts import CandidateFacts, ContextLimits
 from evalkit.items.context.decide import CHECKS, decide
 from evalkit.serving.context_facts import ContextProbe, ContextStep
 from evalkit.serving.facts import EndpointFacts, ServerContext
 from evalkit.timing.facts import PromptFacts, TimedSample
+from tests.support.start import NOW, START
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="1", plan_sha256="0", checklist_sha256="0"
-)
 INSTRUCT = ContextLimits(
     config_max=262_144,
     rope_original=16_384,

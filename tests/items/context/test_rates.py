@@ -10,16 +10,13 @@ from hypothesis import strategies as st
 
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import Exchange, ExchangeError
-from evalkit.facts import Facts, RunStart
+from evalkit.facts import Facts
 from evalkit.findings import Finding, Status
 from evalkit.items.context.decide import decide
 from evalkit.items.context.rates import reported_rates
 from evalkit.serving.facts import EndpointFacts
 from evalkit.timing.facts import TimedSample
-
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="1", plan_sha256="0", checklist_sha256="0"
-)
+from tests.support.start import START
 
 
 @pytest.mark.parametrize(

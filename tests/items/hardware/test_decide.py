@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from evalkit.checklist.schema import Checklist
-from evalkit.facts import Facts, RunStart
+from evalkit.facts import Facts
 from evalkit.findings import KnownBy, Status
 from evalkit.gpu.declared import read_declared
 from evalkit.gpu.facts import Gpu, HardwareFacts, TelemetrySample
@@ -15,11 +13,8 @@ from evalkit.hub.facts import CandidateFacts, ModelFile
 from evalkit.items.hardware.decide import CHECKS, decide
 from evalkit.serving.facts import EndpointFacts, ServerContext
 from evalkit.timing.facts import PromptFacts
+from tests.support.start import NOW, START
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="1", plan_sha256="0", checklist_sha256="0"
-)
 GIB = 1 << 30
 CONFIG = {
     "num_hidden_layers": 34, "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32,

@@ -1,19 +1,14 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from evalkit.checklist.schema import Checklist
-from evalkit.facts import Facts, RunStart
+from evalkit.facts import Facts
 from evalkit.findings import Status
 from evalkit.hub.facts import CandidateFacts, CardLicense, TextFile
 from evalkit.items.license.decide import decide
+from tests.support.start import NOW, START
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00+00:00", evalkit_version="0", plan_sha256="", checklist_sha256=""
-)
 HASH = "a" * 64
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, date, datetime
+from datetime import date
 
 import pytest
 
@@ -16,8 +16,8 @@ from evalkit.hub.facts import BaseModelFacts, CandidateFacts, CardLicense
 from evalkit.items.license.decide import CHECKS, decide, of_candidate
 from evalkit.items.license.terms import by_link, find
 from tests.support.cards import facts
+from tests.support.start import NOW
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
 COMMERCIAL = Use()
 NSCL = "NVIDIA Source Code License. The Work may be used non-commercially, for research or evaluation only."
 NEMOTRON = "NVIDIA Nemotron Open Model License. You may use, modify and distribute."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from evalkit.checklist.loader import find_checklist, load_checklist
@@ -16,8 +14,7 @@ from evalkit.items.hardware import decide as hardware
 from evalkit.items.license import decide as license_item
 from evalkit.timing.facts import PromptFacts
 from tests.support.cards import facts
-
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
+from tests.support.start import NOW
 
 
 @pytest.fixture

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from evalkit.analysis.suites import summarise
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import Exchange, ExchangeError, ToolCall
-from evalkit.facts import Facts, RunStart
+from evalkit.facts import Facts
 from evalkit.findings import Status
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items.quality.decide import CHECKS, decide
 from evalkit.quality.facts import Answer, Divergence, Grade, Signals, SuiteFacts
 from evalkit.serving.facts import EndpointFacts
+from tests.support.start import NOW, START
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="0", plan_sha256="", checklist_sha256=""
-)
 AR, SPEC, DLM = "autoregressive", "self-speculation", "diffusion"
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from evalkit.checklist.schema import Checklist
@@ -13,8 +11,8 @@ from evalkit.findings import Status
 from evalkit.items.serving.decide import decide
 from evalkit.serving.facts import Counters, EndpointFacts
 from evalkit.timing.facts import TimedSample
+from tests.support.start import NOW
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
 TOKENS, VERIFY = "sglang:generation_tokens_total", "sglang:spec_verify_calls_total"
 DECODE, PREFILL = "sglang:cuda_graph_passes_total{decode}", "sglang:cuda_graph_passes_total{prefill}"
 STEPS, COMMITTED = "vllm:diffusion_num_denoising_steps_total", "vllm:diffusion_num_committed_tokens_total"

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.checklist.schema import Checklist
-from evalkit.facts import Facts, RunStart
+from evalkit.facts import Facts
 from evalkit.findings import KnownBy, Status
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items.serving.decide import CHECKS, decide
@@ -23,12 +21,9 @@ from evalkit.serving.facts import (
     ServerWarning,
     StabilityFacts,
 )
+from tests.support.start import NOW, START
 
-NOW = datetime(2026, 11, 24, tzinfo=UTC)
 MODEL = "nvidia/Nemotron-Labs-Diffusion-8B"
-START = RunStart(
-    run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="0", plan_sha256="", checklist_sha256=""
-)
 
 
 def checklist(*labels, launch=False, **more):
