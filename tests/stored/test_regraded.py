@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,11 @@ import pytest
 from evalkit.stored.again import document_of, render_as
 from evalkit.stored.pack import Pack
 from tests.cli.command import evalkit
-from tests.support.small_run import suite_text
+from tests.support import small_run
 from tests.support.stored_run import write_run
 
 PACK = Path(__file__).parents[1] / "fixtures" / "runs" / "small.pack"
+suite_text = partial(small_run.suite_text, stored=True)
 
 
 @pytest.fixture

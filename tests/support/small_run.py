@@ -43,12 +43,14 @@ def write_inputs(folder: Path, modes: dict, **changes) -> Path:
     return path
 
 
-def suite_text(expect: str = "[{json: {where: whole}}, {json_match: {city: CITY}}]", cases: int = 64) -> str:
-    """A suite of `cases` cases, each with `expect`."""
+def suite_text(
+    expect: str = "[{json: {where: whole}}, {json_match: {city: CITY}}]", cases: int = 64, *, stored: bool = False
+) -> str:
+    """A suite of `cases` cases, each with `expect`; `stored`: as the stored run asked them, by blanks alone."""
     names = [(city, n) for n in range(8) for city in CITIES][:cases]
     lines = ["suite: {name: records, kind: structured}", "cases:"]
     for city, n in names:
-        prompt = f"Give the record of {city} as JSON.{' ' * n}"
+        prompt = f"Give the record of {city} as JSON{'.' + ' ' * n if stored else f', for form {n}.'}"
         lines.append(f"  - {{id: {city.lower()}-{n}, prompt: {prompt!r}, expect: {expect.replace('CITY', city)}}}")
     return "\n".join(lines) + "\n"
 
