@@ -40,7 +40,7 @@ pytestmark = [
 ]
 AR, TRAINED, UNTRAINED = "autoregressive", "diffusion@b8", "diffusion@b32"
 MODES = {AR: "ar", TRAINED: "diffusion:b8-t0.5", UNTRAINED: "diffusion:b32-t0.5"}
-STREAMS = 4
+STREAMS = 8
 MAX_TOKENS = 300  # the longest right answer has about 250
 #: what the chat template makes of the one tool; a harness that asks for text alone has to say it itself
 TOOL = "\nTools: get_weather(city)"
@@ -143,7 +143,7 @@ async def asked_by_all(folder, checklist, mode, server):
         out.mkdir()
         argv, keys, env = command(task, Against(mode, server.base_url, servers.MODEL, out, folder, STREAMS))
         seen = process.environment({**env, **dict.fromkeys(keys, NO_KEY)}, [])
-        ended = await process.run(argv, seen, folder / f"{out.name}.log", folder, 900)
+        ended = await process.run(argv, seen, folder / f"{out.name}.log", folder, 1800)
         assert ended.code == 0, ended
         results += read(out, task, place, mode, ran_here=True)
     return endpoint, answers, results
