@@ -183,7 +183,7 @@ SPEED = (
          suite=_THINK_SUITE, tricks=(Trick(play.briefly(slower=5), places=frozenset({"quality"})),
                                      Trick(play.briefly(), frozenset({AR}), frozenset({"quality"})))),
     Kind("fades-from-above", "a mode that starts above the threshold and ends below it", ("modes.order-trend", "inconclusive", "crosses"),
-         mode={"fades": 0.006, "ms_per_forward": 5}, prompts=40, checklist={"items": {"modes": {"speedup": {"at_least": 1.8}}}}),
+         mode={"fades": 0.006, "ms_per_forward": 5}, prompts=40, checklist={"items": {"modes": {"speedup": {"at_least": 1.65}}}}),
     Kind("slow-for-tasks", "fast as long as it is timed", ("serving.mode", "inconclusive", "slower-scored"),
          mode={"slow_after": 66, "slower": 2.4}, suite=_COUNT_SUITE),
     Kind("after-the-other", "a mode that is faster right behind the other one", ("modes.noise-floor", "warn", "flatters"),
