@@ -58,12 +58,13 @@ def test_a_model_without_faults_has_no_knee(suite):
 
 
 @pytest.mark.parametrize(("at", "holds"), [(32, 16), (16, 8), (8, 4), (4, 2)])
-def test_a_scripted_knee_is_found_in_95_of_100_seeded_runs(at, holds):
+def test_a_scripted_knee_is_found_in_seeded_runs(at, holds):
+    """Seeded: the counts are the same in every run. benchmarks/ladder.py prints rates over many more."""
     hits, runs = 0, 12
     for seed in range(runs):
         found = knee(rungs(replies("diffusion", seed=seed, error_items=at, error_items_rate=0.5), "items"))
         hits += found is not None and (found.holds, found.falls) == (holds, at)
-    assert hits >= 11
+    assert hits == runs
 
 
 def test_noise_alone_is_no_knee():

@@ -163,7 +163,7 @@ class RealSglang:
             self._signal(signal.SIGTERM)
         if not self._gone(STOP_GRACE_S):
             self._signal(signal.SIGKILL)
-            if not self._gone(5.0):
+            if not self._gone(20.0):
                 raise ServerError(f"still running after KILL: {sorted(p.pid for p in self.processes())}")
         self._process.wait()
         self._process = None

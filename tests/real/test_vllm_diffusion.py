@@ -40,7 +40,7 @@ def evalkit(*arguments: str, timeout: float) -> subprocess.CompletedProcess[str]
 
 
 def test_its_mode_its_canvas_and_what_it_refuses_are_found(server):
-    done = evalkit("probe", server.base_url, "--json", "--capabilities", timeout=300)
+    done = evalkit("probe", server.base_url, "--json", "--capabilities", timeout=600)
     (found,) = json.loads(done.stdout)
     assert done.returncode == 0, done.stderr
     assert (found["engine"], found["engine_version"]) == ("vllm", "0.32.0")
