@@ -174,10 +174,11 @@ def _rows(found: Read, file: Path, header: dict[str, Any], task: HarnessTask) ->
         if isinstance(value, str):
             value = _LETTERS.get(value, _number(value))
         epoch = sample.get("epoch", 1)
+        given = _without_ids(sample.get("input"))
         found.rows.append(
             Row(
                 str(sample.get("id")), score(value, where, scorer or ""),
-                digest(sample.get("input"), sample.get("target"), sample.get("choices")), digest(_asked(sample)),
+                digest(given, sample.get("target"), sample.get("choices")), digest(_asked(sample)),
                 epoch - 1 if isinstance(epoch, int) else 0,
             )
         )  # fmt: skip
@@ -202,6 +203,13 @@ def _number(text: str) -> object:
         return float(text)
     except ValueError:
         return text
+
+
+def _without_ids(given: object) -> object:
+    """An input as it is, or its messages without their ids, which each run draws anew."""
+    if not isinstance(given, list):
+        return given
+    return [{k: v for k, v in one.items() if k != "id"} if isinstance(one, dict) else one for one in given]
 
 
 def _asked(sample: dict[str, Any]) -> object:

@@ -206,6 +206,16 @@ def test_the_same_files_for_two_modes_are_no_comparison(tool):
     assert found.kind == "same-files"
 
 
+def test_ids_of_messages_are_drawn_anew_in_each_run_of_inspect_and_are_no_difference(copied):
+    folder = copied("inspect")
+    for mode in (AR, SPEC):
+        edit(folder / mode, "*.json", lambda d, mode=mode: [
+            one.update(input=[{"id": f"{mode}-{n}", "role": "user", "content": one["input"]}])
+            for n, one in enumerate(d["samples"])
+        ])  # fmt: skip
+    assert differences(load("inspect", SPEC, folder), load("inspect", AR, folder)) == []
+
+
 @pytest.mark.parametrize(("tasks", "refused"), [(["city_records", "other"], False), (["city_records"], True)])
 def test_a_metric_and_a_filter_of_one_of_several_tasks_do_not_keep_the_other_from_its_only_ones(tasks, refused):
     asked = {"run": "lm-eval", "tasks": tasks, "metric": "prompt_level_strict_acc", "filter": "strict-match"}
