@@ -15,13 +15,7 @@ from statistics import fmean
 from evalkit.checklist.schema import Checklist
 from evalkit.quality.facts import Answer, Grade, SuiteFacts
 from evalkit.stats.interval import Interval
-from evalkit.stats.proportions import (
-    guarded_difference,
-    guarded_mean,
-    n_noninferiority,
-    shows_margin,
-    wilson,
-)
+from evalkit.stats.proportions import guarded_difference, guarded_mean, n_noninferiority, shows_margin, wilson
 
 #: case id -> replies by repeat
 Replies = dict[str, dict[int, Answer]]
