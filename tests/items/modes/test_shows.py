@@ -62,7 +62,7 @@ def measured(tmp_path_factory):
             await client.aclose()
 
         run(main())
-        named = {execute._request_id(p): p for p in plan.requests}
+        named = {execute._request_id(execute.Settings.ids, p): p for p in plan.requests}
         for label, one in running.items():
             for e in one.emissions():
                 if e.request_id in named:
