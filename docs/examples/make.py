@@ -1,13 +1,15 @@
-"""Writes the examples of the documentation again: python docs/examples/make.py [render | pictures | no-go | real]
+"""Writes the examples of the documentation again: python docs/examples/make.py [WHAT]
 
 `render` (the default, part of `make docs`): the reports from their stored runs, and what the README quotes.
 `pictures`: the screenshots in this folder, by Chromium and Playwright.
-`no-go` and `real` run again: `no-go` on the demo's servers; `real` on four real ones (after tests/real/setup.sh), on an
+`no-go`, `matrix` and `real` run again: `no-go` on the demo's servers; `matrix` on reference servers that play three
+engines; `real` on four real ones (after tests/real/setup.sh), on an
 otherwise quiet machine. Each keeps its run as run.pack.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -15,6 +17,12 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -50,7 +58,16 @@ def render() -> None:
             (target.parent / beside).mkdir()
             for chart, svg in drawn.items():
                 (target.parent / beside / f"{chart}.svg").write_text(svg, encoding="utf-8")
+    matrix_page()
     excerpt(HERE / "demo-report.md")
+
+
+def matrix_page() -> None:
+    """The page of the stored matrix."""
+    from evalkit.matrix.page import markdown
+
+    document = json.loads((HERE / "matrix" / "matrix-report.json").read_text(encoding="utf-8"))
+    (HERE / "matrix" / "matrix.md").write_text(markdown(document), encoding="utf-8")
 
 
 def excerpt(report: Path) -> None:
@@ -107,7 +124,61 @@ def pictures() -> None:
             page.goto(file.as_uri())
             page.evaluate(script or "0")
             page.screenshot(path=HERE / f"{name}.png")
+        picture_of_matrix(opened, Path(temporary))
         opened.close()
+
+
+_STYLE = """body { font: 15px/1.5 system-ui, sans-serif; margin: 24px 32px; color: #1f2328 } h1 { font-size: 24px }
+h2 { font-size: 18px; margin: 20px 0 6px } p, ul { margin: 6px 0 } table { border-collapse: collapse; margin: 8px 0 }
+th, td { border: 1px solid #d0d7de; padding: 5px 10px; text-align: left } th { background: #f6f8fa }"""
+
+
+def picture_of_matrix(opened: Browser, folder: Path) -> None:
+    """The page of the stored matrix as a reader of Markdown shows it."""
+    from markdown_it import MarkdownIt
+
+    text = (HERE / "matrix" / "matrix.md").read_text(encoding="utf-8").split("\n## Cells")[0]
+    body = MarkdownIt("commonmark", {"html": True}).enable("table").render(text)
+    file = folder / "matrix.html"
+    file.write_text(f"<!doctype html><meta charset=utf-8><style>{_STYLE}</style>{body}", encoding="utf-8")
+    page = opened.new_page(viewport={"width": 1060, "height": 600}, color_scheme="light")
+    page.goto(file.as_uri())
+    page.screenshot(path=HERE / "matrix.png", full_page=True)
+
+
+#: engines of the example, by how long self-speculation takes as a share of what the script of the server says
+ENGINES = {"sglang": 1.0, "sglang-patched": 0.7, "other": 2.4}
+
+
+def matrix() -> None:
+    """Three engines at two loads, each played by two reference servers. Other work on this machine is allowed."""
+    from evalkit.data import demo_path
+    from evalkit.reference import ReferenceProcess, preset
+    from tests.support.small_run import MODEL, write_inputs
+
+    modes = ("autoregressive", "self-speculation")
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
+        folder = Path(temporary)
+        base = write_inputs(folder, {mode: {} for mode in modes})
+        asked = yaml.safe_load(base.read_text(encoding="utf-8"))
+        asked["items"]["modes"]["outside_cpu"] = 1.0
+        base.write_text(yaml.safe_dump(asked), encoding="utf-8")
+        engines = []
+        for name, factor in ENGINES.items():
+            plain, fast = (preset(mode, speed=1.5, model=MODEL) for mode in modes)
+            scripts = [plain, fast.model_copy(update={"ms_per_forward": fast.ms_per_forward * factor})]
+            urls = [stack.enter_context(ReferenceProcess(script)).base_url for script in scripts]
+            places = {mode: {"endpoint": url} for mode, url in zip(modes, urls, strict=True)}
+            engines.append({"name": name, "modes": places})
+        axes = {
+            "variants": [{"model": str(demo_path("trident-8b")), "name": "trident-8b"}], "engines": engines,
+            "hardware": [{"name": "h100", "card": "H100-80GB", "usd_per_gpu_hour": 3.0}], "load": [1, 4],
+        }  # fmt: skip
+        text = yaml.safe_dump({"name": "Trident 8B on three engines", "base": "checklist.yaml", "axes": axes})
+        (folder / "matrix.yaml").write_text(text, encoding="utf-8")
+        subprocess.run([sys.executable, "-m", "evalkit", "matrix", "run", "matrix.yaml"], cwd=folder, check=False)
+        shutil.copy(folder / "evalkit-matrix" / "matrix-report.json", HERE / "matrix" / "matrix-report.json")
+    matrix_page()
 
 
 def again(name: str, *options: str) -> None:
@@ -132,4 +203,6 @@ def real() -> None:
 
 if __name__ == "__main__":
     chosen = sys.argv[1] if len(sys.argv) > 1 else "render"
-    {"render": render, "pictures": pictures, "real": real, "no-go": lambda: again("no-go", "--demo")}[chosen]()
+    {"render": render, "pictures": pictures, "real": real, "matrix": matrix, "no-go": lambda: again("no-go", "--demo")}[
+        chosen
+    ]()

@@ -57,6 +57,10 @@ class CellEntry(TypedDict):
     """What 1,000 requests cost."""
     usd_per_1000_right: float | None
     """What 1,000 right answers cost."""
+    usd_right_low: float | None
+    """Lower end of its interval; null where the run has none."""
+    usd_right_high: float | None
+    """Upper end of its interval."""
     capacity: float | None
     """Highest rate of requests a second at which the service level is kept; null where none was sought."""
     devices: str | None

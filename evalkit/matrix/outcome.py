@@ -87,6 +87,8 @@ class Outcome(Frozen):
     #: as the report has them
     usd_per_1000_requests: float | None = None
     usd_per_1000_right: float | None = None
+    usd_right_low: float | None = None
+    usd_right_high: float | None = None
     #: highest rate of requests at which the service level is kept, a second; None where none was sought
     capacity: float | None = None
     #: the devices that the run lists
@@ -259,15 +261,12 @@ def _cost(decision: Decision, best: Any) -> dict[str, float | None]:
     every = (one for item in decision.items for one in item.findings if one.mode == best["mode"])
     data: dict[str, Any] = next((one.data for one in every if "usd_per_1000" in (one.data or {})), {})
 
-    def figure(name: str, other: str) -> float | None:
-        said = own.get(name, data.get(other))
-        value = said.get("value") if isinstance(said, dict) else said
-        return value if isinstance(value, int | float) else None
-
+    right = own.get("per_1000_right", data.get("usd_per_1000_correct"))
+    span = right if isinstance(right, dict) else {"value": right}
     return {
-        "usd_per_1000_requests": figure("per_1000_requests", "usd_per_1000"),
-        "usd_per_1000_right": figure("per_1000_right", "usd_per_1000_correct"),
-    }
+        "usd_per_1000_requests": own.get("per_1000_requests", data.get("usd_per_1000")),
+        "usd_per_1000_right": span.get("value"), "usd_right_low": span.get("low"), "usd_right_high": span.get("high"),
+    }  # fmt: skip
 
 
 def _claims(document: Any, mode: str) -> Iterator[Claim]:

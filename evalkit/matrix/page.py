@@ -164,11 +164,17 @@ def _cells(cells: list[dict[str, Any]]) -> list[str]:
         )
         said = [
             _cell(one["id"]), SAYS[one["status"]], _cell(one["mode"] or fmt.NOTHING), ratio,
-            fmt.milliseconds(one["e2e_p50_ms"]), _usd(one["usd"]), _usd(one["usd_per_1000_right"]),
+            fmt.milliseconds(one["e2e_p50_ms"]), _usd(one["usd"]), _right(one),
             _cell(one["detail"] or fmt.NOTHING),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(said)} |")
     return lines
+
+
+def _right(one: dict[str, Any]) -> str:
+    low, high = one["usd_right_low"], one["usd_right_high"]
+    shown = _usd(one["usd_per_1000_right"])
+    return shown if low is None or high is None else f"{shown} ({fmt.interval(low, high)})"
 
 
 def _usd(value: float | None) -> str:

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from evalkit.data import load_vendor_claims
 from evalkit.errors import RunFolderError
-from evalkit.matrix.outcome import SPEED_UNITS, Claim, Outcome, right_gpu
+from evalkit.matrix.outcome import SPEED_UNITS, Claim, Outcome, _cost, right_gpu
 from evalkit.matrix.page import markdown
 from evalkit.matrix.plan import Cell, Left, Plan
 from evalkit.matrix.report import document, report
@@ -145,9 +145,10 @@ def test_a_card_with_less_memory_is_another_card(card, seen, right):
     assert right_gpu(card, [seen]) is right
 
 
-def test_help_does_not_import_the_matrix():
+def test_help_does_not_import_the_matrix_and_no_engine_is_ray_s():
     code = (
-        "import sys, evalkit.cli.root, evalkit.cli.commands; print([m for m in sys.modules if 'evalkit.matrix' in m])"
+        "import sys, evalkit.cli.root, evalkit.cli.commands; print([m for m in sys.modules if 'evalkit.matrix' in m]);"
+        "sys.modules['ray'] = None; import evalkit.matrix.engines"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
@@ -250,3 +251,32 @@ def test_the_document_fits_its_shipped_schema(outcomes):
         Draft202012Validator(schema()).validate({**found, "exit_code": 0 if found["exit_code"] else 3})
     assert set(found) == set(schema()["properties"])
     assert set(found["cells"][0]) == set(schema()["$defs"]["CellEntry"]["properties"])
+
+
+@pytest.mark.parametrize(
+    ("own", "data", "right", "low"),
+    [
+        ({"per_1000_requests": 1.0, "per_1000_right": {"value": 2.0, "low": 1.5, "high": 3.0}}, {}, 2.0, 1.5),
+        (
+            {"per_1000_requests": 1.0, "per_1000_right": None},
+            {"usd_per_1000": 9.0, "usd_per_1000_correct": 9.0},
+            None,
+            None,
+        ),
+        (None, {"usd_per_1000": 1.0, "usd_per_1000_correct": 2.0}, 2.0, None),
+        (None, {}, None, None),
+    ],
+)
+def test_money_is_that_of_the_report_s_cost_else_of_the_finding(own, data, right, low):
+    class Finding:
+        mode = "diffusion"
+
+    class Item:
+        findings = (Finding,)
+
+    class Decision:
+        items = (Item,)
+
+    Finding.data = data
+    found = _cost(Decision, {"mode": "diffusion", "cost": own})
+    assert (found["usd_per_1000_right"], found["usd_right_low"]) == (right, low)
