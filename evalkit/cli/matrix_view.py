@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: redraws a second: each takes time that belongs to the measurement of a cell here
 _FPS = 1
+#: the time at the front of a run's lines: the row has a clock of its own
+_STAMP = re.compile(r"\A\d{4}-\d\d-\d\dT[\d:.]+Z ")
 _MARKS = {"waiting": ("·", "dim"), "running": ("▸", "bold"), "decided": ("✓", "green"), "failed": ("✗", "red")}
 
 
@@ -64,7 +67,7 @@ class _Board:
 
     def doing(self, cell: Cell, state: State, line: str) -> None:
         row = self.rows[cell.id]
-        row.state, row.note = state, one_line(redact(line))
+        row.state, row.note = state, _STAMP.sub("", one_line(redact(line)))
         if state == "running" and row.since is None:
             row.since = self.clock()
 

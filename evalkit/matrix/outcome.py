@@ -170,7 +170,7 @@ def _decided(cell: Cell, folder: Path) -> Outcome:
     checklist = source.checklist().checklist
     decision = decide(checklist, facts, facts.as_of, strict=facts.start.strict)
     document = essence(checklist, facts, decision)
-    problem = _changed(source, facts) or _problem(cell, document, RunFolder(folder / "run").plan())
+    problem = _problem(cell, document, RunFolder(folder / "run").plan()) or _changed(source, facts)
     if problem is not None:
         return problem
     verdict = document["verdict"]

@@ -58,12 +58,13 @@ def test_on_a_terminal_each_cell_has_a_line_and_the_last_counts_them(clock):
     cells = [cell(name) for name in "abc"]
     console = a_console()
     screen = Screen(cells, console, clock)
-    screen.doing(cells[0], "running", "timing 12 of 48")
+    screen.doing(cells[0], "running", "2026-11-29T08:38:56Z modes timing 12 of 48")
     clock.now = 65
     screen.ended(cells[1], Outcome(status="lost", detail="its node died"))
     rows = drawn(screen, console)
     assert len(rows) == 4
     assert "0:01:05" in rows[0]
+    assert "T08:38" not in rows[0]
     assert "its node died" in rows[1]
     assert "1 running, 1 waiting, 1 failed" in rows[3]
 

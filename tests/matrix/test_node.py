@@ -16,6 +16,7 @@ import yaml
 from evalkit.data import demo_path
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.matrix import node
+from evalkit.matrix.engines import Handle
 from evalkit.matrix.engines import ray as ray_engine
 from evalkit.matrix.outcome import DECIDED, Ended, outcome, write_ended
 from evalkit.matrix.plan import plan
@@ -182,6 +183,35 @@ def test_a_kind_of_which_the_cluster_has_no_node_is_said_and_not_waited_for(aske
 def test_nodes_of_several_sizes_are_no_one_kind():
     assert "8 to 16 CPUs" in placed([a_node(8.0), a_node(16.0)])
     assert placed([a_node(8.0), a_node(16.0)], cpus=16)["num_cpus"] == 16
+
+
+def test_a_cell_whose_nodes_are_all_gone_does_not_wait_for_ever(tmp_path, monkeypatch):
+    class Standin:
+        cancelled, there = [], [a_node()]
+
+        def nodes(self):
+            return self.there
+
+        def wait(self, streams, timeout):
+            return [], streams
+
+        def cancel(self, stream, force):
+            self.cancelled.append(stream)
+
+        exceptions = type("exceptions", (), {"RayError": OSError})
+
+    monkeypatch.setattr(ray_engine, "_LOOK_S", 0.0)
+    engine = object.__new__(ray_engine.Ray)
+    engine._ray = Standin()
+    (tmp_path / "cells" / "a").mkdir(parents=True)
+    handle = Handle(cell(), tmp_path / "cells" / "a", ray_engine._Task("stream"))
+    assert engine.poll(handle) == "waiting"
+    engine._ray.there = []
+    assert engine.poll(handle) == "waiting"  # it may come back
+    monkeypatch.setattr(ray_engine, "_ABSENT_S", 0.0)
+    assert engine.poll(handle) == "ended"
+    assert engine._ray.cancelled == ["stream"]
+    assert engine.fetch(handle).status == "not-run"
 
 
 def test_a_node_with_another_evalkit_runs_nothing():

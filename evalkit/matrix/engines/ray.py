@@ -21,6 +21,9 @@ from evalkit.text import one_line
 
 #: seconds for a cell that was cancelled to end its servers and its report
 _CANCEL_S = node.GRACE_S + 15
+#: seconds between two looks for a node of the kind that a cell waits for, and in which there may be none
+_LOOK_S = 15.0
+_ABSENT_S = 60.0
 _HINT = "in a checkout: pip install '.[ray]', on every node"
 INSTALL = "--engine ray needs Ray, which is not installed"
 
@@ -30,9 +33,14 @@ class _Task:
     """A cell that was handed in: Ray's stream of it, and what it said last."""
 
     stream: Any
+    #: a node has it
+    placed: bool = False
     began: bool = False
     line: str = ""
     problem: str = ""
+    #: when its kind of node was last looked for, and since when there is none
+    looked: float = 0.0
+    absent: float | None = None
 
 
 class Ray:
@@ -122,7 +130,24 @@ class Ray:
         except (StopIteration, self._ray.exceptions.RayError) as error:
             self._lost(handle, error)
             return "ended"
+        if not task.placed and (gone := self._gone(handle.cell, task)):
+            self._ray.cancel(task.stream, force=False)
+            node.failed(handle.cell, handle.folder, "not-run", gone)
+            handle.ref = None
+            return "ended"
         return "running" if task.began else "waiting"
+
+    def _gone(self, cell: Cell, task: _Task) -> str:
+        """Why a cell that waits will never have its node: the last of that kind has been gone for a while."""
+        now = time.monotonic()
+        if now - task.looked < _LOOK_S:
+            return ""
+        task.looked, wanted = now, self._place(cell)
+        if not isinstance(wanted, str):
+            task.absent = None
+            return ""
+        task.absent = task.absent if task.absent is not None else now
+        return wanted if now - task.absent >= _ABSENT_S else ""
 
     def _arrived(self, task: _Task) -> Iterator[dict[str, Any]]:
         """What the task has sent since the last look."""
@@ -131,6 +156,7 @@ class Ray:
 
     def _take(self, handle: Handle, update: dict[str, Any]) -> None:
         task: _Task = handle.ref
+        task.placed = True
         task.line = str(update.get("line", task.line))
         task.began = task.began or update["state"] == "running"
         try:
