@@ -61,11 +61,11 @@ def interrupted(path, out, cell):
     env = {**os.environ, "TMPDIR": str(out.parent)}  # a machine of its own: it waits for nobody
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env) as process:
         journal = out / "cells" / cell / "run" / "journal.jsonl"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not (journal.is_file() and b'"timed"' in journal.read_bytes()) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        return process.wait(60)
+        return process.wait(180)
 
 
 def gated_and_compared(capsys, out):
