@@ -89,3 +89,11 @@ def test_the_id_of_a_check_is_spelled_in_its_checks_alone():
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in known
     ]
     assert found == []
+
+
+def test_no_module_has_more_than_400_lines():
+    package = ITEMS.parent
+    lengths = {
+        str(path.relative_to(package)): len(path.read_text("utf-8").splitlines()) for path in package.rglob("*.py")
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > 400} == {}
