@@ -9,11 +9,11 @@ from evalkit.fmt import interval, plural, ratio, share
 
 
 def _hits(mine: float | None, theirs: float | None, baseline: str) -> str:
-    """`from the prefix cache 90% of their tokens, 88% with autoregressive`."""
+    """`prefix cache: 90% of the prompt tokens, 88% with autoregressive`."""
     if mine is None and theirs is None:
-        return "what came from the prefix cache is not reported"
+        return "hits of the prefix cache are not reported"
     one, other = ("an unknown share" if part is None else share(part, 0) for part in (mine, theirs))
-    return f"from the prefix cache {one} of their tokens, {other} with {baseline}"
+    return f"prefix cache: {one} of the prompt tokens, {other} with {baseline}"
 
 
 class Repeated(Values):
@@ -39,18 +39,18 @@ class Repeated(Values):
     def words(self) -> Words:
         hits = _hits(self.cached, self.baseline_cached, self.baseline)
         text = (
-            f"on prompts that were answered before {ratio(self.ratio)} the speed of {self.baseline} "
+            f"{ratio(self.ratio)} the speed of {self.baseline} on prompts that were answered before "
             f"({interval(self.low, self.high)}, {plural(self.pairs, 'prompt')}; {hits}). Fresh prompts decide"
         )
         return Words(f"{text}{self._production()}")
 
     def _production(self) -> str:
         if self.outcome == "not-known":
-            return "; whether production asks again is not known."
+            return "; how often production repeats a prompt is not known."
         said = {
             "fresh": ", and production resembles them",
-            "prefix": "; in production beginnings come again, whole requests do not",
-            "repeated": "; production resembles repeated ones",
+            "prefix": "; production repeats beginnings of prompts, not whole prompts",
+            "repeated": "; production resembles repeated prompts",
         }[self.outcome]
         return (
             f"{said}: of {plural(self.requests or 0, 'request')} in {self.source} {share(self.asked_again)} repeat an "
@@ -81,7 +81,7 @@ class Conversations(Values):
         text = f"{plural(self.conversations, 'conversation')}, {plural(self.turns, 'turn')}: "
         text += ", ".join(said) or "too few for a ratio"
         hits = _hits(self.cached, self.baseline_cached, self.baseline)
-        text += f"; of later turns {hits}"
+        text += f"; later turns, {hits}"
         if self.outcome == "live":
             text += (
                 ". Each mode's own replies were fed on, so that its later turns answer other texts than the "
