@@ -119,6 +119,11 @@ def most_files() -> int:
 _MOST_FILES = 32_768
 
 
+def is_own(state: os.stat_result) -> bool:
+    """Whether a file belongs to this user; where a system has no owners of this kind, True."""
+    return not hasattr(os, "getuid") or state.st_uid == os.getuid()
+
+
 def load_1m() -> float | None:
     """Load average of the last minute; None where there is none."""
     try:

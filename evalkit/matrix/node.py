@@ -245,7 +245,7 @@ def _sweep() -> None:
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError):
             state = path.lstat()
-            if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.getuid() or time.time() - state.st_mtime < _NEW_S:
+            if not stat.S_ISDIR(state.st_mode) or not system.is_own(state) or time.time() - state.st_mtime < _NEW_S:
                 continue
             descriptor = os.open(path / _HELD, os.O_RDWR | system.NOFOLLOW | system.CLOEXEC)
             try:

@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "EVALKIT_REPORT_ONLY": ("report_only", "1", True),
     "EVALKIT_STRICT": ("strict", "true", True),
     "EVALKIT_KEEP_GOING": ("keep_going", "yes", True),
+    "EVALKIT_NO_WAIT": ("waits", "1", False),
 }
 
 

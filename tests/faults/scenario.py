@@ -135,7 +135,7 @@ class Stage:
             "tasks": ["tasks.yaml"],
             "limits": LIMITS,
             "items": {
-                "modes": {"speedup": {"at_least": 1.2}, "warmup": 1, "concurrency": [4]},
+                "modes": {"speedup": {"at_least": 1.2}, "warmup": 1, "repeated": {"prompts": 0}, "concurrency": [4]},
                 "hardware": {"declared": "H100-80GB"},
                 "serving": {"allow": ["release", "pre-release", "fork"]},
                 "quality": {"margin": {"default": 0.2}, "match_margin": 0.2},

@@ -23,6 +23,14 @@ async def interrupted(turn):
     await turn.send(turn.answer)
 
 
+@pytest.fixture(autouse=True)
+def heeds_ctrl_c():
+    """Where the tests run in the background of a shell, Python was told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(
     ("first", "then", "verdict", "finding"),
     [
