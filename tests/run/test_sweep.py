@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 
 from evalkit.checklist.loader import load_checklist
 from evalkit.errors import Interrupted, UsageError
@@ -194,3 +195,32 @@ def test_keys_are_out_of_reach_before_a_stage_runs_code(stage, monkeypatch):
     with pytest.raises(Interrupted):
         run(Flags(checklist=str(stage.checklist()), output_dir=stage.folder / "code", allow_exec=True))
     assert order == ["confined", "screened"]
+
+
+@pytest.mark.parametrize("launches", [None, "single", "replicated"])
+def test_the_requests_that_are_planned_are_those_of_the_runs(stage, launches, tmp_path):
+    """Servers that are up, and servers that are started once or three times: what is counted is what would be sent."""
+    from evalkit.quality.collect import plan as cases
+    from evalkit.run.sweep.plan import standing
+
+    changes = {"items": {"modes": {"repeated": {"prompts": 0}}}}
+    if launches:
+        start = {"launch": ["serve", "{threshold}"], "endpoint": None}
+        modes = {label: {"launch": ["serve"], "endpoint": None} for label in stage.servers if "@" not in label}
+        changes |= {
+            "modes": {**modes, "diffusion": start},
+            "sweep": {"knobs": {"threshold": [n / 10 for n in range(6)]}},
+        }
+        changes["items"]["modes"]["launches"] = launches
+    document = yaml.safe_load(stage.checklist(**changes).read_text())
+    if launches:
+        document["modes"] = {label: one for label, one in document["modes"].items() if one["endpoint"] is None}
+    path = stage.folder / "counted.yaml"
+    path.write_text(yaml.safe_dump(document))
+    found = standing(load_checklist(path), tmp_path)
+    sent = 0
+    for setup in (*found.stages, found.run):
+        tasks = cases(setup.suites, list(setup.checklist.modes), baseline=setup.checklist.baseline.quality)
+        sent += len(setup.plan.requests) + len(tasks)
+    assert sent == found.plan.planned
+    assert not found.plan.above_half

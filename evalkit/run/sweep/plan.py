@@ -17,6 +17,7 @@ from evalkit.modes import INCUMBENT
 from evalkit.quality import collect
 from evalkit.run.fit import PROFILE_MINUTES
 from evalkit.run.parts import FINAL, Part, split
+from evalkit.run.plan.schedule import make_plan
 from evalkit.run.setup import Inputs, Setup, inputs, prepare
 from evalkit.run.sweep.settings import Setting, endpoints, screening, settings
 from evalkit.stats.proportions import least_cases
@@ -154,8 +155,17 @@ class _Requests:
         """Of a whole run with so many settings."""
         item = self._checklist.items.modes
         labels = [*self._own, *(f"{number}" for number in range(settings))]
-        timed = len(part.prompts) * len(labels) * item.repeats * len(item.concurrency)
+        timed = len(part.prompts) * len(labels) * self._repeats(labels, read) * len(item.concurrency)
         return timed + self._tasks(part, read, labels)
+
+    def _repeats(self, labels: list[str], read: Inputs) -> int:
+        """Readings of a prompt in a mode, as the plan of a run has them: one a start where servers are started."""
+        base, checklist = self._checklist.baseline.speed, self._checklist
+        launched = [one for one in labels if (known := checklist.modes.get(one)) is None or known.launch]
+        if all(one.endpoint for one in checklist.modes.values()):
+            launched = []
+        item = checklist.items.modes
+        return make_plan(read.prompts.prompts[:1], labels, base, item, launched=launched).repeats
 
     def screening(self, part: Part, read: Inputs, settings: int) -> int:
         """Of one stage of screening."""

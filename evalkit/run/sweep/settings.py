@@ -91,6 +91,8 @@ def screening(checklist: Checklist, chosen: Sequence[Setting], stage: int) -> Ch
     item = checklist.items.modes
     items = data.get("items", {})
     timed = {key: value for key, value in items.get("modes", {}).items() if key not in _NOT_SCREENED}
+    # one start and one reading each: the order without the baseline's second start around it, which a claim needs
+    timed |= {"launch_order": [label for label in data["modes"] if label in wanted]}
     timed |= {"concurrency": [item.level], "repeats": 1, "launches": "single", "repeated": {"prompts": 0}}
     quality = {key: value for key, value in items.get("quality", {}).items() if key not in ("judge", "alone")}
     serving = {key: value for key, value in items.get("serving", {}).items() if key not in ("stability", "require")}
