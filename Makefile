@@ -2,7 +2,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test check bench dist docs site real harness tools ray lock audit coverage mutants crash faults fuzz soak sweeps real-sweep
+.PHONY: venv demo test check bench dist docs site real harness tools ray lock audit coverage mutants crash faults fuzz soak sweeps real-long
 .DEFAULT_GOAL := test
 
 venv: .venv/.installed
@@ -45,7 +45,8 @@ docs: venv
 	$(BIN)/python docs/examples/make.py
 
 # The afternoon comes last: it takes as long as all others together.
-REAL_TESTS := $(filter-out tests/real/test_afternoon.py tests/real/test_sweep.py,$(wildcard tests/real/test_*.py tests/test_real_run.py)) tests/real/test_afternoon.py
+LONG_REAL_TESTS := tests/real/test_ladder.py tests/real/test_sweep.py
+REAL_TESTS := $(filter-out tests/real/test_afternoon.py $(LONG_REAL_TESTS),$(wildcard tests/real/test_*.py tests/test_real_run.py)) tests/real/test_afternoon.py
 
 # Exit status 75 of the set-up: this machine cannot have it. That is said loudly, and the tests that need it skip.
 # EVALKIT_REAL_VLLM=1 brings vLLM too (3.4 GB).
@@ -57,10 +58,10 @@ real: venv
 	status=0; timeout --foreground 1140 $(BIN)/pytest -q -m real $(REAL_TESTS) || status=$$?; \
 	if [ $$status -eq 124 ]; then echo "==== REAL SERVER TESTS DID NOT RUN TO THE END: OUT OF TIME ===="; else exit $$status; fi
 
-# Six settings of a real server, some 17 starts: longer than CI gives all the others.
-real-sweep: venv
+# A ladder of lists in three modes; six settings of one server, some 17 starts: longer than CI gives all the others.
+real-long: venv
 	@status=0; bash tests/real/setup.sh || status=$$?; [ $$status -eq 0 ] || [ $$status -eq 75 ] || exit $$status; \
-	$(BIN)/pytest -q -m real tests/real/test_sweep.py
+	$(BIN)/pytest -q -m real $(LONG_REAL_TESTS)
 
 # Exit status 75 of the set-up: this machine cannot have one of them. That is said, and its tests skip. The known truth
 # needs the real SGLang of `make real` too.
