@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from statistics import fmean, median
 from types import SimpleNamespace
 
@@ -87,7 +88,8 @@ async def one(name, streams, events, tokens):
         target = Target("bench", source.url, "m", limits=Limits(total_s=120))
 
         async def ask(request_id):
-            replies[request_id] = await client.chat(target, ASK, request_id=request_id)
+            request = replace(ASK, max_tokens=tokens)
+            replies[request_id] = await client.chat(target, request, request_id=request_id)
 
         await asyncio.gather(*(ask(f"warm-{i}") for i in range(streams)))
         replies.clear()

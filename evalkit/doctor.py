@@ -128,7 +128,7 @@ def _folder(folder: Path) -> dict[str, Any]:
 
 def network() -> dict[str, Any]:
     """Proxies of the environment, without user and password, and the transport that requests would take."""
-    from evalkit.client import proxy_for
+    from evalkit.client.proxies import proxy_for
     from evalkit.errors import UsageError
 
     def transport(url: str) -> str:

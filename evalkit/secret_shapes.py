@@ -9,6 +9,7 @@ Every pattern is linear in the text: a run is entered at its start only (look-be
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 _W = "[A-Za-z0-9]"
@@ -23,8 +24,14 @@ class Shape(NamedTuple):
     """
 
     triggers: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
     drawn: bool = False
+
+
+@cache
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compiled when a text first has the trigger: most shapes are never met, and each process would pay for them."""
+    return re.compile(pattern)
 
 
 def _token(prefix: str, rest: str) -> Shape:
@@ -33,7 +40,7 @@ def _token(prefix: str, rest: str) -> Shape:
     A newline that JSON spells as two characters, and a character that an address or JSON spells in hex, end the word
     before as a blank does.
     """
-    return Shape((prefix,), re.compile(f"(){_begins(prefix)}{rest}"))
+    return Shape((prefix,), f"(){_begins(prefix)}{rest}")
 
 
 def _begins(prefix: str) -> str:
@@ -167,41 +174,36 @@ _PREFIXED: tuple[tuple[str, str], ...] = (
 
 _TOKENS = tuple(_token(prefix, rest) for prefix, rest in _PREFIXED)
 _SHORT = Shape(
-    _DRAWN, re.compile(rf"()(?:{'|'.join(map(_begins, _DRAWN))})(?P<rest>{_T}{{12,512}}+)"), drawn=True
+    _DRAWN, rf"()(?:{'|'.join(map(_begins, _DRAWN))})(?P<rest>{_T}{{12,512}}+)", drawn=True
 )  # fmt: skip
 #: where a run begins: one try for each, however long it is
 _EDGE = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[bfnrtv])|(?<=%[0-9A-Fa-f]{2}))"
 _LONG_WORDS = (
     # JSON Web Tokens
-    Shape(("eyJ",), re.compile(rf"(){_EDGE}eyJ{_T}{{10,}}\.{_T}{{10,}}(?:\.{_T}*)?")),
+    Shape(("eyJ",), rf"(){_EDGE}eyJ{_T}{{10,}}\.{_T}{{10,}}(?:\.{_T}*)?"),
     # Azure: Entra client secrets, storage keys, and keys of its model services
-    Shape(("Q~",), re.compile(r"()[\w~.]{3}[0-9]Q~[\w~.-]{31,34}")),
-    Shape(("AccountKey=",), re.compile(r"(AccountKey=)[A-Za-z0-9+/]{60,}={0,2}")),
-    Shape(("JQQJ9",), re.compile(rf"(){_W}{{52}}JQQJ9{_W}{{20,32}}")),
+    Shape(("Q~",), r"()[\w~.]{3}[0-9]Q~[\w~.-]{31,34}"),
+    Shape(("AccountKey=",), r"(AccountKey=)[A-Za-z0-9+/]{60,}={0,2}"),
+    Shape(("JQQJ9",), rf"(){_W}{{52}}JQQJ9{_W}{{20,32}}"),
     # HashiCorp Terraform and Telegram
-    Shape((".atlasv1.",), re.compile(rf"(){_W}{{14}}\.atlasv1\.[A-Za-z0-9=_-]{{40,}}")),
-    Shape((":AA",), re.compile(rf"()[0-9]{{8,10}}:AA{_T}{{33}}(?!{_T})")),
+    Shape((".atlasv1.",), rf"(){_W}{{14}}\.atlasv1\.[A-Za-z0-9=_-]{{40,}}"),
+    Shape((":AA",), rf"()[0-9]{{8,10}}:AA{_T}{{33}}(?!{_T})"),
 )
 _OTHERS = (
     # every private key in PEM
     Shape(
         ("PRIVATE KEY",),
-        re.compile(
-            r"(-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----"
-            r"(?:(?:\\++[nr]|[\r\n \t])*+(?:Proc-Type|DEK-Info|Version|Comment): [^\r\n\\]{0,200}){0,4})"
-            r"(?:[A-Za-z0-9+/=]|(?:\\++[nr]|[\r\n])[ \t]*+)++"
-        ),
+        r"(-----BEGIN [A-Z0-9 ]{0,32}PRIVATE KEY(?: BLOCK)?-----"
+        r"(?:(?:\\++[nr]|[\r\n \t])*+(?:Proc-Type|DEK-Info|Version|Comment): [^\r\n\\]{0,200}){0,4})"
+        r"(?:[A-Za-z0-9+/=]|(?:\\++[nr]|[\r\n])[ \t]*+)++",
     ),
     # addresses: user and password, or a token in their place
-    Shape(("://",), re.compile(r"(://)[^/\s:@\"'<>]*+:[^/\s@\"'<>]++(?=@)")),
-    Shape(("://",), re.compile(r"(://)[^/\s:@\"'<>]{8,4096}+(?=@)")),
+    Shape(("://",), r"(://)[^/\s:@\"'<>]*+:[^/\s@\"'<>]++(?=@)"),
+    Shape(("://",), r"(://)[^/\s:@\"'<>]{8,4096}+(?=@)"),
     Shape(
         ("=",),
-        re.compile(
-            r"([?&;](?:amp;)?(?:[a-z]{1,24}[-_]){0,4}"
-            r"(?:api-?key|apikey|key|token|sig|signature|secret|password|credential)=)[^&\s\"'#<>]+",
-            re.IGNORECASE,
-        ),
+        r"(?i)([?&;](?:amp;)?(?:[a-z]{1,24}[-_]){0,4}"
+        r"(?:api-?key|apikey|key|token|sig|signature|secret|password|credential)=)[^&\s\"'#<>]+",
     ),
 )
 #: shapes of one word, which is never shorter than `SHORTEST_TOKEN`; and those that may be short, or of several lines

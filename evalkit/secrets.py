@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from urllib.parse import quote, quote_plus
 
-from evalkit.secret_shapes import OTHERS, SHORTEST_TOKEN, TOKENS, Shape, looks_drawn, names_a_secret
+from evalkit.secret_shapes import OTHERS, SHORTEST_TOKEN, TOKENS, Shape, compiled, looks_drawn, names_a_secret
 
 MASK = "***"
 
@@ -203,7 +203,7 @@ def _mask_shapes(text: str, where: str, shapes: Sequence[Shape]) -> str:
     for triggers, pattern, drawn in shapes:
         for trigger in triggers:
             if trigger in where:
-                text = pattern.sub(_mask_drawn if drawn else rf"\1{MASK}", text)
+                text = compiled(pattern).sub(_mask_drawn if drawn else rf"\1{MASK}", text)
                 break
     return text
 

@@ -23,6 +23,14 @@ def _secrets_of_their_own(monkeypatch):
     monkeypatch.setattr(secrets, "_KNOWN", set(secrets._KNOWN))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_wait_for_the_disk():
+    """No test ends the power: a file that was written is there. What is synced, and when, tests of the journal see."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _a_machine_of_their_own(monkeypatch, tmp_path_factory):
     """Cells of a matrix in this process wait for no other process of the machine."""

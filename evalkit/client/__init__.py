@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from evalkit.client.proxies import proxy_for
-from evalkit.client.types import ChatClient
+if TYPE_CHECKING:  # the emitter, a process of its own in each run, needs the loop alone
+    from evalkit.client.types import ChatClient
 
 _T = TypeVar("_T")
 
-__all__ = ["open_client", "proxy_for", "run"]
+__all__ = ["open_client", "run"]
 
 
 def open_client(target_urls: Sequence[str] = ()) -> ChatClient:
@@ -22,6 +22,8 @@ def open_client(target_urls: Sequence[str] = ()) -> ChatClient:
     Raises:
         UsageError: the environment names a proxy for one of them that cannot be honoured.
     """
+    from evalkit.client.proxies import proxy_for
+
     if any(proxy_for(url) for url in target_urls):
         from evalkit.client.fallback import ProxyClient
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from evalkit.client import proxy_for, sse
+from evalkit.client import sse
 from evalkit.client.origin import origin_of
 from evalkit.client.payload import BadReplyError, parse_json
+from evalkit.client.proxies import proxy_for
 from evalkit.client.types import Target
 
 _MAX_TOKENS = 2**31

@@ -57,17 +57,18 @@ class _Stream(asyncio.Protocol):
         self.buffer = b""
         times = self.log.setdefault(headers.get(b"x-request-id", b"?").decode("latin-1"), [])
         times.append(now)
+        tokens = min(self.options.tokens, int(json.loads(body or b"{}").get("max_tokens", self.options.tokens)))
         loop = asyncio.get_running_loop()
         start = loop.time() + self.options.ttft / 1000
-        loop.call_at(start, self._emit, start, 0, times)
+        loop.call_at(start, self._emit, start, 0, tokens, times)
 
-    def _emit(self, start: float, sent: int, times: list[int]) -> None:
+    def _emit(self, start: float, sent: int, wanted: int, times: list[int]) -> None:
         transport = self.transport
         if transport is None or transport.is_closing():
             return
         options = self.options
-        tokens = min(options.tokens, sent + options.chunk)
-        last = tokens >= options.tokens
+        tokens = min(wanted, sent + options.chunk)
+        last = tokens >= wanted
         data = (_HEAD if not sent else b"") + event_bytes(tokens, "word " * (tokens - sent), finish=last)
         if last:
             data += b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n"
@@ -76,7 +77,7 @@ class _Stream(asyncio.Protocol):
         if not last:
             index = tokens // options.chunk
             due = start + index * options.gap / 1000
-            asyncio.get_running_loop().call_at(due, self._emit, start, tokens, times)
+            asyncio.get_running_loop().call_at(due, self._emit, start, tokens, wanted, times)
 
 
 async def _serve(options: argparse.Namespace) -> None:
