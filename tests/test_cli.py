@@ -1,4 +1,4 @@
-"""The command as a user runs it: real processes, exit codes, streams."""
+"""The command as a user runs it: exit codes and streams, of real processes where a row stands for its kind."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from evalkit.findings import ITEM_IDS
+from tests.cli.command import evalkit as inside
 
 
 def evalkit(*args, cwd=None, timeout=100):
@@ -61,11 +62,11 @@ def test_the_demo_report_fits_the_shipped_schema_and_says_simulated_first(demo):
 
 
 @pytest.mark.slow
-def test_a_stored_run_renders_to_the_same_bytes(demo):
+def test_a_stored_run_renders_to_the_same_bytes(demo, capsys):
     folder, _done = demo
-    again = evalkit("report", folder)
-    assert again.returncode == 0, again.stderr
-    assert again.stdout == (folder / "report.md").read_text()
+    again = inside(capsys, "report", folder)
+    assert again.code == 0, again.err
+    assert again.out == (folder / "report.md").read_text()
 
 
 def test_the_quick_help_page_is_the_one_that_typer_prints():
@@ -96,13 +97,13 @@ def test_help_imports_no_engine():
         ("prompts: [nowhere.jsonl]", "does not exist"),
     ],
 )
-def test_an_invalid_checklist_is_exit_2_with_one_clear_error(tmp_path, text, says):
+def test_an_invalid_checklist_is_exit_2_with_one_clear_error(tmp_path, capsys, text, says):
     path = tmp_path / "c.yaml"
     path.write_text(text)
-    done = evalkit("run", path, "--output-dir", tmp_path / "run")
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+    done = inside(capsys, "run", path, "--output-dir", tmp_path / "run")
+    assert done.code == 2
+    assert says in done.err
+    assert "Traceback" not in done.err
     assert not (tmp_path / "run" / "journal.jsonl").exists()
 
 
@@ -116,13 +117,13 @@ def test_an_invalid_checklist_is_exit_2_with_one_clear_error(tmp_path, text, say
         ('{"id": "a", "prompt": "x", "max_token": 3}\n', "unknown key 'max_token'"),
     ],
 )
-def test_prompts_that_are_none_are_exit_2_with_their_line(tmp_path, lines, says):
+def test_prompts_that_are_none_are_exit_2_with_their_line(tmp_path, capsys, lines, says):
     (tmp_path / "prompts.jsonl").write_text(lines)
     (tmp_path / "c.yaml").write_text("prompts: [prompts.jsonl]\n")
-    done = evalkit("run", tmp_path / "c.yaml", "--output-dir", tmp_path / "run")
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
+    done = inside(capsys, "run", tmp_path / "c.yaml", "--output-dir", tmp_path / "run")
+    assert done.code == 2
+    assert says in done.err
+    assert "Traceback" not in done.err
     assert not (tmp_path / "run").exists()
 
 
@@ -137,10 +138,17 @@ def test_prompts_that_are_none_are_exit_2_with_their_line(tmp_path, lines, says)
         (["--resume", "nowhere"], "nowhere"),
     ],
 )
-def test_a_wrong_flag_is_exit_2_and_says_what_to_write(tmp_path, arguments, says):
-    done = evalkit("run", *arguments, "--output-dir", tmp_path / "run")
-    assert done.returncode == 2
-    assert says in done.stderr
+def test_a_wrong_flag_is_exit_2_and_says_what_to_write(tmp_path, capsys, arguments, says):
+    done = inside(capsys, "run", *arguments, "--output-dir", tmp_path / "run")
+    assert done.code == 2
+    assert says in done.err
+    assert "Traceback" not in done.err
+
+
+def test_what_is_wrong_reaches_the_shell(tmp_path):
+    done = evalkit("run", "--mode", "turbo=http://127.0.0.1:1", "--output-dir", tmp_path / "run")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "unknown mode" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -154,13 +162,14 @@ def test_a_checklist_without_endpoints_is_inconclusive_and_says_what_to_start(tm
     assert "Next" in done.stdout
 
 
-def test_a_shipped_checklist_without_a_server_names_the_command_that_starts_one(tmp_path):
-    done = evalkit("run", "nemotron-labs-diffusion-8b", "--only", "serving", "--output-dir", tmp_path / "run")
-    assert done.returncode == 3, done.stderr
+def test_a_shipped_checklist_without_a_server_names_the_command_that_starts_one(tmp_path, capsys):
+    asked = ("nemotron-labs-diffusion-8b", "--only", "serving")
+    done = inside(capsys, "run", *asked, "--output-dir", tmp_path / "run")
+    assert done.code == 3, done.err
     assert "launch_server" in (tmp_path / "run" / "report.md").read_text()
 
 
-def test_an_unreachable_server_is_inconclusive(tmp_path):
+def test_an_unreachable_server_is_inconclusive(tmp_path, capsys):
     path = tmp_path / "c.yaml"
     path.write_text("modes: {ar: {endpoint: 'http://127.0.0.1:9'}, diffusion: {endpoint: 'http://127.0.0.1:9'}}\n")
-    assert evalkit("run", path, "--output-dir", tmp_path / "run").returncode == 3
+    assert inside(capsys, "run", path, "--output-dir", tmp_path / "run").code == 3
