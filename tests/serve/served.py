@@ -65,7 +65,13 @@ def argv(*flags: str, model: Path | str = MODEL, plain: bool = True, python: str
 def environment(home: Path, **more: str) -> dict[str, str]:
     """What was allowed is remembered in `home`."""
     here = str(HERE.parents[1])
-    return {**os.environ, "PYTHONPATH": here, "PYTHONPYCACHEPREFIX": str(home / "compiled"), "XDG_STATE_HOME": str(home), **more}
+    return {
+        **os.environ,
+        "PYTHONPATH": here,
+        "PYTHONPYCACHEPREFIX": str(home / "compiled"),
+        "XDG_STATE_HOME": str(home),
+        **more,
+    }
 
 
 @contextmanager
