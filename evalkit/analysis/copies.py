@@ -38,10 +38,9 @@ def frame(text: str, prompt: str) -> str | None:
 
 def says_the_prompt(text: str, prompt: str) -> bool:
     """Whether nearly all runs of words of a reply are its prompt's."""
-    asked, words = _runs(words_of(prompt)), words_of(text)
-    runs = [tuple(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)]
+    asked, runs = set(_runs(words_of(prompt))), _runs(words_of(text))
     return len(runs) >= _FEWEST_RUNS and sum(run in asked for run in runs) >= _MOST_TAKEN * len(runs)
 
 
-def _runs(words: list[str]) -> set[tuple[str, ...]]:
-    return {tuple(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)}
+def _runs(words: list[str]) -> list[tuple[str, ...]]:
+    return [tuple(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)]

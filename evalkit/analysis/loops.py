@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from evalkit.facts import Facts
 from evalkit.quality.facts import ToolLoop
-from evalkit.stats.distributions import binomial_cdf
+from evalkit.stats.edge import most_of
 
 #: one-sided level from which a mode repeats calls more often than the baseline
 _LEVEL = 0.05
@@ -37,7 +37,7 @@ def more_than(facts: Facts, mode: str, baseline: str) -> bool:
     both = mine.keys() & theirs.keys()
     more = sum(mine[case].same > 0 and not theirs[case].same for case in both)
     less = sum(theirs[case].same > 0 and not mine[case].same for case in both)
-    return more > less and 1 - binomial_cdf(more - 1, more + less, 0.5) <= _LEVEL
+    return most_of(more, more + less, 1 - _LEVEL) == "most"
 
 
 def _answered(facts: Facts, mode: str) -> Mapping[tuple[str, str], ToolLoop]:

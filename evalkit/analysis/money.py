@@ -7,7 +7,6 @@ mean over prompts of what one request is billed. Right answers: the cost of requ
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable
 from dataclasses import dataclass
 from statistics import fmean
@@ -22,7 +21,7 @@ from evalkit.checklist.prices import Kind
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.modes import INCUMBENT
-from evalkit.stats.distributions import normal_quantile
+from evalkit.stats import planning
 from evalkit.stats.means import Amount, mean_of, quotient, quotient_of_means, share_amount, within
 from evalkit.stats.proportions import wilson
 
@@ -84,7 +83,7 @@ def spent(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> 
     if hour is not None:
         if rate is None:
             return "not-timed"
-        cost = Amount(1000 * hour / 3600 / rate.value, rate.up, rate.down)
+        cost = quotient(Amount(1000 * hour / 3600), rate)
     else:
         if item.decides == "load" and item.load[0].trace is not None and price.usd_per_million_input is not None:
             return "trace"
@@ -121,7 +120,7 @@ def throughput(checklist: Checklist, facts: Facts, readings: Readings, mode: str
     mean = mean_of(times, units_of(readings, mode, item.level), item.confidence)
     if mean is None or not mean.value:
         return None
-    return Amount(item.level / mean.value, mean.up, mean.down).widened(start)
+    return quotient(Amount(item.level), mean).widened(start)
 
 
 def units_of(readings: Readings, mode: str, level: int) -> dict[str, Hashable]:
@@ -135,7 +134,7 @@ def start_term(checklist: Checklist, readings: Readings, mode: str) -> float:
     """Log half-width for the start of a server that was not repeated, or that was so many times."""
     item = checklist.items.modes
     starts = max(1, len(readings.launches(mode, item.level)))
-    return normal_quantile(0.5 + item.confidence / 2) * item.start_sd / math.sqrt(starts)
+    return planning.start_term(item.start_sd, 1 / starts, item.confidence)
 
 
 def _share(passed: list[float], confidence: float) -> Amount | None:
@@ -182,8 +181,7 @@ def break_even(both: dict[str, Spent]) -> BreakEven | None:
     if hours is None or usage is None or not hours[1].hourly or not usage.per_1000.value:
         return None
     label, machine = hours
-    billed = usage.per_1000
-    rate = Amount(1000 * hours[1].hourly / billed.value, billed.up, billed.down)
+    rate = quotient(Amount(1000 * hours[1].hourly), usage.per_1000)
     served = 3600 * machine.rate.value if machine.rate else 0.0
     certain = machine.rate is not None and machine.rate.down is not None
     return BreakEven(label, rate, True if served >= rate.value else False if certain else None)

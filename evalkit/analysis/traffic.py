@@ -39,11 +39,11 @@ class Again:
 def again(checklist: Checklist, facts: Facts, mode: str) -> Again | None:
     """`mode` against the baseline on prompts that each had answered before; None where they were not measured."""
     item, baseline = checklist.items.modes, checklist.baseline.speed
+    if mode == baseline:
+        return None
     mine = {name: _answered_before(facts.repeated, name) for name in (baseline, mode)}
-    found = measure(
-        Readings([*mine[baseline], *mine[mode]]), checklist, mode, item.level, item.confidence
-    )  # fmt: skip
-    return Again(found, cached(mine[mode]), cached(mine[baseline])) if found and mode != baseline else None
+    found = measure(Readings([*mine[baseline], *mine[mode]]), checklist, mode, item.level, item.confidence)
+    return Again(found, cached(mine[mode]), cached(mine[baseline])) if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,12 @@ def compare_command(
     Exit 0 when every run could be compared with the first, 3 when not.
     """
     from evalkit.errors import UsageError
-    from evalkit.matrix.gate import is_matrix, runs_of
+    from evalkit.matrix import is_matrix
     from evalkit.stored.compare import Run, compare
     from evalkit.stored.comparison_text import to_markdown, to_table
     from evalkit.stored.open import open_source
 
-    paths = [path for given in runs for path in (runs_of(given) if is_matrix(given) else [given])]
+    paths = [path for given in runs for path in (_cells(given) if is_matrix(given) else [given])]
     if len(paths) < 2:
         raise UsageError("compare needs at least two runs", hint="evalkit compare RUN RUN")
     sides = []
@@ -54,3 +54,9 @@ def compare_command(
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n" if as_json else as_text(document)
     sys.stdout.write(text)
     raise typer.Exit(0 if document["comparable"] else 3)
+
+
+def _cells(matrix: Path) -> list[Path]:
+    from evalkit.matrix.gate import runs_of
+
+    return runs_of(matrix)

@@ -60,7 +60,7 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
     Of a matrix: 0 the GO of a cell still holds, 1 the NO-GO of every cell does, 3 else.
     """
     from evalkit.errors import UsageError
-    from evalkit.matrix.gate import gate_matrix, is_matrix
+    from evalkit.matrix import is_matrix
     from evalkit.stored.attest import Signer
     from evalkit.stored.gate import gate, parse_age
     from evalkit.stored.open import open_for_gate
@@ -74,6 +74,8 @@ def gate_command(  # noqa: PLR0917  typer reads them by name
                 "a matrix takes --max-age, --report-only and --json alone",
                 hint=f"for the rest gate the run of one cell: evalkit gate {run}/cells/CELL/run",
             )
+        from evalkit.matrix.gate import gate_matrix
+
         result = gate_matrix(run, datetime.now(UTC), max_age=age)
         _shown(result, [], report_only=report_only, json_output=json_output)
         raise typer.Exit(0 if report_only else result.exit_code)

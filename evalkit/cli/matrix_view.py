@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,15 +56,16 @@ def shown(cells: Sequence[Cell]) -> Iterator[View]:
         yield screen
 
 
-class _Board:
+class _Board(ABC):
     """What is known of each cell."""
 
     def __init__(self, cells: Sequence[Cell], clock: Callable[[], float] = time.monotonic) -> None:
         self.rows = {cell.id: _Row() for cell in cells}
         self.clock = clock
 
+    @abstractmethod
     def say(self, text: str) -> None:
-        raise NotImplementedError
+        """A line for the reader."""
 
     def doing(self, cell: Cell, state: State, line: str) -> None:
         row = self.rows[cell.id]

@@ -25,9 +25,9 @@ def _read(path: Path, task: HarnessTask, mode: str) -> Iterator[Read]:
     servers: dict[str, set[tuple[object, object]]] = {}
     for file in files_below(path, "results_*.json", "results_*.json of lm-eval"):
         document = load_json(file)
+        given = _given(document)
         for name in mapping(document.get("configs")):
             newest[name] = (file, document)
-            given = _given(document)
             servers.setdefault(name, set()).add((given.get("base_url"), given.get("model")))
     wanted = [name for name in newest if not task.tasks or name in task.tasks or task.run]
     missing = [name for name in task.tasks if name not in newest and not task.run]

@@ -66,7 +66,7 @@ def _text(content: object) -> str | None:
 
 
 def _with_system(body: dict[str, Any]) -> dict[str, Any]:
-    """Anthropic's requests hold the system text next to the messages."""
+    """Requests of the Messages kind hold the system text next to the messages."""
     text = _text(body.get("system")) if isinstance(body.get("messages"), list) else None
     if not text:
         return body

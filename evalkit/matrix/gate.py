@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evalkit import fmt
 from evalkit.matrix.outcome import DECIDED, Outcome, outcome
-from evalkit.matrix.plan import INDEX, Cell, read
+from evalkit.matrix.plan import Cell, read
 from evalkit.matrix.report import Row, document
 from evalkit.stored.gate import GateResult, gate
 from evalkit.stored.open import open_for_gate
@@ -16,11 +16,6 @@ from evalkit.text import one_line
 
 #: cells whose doubts are listed one by one
 _MOST = 5
-
-
-def is_matrix(path: Path) -> bool:
-    """Whether `path` is a folder that `evalkit matrix` wrote."""
-    return (path / INDEX).is_file()
 
 
 def runs_of(path: Path) -> list[Path]:

@@ -25,7 +25,7 @@ from evalkit.checklist.files import recorded, sha256_of
 from evalkit.errors import EvalkitError, RunFolderError
 from evalkit.files import make_private, write_atomic
 from evalkit.matrix.outcome import ENDED, LOG, Ended, begun, last_line, right_gpu, write_ended
-from evalkit.matrix.plan import Cell
+from evalkit.matrix.plan import Cell, command_in
 from evalkit.run.token import Token, take
 from evalkit.serving import keeper
 
@@ -183,8 +183,7 @@ def _run(cell: Cell, folder: Path, token: Token, held: int) -> Iterator[dict[str
     sent = _Sent()
     sent.changed(folder)  # what the driver has already
     sent.journal = 0
-    where = "--resume" if begun(folder) else "--output-dir"
-    argv = [sys.executable, "-m", "evalkit", "run", str(folder / "checklist.yaml"), where, str(folder / "run"), "--yes"]
+    argv = [sys.executable, "-m", "evalkit", *command_in(folder, resume=begun(folder))]
     try:
         with (folder / LOG).open("ab") as log:
             process = subprocess.Popen(  # noqa: S603  evalkit itself, on a checklist that it wrote

@@ -16,6 +16,7 @@ from evalkit.files import make_private, write_atomic
 from evalkit.findings import Frozen
 from evalkit.gpu.cards import counted
 from evalkit.hub.facts import CandidateFacts
+from evalkit.matrix import INDEX
 from evalkit.matrix.cells import Made, Point, addresses, expand, make, moved, text_of
 from evalkit.matrix.load import Loaded, load_matrix
 from evalkit.matrix.refuse import reasons
@@ -26,7 +27,6 @@ from evalkit.secrets import redact
 from evalkit.stored.folder import plan_hash
 from evalkit.text import strict_json
 
-INDEX = "matrix.json"
 FORMAT = 1
 #: keys of a checklist on which neither the requests nor their number depend
 _NO_WORK = ("name", "candidate", "cost", "use", "waivers")
@@ -279,7 +279,11 @@ def read(out: Path) -> Plan:
 
 def command(out: Path, cell: Cell, *, resume: bool = False) -> list[str]:
     """The one command of a cell, behind `evalkit`."""
-    folder = out.resolve() / "cells" / cell.id
+    return command_in(out.resolve() / "cells" / cell.id, resume=resume)
+
+
+def command_in(folder: Path, *, resume: bool) -> list[str]:
+    """As `command`, of the cell whose folder is `folder`."""
     where = ["--resume" if resume else "--output-dir", str(folder / "run")]
     return ["run", str(folder / "checklist.yaml"), *where, "--yes"]
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Protocol
 
 from evalkit.errors import RunFolderError
+from evalkit.matrix import is_matrix
 from evalkit.matrix.engines import Engine, Handle, State
 from evalkit.matrix.outcome import DECIDED, Outcome, outcome
-from evalkit.matrix.plan import INDEX, Cell, Plan, Planned, read, write
+from evalkit.matrix.plan import Cell, Plan, Planned, read, write
 from evalkit.run.lock import FolderLock
 from evalkit.system import ended_by_term
 
@@ -24,7 +25,7 @@ def prepare(planned: Planned, out: Path, *, resume: bool) -> list[Cell]:
     Raises:
         RunFolderError: `out` has results already and `resume` was not asked for.
     """
-    before = read(out) if (out / INDEX).is_file() else None
+    before = read(out) if is_matrix(out) else None
     if before is not None and not resume and any(_has_result(out, cell) for cell in before.cells):
         raise RunFolderError(
             "already has results of cells", where=str(out), hint="give --resume, or another --output-dir"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 #: scripts without blanks between words
 _UNSPACED = "\u0e00-\u0e7f\u3041-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
@@ -30,6 +31,7 @@ _OPEN_LAST = re.compile(
 _NO_PROSE_LINE = re.compile(r"^\s*(?:[-*\u2022+>|#]|\d{1,4}[.)]|[a-z][.)]\s)")
 
 
+@lru_cache(maxsize=8)  # a reply is compared with each word of its case
 def folded(text: str) -> str:
     """The text in one form: composed (NFC), without what no reader sees (joiners, marks of direction, byte order)."""
     text = unicodedata.normalize("NFC", text)

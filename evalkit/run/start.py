@@ -93,7 +93,10 @@ def evaluate(loaded: LoadedChecklist, flags: Flags, shown: Shown = plain) -> dic
                 return _dry_run(_standing(loaded, flags), flags)
             swept, flags = _swept(loaded, flags, shown)
             loaded = swept.loaded
-        made = prepare(loaded, simulated=flags.demo, skip=skip, part=swept.part if swept else None)
+        made = prepare(
+            loaded, simulated=flags.demo, skip=skip,
+            part=swept.part if swept else None, read=swept.read if swept else None,
+        )  # fmt: skip
         setup = replace(
             made, sweep=swept.facts if swept else None, keep_going=flags.keep_going,
             only_modes=_only_modes(flags, loaded), strict=flags.strict, allow_exec=flags.allow_exec,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 #: prompts that are compared at most; more are not looked at
 _MOST = 2000
@@ -17,8 +18,13 @@ def templates(texts: Iterable[str]) -> int:
 
     Digits count as one word whatever they are. A text is compared with the first of each group.
     """
+    return _groups(tuple(texts)[:_MOST])
+
+
+@lru_cache(maxsize=16)  # the same suites are looked at for each cell of a matrix, and quadratically
+def _groups(texts: tuple[str, ...]) -> int:
     firsts: list[tuple[tuple[str, ...], tuple[str, ...], frozenset[str]]] = []
-    for text in list(texts)[:_MOST]:
+    for text in texts:
         words = tuple("0" if word.isdigit() else word for word in _WORD.findall(text.lower()))
         long = len(words) > _EDGE
         mine = (words[:_EDGE] if long else (), words[-_EDGE:] if long else (), frozenset(words))

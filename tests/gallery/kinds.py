@@ -65,46 +65,31 @@ _TWO_CALLS = {
         for n in range(32)
     ],
 }
-_COUNT_SUITE = {
-    "suite": {"name": "counts", "kind": "structured"},
-    "cases": [
-        {
-            "id": f"n{n}",
-            "prompt": f"Count from {n} to {n + 12}, for the record of tasks.",
-            "expect": [{"contains": {"any": [f"{n + 11} {n + 12}"]}}],
-        }
-        for n in range(32)
-    ],
-}
-_THINK_SUITE = {
-    "suite": {"name": "capitals", "kind": "chat"},
-    "cases": [
-        {
-            "id": f"k{n}",
-            "prompt": f"For the record of visitor {n}: where is the Louvre?",
-            "expect": [{"contains": {"any": ["Paris"]}}],
-        }
-        for n in range(32)
-    ],
-}
-_BLANK_SUITE = {
-    "suite": {"name": "capitals", "kind": "chat"},
-    "cases": [
-        {"id": f"k{n}", "prompt": f"For the record of visitors: where is the Louvre?{' ' * n}", "expect": ["no_loop"]}
-        for n in range(32)
-    ],
-}
-_WEAK_SUITE = {
-    "suite": {"name": "visitors", "kind": "chat"},
-    "cases": [
-        {
-            "id": f"k{n}",
-            "prompt": f"For the record of visitor {n}: where is the Louvre?",
-            "expect": [{"contains": {"none": ["xyzzy"]}}],
-        }
-        for n in range(32)
-    ],
-}
+
+
+def _suite(name: str, kind: str, case: Callable[[int], Mapping[str, Any]]) -> dict[str, Any]:
+    """32 cases, each with an id of its own."""
+    return {"suite": {"name": name, "kind": kind}, "cases": [{"id": f"k{n}", **case(n)} for n in range(32)]}
+
+
+def _louvre(expected: Mapping[str, Any]) -> Callable[[int], Mapping[str, Any]]:
+    """The same question by visitors of different numbers."""
+    return lambda n: {
+        "prompt": f"For the record of visitor {n}: where is the Louvre?",
+        "expect": [{"contains": expected}],
+    }
+
+
+_COUNT_SUITE = _suite("counts", "structured", lambda n: {
+    "id": f"n{n}",
+    "prompt": f"Count from {n} to {n + 12}, for the record of tasks.",
+    "expect": [{"contains": {"any": [f"{n + 11} {n + 12}"]}}],
+})  # fmt: skip
+_THINK_SUITE = _suite("capitals", "chat", _louvre({"any": ["Paris"]}))
+_BLANK_SUITE = _suite("capitals", "chat", lambda n: {
+    "prompt": f"For the record of visitors: where is the Louvre?{' ' * n}", "expect": ["no_loop"],
+})  # fmt: skip
+_WEAK_SUITE = _suite("visitors", "chat", _louvre({"none": ["xyzzy"]}))
 _NOT_ASKED = {"license", "modes", "quality", "hardware", "context"}
 _PROSE = "The river rises in the hills, grows with every brook, turns twice around the old town and meets the sea in a wide bay."
 #: the demo's own card

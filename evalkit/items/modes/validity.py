@@ -13,6 +13,7 @@ from typing import Literal
 from evalkit.analysis.order import Contrast
 from evalkit.analysis.readings import Readings
 from evalkit.analysis.speed import Claim, without_way
+from evalkit.analysis.traffic import cached
 from evalkit.analysis.witness import crowd, crowded
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import Note
@@ -238,18 +239,9 @@ def _same_engine(checklist: Checklist, facts: Facts, mode: str) -> Finding:
     return check.SAME_ENGINE.found(values, mode=mode, known_by=mine.known_by)
 
 
-def _cached(readings: Readings, mode: str, level: int) -> float | None:
-    pairs = [
-        (s.exchange.cached_tokens, s.exchange.prompt_tokens)
-        for s in readings.good(mode, level)
-        if s.exchange.cached_tokens is not None and s.exchange.prompt_tokens
-    ]
-    return sum(c for c, _ in pairs) / sum(p for _, p in pairs if p) if pairs else None
-
-
 def _cache(checklist: Checklist, facts: Facts, readings: Readings, mode: str, claim: Claim | None) -> Finding:
     level, baseline = checklist.items.modes.level, checklist.baseline.speed
-    mine, theirs = _cached(readings, mode, level), _cached(readings, baseline, level)
+    mine, theirs = (cached(readings.good(m, level)) for m in (mode, baseline))
     state = facts.caches.get(mode)
     gone = next((s for m in (mode, baseline) if (s := facts.caches.get(m)) and s.method == "none"), None)
     method = state.method if state else None

@@ -49,7 +49,8 @@ def _speed(asked: Checklist, facts: Facts, readings: Readings) -> list[Finding]:
             "ratio": one.ratio, "low": one.low, "high": one.high, "confidence": one.confidence, "pairs": one.pairs,
             "outcome": _SIDES.get(claim.outcome, "open"), "because": _because(claim.outcome),
         })  # fmt: skip
-        guards = validity(asked, facts, readings, mode, claim) if readings.good(mode, level) else []
+        sided = claim.outcome in _SIDES and bool(readings.good(mode, level))
+        guards = validity(asked, facts, readings, mode, claim) if sided else []
         made.append(_guarded(check.INCUMBENT_SPEED, facts, values, guards))
     return made
 
@@ -75,7 +76,7 @@ def _of_load(asked: Checklist, facts: Facts, name: str, what: Literal["load", "c
             "confidence": asked.items.modes.confidence, "pairs": one.blocks,
             "outcome": _SIDES.get(claim.outcome, "open"), "because": _because(claim.outcome),
         })  # fmt: skip
-        guards = [f for f in load(asked, facts, mode) if f.id not in _CLAIMS]
+        guards = [f for f in load(asked, facts, mode) if f.id not in _CLAIMS] if claim.outcome in _SIDES else []
         made.append(_guarded(of, facts, values, guards))
     return made
 

@@ -115,7 +115,7 @@ def _much_longer(checklist: Checklist, facts: Facts, label: str) -> Taken | None
     item, baseline = checklist.items, checklist.baseline.speed
     if label in (baseline, checklist.baseline.quality):
         return None  # nothing shows what else its tasks take
-    crowded = max(1.0, (item.quality.concurrency or item.modes.level) / item.modes.level)
+    crowded = max(1.0, item.streams / item.modes.level)
     most = max((prompts.max_tokens for prompts in facts.prompts), default=0)
     mine, theirs = (
         # a canvas of so many tokens takes its time, however short the reply in it

@@ -13,6 +13,7 @@ from functools import cached_property
 from statistics import fmean
 
 from evalkit.analysis.comparison import log_ratios
+from evalkit.analysis.order import Reading
 from evalkit.analysis.pairs import Answers, Table, alpha_of, table
 from evalkit.analysis.readings import Readings
 from evalkit.checklist.schema import Checklist
@@ -36,6 +37,11 @@ class Screened:
     checklist: Checklist
     facts: Facts
     keep: int
+
+    @cached_property
+    def read(self) -> list[Reading]:
+        """Readings of all modes at the deciding concurrency."""
+        return Readings(self.facts.timed).read(self.checklist.items.modes.level)
 
     @cached_property
     def failing(self) -> dict[str, str]:
@@ -117,9 +123,7 @@ def _seen(label: str, number: int, stages: Sequence[Screened]) -> Seen:
     """What is known of a setting after these stages; every stage asked prompts and cases of its own."""
     logs: dict[tuple[int, str], float] = {}
     for at, stage in enumerate(stages):
-        item = stage.checklist.items.modes
-        read = Readings(stage.facts.timed).read(item.level)
-        found = log_ratios(read, stage.checklist.baseline.speed, label)
+        found = log_ratios(stage.read, stage.checklist.baseline.speed, label)
         logs |= {(at, unit): log for unit, log in found.items()}
     tables = _tables(label, stages)
     lost = -math.fsum(unit for one in tables.values() for unit in one.sample.differences)

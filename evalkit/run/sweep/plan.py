@@ -71,7 +71,7 @@ def plan(loaded: LoadedChecklist, made: Sequence[Setting], read: Inputs) -> Swee
     checklist = loaded.checklist
     assert checklist.sweep is not None
     _fits(loaded)
-    grid = _Requests(checklist, len(made)).of(Part(*_all(read)), read, len(made))
+    grid = _Requests(checklist).of(Part(*_all(read)), read, len(made))
     options = list(_options(loaded, made, read))
     if not options:
         whole = 2 ** len(_sizes(len(made), checklist.sweep.finalists or _most(made))) - 1
@@ -103,7 +103,7 @@ def _options(loaded: LoadedChecklist, made: Sequence[Setting], read: Inputs) -> 
     asked = checklist.sweep.finalists
     for finalists in [min(asked, len(made))] if asked else range(_most(made), 0, -1):
         sizes = _sizes(len(made), finalists)
-        requests = _Requests(checklist, finalists)
+        requests = _Requests(checklist)
         for share in _SHARES:
             whole = 2 ** len(sizes) - 1
             shares = [share * 2**number / whole for number in range(len(sizes))]
@@ -143,13 +143,12 @@ def _least(checklist: Checklist, finalists: int, made: Sequence[Setting], read: 
 class _Requests:
     """Timed and task requests of a part of the prompts and cases, at most."""
 
-    def __init__(self, checklist: Checklist, settings: int) -> None:
+    def __init__(self, checklist: Checklist) -> None:
         sweep, incumbent = checklist.sweep, bool(checklist.incumbent)
         assert sweep is not None
         self._checklist = checklist
         own = [one for one in checklist.modes if not is_swept(one, sweep.mode)]
         self._own = [*own, *([INCUMBENT] if incumbent else [])]
-        self._settings = settings
 
     def of(self, part: Part, read: Inputs, settings: int) -> int:
         """Of a whole run with so many settings."""

@@ -16,7 +16,7 @@ from evalkit.fmt import plural
 from evalkit.run.lock import FolderLock
 from evalkit.run.parts import Part
 from evalkit.run.resume import resumed
-from evalkit.run.setup import Setup, inputs
+from evalkit.run.setup import Inputs, Setup, inputs
 from evalkit.run.show import Both, Shown, logged, to_stderr
 from evalkit.run.sizing import cost_of
 from evalkit.run.sweep.choose import Screened, choose
@@ -33,13 +33,14 @@ FOLDER = "sweep"
 
 @dataclass(frozen=True)
 class Swept:
-    """What screening left: the checklist with the settings that are decided, the part that they are asked, and how
-    they were found.
+    """What screening left: the checklist with the settings that are decided, the part that they are asked, how they
+    were found, and the files as they were read for it.
     """
 
     loaded: LoadedChecklist
     part: Part
     facts: SweepFacts
+    read: Inputs
 
 
 def planned(loaded: LoadedChecklist, path: Path) -> Standing:
@@ -87,7 +88,7 @@ def swept(loaded: LoadedChecklist, path: Path, shown: Shown, *, allow_exec: bool
     facts = facts_of(loaded, found, rows, screened)
     to_stderr(f"sweep: {', '.join(facts.finalists)} left to decide\n")
     final = loaded.model_copy(update={"checklist": settled(loaded.checklist, endpoints(_alive(made, rows)))})
-    return Swept(final, found.final, facts)
+    return Swept(final, found.final, facts, read)
 
 
 def _alive(made: Sequence[Setting], rows: Sequence[SweptSetting]) -> list[Setting]:
