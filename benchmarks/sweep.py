@@ -29,7 +29,6 @@ from worlds import ERROR, sample  # noqa: E402
 
 from evalkit.analysis import pairs  # noqa: E402
 from evalkit.checklist.schema import Checklist, LoadedChecklist  # noqa: E402
-from evalkit.checklist.settled import settled  # noqa: E402
 from evalkit.client.types import ChatRequest, Exchange  # noqa: E402
 from evalkit.facts import Facts, RunStart  # noqa: E402
 from evalkit.quality import collect as cases  # noqa: E402
@@ -41,6 +40,7 @@ from evalkit.run.sweep.choose import Screened, choose  # noqa: E402
 from evalkit.run.sweep.plan import plan, stage_setup  # noqa: E402
 from evalkit.run.sweep.settings import endpoints, settings  # noqa: E402
 from evalkit.stats.proportions import wilson  # noqa: E402
+from evalkit.stored.swept import settled  # noqa: E402
 from evalkit.timing.facts import PromptFacts  # noqa: E402
 from evalkit.timing.prompts import Prompt, PromptSet  # noqa: E402
 from evalkit.verdict.decide import decide  # noqa: E402

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from statistics import fmean
 
-from evalkit.analysis.forwards import tokens_per_forward
+from evalkit.analysis.paces import tokens_per_forward
 from evalkit.analysis.power import power
 from evalkit.analysis.readings import Readings, geometric, value_ms
 from evalkit.analysis.replies import counts_agree

@@ -17,8 +17,8 @@ from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.stats.distributions import t_cdf
 from evalkit.stats.edge import Edge, MeanLog, mean_log
-from evalkit.stats.holm import levels as holm_levels
 from evalkit.stats.ratio import Allowance
+from evalkit.stats.sequential import holm_levels
 from evalkit.timing.facts import LoadBlock
 
 

@@ -1,4 +1,4 @@
-"""How long the scored replies of a mode took, against what its timed replies of that length take. Pure."""
+"""How fast a mode decodes: scored replies against timed ones of their length, and tokens a forward pass. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from evalkit.client.types import Exchange
+from evalkit.facts import Facts
+from evalkit.serving.engines import names as engine_names
 
 #: timed and scored replies from which they are compared
 _FEWEST = 5
@@ -47,3 +49,24 @@ def taken(timed: Sequence[Exchange], scored: Sequence[Exchange]) -> Taken | None
 
 def _point(reply: Exchange) -> tuple[float, float]:
     return float(reply.completion_tokens or 0), (reply.e2e_us or 0) / 1000
+
+
+_NAMES = tuple(engine_names())
+#: counters of denoising steps, and of the tokens that they committed, by the engines' own names
+STEPS = tuple(names.steps for names in _NAMES if names.steps)
+COMMITTED = tuple(names.committed for names in _NAMES if names.committed)
+#: how the fork's statistics file counts
+FORK_COUNTS = "as the fork counts, without the pass that fills the cache"
+
+
+def tokens_per_forward(facts: Facts, label: str) -> tuple[float, str] | None:
+    """Tokens a forward pass as the server itself counted over the run, with the definition; None: it did not."""
+    mine = [one for one in facts.forwards if one.mode == label]
+    passes = sum(one.forward_passes for one in mine)
+    if passes:
+        return sum(one.tokens for one in mine) / passes, f"by the server's statistics file, {FORK_COUNTS}"
+    counted = [c for c in facts.counters if c.mode == label and not c.opening]
+    steps, committed = (sum(c.grew(name) or 0.0 for c in counted for name in names) for names in (STEPS, COMMITTED))
+    if steps and committed:
+        return committed / steps, "committed tokens a denoising step, by the server's counters"
+    return None

@@ -14,10 +14,9 @@ from evalkit.analysis.witness import crowded
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.serving.engines import engine_of
-from evalkit.stats.holm import levels as holm_levels
 from evalkit.stats.planning import Sought, prompts_needed
 from evalkit.stats.ratio import MIN_PAIRS, RatioEstimate, p_at_most, tipping
-from evalkit.stats.sequential import confidence_of
+from evalkit.stats.sequential import confidence_of, holm_levels
 
 #: shown: the whole interval reaches the threshold; below: none of it does; not-after-holm: shown if it were alone;
 #: crowded: the machine was busy with other work; reference: a reference implementation served one of the two

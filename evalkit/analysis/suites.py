@@ -1,18 +1,18 @@
-"""The quality table of the report, and whether a suite can decide its margin. Pure."""
+"""The quality table of the report, whether a suite can decide its margin, and signs of faults. Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from evalkit.analysis.harness import table as harness_table
 from evalkit.analysis.pairs import Answers, Table, alpha_of, needed, table
-from evalkit.analysis.signs import SIGNS, mean_thirds, signs
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Frozen
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite, asked_sha256
+from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Answer
 from evalkit.stats.proportions import least_cases, power_noninferiority
 
 
@@ -151,3 +151,43 @@ def power(suite: Suite, margin: float, alpha: float = 0.05) -> SuitePower:
 
 
 __all__ = ["SuiteModeSummary", "SuitePower", "independent", "power", "summarise"]
+
+
+SIGNS = ("loops", "doubled words", "special tokens", "cut off", "malformed calls", "unclosed", "reasoning not closed")
+#: signs that stop an adoption in long and tools suites; an open bracket may be in good prose, and is only counted
+BLOCKING = frozenset(SIGNS) - {"unclosed"}
+#: signs that stop an adoption in every kind of suite
+ALWAYS = frozenset({"loops", "special tokens", "malformed calls", "reasoning not closed"})
+Thirds = Sequence[float]
+
+
+def signs(one: Answer) -> frozenset[str]:
+    """What is broken about one reply."""
+    seen = one.signals
+    if seen is None:
+        return frozenset()
+    flags = {
+        "loops": seen.tail_loop > TAIL_LOOP_LIMIT,
+        "doubled words": seen.adjacent > ADJACENT_LIMIT,
+        "special tokens": bool(seen.special_tokens),
+        "cut off": seen.truncated,
+        "malformed calls": seen.malformed_call,
+        "unclosed": bool(seen.unclosed),
+        "reasoning not closed": seen.open_reasoning,
+    }
+    return frozenset(name for name, flag in flags.items() if flag)
+
+
+def thirds_of(one: Answer) -> Thirds | None:
+    """Share of right parts in the first, middle and last third of a reply; None where no grader measured places."""
+    for grade in one.grades:
+        found = grade.detail.get("by_third")
+        if isinstance(found, list) and len(found) == 3:
+            return found
+    return None
+
+
+def mean_thirds(replies: Iterable[Answer]) -> tuple[float, ...]:
+    """Mean share of each third over the replies that measured it; empty without one."""
+    rows = [found for one in replies if (found := thirds_of(one)) is not None]
+    return tuple(round(sum(column) / len(rows), 4) for column in zip(*rows, strict=True)) if rows else ()

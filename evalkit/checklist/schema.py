@@ -13,11 +13,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from evalkit.checklist.base import EnvName, ModeLabel, Positive, Section, Url
+from evalkit.checklist.base import SETTINGS, EnvName, ModeLabel, Positive, Section, Url
 from evalkit.checklist.items import Items, ModesItem, QualityItem, Reading
 from evalkit.checklist.limits import LimitsSection
 from evalkit.checklist.prices import Cost
-from evalkit.checklist.settings import SETTINGS
 from evalkit.checklist.sweep import Sweep
 from evalkit.checklist.tasks import HarnessTask
 from evalkit.findings import ItemId

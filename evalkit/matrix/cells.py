@@ -17,7 +17,9 @@ from evalkit.gpu.fit import Precision
 from evalkit.hub.facts import CandidateFacts
 from evalkit.matrix.load import Loaded
 from evalkit.matrix.schema import MOST_CELLS, Hardware, Match, Recipe, Variant
-from evalkit.matrix.sweep import why_not
+from evalkit.run.setup import Setup
+from evalkit.run.sweep.plan import standing
+from evalkit.run.sweep.settings import from_disk, settings
 from evalkit.serving.support import recipes_for, unknown
 from evalkit.text import cut
 
@@ -224,3 +226,29 @@ def addresses(checklist: Checklist) -> Iterator[tuple[str, Endpoint]]:
     for one in checklist.modes.values():
         if one.endpoint is not None:
             yield one.endpoint, one
+
+
+#: keys of a swept run's frozen plan that are the same whichever settings screening left
+SWEPT = ("prompts", "suites", "seed", "skip", "sweep")
+
+
+def why_not(checklist: Checklist, files: Mapping[str, str], folder: Path) -> str:
+    """Why the settings of a cell cannot be made; `files`: of its start commands, for `folder`. Empty: they can."""
+    if checklist.sweep is None:
+        return ""
+    own = {str(folder / name): text for name, text in files.items()}
+
+    def read(path: str) -> str:
+        return own[path] if path in own else from_disk(path)
+
+    try:
+        settings(checklist, folder, read)
+    except InputFileError as error:
+        return error.message
+    return ""
+
+
+def planned(loaded: LoadedChecklist) -> tuple[Setup, tuple[Setup, ...], dict[str, Any]]:
+    """The setup of the run that decides, those of its stages, and what its frozen plan says of the sweep."""
+    found = standing(loaded, Path(), read=lambda _: "")  # the files were read by `why_not`
+    return found.run, found.stages, {"sweep": found.plan.sha256}

@@ -17,13 +17,13 @@ from evalkit.checklist.images import data_uri, has_image
 from evalkit.checklist.loader import is_shipped
 from evalkit.checklist.schema import Request
 from evalkit.checklist.yaml import YamlDocument, parse_yaml, refuse_words
-from evalkit.client.types import ChatRequest, Message
+from evalkit.client.types import ChatRequest, Exchange, Message
 from evalkit.errors import InputFileError, Mistakes
 from evalkit.quality import jsontext, schemas
 from evalkit.quality.case import Case, Suite, asked_sha256
-from evalkit.quality.controls import passed_by_any
 from evalkit.quality.expectations import Problem, any_value, check_together, expectation
 from evalkit.quality.facts import SuiteFacts
+from evalkit.quality.graders import grade_one
 from evalkit.quality.schema import RawCase, RawSuite, SuiteHead
 from evalkit.quality.toolcalls import declared
 from evalkit.timing.templates import templates
@@ -317,3 +317,31 @@ def _messages(raw: RawCase, folder: Path, source: _Source, digest: Any) -> list[
             if isinstance(url, str):
                 part["image_url"]["url"] = data_uri(url, folder, source.at(f"messages.{index}.content"), digest)
     return list(messages)
+
+
+#: the same to every case, whatever it asks; none of them is in a format that a suite may ask for and nothing else
+CONTROLS = ("OK.", "I do not know.")
+#: share of a suite's cases that a control may fail before it is given up
+_GIVEN_UP = 0.5
+
+
+def passed_by_any(suite: Suite) -> int:
+    """Cases that the most successful of the controls passes; 0 where none passes half of them."""
+    most = 0
+    for text in CONTROLS:
+        reply = Exchange(ok=True, text=text, finish_reason="stop")
+        failed = passed = 0
+        for case in suite.cases:
+            good = _passes(case, reply)
+            passed, failed = passed + good, failed + (not good)
+            if failed > _GIVEN_UP * len(suite.cases):
+                passed = 0
+                break
+        most = max(most, passed)
+    return most
+
+
+def _passes(case: Case, reply: Exchange) -> bool:
+    grades = [grade_one(one, reply, case) for one in case.expect]
+    deciding = [one for one in grades if one.counts]
+    return bool(deciding) and all(one.passed is True for one in deciding)

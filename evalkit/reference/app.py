@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from hmac import compare_digest
 from typing import Any
 
 from starlette.applications import Starlette
@@ -15,12 +16,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route as Path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from evalkit.reference.auth import allowed
 from evalkit.reference.describe import loads, model_card, model_info, server_info
 from evalkit.reference.emissions import Emission
 from evalkit.reference.exchange import Exchange
 from evalkit.reference.metrics import metrics_text
 from evalkit.reference.refusals import Refused, Route
+from evalkit.reference.script import Script
 from evalkit.reference.state import State
 
 Endpoint = Callable[[Request], Awaitable[Any]]
@@ -154,3 +155,20 @@ class _Guard:
 async def _detail(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return JSONResponse({"detail": error.detail}, error.status_code, headers=dict(error.headers or {}))
+
+
+_OPEN = ("/health", "/metrics", "/ready", "/_reference")
+_ADMIN_OPTIONAL = ("/flush_cache",)
+
+
+def allowed(script: Script, method: str, path: str, authorization: str) -> bool:
+    """Whether a request may pass. The admin key, where set, is the only one for admin routes and opens no others."""
+    if method == "OPTIONS" or path.startswith(_OPEN):
+        return True
+    wanted = script.api_key
+    if path in _ADMIN_OPTIONAL:
+        wanted = script.admin_key or script.api_key
+    if wanted is None:
+        return True
+    scheme, _, given = authorization.partition(" ")
+    return scheme.lower() == "bearer" and compare_digest(given.strip().encode(), wanted.encode())

@@ -13,19 +13,7 @@ from evalkit.modes import INCUMBENT
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.setup import Setup
 from evalkit.run.show import Show
-from evalkit.run.steps import (
-    candidate,
-    context,
-    launches,
-    load,
-    quality,
-    repeated,
-    restarts,
-    serving,
-    stability,
-    timing,
-    tries,
-)
+from evalkit.run.steps import candidate, launches, load, quality, restarts, serving, timing, tries
 from evalkit.stored.folder import RunFolder
 
 
@@ -99,7 +87,7 @@ async def _measure(run: Recorder, session: Session) -> None:
     timed = replace(session, targets=serving.timing_references(run, session))
     if run.wanted("modes") and timed.targets:
         await timing.time_modes(run, timed)
-        await repeated.time_repeated(run, timed)
+        await timing.time_repeated(run, timed)
         await load.load_modes(run, timed)
     run.finish("modes")
     if not session.last:
@@ -110,7 +98,7 @@ async def _measure(run: Recorder, session: Session) -> None:
     if run.wanted("serving"):
         await quality.draw(run, session)
     if run.wanted("context") and run.checklist.items.context.probe:
-        await context.probe_windows(run, session)
+        await serving.probe_windows(run, session)
         run.finish("context")
     if run.wanted("serving"):
-        await stability.soak_servers(run, session)
+        await serving.soak_servers(run, session)

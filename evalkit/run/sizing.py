@@ -19,7 +19,7 @@ from evalkit.timing.arrivals import load_seconds
 from evalkit.timing.conversations import turns_of
 from evalkit.timing.facts import MOST_EVENTS, REQUEST_EVENTS
 from evalkit.timing.templates import some
-from evalkit.verdict.asked import asks_little
+from evalkit.verdict.results import asks_little
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist

@@ -18,12 +18,13 @@ from evalkit.errors import UsageError
 from evalkit.findings import KnownBy
 from evalkit.limits import CONTROL, GENERATION, ControlLimits, Limits
 from evalkit.secrets import redact
-from evalkit.serving import capabilities, contradictions, metrics, place, redaction
+from evalkit.serving import capabilities, metrics, place, redaction
 from evalkit.serving import observe as observing
 from evalkit.serving.control import Control
 from evalkit.serving.engines import ask, engine_of
 from evalkit.serving.engines.base import commit_of
-from evalkit.serving.facts import EndpointFacts, ServerContext
+from evalkit.serving.facts import EndpointFacts, ServerContext, ServerWarning
+from evalkit.serving.observe import SHAPE_OF
 from evalkit.serving.pages import Answers
 from evalkit.text import one_line
 
@@ -94,7 +95,7 @@ async def probe(
             target = target_for(label, endpoint, facts, generation)
             found = await capabilities.ask(client, target, facts, temperature=temperature)
             facts = facts.model_copy(update={"capabilities": capabilities.merge(facts.capabilities, found)})
-    return contradictions.noted(facts)
+    return noted(facts)
 
 
 def target_for(label: str, endpoint: Endpoint, facts: EndpointFacts | None, limits: Limits = GENERATION) -> Target:
@@ -337,3 +338,56 @@ def _rate_limits(exchange: Exchange) -> dict[str, str]:
 
 
 __all__ = ["probe", "resolve_key", "target_for"]
+
+
+_CAUSES = {
+    "autoregressive": "the server streams blocks or merges events: look for a diffusion algorithm, a drafter or a "
+    "stream_interval behind it",
+    "diffusion": "a threshold so high, or so few steps skipped, that a block brings nothing; or a proxy that re-chunks",
+    "self-speculation": "the drafter (adapter) is probably not loaded: look at lora_path and the server's log",
+    "speculative": "the drafter accepts nothing, or is not loaded",
+}
+
+
+def noted(facts: EndpointFacts) -> EndpointFacts:
+    """`facts` with its warnings."""
+    if not facts.reachable:
+        return facts
+    found = [ServerWarning(id=name, summary=text) for name, text in _all(facts)]
+    return facts.model_copy(update={"warnings": (*facts.warnings, *found)})
+
+
+def _all(facts: EndpointFacts) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    said, seen = facts.declared_mode, facts.observed_mode
+    if facts.block_loop:
+        text = "declares autoregressive, but runs the block loop over causal attention: no valid AR quality baseline"
+        found.append(("serving.block-loop-baseline", text))
+    elif said and seen and SHAPE_OF.get(said) != SHAPE_OF.get(seen):
+        text = (
+            f"declares {said}, but streams like {seen} ({facts.observed_why}): {_CAUSES.get(said, 'look at its log')}"
+        )
+        found.append(("serving.mode", text))
+    if said is None:
+        found.append(("serving.mode", f"the decoding mode is not declared: {facts.declared_why}"))
+    parallel = facts.capability("max_running_requests")
+    if parallel and parallel.value == 1 and facts.settings.get("max_running_requests") is None:
+        found.append(("serving.max-running-requests", f"max_running_requests is {parallel.detail}"))
+    temperature = facts.capability("temperature")
+    if temperature and temperature.value is False:
+        found.append(("serving.sampling-honoured", f"temperature is not honoured: {temperature.detail}"))
+    if facts.release in ("fork", "pre-release"):
+        found.append(
+            ("serving.engine-provenance", f"{facts.engine} {facts.engine_version or ''} is a {facts.release} build")
+        )
+    engine = engine_of(facts.engine)
+    if engine.timing_label:
+        found.append(("modes.reference-implementation", f"{engine.title} is a {engine.timing_label}"))
+    if facts.gateway:
+        found.append(("serving.engine-provenance", f"{facts.gateway} is in front of the server"))
+    usage = facts.capability("continuous_usage")
+    if usage and usage.value is False:
+        found.append(
+            ("serving.streaming-usage", "events carry no token counts, so the mode cannot be seen from outside")
+        )
+    return found

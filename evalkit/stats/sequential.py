@@ -2,11 +2,14 @@
 
 At information share t the bound on |z| is C/√t; C is found so that the chance of crossing any bound without a true
 effect is `alpha`, by recursive integration (Armitage, McPherson & Rowe 1969).
+
+Several claims are tested by Holm's step-down rule (Holm 1979): the chance of any false one stays below `alpha`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import lru_cache
 
 from evalkit.stats.distributions import normal_cdf, normal_quantile
@@ -64,3 +67,9 @@ def look_sizes(prompts: int, *, first: int = 40, looks: int = 4) -> tuple[int, .
         return (prompts,)
     step = (prompts - first) / (looks - 1)
     return tuple(sorted({round(first + i * step) for i in range(looks)}))
+
+
+def holm_levels(p_values: Mapping[str, float], alpha: float) -> dict[str, float]:
+    """The level at which each claim is tested: alpha/m for the smallest p, alpha/(m−1) for the next, and so on."""
+    order = sorted(p_values, key=lambda name: (p_values[name], name))
+    return {name: alpha / (len(order) - place) for place, name in enumerate(order)}

@@ -9,7 +9,7 @@ from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import ITEM_IDS, PER_MODE_ITEMS, Finding, ItemId, Status, worst
 from evalkit.items.modes import checks as modes_checks
-from evalkit.items.modes import load_checks as modes_load_checks
+from evalkit.items.modes import traffic_checks as modes_load_checks
 from evalkit.items.quality import checks as quality_checks
 from evalkit.items.quality.checks import VERSUS
 from evalkit.items.registry import ITEMS

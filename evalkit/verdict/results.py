@@ -1,9 +1,12 @@
-"""What deciding returns: the result of each item and mode, and the decision."""
+"""What deciding returns, and what a checklist asks too little of."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from evalkit import fmt
+from evalkit.checklist.schema import Checklist
 from evalkit.findings import Finding, Frozen, ItemId, Status
 from evalkit.verdict.waivers import WaiverUse
 
@@ -38,3 +41,31 @@ class Decision(Frozen):
     next_steps: tuple[str, ...]
     profile: str
     incumbent: str
+
+
+#: a loss from which on a margin lets nearly anything pass, and the fewest of the cases that must be scored
+_LARGE_LOSS, _FEW_SCORED = 0.25, 0.5
+
+
+def asks_little(checklist: Checklist, kinds: Iterable[str]) -> str | None:
+    """`The checklist asks for little: …`, of suites of these kinds; None where it asks for more."""
+    found = fmt.listed(list(_little(checklist, tuple(kinds))), most=9)
+    return f"The checklist asks for little: {found}." if found else None
+
+
+def _little(checklist: Checklist, kinds: tuple[str, ...]) -> Iterator[str]:
+    speed, quality = checklist.items.modes, checklist.items.quality
+    for name, item in (("speed", speed), ("quality", quality)):
+        if not item.required and item.not_applicable is None:
+            yield f"{name} is not required"
+    if speed.required and speed.speedup.at_least < 1:
+        yield f"a mode at {fmt.threshold(speed.speedup.at_least)} the speed of {checklist.baseline.speed} may pass"
+    if not quality.required or quality.not_applicable:
+        return
+    loss = max((quality.margin.of(kind) for kind in kinds), default=0.0)
+    if loss >= _LARGE_LOSS:
+        yield f"a mode may lose up to {fmt.margin(loss)}"
+    if any(quality.floor.of(kind) == 0 for kind in kinds):
+        yield "a mode may fail every case"
+    if quality.completeness < _FEW_SCORED:
+        yield f"{fmt.share(quality.completeness)} of the cases must be scored"

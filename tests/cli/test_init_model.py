@@ -19,7 +19,7 @@ from evalkit.reference import ReferenceServer, preset
 from evalkit.run.setup import prepare
 from evalkit.run.sizing import sizing
 from evalkit.scaffold.engines import find_engines
-from evalkit.scaffold.sizes import WIDEST, margin_of
+from evalkit.scaffold.write import WIDEST, margin_of
 from evalkit.serving.support import recipe_for
 from evalkit.stats.proportions import least_cases
 from tests.cli.command import evalkit

@@ -14,8 +14,8 @@ from evalkit.checklist.schema import Checklist, Use
 from evalkit.data import load_variants
 from evalkit.facts import Facts, RunStart
 from evalkit.gpu.survey import from_candidate
+from evalkit.hub.candidate import from_record
 from evalkit.hub.facts import CandidateFacts
-from evalkit.hub.shipped import from_record
 from evalkit.hub.source import SourceProblem
 from evalkit.items.license.record import record
 from evalkit.verdict.decide import decide

@@ -76,7 +76,7 @@ def test_every_check_declares_outcomes_and_none_that_no_values_carry(item):
 
 
 #: below the items, or before they are imported: they name what a finding of theirs becomes
-MAY_SPELL = ("gpu/survey.py", "serving/contradictions.py", "cli/probe.py")
+MAY_SPELL = ("gpu/survey.py", "serving/probe.py", "cli/probe.py")
 
 
 def test_the_id_of_a_check_is_spelled_in_its_checks_alone():

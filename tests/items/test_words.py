@@ -14,13 +14,9 @@ from evalkit.findings import Status
 from evalkit.items.modes import checks as modes
 from evalkit.items.modes import (
     guard_words,
-    money_checks,
-    money_words,
     reply_words,
     traffic_checks,
     traffic_words,
-    versus_checks,
-    versus_words,
     words,
     worth_words,
 )
@@ -70,12 +66,12 @@ CASES = [
     (modes.ENERGY, worth_words.Energy, {"baseline": "a", "concurrency": 1, "joules_per_1000_tokens": 9, "watts": 3}),
     (modes.FRONTIER, worth_words.Frontier, {"points": (Point("a", 9.0, 0.5, 0.4, 0.6, 9),)}),
     (modes.REFERENCE, words.Reference, {"mode": "diffusion", "label": "not a serving speed", "baseline": False}),
-    (money_checks.COST, money_words.Cost, {"usd_per_1000": 0.2, "gpus": 2, "scored": 9, "correct": 0.5}),
-    (money_checks.INCUMBENT_COST, money_words.IncumbentCost,
+    (traffic_checks.COST, traffic_words.Cost, {"usd_per_1000": 0.2, "gpus": 2, "scored": 9, "correct": 0.5}),
+    (traffic_checks.INCUMBENT_COST, traffic_words.IncumbentCost,
      {"mode": "diffusion", "usd_per_1000": 0.2, "incumbent_usd_per_1000": 0.4, "ratio": 2.0, "low": 1.9, "high": 2.1,
       "right_ratio": 1.8, "self_hosted": "diffusion", "break_even_per_hour": 900.0, "break_even_within": True}),
-    *((check, versus_words.Versus, {"mode": "diffusion", "ratio": 2.0, "low": 1.9, "high": 2.1, "guard": "modes.a", "why": "b."})
-      for check in versus_checks.VERSUS_CHECKS),
+    *((check, traffic_words.Versus, {"mode": "diffusion", "ratio": 2.0, "low": 1.9, "high": 2.1, "guard": "modes.a", "why": "b."})
+      for check in traffic_checks.VERSUS_CHECKS),
     (quality.OWN_TASKS, quality_words.OwnTasks,
      {"suites": (quality_words.SuiteGiven(name="s", cases=9, shipped=False),)}),
     (quality.SCORED, quality_words.Scored, SUITE),

@@ -8,7 +8,7 @@ import pytest
 
 from evalkit.checklist.schema import Checklist, Request
 from evalkit.quality.suite import facts_of, load_suite
-from evalkit.verdict.asked import asks_little
+from evalkit.verdict.results import asks_little
 
 
 def told(tmp_path, expect, cases=20, prompt="Tell visitor {} where the Louvre is."):

@@ -132,7 +132,7 @@ def test_a_file_that_is_elsewhere_is_open_with_a_way_forward(stats):
 
 
 def test_the_figure_is_the_reports_tokens_per_forward_where_replies_tell_none():
-    from evalkit.analysis.forwards import tokens_per_forward
+    from evalkit.analysis.paces import tokens_per_forward
     from evalkit.serving.facts import Counters
 
     start = RunStart(run_id="r", started_at="2026-11-24T00:00:00Z", evalkit_version="0", plan_sha256="",

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from evalkit.findings import Check, Status
-from evalkit.items.modes.load_checks import LOAD_CHECKS
-from evalkit.items.modes.money_checks import MONEY_CHECKS
-from evalkit.items.modes.traffic_checks import TRAFFIC_CHECKS
-from evalkit.items.modes.versus_checks import VERSUS_CHECKS
+from evalkit.items.modes.traffic_checks import LOAD_CHECKS, MONEY_CHECKS, TRAFFIC_CHECKS, VERSUS_CHECKS
 
 OWN_PROMPTS = Check(
     "modes.own-prompts",

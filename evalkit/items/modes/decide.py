@@ -14,10 +14,8 @@ from evalkit.items.modes import words
 from evalkit.items.modes.checks import CHECKS
 from evalkit.items.modes.latency import goodput, latency
 from evalkit.items.modes.load import load
-from evalkit.items.modes.money import money
-from evalkit.items.modes.traffic import traffic
+from evalkit.items.modes.traffic import money, traffic, versus
 from evalkit.items.modes.validity import validity
-from evalkit.items.modes.versus import versus
 from evalkit.items.modes.worth import frontier, information, priced
 from evalkit.modes import INCUMBENT
 

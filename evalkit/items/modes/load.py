@@ -16,8 +16,8 @@ from evalkit.checklist.load import MIN_BLOCKS, LoadPoint, Slo
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy
-from evalkit.items.modes import load_checks as check
 from evalkit.items.modes import load_words as words
+from evalkit.items.modes import traffic_checks as check
 from evalkit.stats.edge import most_of
 from evalkit.stats.percentiles import percentile
 from evalkit.timing.facts import MOST_ERROR, LoadBlock

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Literal
 
 from evalkit.analysis.pairs import Answers, Reading, Table, reading, sample
-from evalkit.analysis.signs import ALWAYS, BLOCKING, SIGNS, mean_thirds, signs, thirds_of
+from evalkit.analysis.suites import ALWAYS, BLOCKING, SIGNS, mean_thirds, signs, thirds_of
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy

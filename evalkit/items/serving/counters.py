@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit.analysis.exchanges import of_mode
-from evalkit.analysis.forwards import COMMITTED, STEPS
+from evalkit.analysis.paces import COMMITTED, STEPS
 from evalkit.checklist.schema import Endpoint
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status

@@ -9,8 +9,8 @@ from typing import Literal
 
 from evalkit.analysis import replies
 from evalkit.analysis.exchanges import of_mode
+from evalkit.checklist.base import LIMITS, PARALLEL, PRECISION, SETTINGS, TEMPLATE
 from evalkit.checklist.schema import Checklist
-from evalkit.checklist.settings import LIMITS, PARALLEL, PRECISION, SETTINGS, TEMPLATE
 from evalkit.data.records import forced
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from evalkit import fmt
-from evalkit.analysis.forwards import FORK_COUNTS
+from evalkit.analysis.paces import FORK_COUNTS
 from evalkit.findings import Values, Words
 from evalkit.serving.facts import StabilityFacts
 from evalkit.text import capital

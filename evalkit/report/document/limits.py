@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from evalkit import fmt
 from evalkit.analysis import limits as figures
 from evalkit.timing.templates import some
-from evalkit.verdict.asked import asks_little
+from evalkit.verdict.results import asks_little
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist

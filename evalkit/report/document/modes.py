@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.analysis.readings import Readings
 from evalkit.analysis.speed import reference
+from evalkit.items.modes.traffic_checks import INCUMBENT_CAPACITY, INCUMBENT_SPEED
+from evalkit.items.quality.checks import INCUMBENT as INCUMBENT_QUALITY
+from evalkit.items.quality.checks import VERSUS
 from evalkit.modes import INCUMBENT
 from evalkit.report.document.load import capacity, loads
-from evalkit.report.document.money import cost, cost_against
-from evalkit.report.document.versus import versus
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
     from evalkit.facts import Facts
+    from evalkit.findings import Finding
+    from evalkit.stats.means import Amount
     from evalkit.timing.facts import TimedSample
     from evalkit.verdict.results import Decision
 
@@ -200,3 +203,74 @@ def _timeline(sample: TimedSample) -> dict[str, Any]:
         "chunks": points,
         "cut": len(sample.exchange.chunks) > _CHUNKS,
     }
+
+
+_ANSWERS = {"better": "better", "worse": "worse"}
+_FIGURES = (
+    "ratio", "low", "high", "confidence", "pairs", "engine", "incumbent_engine", "hardware", "incumbent_hardware",
+    "round_trip_ms", "incumbent_round_trip_ms", "guard",
+)  # fmt: skip
+
+
+def versus(decision: Decision, mode: str, cost: dict[str, Any] | None) -> dict[str, Any]:
+    """What was not compared is null, and why is in the findings."""
+    mine = [f for item in decision.items for f in item.findings if f.mode == mode]
+    return {
+        "speedup": _ratio(mine, INCUMBENT_SPEED.id), "capacity": _ratio(mine, INCUMBENT_CAPACITY.id), "cost": cost,
+        "quality": [_suite(f) for f in mine if f.id == INCUMBENT_QUALITY.id and f.data.get("suite") is not None],
+    }  # fmt: skip
+
+
+def _ratio(findings: list[Finding], of: str) -> dict[str, Any] | None:
+    found = next((f for f in findings if f.id == of), None)
+    if found is None or found.data.get("ratio") is None:
+        return None
+    return {name: found.data.get(name) for name in _FIGURES} | {"answer": _ANSWERS.get(found.outcome, "inconclusive")}
+
+
+def _suite(found: Finding) -> dict[str, Any]:
+    figures = {name: found.data.get(name) for name in ("suite", "pairs", "difference", "low", "high", "margin")}
+    return figures | {"answer": VERSUS.get(found.outcome, "not compared")}
+
+
+def cost(checklist: Checklist, facts: Facts, readings: Readings, label: str) -> dict[str, Any] | None:
+    """None without a price, or where what it pays for was not measured."""
+    from evalkit.analysis.money import Spent, spent
+
+    found = spent(checklist, facts, readings, label)
+    if not isinstance(found, Spent):
+        return None
+    item = checklist.items.modes
+    return {
+        "per_1000_requests": found.per_1000.value, "low": found.per_1000.low, "high": found.per_1000.high,
+        "per_1000_right": _amount(found.per_1000_right), "confidence": item.confidence, "paid_by": found.kind,
+        "at": item.decides, "concurrency": item.level if item.decides == "concurrency" else None,
+        "requests_per_second": found.rate.value if found.rate else None,
+        "gpus": found.gpus if found.kind == "hours" else None,
+        "right_share": found.right.value if found.right else None, "scored": found.scored,
+    }  # fmt: skip
+
+
+def cost_against(checklist: Checklist, facts: Facts, readings: Readings, label: str) -> dict[str, Any] | None:
+    """A mode's cost beside today's model; None where one of the two is not known."""
+    from evalkit.analysis.money import against
+
+    found = against(checklist, facts, readings, label)
+    if found is None:
+        return None
+    even = found.even
+    answer = {"cheaper": "better", "dearer": "worse", "undecided": "inconclusive"}[found.answer]
+    return {
+        "per_1000_requests": found.mine.per_1000.value,
+        "incumbent_per_1000_requests": found.theirs.per_1000.value,
+        "ratio": found.requests.value, "low": found.requests.low, "high": found.requests.high, "answer": answer,
+        "right": _amount(found.right),
+        "break_even": {
+            "self_hosted": even.hosted, "requests_per_hour": even.per_hour.value, "low": even.per_hour.low,
+            "high": even.per_hour.high, "within_one_server": even.within,
+        } if even else None,
+    }  # fmt: skip
+
+
+def _amount(found: Amount | None) -> dict[str, float | None] | None:
+    return {"value": found.value, "low": found.low, "high": found.high} if found else None

@@ -18,13 +18,13 @@ from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart
 from evalkit.report.document.model.modes import Mode, Percentiles
 from evalkit.report.document.model.origin import VendorClaim
-from evalkit.report.words import load_tables, sweep_table, view
+from evalkit.report.words import load_tables, view
 from evalkit.report.words.view import Row
 from evalkit.text import one_line
 
 #: of modules of their own
 load_table, capacity_table, slo_of = load_tables.load_table, load_tables.capacity_table, load_tables.slo_of
-sweep_rows, sweep_line = sweep_table.sweep_table, sweep_table.sweep_line
+sweep_rows, sweep_line = load_tables.sweep_table, load_tables.sweep_line
 
 Table = tuple[tuple[str, ...], list[Row]]
 

@@ -182,3 +182,51 @@ async def counted(run: Recorder, session: Session) -> AsyncIterator[None]:
         run.keep(file.read())
     for label in labels:
         run.keep(Counters(mode=label, before=before[label], after=await counters.read(session.targets[label])))
+
+
+async def probe_windows(run: Recorder, session: Session) -> None:
+    """One probe a mode, up to the need; modes probed in an earlier session are left out."""
+    from evalkit.analysis.need import need
+    from evalkit.serving.context_probe import probe_context
+
+    facts, item = run.facts, run.checklist.items.context
+    wanted = need(run.checklist, facts)
+    for label, target in session.targets.items():
+        if label == INCUMBENT or label in facts.context_probes:
+            continue
+        run.say("context", f"probing the window of {label}")
+        served = facts.endpoints[label].context
+        run.keep(
+            await probe_context(
+                target, need_tokens=wanted.tokens if wanted else None, client=session.client, seed=run.setup.plan.seed,
+                need_output_tokens=item.need_output_tokens,
+                server_limit=served.max_model_len or served.context_length,
+            )
+        )  # fmt: skip
+
+
+async def soak_servers(run: Recorder, session: Session) -> None:
+    """One soak a mode, one after the other; modes soaked in an earlier session are left out."""
+    from evalkit.serving.flush import flush
+    from evalkit.serving.stability import DISCONNECTS, IDLE_S, soak
+
+    asked, facts = run.checklist.items.serving.stability, run.facts
+    requests = [prompt.request for prompt in run.setup.prompts.prompts]
+    if asked is None or not requests:
+        return
+    for label, target in session.targets.items():
+        if label == INCUMBENT or label in facts.stability:
+            continue
+        level, left = run.checklist.items.modes.level, run.left_s
+        if left is not None and left < asked.minutes * 60 + IDLE_S:
+            run.stopped = f"budget: {left / 60:.1f} minutes are left, too few for the soak of {label}"
+            return
+        run.say(
+            "serving",
+            f"{label}: {asked.minutes:g} min of load at {level}, {DISCONNECTS} disconnects, {IDLE_S:g} s of silence",
+        )
+
+        async def emptied(label: str = label) -> bool:
+            return (await flush(label, session.endpoints[label], facts.endpoints.get(label))).method == "flush"
+
+        run.keep(await soak(session.client, target, requests, concurrency=level, minutes=asked.minutes, flush=emptied))

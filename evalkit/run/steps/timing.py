@@ -10,13 +10,13 @@ from evalkit.facts import Facts
 from evalkit.run.plan.execute import Event, Flush, Progress, Settings, Stopped, planned_here, run_modes
 from evalkit.run.plan.looks import question
 from evalkit.run.plan.pilot import PILOT_PROMPTS, Means, interleaved, of_baseline, words
-from evalkit.run.plan.schedule import GUESSED_START_S, Planned, sought
+from evalkit.run.plan.schedule import AGAIN_SHARE, GUESSED_START_S, Planned, sought
 from evalkit.run.recorder import Recorder, Session
 from evalkit.serving import flush as flushing
 from evalkit.serving.facts import EndpointFacts
 from evalkit.timing.arrivals import load_seconds
 from evalkit.timing.calibrate import client_error
-from evalkit.timing.facts import CacheState, Look, Pilot, WarmUp
+from evalkit.timing.facts import CacheState, Look, Pilot, RepeatedSample, TimedSample, WarmUp
 from evalkit.timing.power import watched
 from evalkit.timing.prompts import Prompt
 from evalkit.timing.salt import with_salt
@@ -234,3 +234,51 @@ async def _flush(run: Recorder, session: Session, facts: Facts) -> bool:
         method = "salt-each" if each else "flush" if every else "salt"
         run.keep(CacheState(mode=state.mode, method=method, verified=state.verified, detail=state.detail))
     return every
+
+
+#: of what is left of the budget, so much at most: tasks come behind
+_LEFT_SHARE = 1 / 4
+
+
+def open_repeated(run: Recorder, modes: Sequence[str], launch: int = 0) -> list[Planned]:
+    """What is left to do: repetitions that are not in the journal, and the first answers that they need."""
+    done = {sample.key for sample in run.facts.repeated}
+    here = planned_here(run.setup.plan.warm, modes, done=frozenset(), launch=launch)
+    groups = {(p.mode, p.group) for p in here if p.repeat and p.key not in done}
+    # a server may have forgotten since: the first answer is asked for again, and kept once
+    return [p for p in here if (p.mode, p.group) in groups and (not p.repeat or p.key not in done)]
+
+
+async def time_repeated(run: Recorder, session: Session) -> None:
+    """The repeated prompts of these servers. Without time left they are left out, and the report does not show them."""
+    left = open_repeated(run, list(session.targets), session.launch)
+    if not left:
+        return
+    seconds = _seconds(run)
+    if seconds is not None and seconds <= 0:
+        return
+    run.say("modes", f"timing {', '.join(session.targets)}: prompts that were answered before")
+    kept = {sample.key for sample in run.facts.repeated}
+    todo = {p.key for p in left}
+    plan = run.setup.plan.warm
+
+    def keep(sample: TimedSample) -> None:
+        if sample.key not in kept:
+            run.keep(RepeatedSample(**dict(sample)))
+
+    await run_modes(
+        session.targets, run.setup.prompts, plan, session.client,
+        done=frozenset(p.key for p in plan.requests if p.key not in todo),
+        on_sample=keep,
+        settings=Settings(
+            minutes=None if seconds is None else seconds / 60, run=run_id(run), launch=session.launch,
+            ids="again", turns=run.checklist.items.modes.turns,
+        ),
+    )  # fmt: skip
+
+
+def _seconds(run: Recorder) -> float | None:
+    """Of the budget; None without one."""
+    if run.left_s is None or run.setup.minutes is None:
+        return None
+    return min(AGAIN_SHARE * run.setup.minutes * 60, _LEFT_SHARE * run.left_s)

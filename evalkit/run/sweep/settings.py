@@ -9,11 +9,11 @@ from typing import Any
 
 from evalkit.checklist.files import decode, read_bytes
 from evalkit.checklist.schema import Checklist, Endpoint
-from evalkit.checklist.settled import settled
 from evalkit.checklist.sweep import label_of
 from evalkit.errors import InputFileError
 from evalkit.modes import INCUMBENT
 from evalkit.serving.knobs import turned
+from evalkit.stored.swept import settled
 
 #: a configuration of an engine is small
 _MOST_BYTES = 1 << 20

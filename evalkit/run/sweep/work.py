@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evalkit.checklist.schema import LoadedChecklist
-from evalkit.checklist.settled import settled
 from evalkit.errors import Interrupted
 from evalkit.facts import Facts
 from evalkit.files import make_private, write_atomic
@@ -25,7 +24,7 @@ from evalkit.run.sweep.settings import Setting, endpoints
 from evalkit.run.words import continued
 from evalkit.serving.swept import SweepFacts, SweptSetting
 from evalkit.stored.folder import RunFolder
-from evalkit.stored.swept import command_hash
+from evalkit.stored.swept import command_hash, settled
 
 #: folder of the stages in the run's folder
 FOLDER = "sweep"

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from evalkit.reference.auth import allowed
+from evalkit.reference.app import allowed
 from evalkit.reference.bodies import body_of
 from evalkit.reference.describe import loads, model_card, model_info, server_info
 from evalkit.reference.emissions import Emission
