@@ -2,7 +2,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test check bench dist docs site real harness tools ray lock audit coverage mutants crash faults fuzz soak sweeps real-long
+.PHONY: venv demo test check bench dist docs site real harness tools ray lock audit coverage mutants crash faults fuzz healthy soak sweeps real-long
 .DEFAULT_GOAL := test
 
 venv: .venv/.installed
@@ -131,6 +131,10 @@ mutants: venv
 # Each fault at each place and stage, and each kind of tricking server: several hundred whole runs.
 faults: venv
 	$(BIN)/pytest -q -n 2 tests/faults/test_matrix.py tests/gallery
+
+# A healthy pair on the real clock with every default: on an otherwise quiet machine.
+healthy: venv
+	$(BIN)/pytest -q tests/run/test_healthy.py
 
 # A hundred sweeps in each of several worlds, and over the reference server.
 sweeps: venv

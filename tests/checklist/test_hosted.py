@@ -9,12 +9,13 @@ import yaml
 
 from evalkit.checklist.loader import find_checklist, load_checklist
 from evalkit.checklist.schema import Checklist
-from evalkit.reference import ReferenceProcess, preset
+from evalkit.reference import preset
 from evalkit.run.start import Flags, run
 from evalkit.stored.folder import RunFolder
 from evalkit.verdict.decide import decide
 from tests.support.small_run import write_inputs
 from tests.support.start import NOW
+from tests.support.virtual_world import worlds
 
 #: what a hosted service does not show
 HIDDEN = ("/server_info", "/get_server_info", "/model_info", "/get_model_info", "/metrics", "/v1/loads", "/get_load",
@@ -33,16 +34,17 @@ def hosted(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROVIDER_KEY", "canary-provider")
         patch.setenv("INCUMBENT_KEY", "canary-incumbent")
-        common = {"speed": 3.0, "hide": HIDDEN, "disable_radix_cache": True}
+        common = {"hide": HIDDEN, "disable_radix_cache": True}
         provider = preset("diffusion", model="provider-diffusion-model", api_key="canary-provider", **common)
         today = preset("autoregressive", model="our-model-of-today", api_key="canary-incumbent", **common)
-        with ReferenceProcess(provider) as fast, ReferenceProcess(today) as plain:
+        with worlds() as world:
+            fast, plain = world.serve(provider, today)
             document = shipped()
             document["modes"]["diffusion"]["endpoint"] = f"{fast.base_url}/v1"
             document["incumbent"]["endpoint"] = f"{plain.base_url}/v1"
             document |= {"prompts": ["prompts.jsonl"], "tasks": ["suite.yaml"]}
             document["items"]["license"]["provider_terms"] = TERMS
-            document["items"]["modes"] |= {"speedup": {"at_least": 1.0}, "outside_cpu": 1.0}  # tests share the machine
+            document["items"]["modes"] |= {"speedup": {"at_least": 1.0}}
             document["items"]["quality"] = {"margin": {"default": 0.1}, "concurrency": 8}
             write_inputs(folder, {})
             (folder / "checklist.yaml").write_text(yaml.safe_dump(document), encoding="utf-8")

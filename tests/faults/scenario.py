@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-import evalkit.client
-import evalkit.client.wire
 import evalkit.report.words.charts
-import evalkit.run.recorder
-import evalkit.run.steps.timing
-import evalkit.serving.place
 import evalkit.stats.ratio
 from evalkit.data import demo_path
 from evalkit.facts import Facts
 from evalkit.modes import INCUMBENT, Mode
 from evalkit.reference.script import Script
 from evalkit.run.start import Flags, run
-from evalkit.serving.place import Place
 from evalkit.stored.folder import RunFolder
-from evalkit.timing.facts import ClientError
-from tests.faults import virtual
 from tests.faults.virtual import Clock
 from tests.support.faults import FaultServer, Request
+from tests.support.virtual_world import world
 
 _BOOTSTRAP = evalkit.stats.ratio._bootstrap_t
 MODEL = "acme-labs/Trident-8B"
@@ -159,34 +151,8 @@ class Stage:
 
     @contextmanager
     def _world(self, monkeypatch: Any) -> Iterator[None]:
-        async def serving(main: Any) -> Any:
-            for server in self.servers.values():
-                await server.serve()
-            try:
-                return await main
-            finally:
-                for server in self.servers.values():
-                    server.close()
-
-        async def calibrated(_: object, streams: int, *, events_per_s: float = 50.0, **__: object) -> ClientError:
-            return ClientError(
-                streams=streams, events_per_s=events_per_s * streams, ttft_error_ms=0.1, e2e_error_ms=0.1,
-                e2e_error_share=0.001, itl_error_share=0.001, lag_p99_ms=0.1, events=50,
-            )  # fmt: skip
-
-        async def here(_: str) -> Place:
-            return Place("here", "the servers of this test")
-
-        clock = self.clock
-        with ExitStack() as stack:
-            stack.enter_context(virtual.virtual_time(monkeypatch, clock, (evalkit.client.wire, evalkit.run.recorder)))
-            patch = stack.enter_context(monkeypatch.context())
-            patch.setattr(evalkit.client, "run", lambda main: virtual.run(clock, serving(main)))
-            # the calibration measures this machine, which virtual time hides: a figure as it comes out otherwise
-            patch.setattr(evalkit.run.steps.timing, "client_error", calibrated)
-            patch.setattr(evalkit.serving.place, "find", here)
-            # durability is tested elsewhere; the same pairs have the same interval
-            patch.setattr(os, "fsync", lambda _: None)
+        with world(monkeypatch, self.clock, lambda: list(self.servers.values())), monkeypatch.context() as patch:
+            # the same pairs have the same interval
             patch.setattr(evalkit.stats.ratio, "_bootstrap_t", self._second_opinion)
             if not self.draws:
                 patch.setattr(evalkit.report.words.charts, "draw", lambda _: {})

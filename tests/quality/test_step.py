@@ -1,4 +1,4 @@
-"""A run over sockets in which timed prompts are task cases too: what was timed is what is scored, and asked once."""
+"""A run over sockets, in virtual time where nothing hangs, in which timed prompts are task cases too: what was timed is what is scored, and asked once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ from evalkit.run.setup import prepare
 from evalkit.run.show import Plain
 from evalkit.stored.folder import RunFolder
 from evalkit.verdict.decide import decide
+from tests.support.virtual_world import worlds
 
 AR, DLM = "autoregressive", "diffusion"
 FAST = {"ttft_ms": 0, "ms_per_forward": 0.05}
+
+
+def _generated(*servers):
+    return sum(request.generates for server in servers for _, request in server.requests)
 
 
 @pytest.mark.slow
@@ -31,7 +36,8 @@ def test_timed_replies_are_the_answers_of_their_cases_and_a_second_session_asks_
     ]
     suite = {"suite": {"name": "records", "kind": "structured"}, "cases": cases}
     (tmp_path / "tasks.yaml").write_text(json.dumps(suite))
-    with ReferenceServer(Script(**FAST)) as ar, ReferenceServer(Script(mode="diffusion", **FAST)) as dlm:
+    with worlds() as world:
+        ar, dlm = world.serve(Script(**FAST), Script(mode="diffusion", **FAST))
         checklist = {
             "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": dlm.base_url}},
             "prompts": ["prompts.jsonl"],
@@ -46,9 +52,9 @@ def test_timed_replies_are_the_answers_of_their_cases_and_a_second_session_asks_
         run.mkdir()
         folder = RunFolder.create(run, loaded, setup.document())
         facts = collect(setup, folder, Plain())
-        before = len(ar.emissions()) + len(dlm.emissions())
+        before = _generated(ar, dlm)
         again = collect(setup, folder, Plain())
-        probes = len(ar.emissions()) + len(dlm.emissions()) - before
+        probes = _generated(ar, dlm) - before
     timed = {(s.mode, s.prompt_id, s.repeat): s.exchange for s in facts.timed if not s.salted}
     assert timed
     same = [
@@ -113,11 +119,9 @@ def test_the_incumbent_is_asked_and_timed_beside_the_modes_and_the_first_screen_
     cases = [{"id": f"c{i}", "prompt": text, "expect": [{"number": 3 * i}]} for i, text in enumerate(texts)]
     (tmp_path / "tasks.yaml").write_text(json.dumps({"suite": {"name": "sums", "kind": "chat"}, "cases": cases}))
     slow = Script(ttft_ms=20, ms_per_forward=2, error_rate=0.3, model="incumbent-7b")
-    with (
-        ReferenceServer(Script(ttft_ms=0, ms_per_forward=1)) as ar,
-        ReferenceServer(Script(mode="diffusion", **FAST)) as dlm,
-        ReferenceServer(slow) as today,
-    ):
+    with worlds() as world:
+        plain = Script(ttft_ms=0, ms_per_forward=1)
+        ar, dlm, today = world.serve(plain, Script(mode="diffusion", **FAST), slow)
         checklist = {
             "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": dlm.base_url}},
             "incumbent": {"endpoint": today.base_url, "required": True},
@@ -153,7 +157,8 @@ def test_the_incumbent_is_asked_and_timed_beside_the_modes_and_the_first_screen_
 def test_a_budget_of_requests_leaves_cases_open_and_says_so(tmp_path):
     cases = [{"id": f"c{i}", "prompt": f"What is {i} + 1?", "expect": [{"number": i + 1}]} for i in range(20)]
     (tmp_path / "tasks.yaml").write_text(json.dumps({"suite": {"name": "sums", "kind": "chat"}, "cases": cases}))
-    with ReferenceServer(Script(**FAST)) as ar, ReferenceServer(Script(mode="diffusion", **FAST)) as dlm:
+    with worlds() as world:
+        ar, dlm = world.serve(Script(**FAST), Script(mode="diffusion", **FAST))
         checklist = {
             "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": dlm.base_url}},
             "tasks": ["tasks.yaml"],

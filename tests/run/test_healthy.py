@@ -1,4 +1,8 @@
-"""A healthy pair, as a team meets it: own prompts, own cases, the candidate in a local folder, nothing set aside."""
+"""A healthy pair, as a team meets it: own prompts, own cases, the candidate in a local folder, nothing set aside.
+
+On the real clock beside nothing else (`make healthy`): the witness leaves open what other tests crowd. The suite has it
+in virtual time: `healthy` and `local-folder` of the gallery.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,8 @@ def open_findings(report):
     return {f["id"]: f["outcome"] for f in counted if f["status"] in ("inconclusive", "fail", "error")}
 
 
-@pytest.mark.slow
+@pytest.mark.proof
+@pytest.mark.timeout(600)
 def test_a_healthy_pair_ends_in_go_with_the_defaults(tmp_path, capsys):
     """Run again where something else used the machine meanwhile: then, and only then, a healthy pair may stay open."""
     folder_of_the_candidate(tmp_path)

@@ -1,4 +1,4 @@
-"""Prompts that are asked again, over real sockets: a mode that is faster when warm, killed and resumed runs, budgets."""
+"""Prompts that are asked again, over real sockets in virtual time: a mode that is faster when warm, killed and resumed runs, budgets."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from jsonschema import Draft202012Validator
 
 from evalkit.checklist.loader import load_checklist
 from evalkit.checklist.schema import ModesItem
-from evalkit.reference import ReferenceProcess, preset
+from evalkit.reference import preset
 from evalkit.run.plan.schedule import again_prompts, estimate, make_plan
 from evalkit.run.setup import prepare
 from evalkit.run.start import Flags, run
 from tests.support.small_run import MODEL, write_inputs
+from tests.support.virtual_world import worlds
 from tests.timing.support import AR, DLM, prompts
 
 SPEC = "self-speculation"
@@ -25,7 +26,7 @@ SCHEMA = Draft202012Validator(json.loads(files("evalkit").joinpath("data/report.
 def small(folder, modes, *, count=10, tasks=(), **item):
     path = write_inputs(folder, modes)
     document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    document["items"]["modes"].update({"outside_cpu": 1.0, **item})
+    document["items"]["modes"].update(item)
     document.update({"tasks": list(tasks)})
     lines = (folder / "prompts.jsonl").read_text(encoding="utf-8").splitlines()[:count]
     (folder / "prompts.jsonl").write_text("\n".join([*lines, lines[0].replace("p00", "again")]), encoding="utf-8")
@@ -39,18 +40,19 @@ def records(folder, kind):
 
 
 def script(mode, **kw):
-    return preset(mode, speed=2, model=MODEL, jitter_ms=0, accept_runs=[4] if mode == SPEC else None, **kw)
+    return preset(mode, model=MODEL, jitter_ms=0, accept_runs=[4] if mode == SPEC else None, **kw)
 
 
 @pytest.mark.slow
 def test_a_mode_that_is_faster_when_warm_is_shown_by_its_factor_and_decided_cold(tmp_path):
     """Without jitter a reply takes as long as scripted: the ratio of repeated prompts is the fresh one times 1 / warm."""
-    with ReferenceProcess(script(AR)) as plain, ReferenceProcess(script(SPEC, warm=0.4)) as fast:
+    with worlds() as world:
+        plain, fast = world.serve(script(AR), script(SPEC, warm=0.4))
         path = small(tmp_path, {AR: {"endpoint": plain.base_url}, SPEC: {"endpoint": fast.base_url}})
         document = run(Flags(checklist=str(path), output_dir=tmp_path / "run", report_only=True))
     mode = next(m for m in document["modes"] if m["mode"] == SPEC)
     cold, warm = mode["speedup"], mode["speedup_repeated"]
-    assert warm["ratio"] / cold["ratio"] == pytest.approx(1 / 0.4, rel=0.25)
+    assert warm["ratio"] / cold["ratio"] == pytest.approx(1 / 0.4, rel=0.05)
     assert (warm["pairs"], warm["status"]) == (8, "informational")
     assert warm["baseline_cached_share"] > 0.8
     finding = next(f for i in document["items"] for f in i["findings"] if f["id"] == "modes.repeated")
@@ -71,16 +73,17 @@ def test_a_mode_that_is_faster_when_warm_is_shown_by_its_factor_and_decided_cold
 
 @pytest.mark.slow
 def test_what_a_killed_run_left_of_the_block_is_asked_again_from_its_first_answer(tmp_path):
-    with ReferenceProcess(script(AR)) as plain, ReferenceProcess(script(SPEC)) as fast:
+    with worlds() as world:
+        plain, fast = world.serve(script(AR), script(SPEC))
         path = small(tmp_path, {AR: {"endpoint": plain.base_url}, SPEC: {"endpoint": fast.base_url}}, count=4)
         run(Flags(checklist=str(path), output_dir=tmp_path / "run", report_only=True))
         journal = tmp_path / "run" / "journal.jsonl"
         lines = journal.read_text(encoding="utf-8").splitlines()
         places = [n for n, line in enumerate(lines) if json.loads(line)["kind"] == "repeated"]
         journal.write_text("\n".join(lines[: places[4]]) + "\n", encoding="utf-8")  # killed in the middle of a group
-        before = len(fast.emissions()) + len(plain.emissions())
+        before = len(fast.requests) + len(plain.requests)
         document = run(Flags(checklist=str(path), resume=tmp_path / "run", report_only=True))
-        sent = len(fast.emissions()) + len(plain.emissions()) - before
+        sent = len(fast.requests) + len(plain.requests) - before
     samples = records(tmp_path / "run", "repeated")
     keys = [(s["mode"], s["prompt_id"], s["repeat"]) for s in samples]
     assert len(keys) == len(set(keys)) == 4 * 2 * 3

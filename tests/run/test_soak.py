@@ -6,21 +6,22 @@ import json
 
 import pytest
 
-from evalkit.reference import ReferenceProcess, Script
+from evalkit.reference import Script
 from evalkit.run.start import Flags, run
 from evalkit.serving import stability
 from tests.run.sessions import MODEL, finding, write
+from tests.support.virtual_world import worlds
 
 AR, DIFF = "autoregressive", "diffusion"
 
 
 @pytest.mark.slow
-def test_a_healthy_server_passes_the_soak_that_the_checklist_asks(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(stability, "IDLE_S", 0.3)
-    slow = {"model": MODEL, "ttft_ms": 5.0, "ms_per_forward": 4.0}
-    with ReferenceProcess(Script(**slow)) as one, ReferenceProcess(Script(mode=DIFF, **slow)) as other:
+def test_a_healthy_server_passes_the_soak_that_the_checklist_asks(tmp_path, capsys):
+    slow = {"model": MODEL, "ttft_ms": 50.0, "ms_per_forward": 40.0}
+    with worlds() as world:
+        one, other = world.serve(Script(**slow), Script(mode=DIFF, **slow))
         modes = {AR: {"endpoint": one.base_url}, DIFF: {"endpoint": other.base_url}}
-        asked = {"serving": {"stability": {"minutes": 0.03}}, "modes": {"repeats": 1, "warmup": 1}}
+        asked = {"serving": {"stability": {"minutes": 0.5}}, "modes": {"repeats": 1, "warmup": 1}}
         path = write(tmp_path, modes, items=asked)
         report = run(Flags(checklist=str(path), output_dir=tmp_path / "run"))
         again = run(Flags(checklist=str(path), resume=tmp_path / "run"))

@@ -93,6 +93,8 @@ class Healthy:
 
     def _about(self, path: str) -> Answer:
         state = self.state
+        if path in self.script.hide:
+            return json_answer({"detail": "Not Found"}, 404)
         if path == "/v1/models":
             return json_answer({"object": "list", "data": [model_card(state)]})
         if path in ("/metrics", "/flush_cache", "/health", "/ready"):
@@ -100,7 +102,7 @@ class Healthy:
                 state.cache.clear()
             return text_answer(metrics_text(state) if path == "/metrics" else "ok\n")
         pages = {"/server_info": server_info, "/model_info": model_info, "/v1/loads": loads}
-        if path in pages and path not in self.script.hide:
+        if path in pages:
             return json_answer(pages[path](state))
         return json_answer({"detail": "Not Found"}, 404)
 
