@@ -15,10 +15,11 @@ from evalkit.errors import InputFileError
 from evalkit.quality.facts import Answer
 from evalkit.quality.loops import looping, open_loops, same_calls, second
 from evalkit.quality.suite import load_suite
-from evalkit.reference import ReferenceProcess, preset
+from evalkit.reference import Answers, preset
 from evalkit.run.start import Flags, run
 from evalkit.stored.folder import RunFolder
 from tests.support.small_run import MODEL, write_inputs
+from tests.support.virtual_world import worlds
 
 CITIES = ("Paris", "Tokyo", "Rome", "Madrid", "Berlin", "London", "Oslo", "Cairo", "Lima", "Delhi")
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {
@@ -104,10 +105,9 @@ def test_a_mode_that_asks_the_same_again_is_counted_and_nothing_is_asked_twice(t
              for city in CITIES]  # fmt: skip
     (tmp_path / "answers.yaml").write_text(yaml.safe_dump(loops))
     suite(tmp_path / "weather.yaml")
-    with (
-        ReferenceProcess(preset(AR, speed=20, model=MODEL)) as plain,
-        ReferenceProcess(preset(SPEC, speed=20, model=MODEL), answers_path=tmp_path / "answers.yaml") as fast,
-    ):
+    with worlds() as world:
+        (plain,) = world.serve(preset(AR, model=MODEL))
+        (fast,) = world.serve(preset(SPEC, model=MODEL), answers=Answers.load(tmp_path / "answers.yaml"))
         modes = {AR: {"endpoint": plain.base_url}, SPEC: {"endpoint": fast.base_url}}
         path = write_inputs(tmp_path, modes, tasks=["weather.yaml"])
         document = run(Flags(checklist=str(path), output_dir=tmp_path / "run", report_only=True))

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from tests.cli.command import evalkit as run_here
+
 MODEL = "acme-labs/Trident-8B"
 FAST = {"model": MODEL, "ttft_ms": 2.0, "ms_per_forward": 0.4}
 
@@ -48,6 +50,13 @@ def evalkit(*args: object) -> tuple[dict[str, Any], str]:
     )
     assert done.stdout, done.stderr
     return json.loads(done.stdout), done.stderr
+
+
+def inside(capsys: Any, *args: object) -> tuple[dict[str, Any], str]:
+    """The same in this process: where the servers are of this process and of virtual time."""
+    done = run_here(capsys, "run", *args, "--json")
+    assert done.out, done.err
+    return json.loads(done.out), done.err
 
 
 def findings(report: dict[str, Any], check: str, mode: str | None = None) -> list[dict[str, Any]]:

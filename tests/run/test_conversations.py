@@ -16,6 +16,7 @@ from evalkit.run.start import Flags, run
 from evalkit.stored.folder import RunFolder
 from tests.run.sessions import command
 from tests.support.small_run import MODEL, write_inputs
+from tests.support.virtual_world import worlds
 
 AR, SPEC = "autoregressive", "self-speculation"
 SCHEMA = Draft202012Validator(json.loads(files("evalkit").joinpath("data/report.schema.json").read_text()))
@@ -41,15 +42,18 @@ def write(folder, modes, how, *, count=6, **item):
 @pytest.fixture
 def modes():
     with (
-        ReferenceProcess(preset(AR, speed=8, model=MODEL, prefill_ms_per_token=0.2)) as plain,
-        ReferenceProcess(preset(SPEC, speed=8, model=MODEL, prefill_ms_per_token=0.2)) as fast,
+        ReferenceProcess(preset(AR, speed=20, model=MODEL, prefill_ms_per_token=0.2)) as plain,
+        ReferenceProcess(preset(SPEC, speed=20, model=MODEL, prefill_ms_per_token=0.2)) as fast,
     ):
         yield {AR: {"endpoint": plain.base_url}, SPEC: {"endpoint": fast.base_url}}
 
 
-def test_later_turns_find_their_beginning_in_the_cache_and_first_ones_do_not(tmp_path, modes):
-    path = write(tmp_path, modes, "scripted")
-    document = run(Flags(checklist=str(path), output_dir=tmp_path / "run", report_only=True))
+def test_later_turns_find_their_beginning_in_the_cache_and_first_ones_do_not(tmp_path):
+    with worlds() as world:
+        plain, fast = world.serve(*(preset(mode, model=MODEL, prefill_ms_per_token=0.2) for mode in (AR, SPEC)))
+        modes = {AR: {"endpoint": plain.base_url}, SPEC: {"endpoint": fast.base_url}}
+        path = write(tmp_path, modes, "scripted")
+        document = run(Flags(checklist=str(path), output_dir=tmp_path / "run", report_only=True))
     facts = RunFolder(tmp_path / "run").facts()
     mine = [s for s in facts.timed if s.mode == AR]
     assert len(mine) == 2 * (2 + 3 + 4) * 2

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.reference import ReferenceProcess, Script
-from tests.run.sessions import FAST, evalkit, finding, findings, write
+from evalkit.reference import Script
+from tests.run.sessions import FAST, finding, findings, inside, write
+from tests.support.virtual_world import worlds
 
 AR, DIFF = "autoregressive", "diffusion"
 
@@ -18,12 +19,13 @@ def timed(folder) -> set[str]:
 
 
 @pytest.mark.slow
-def test_every_conflict_is_named_at_once_and_the_mode_is_not_timed(tmp_path):
+def test_every_conflict_is_named_at_once_and_the_mode_is_not_timed(tmp_path, capsys):
     short = Script(mode=DIFF, context_length=64, max_running_requests=1, **FAST)
-    with ReferenceProcess(Script(**FAST)) as one, ReferenceProcess(short) as other:
+    with worlds() as world:
+        one, other = world.serve(Script(**FAST), short)
         modes = {AR: {"endpoint": one.base_url}, DIFF: {"endpoint": other.base_url}}
         asked = {"request": {"max_tokens": 100}, "items": {"modes": {"concurrency": [2], "repeats": 1, "warmup": 1}}}
-        report, said = evalkit(write(tmp_path, modes, **asked), "--output-dir", tmp_path / "run")
+        report, said = inside(capsys, write(tmp_path, modes, **asked), "--output-dir", tmp_path / "run")
     found = finding(report, "serving.preflight", DIFF)
     assert found["status"] == "error"
     assert found["outcome"] == "stopped"
@@ -36,10 +38,11 @@ def test_every_conflict_is_named_at_once_and_the_mode_is_not_timed(tmp_path):
 
 
 @pytest.mark.slow
-def test_without_its_baseline_nothing_is_timed(tmp_path):
-    with ReferenceProcess(Script(mode=DIFF, **FAST)) as one, ReferenceProcess(Script(mode=DIFF, **FAST)) as other:
+def test_without_its_baseline_nothing_is_timed(tmp_path, capsys):
+    with worlds() as world:
+        one, other = world.serve(Script(mode=DIFF, **FAST), Script(mode=DIFF, **FAST))
         modes = {AR: {"endpoint": one.base_url}, DIFF: {"endpoint": other.base_url}}
-        report, _ = evalkit(write(tmp_path, modes), "--output-dir", tmp_path / "run")
+        report, _ = inside(capsys, write(tmp_path, modes), "--output-dir", tmp_path / "run")
     assert finding(report, "serving.preflight", AR)["outcome"] == "stopped"
     assert finding(report, "serving.mode", AR)["outcome"] == "another-mode"
     assert timed(tmp_path / "run") == set()
@@ -47,11 +50,12 @@ def test_without_its_baseline_nothing_is_timed(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_plan_that_cannot_fit_its_budget_says_so_and_counters_corroborate_what_was_done(tmp_path):
-    with ReferenceProcess(Script(**FAST)) as one, ReferenceProcess(Script(mode=DIFF, **FAST)) as other:
+def test_a_plan_that_cannot_fit_its_budget_says_so_and_counters_corroborate_what_was_done(tmp_path, capsys):
+    with worlds() as world:
+        one, other = world.serve(Script(**FAST), Script(mode=DIFF, **FAST))
         modes = {AR: {"endpoint": one.base_url}, DIFF: {"endpoint": other.base_url}}
         asked = {"budget": {"requests": 20}, "items": {"modes": {"repeats": 2, "warmup": 1}}}
-        report, said = evalkit(write(tmp_path, modes, **asked), "--output-dir", tmp_path / "run")
+        report, said = inside(capsys, write(tmp_path, modes, **asked), "--output-dir", tmp_path / "run")
     whole = [f for f in findings(report, "serving.preflight") if f.get("mode") is None]
     assert [(f["outcome"], f["status"]) for f in whole] == [("conflicts", "warn")]
     assert "the budget is 20" in said
@@ -64,13 +68,14 @@ def test_a_plan_that_cannot_fit_its_budget_says_so_and_counters_corroborate_what
 
 
 @pytest.mark.slow
-def test_a_key_that_was_not_set_is_no_error_any_more_once_it_is(tmp_path, monkeypatch):
+def test_a_key_that_was_not_set_is_no_error_any_more_once_it_is(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("LATER_KEY", raising=False)
-    with ReferenceProcess(Script(api_key="canary-later-5510", **FAST)) as server:
+    with worlds() as world:
+        (server,) = world.serve(Script(api_key="canary-later-5510", **FAST))
         path = write(tmp_path, {AR: {"endpoint": server.base_url, "api_key_env": "LATER_KEY"}})
-        first, _ = evalkit(path, "--output-dir", tmp_path / "run")
+        first, _ = inside(capsys, path, "--output-dir", tmp_path / "run")
         monkeypatch.setenv("LATER_KEY", "canary-later-5510")
-        second, _ = evalkit(path, "--resume", tmp_path / "run")
+        second, _ = inside(capsys, path, "--resume", tmp_path / "run")
     refused = finding(first, "serving.reachable", AR)
     assert refused["status"] == "error"
     assert "LATER_KEY" in refused["summary"]

@@ -7,15 +7,24 @@ import os
 import pty
 import signal
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 
 from evalkit.reference import ReferenceProcess, Script
 from evalkit.run.words import continued
 from evalkit.serving.launch import free_port
-from tests.run.sessions import FAST, command, evalkit, finding, findings, write
+from tests.cli.command import evalkit
+from tests.run.sessions import FAST, command, finding, findings, inside, write
+from tests.support.virtual_world import worlds
 
 AR, DIFF = "autoregressive", "diffusion"
+
+
+@contextmanager
+def virtual(mode: str, port: int):
+    with worlds() as world:
+        yield world.serve(Script(mode=mode, **FAST), port=port)
 
 
 def server(mode: str, port: int) -> ReferenceProcess:
@@ -32,16 +41,16 @@ def engines(report) -> dict[str, str | None]:
 
 
 @pytest.mark.slow
-def test_modes_on_one_address_are_collected_in_two_sessions_under_one_plan(tmp_path):
+def test_modes_on_one_address_are_collected_in_two_sessions_under_one_plan(tmp_path, capsys):
     port, path = checklist(tmp_path)
     folder = tmp_path / "run"
-    with server(AR, port):
-        first, _ = evalkit(path, "--only-mode", AR, "--output-dir", folder)
+    with virtual(AR, port):
+        first, _ = inside(capsys, path, "--only-mode", AR, "--output-dir", folder)
     waiting = finding(first, "serving.reachable", DIFF)
     assert waiting["status"] == "error"
     assert "--only-mode diffusion --resume" in waiting["remedy"]
-    with server(DIFF, port):
-        second, _ = evalkit(path, "--only-mode", DIFF, "--resume", folder)
+    with virtual(DIFF, port):
+        second, _ = inside(capsys, path, "--only-mode", DIFF, "--resume", folder)
     assert engines(second) == {AR: AR, DIFF: DIFF}
     assert not findings(second, "serving.distinct-processes")
     assert all(finding(second, "serving.mode", mode)["status"] == "pass" for mode in (AR, DIFF))
@@ -50,29 +59,29 @@ def test_modes_on_one_address_are_collected_in_two_sessions_under_one_plan(tmp_p
 
 
 @pytest.mark.slow
-def test_the_same_process_under_the_next_label_is_not_timed_twice(tmp_path):
+def test_the_same_process_under_the_next_label_is_not_timed_twice(tmp_path, capsys):
     port, path = checklist(tmp_path)
     folder = tmp_path / "run"
-    with server(AR, port):
-        evalkit(path, "--only-mode", AR, "--output-dir", folder)
-        report, said = evalkit(path, "--only-mode", DIFF, "--resume", folder)
+    with virtual(AR, port):
+        inside(capsys, path, "--only-mode", AR, "--output-dir", folder)
+        report, said = inside(capsys, path, "--only-mode", DIFF, "--resume", folder)
     assert finding(report, "serving.preflight", DIFF)["status"] == "error"
     assert finding(report, "serving.mode", DIFF)["status"] == "fail"
     assert "declares autoregressive" in said
 
 
 @pytest.mark.slow
-def test_without_a_terminal_the_run_measures_what_is_up_and_names_the_command_that_goes_on(tmp_path):
+def test_without_a_terminal_the_run_measures_what_is_up_and_names_the_command_that_goes_on(tmp_path, capsys):
     port, path = checklist(tmp_path)
     folder = tmp_path / "run"
-    with server(DIFF, port):
-        report, said = evalkit(path, "--output-dir", folder)
+    with virtual(DIFF, port):
+        report, said = inside(capsys, path, "--output-dir", folder)
     assert f"--only-mode autoregressive --resume {folder}" in said
     assert engines(report)[DIFF] == DIFF
     assert finding(report, "serving.reachable", AR)["status"] == "error"
     assert report["verdict"] == "inconclusive"
-    with server(AR, port):
-        report, _ = evalkit(path, "--resume", folder)
+    with virtual(AR, port):
+        report, _ = inside(capsys, path, "--resume", folder)
     assert engines(report) == {AR: AR, DIFF: DIFF}
 
 
@@ -142,8 +151,8 @@ def test_the_command_that_goes_on_keeps_the_users_words_and_changes_only_the_ses
     )
 
 
-def test_a_mode_that_is_not_configured_is_a_usage_error(tmp_path):
+def test_a_mode_that_is_not_configured_is_a_usage_error(tmp_path, capsys):
     path = write(tmp_path, {AR: {"endpoint": "http://127.0.0.1:1"}})
-    done = subprocess.run(command(path, "--only-mode", "diffusion"), capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "not configured" in done.stderr
+    done = evalkit(capsys, "run", path, "--only-mode", "diffusion")
+    assert done.code == 2
+    assert "not configured" in done.err

@@ -11,15 +11,18 @@ import pytest
 
 from evalkit import system
 from evalkit.errors import RunFolderError
+from evalkit.reference import preset
 from evalkit.run import token as tokens
 from tests.cli.command import evalkit
-from tests.support.small_run import servers, write_inputs
+from tests.support.small_run import write_inputs
+from tests.support.virtual_world import worlds
 
 
 @pytest.fixture
 def path(tmp_path, monkeypatch):
     """A machine of its own: its token, and no wish to go on beside others."""
     monkeypatch.setattr(tokens, "TOKEN", tmp_path / "token")
+    monkeypatch.setattr(tokens, "_WAIT_S", 0.1)
     monkeypatch.delenv("EVALKIT_NO_WAIT", raising=False)
     return tmp_path / "token"
 
@@ -65,13 +68,15 @@ def test_a_child_has_the_token_of_its_parent_and_a_number_alone_is_none(path, mo
 
 @pytest.mark.slow
 def test_a_run_by_hand_waits_and_with_no_wait_does_not(path, tmp_path, capsys):
-    with servers() as modes:
-        write_inputs(tmp_path, modes)
+    labels = ("autoregressive", "self-speculation")
+    with worlds() as world:
+        up = world.serve(*map(preset, labels))
+        write_inputs(tmp_path, {label: {"endpoint": one.base_url} for label, one in zip(labels, up, strict=True)})
         asked = ("run", tmp_path / "checklist.yaml", "--only", "modes", "--yes")
         token = tokens.take()
         assert evalkit(capsys, *asked, "--no-wait", "--output-dir", tmp_path / "beside").code in (0, 1, 3)
         assert evalkit(capsys, *asked, "--dry-run").code == 0
-        threading.Timer(2.0, token.release).start()
+        threading.Timer(0.5, token.release).start()
         done = evalkit(capsys, *asked, "--output-dir", tmp_path / "after")
         assert done.code in (0, 1, 3)
         assert "--no-wait" in done.err

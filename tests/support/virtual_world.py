@@ -18,6 +18,7 @@ import evalkit.run.recorder
 import evalkit.run.steps.load
 import evalkit.run.steps.timing
 import evalkit.serving.place
+from evalkit.reference.answers import Answers
 from evalkit.reference.script import Script
 from evalkit.serving.place import Place
 from evalkit.timing.facts import ClientError
@@ -68,15 +69,16 @@ class World:
     def __init__(self) -> None:
         self.up: list[FaultServer] = []
 
-    def serve(self, *scripts: Script, port: int = 0) -> list[FaultServer]:
-        started = [FaultServer(script, port=port) for script in scripts]
+    def serve(self, *scripts: Script, port: int = 0, answers: Answers | None = None) -> list[FaultServer]:
+        started = [FaultServer(script, port=port, answers=answers) for script in scripts]
         self.up += started
         return started
 
-    def close(self) -> None:
-        for server in self.up:
+    def close(self, *servers: FaultServer) -> None:
+        """Ends `servers`, or all."""
+        for server in servers or self.up:
             server.close()
-        self.up = []
+        self.up = [one for one in self.up if servers and one not in servers]
 
 
 @contextmanager

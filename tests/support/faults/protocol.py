@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from evalkit.reference.answers import Answers
 from evalkit.reference.app import allowed
 from evalkit.reference.bodies import body_of
 from evalkit.reference.describe import loads, model_card, model_info, server_info
@@ -73,8 +74,9 @@ def text_answer(text: str, status: int = 200) -> Answer:
 class Healthy:
     """The answers of one reference server, computed without a clock: `script` may be swapped while it serves."""
 
-    def __init__(self, script: Script) -> None:
-        self.state = State(script)
+    def __init__(self, script: Script, answers: Answers | None = None) -> None:
+        self._answers = answers
+        self.state = State(script, answers)
 
     @property
     def script(self) -> Script:
@@ -82,7 +84,7 @@ class Healthy:
 
     def restart(self, script: Script | None = None) -> None:
         """What a new process knows: nothing."""
-        self.state = State(script or self.script)
+        self.state = State(script or self.script, self._answers)
 
     def answer(self, request: Request) -> Answer:
         if not allowed(self.script, request.method, request.path, request.headers.get("authorization", "")):

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from evalkit.reference.answers import Answers
 from evalkit.reference.script import Script
 from tests.support.faults.protocol import Healthy, Request
 from tests.support.faults.registry import CONTROL, GENERATION, Fault
@@ -48,13 +49,15 @@ class FaultServer:
     The port stays the same over several runs; `heal` brings back a server as it was.
     """
 
-    def __init__(self, script: Script, place_of: PlaceOf = lambda _: "any", *, port: int = 0) -> None:
-        self._script, self._place_of = script, place_of
+    def __init__(
+        self, script: Script, place_of: PlaceOf = lambda _: "any", *, port: int = 0, answers: Answers | None = None
+    ) -> None:
+        self._script, self._place_of, self._answers = script, place_of, answers
         self._port = port
         self._listening: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
-        self.healthy = Healthy(script)
+        self.healthy = Healthy(script, answers)
         self.armed: list[Armed] = []
         self.requests: list[tuple[str, Request]] = []
         self.listen()
@@ -69,7 +72,7 @@ class FaultServer:
         return Counter(place for place, _ in self.requests)
 
     def heal(self) -> None:
-        self.healthy = Healthy(self._script)
+        self.healthy = Healthy(self._script, self._answers)
         self.armed, self.requests = [], []
         self.listen()
 
