@@ -67,35 +67,43 @@ def signal_all(pids: list[int], number: int) -> None:
             continue  # gone already
 
 
-def end_all(mark: str, grace_s: float, root: int | None = None) -> bool:
-    """TERM, then KILL after the grace, for all with the mark and all that come of `root`; True when nothing is left."""
+def end_all(mark: str, grace_s: float, *, ours: bool = False) -> bool:
+    """TERM, then KILL after the grace, for all with the mark; with `ours` for all that come of this process too.
+
+    True when nothing is left.
+    """
+    root = os.getpid() if ours else None
 
     def theirs() -> list[int]:
         return sorted({*marked(mark), *(descendants(root) if root else ())})
+
+    def nothing_left() -> bool:
+        return (not ours or childless()) and not theirs()
 
     if grace_s > 0:
         signal_all(theirs(), signal.SIGTERM)
     deadline = time.monotonic() + grace_s
     while time.monotonic() < deadline:
-        reap()
-        if not theirs():
+        if nothing_left():
             return True
         time.sleep(0.05)
     deadline = time.monotonic() + 5
-    while (left := theirs()) and time.monotonic() < deadline:
-        signal_all(left, signal.SIGKILL)
+    while not nothing_left() and time.monotonic() < deadline:
+        signal_all(theirs(), signal.SIGKILL)
         time.sleep(0.01)
-        reap()
-    return not theirs()
+    return nothing_left()
 
 
-def reap() -> None:
-    """Collects ended children that nobody else waits for."""
+def childless() -> bool:
+    """Whether this process has no child, ended ones collected. The kernel's own word, and exact where orphans become
+    children: a reading of /proc misses a process that is made while the one that makes it ends.
+    """
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
     except ChildProcessError:
-        pass
+        return True
+    return False
 
 
 def reap_adopted(child: int) -> None:
@@ -148,15 +156,14 @@ def main() -> int:
         if code is None:
             reap_adopted(child.pid)
         else:
-            reap()
             # a command that hands over to a container or a batch system ends at once, and well
             if code != 0:
-                end_all(mark, min(grace_s, 1.0), os.getpid())
-            if code != 0 or not descendants(os.getpid()):
+                end_all(mark, min(grace_s, 1.0), ours=True)
+            if code != 0 or childless():
                 return code if code >= 0 else 128 - code
         if 0 in ready and not os.read(0, 4096):
             break
-    end_all(mark, grace_s, os.getpid())
+    end_all(mark, grace_s, ours=True)
     return 143
 
 
