@@ -95,8 +95,10 @@ def end_all(mark: str, grace_s: float, *, ours: bool = False) -> bool:
 
 
 def childless() -> bool:
-    """Whether this process has no child, ended ones collected. The kernel's own word, and exact where orphans become
-    children: a reading of /proc misses a process that is made while the one that makes it ends.
+    """Whether this process has no children left; collects those that have ended.
+
+    The kernel answers. Where orphans become children that is exact, while a list of /proc misses a process that was
+    forked while its parent exited.
     """
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
