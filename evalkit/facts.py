@@ -30,6 +30,7 @@ from evalkit.timing.facts import (
     LoadBlock,
     Look,
     Pilot,
+    PrefixHits,
     PromptFacts,
     RepeatedSample,
     TimedSample,
@@ -107,6 +108,7 @@ class Facts(Frozen):
     timed: tuple[TimedSample, ...] = ()
     looks: tuple[Look, ...] = ()
     repeated: tuple[RepeatedSample, ...] = ()
+    prefix_hits: tuple[PrefixHits, ...] = ()
     traffic: dict[str, Traffic] = {}  # noqa: RUF012  by the name of the file
     loads: tuple[LoadBlock, ...] = ()
     client_limit: ClientLimit | None = None

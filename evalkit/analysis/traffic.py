@@ -28,12 +28,14 @@ Resembles = Literal["fresh", "prefix", "repeated"]
 @dataclass(frozen=True, slots=True)
 class Again:
     """The ratio of repeated prompts, and the share of prompt tokens that came from the prefix cache meanwhile: of the
-    mode and of the baseline; None where a server does not report it.
+    mode and of the baseline; None where a server does not report it. `counted`: not by replies, but by the servers' own
+    counters, which include the first answers.
     """
 
     estimate: RatioEstimate
     cached: float | None
     baseline_cached: float | None
+    counted: bool = False
 
 
 def again(checklist: Checklist, facts: Facts, mode: str) -> Again | None:
@@ -43,7 +45,19 @@ def again(checklist: Checklist, facts: Facts, mode: str) -> Again | None:
         return None
     mine = {name: _answered_before(facts.repeated, name) for name in (baseline, mode)}
     found = measure(Readings([*mine[baseline], *mine[mode]]), checklist, mode, item.level, item.confidence)
-    return Again(found, cached(mine[mode]), cached(mine[baseline])) if found else None
+    if found is None:
+        return None
+    told = cached(mine[mode]), cached(mine[baseline])
+    if told == (None, None):
+        counts = _hits(facts, mode), _hits(facts, baseline)
+        return Again(found, *counts, counted=counts != (None, None))
+    return Again(found, *told)
+
+
+def _hits(facts: Facts, mode: str) -> float | None:
+    """Share of the prompt tokens that came from the prefix cache, by the server's own counters."""
+    mine = [one for one in facts.prefix_hits if one.mode == mode]
+    return sum(one.cached_tokens for one in mine) / sum(one.prompt_tokens for one in mine) if mine else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,3 +21,15 @@ async def kv_use(control: Control) -> float | None:
             return share
     page = await control.get_text("/metrics")
     return metrics.kv_use(metrics.counters(page.text)) if page.ok else None
+
+
+async def prefix(target: Target) -> tuple[float, float] | None:
+    """Prompt tokens so far, and those of them that came from the prefix cache, by the server's own counters."""
+    return metrics.prefix(await read(target))
+
+
+def grown(before: tuple[float, float] | None, after: tuple[float, float] | None) -> tuple[int, int] | None:
+    """By how much both grew; None where one was not read, or where the server was started again."""
+    if before is None or after is None or after[0] <= before[0] or after[1] < before[1]:
+        return None
+    return round(after[0] - before[0]), round(after[1] - before[1])

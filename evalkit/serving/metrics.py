@@ -48,3 +48,11 @@ def _number(text: str) -> float | None:
 def kv_use(found: dict[str, float]) -> float | None:
     """Share of the KV cache in use, 0 to 1, or None where the server does not report it."""
     return next((found[names.kv_use] for names in engines.names() if names.kv_use in found), None)
+
+
+def prefix(found: dict[str, float]) -> tuple[float, float] | None:
+    """Prompt tokens so far, and those of them that came from the prefix cache: an engine shows the second counter once
+    there is one. None where the first is not reported.
+    """
+    names = next((names for names in engines.names() if names.prompts in found), None)
+    return (found[names.prompts], found.get(names.cached, 0.0)) if names else None

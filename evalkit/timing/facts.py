@@ -75,6 +75,16 @@ class RepeatedSample(TimedSample):
     """
 
 
+class PrefixHits(Frozen):
+    """Prompt tokens of the block of repeated prompts in one mode, first answers included, and those of them that came
+    from the prefix cache: by the server's own counters.
+    """
+
+    mode: str
+    prompt_tokens: int
+    cached_tokens: int
+
+
 class Traffic(Frozen):
     """How much of what is sent was sent before, in a prompts file or a trace as it was read. Shares of 1."""
 
@@ -255,6 +265,8 @@ class LoadBlock(Frozen):
     signs: dict[str, int] = {}  # noqa: RUF012  pydantic copies defaults
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    #: the two are by the server's own counters, not by its replies
+    counted_cached: bool = False
     #: ended early, since the service level could no longer be kept
     stopped: bool = False
     #: evalkit had no file descriptor left for another request

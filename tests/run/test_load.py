@@ -41,7 +41,9 @@ def finished(tmp_path_factory):
     """A run that a budget of no minutes cannot end, and what a second session finds to do."""
     folder = tmp_path_factory.mktemp("load")
     with (
-        ReferenceProcess(preset("autoregressive", speed=20, model=MODEL, max_running_requests=2)) as plain,
+        ReferenceProcess(
+            preset("autoregressive", speed=20, model=MODEL, max_running_requests=2, enable_cache_report=False)
+        ) as plain,
         ReferenceProcess(preset("self-speculation", speed=20, model=MODEL, max_running_requests=2)) as fast,
     ):
         path = small(
@@ -103,6 +105,18 @@ def test_the_report_shows_loads_capacity_and_the_chart(finished):
     assert counted["modes.load"]
     assert not counted["modes.speedup"]
     assert not counted["modes.capacity"]
+
+
+@pytest.mark.slow
+def test_hits_of_the_prefix_cache_are_told_by_replies_or_else_by_the_servers_counters(finished):
+    _, document, journal, _ = finished
+    blocks = [b for b in records(journal, "load") if b["load"] == "trace.jsonl x2"]
+    assert {(b["mode"], b.get("counted_cached", False)) for b in blocks} == {
+        ("autoregressive", True), ("self-speculation", False),
+    }  # fmt: skip
+    shares = {m["mode"]: m["loads"][1]["cached_share"] for m in document["modes"]}
+    assert shares["autoregressive"] > 0.2
+    assert shares["self-speculation"] == 0  # whole pages of 32 tokens alone are kept
 
 
 @pytest.mark.slow

@@ -49,7 +49,7 @@ def _repeated(checklist: Checklist, facts: Facts, mode: str) -> list[Finding]:
     values = words.Repeated(
         outcome=resembles(asked) if asked else "not-known", mode=mode, baseline=checklist.baseline.speed,
         ratio=one.ratio, low=one.low, high=one.high, pairs=one.pairs, cached=found.cached,
-        baseline_cached=found.baseline_cached,
+        baseline_cached=found.baseline_cached, counted=found.counted,
     )  # fmt: skip
     if asked is not None:
         values = values.model_copy(update={

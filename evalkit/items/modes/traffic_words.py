@@ -10,12 +10,13 @@ from evalkit.fmt import amount, interval, number, plural, ratio, share, span_of,
 from evalkit.modes import INCUMBENT
 
 
-def _hits(mine: float | None, theirs: float | None, baseline: str) -> str:
-    """`prefix cache: 90% of the prompt tokens, 88% with autoregressive`."""
+def _hits(mine: float | None, theirs: float | None, baseline: str, *, counted: bool = False) -> str:
+    """`prefix cache: 90% of the prompt tokens, 88% with autoregressive`; `counted`: by the servers' own counters."""
     if mine is None and theirs is None:
         return "hits of the prefix cache are not reported"
     one, other = ("an unknown share" if part is None else share(part, 0) for part in (mine, theirs))
-    return f"prefix cache: {one} of the prompt tokens, {other} with {baseline}"
+    text = f"prefix cache: {one} of the prompt tokens, {other} with {baseline}"
+    return f"{text}, by the servers' own counters, first answers included" if counted else text
 
 
 class Repeated(Values):
@@ -33,13 +34,14 @@ class Repeated(Values):
     pairs: int
     cached: float | None = None
     baseline_cached: float | None = None
+    counted: bool = False
     source: str | None = None
     requests: int | None = None
     asked_again: float | None = None
     shared_prefix: float | None = None
 
     def words(self) -> Words:
-        hits = _hits(self.cached, self.baseline_cached, self.baseline)
+        hits = _hits(self.cached, self.baseline_cached, self.baseline, counted=self.counted)
         text = (
             f"{ratio(self.ratio)} the speed of {self.baseline} on prompts that were answered before "
             f"({interval(self.low, self.high)}, {plural(self.pairs, 'prompt')}; {hits}). Fresh prompts decide"

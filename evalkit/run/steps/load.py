@@ -15,6 +15,7 @@ from evalkit.facts import Facts
 from evalkit.run.plan.openloop import Arrival, Level, in_flight_limit, play
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.steps.timing import run_id, server_devices, server_processes
+from evalkit.serving import counters
 from evalkit.serving import flush as flushing
 from evalkit.timing.arrivals import RAMP, drawn, starts, turns
 from evalkit.timing.calibrate import client_error
@@ -254,10 +255,13 @@ class _Loads:
             level = Level(asked.slo, ramp, sum(one.at >= ramp for one in listed))
         quiet = replace(self.run.setup.prompts.prompts[0].request, max_tokens=_QUIET_TOKENS)
         self.blocks += 1
+        target, before = self.session.targets[label], await counters.prefix(self.session.targets[label])
         told = await play(
-            self.session.client, self.session.targets[label], arrivals, drain_s=drain, level=level,
+            self.session.client, target, arrivals, drain_s=drain, level=level,
             quiet=with_salt(quiet, f"{run_id(self.run)} quiet {label} {load} {block} {rate}"),
         )  # fmt: skip
+        if told["cached_tokens"] is None and (grown := counters.grown(before, await counters.prefix(target))):
+            told |= {"prompt_tokens": grown[0], "cached_tokens": grown[1], "counted_cached": True}
         found = LoadBlock(
             load=load, mode=label, block=block, launch=self.session.launch, rate=rate, seconds=seconds,
             counted_from_ms=1000 * ramp, planned=planned, salted=mark, **told,

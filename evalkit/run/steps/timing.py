@@ -12,11 +12,12 @@ from evalkit.run.plan.looks import question
 from evalkit.run.plan.pilot import PILOT_PROMPTS, Means, interleaved, of_baseline, words
 from evalkit.run.plan.schedule import AGAIN_SHARE, GUESSED_START_S, Planned, sought
 from evalkit.run.recorder import Recorder, Session
+from evalkit.serving import counters
 from evalkit.serving import flush as flushing
 from evalkit.serving.facts import EndpointFacts
 from evalkit.timing.arrivals import load_seconds
 from evalkit.timing.calibrate import client_error
-from evalkit.timing.facts import CacheState, Look, Pilot, RepeatedSample, TimedSample, WarmUp
+from evalkit.timing.facts import CacheState, Look, Pilot, PrefixHits, RepeatedSample, TimedSample, WarmUp
 from evalkit.timing.power import watched
 from evalkit.timing.prompts import Prompt
 from evalkit.timing.salt import with_salt
@@ -266,6 +267,7 @@ async def time_repeated(run: Recorder, session: Session) -> None:
         if sample.key not in kept:
             run.keep(RepeatedSample(**dict(sample)))
 
+    before = {label: await counters.prefix(target) for label, target in session.targets.items()}
     await run_modes(
         session.targets, run.setup.prompts, plan, session.client,
         done=frozenset(p.key for p in plan.requests if p.key not in todo),
@@ -275,6 +277,9 @@ async def time_repeated(run: Recorder, session: Session) -> None:
             ids="again", turns=run.checklist.items.modes.turns,
         ),
     )  # fmt: skip
+    for label, target in session.targets.items():
+        if grown := counters.grown(before[label], await counters.prefix(target)):
+            run.keep(PrefixHits(mode=label, prompt_tokens=grown[0], cached_tokens=grown[1]))
 
 
 def _seconds(run: Recorder) -> float | None:

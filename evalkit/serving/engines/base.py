@@ -41,13 +41,17 @@ class Names:
     rounds: str = ""
     #: share of the KV pool in use, 0 to 1
     kv_use: str = ""
+    #: prompt tokens, and those of them that came from the prefix cache
+    prompts: str = ""
+    cached: str = ""
     #: further samples to keep, by full name and by prefix
     others: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        named = (self.tokens, self.verify, self.steps, self.committed, self.rounds, self.kv_use, *self.others)
+        named = (self.tokens, self.verify, self.steps, self.committed, self.rounds, self.kv_use, self.prompts,
+                 self.cached, *self.others)  # fmt: skip
         return tuple(name for name in named if name)
 
     @property

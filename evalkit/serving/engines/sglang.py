@@ -104,6 +104,8 @@ class SGLang(Engine):
         # autoregressive decoding counts under decode, the diffusion loop under prefill
         rounds="sglang:cuda_graph_passes_total",
         kv_use="sglang:token_usage",
+        prompts="sglang:prompt_tokens_total",
+        cached="sglang:cached_tokens_total",
         others=(
             "sglang:num_requests_total",
             "sglang:num_aborted_requests_total",

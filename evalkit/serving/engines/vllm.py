@@ -42,6 +42,8 @@ class VLLM(Engine):
         steps="vllm:diffusion_num_denoising_steps_total",
         committed="vllm:diffusion_num_committed_tokens_total",
         kv_use="vllm:kv_cache_usage_perc",
+        prompts="vllm:prefix_cache_queries_total",
+        cached="vllm:prefix_cache_hits_total",
         others=("vllm:request_success_total",),
         prefixes=("vllm:diffusion_", "vllm:spec_decode_"),
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evalkit.analysis.traffic import again, cached, production, resembles
 from evalkit.items.modes import decide as item
-from evalkit.timing.facts import RepeatedSample, Traffic
+from evalkit.timing.facts import PrefixHits, RepeatedSample, Traffic
 from evalkit.verdict.decide import decide
 from tests.support.drawn import runs
 from tests.timing.support import AR, DLM, NOW, checklist, facts, sample, simulated
@@ -57,6 +57,19 @@ def test_hits_that_nobody_reports_are_unknown_and_not_zero():
     unknown = one.model_copy(update={"exchange": one.exchange.model_copy(update={"cached_tokens": None})})
     assert cached([unknown]) is None
     assert cached([one, unknown]) == 0.0
+
+
+def test_hits_that_replies_do_not_tell_are_those_of_the_servers_counters():
+    untold = repeated(2.0, tokens=(None, 10))
+    untold = tuple(
+        one.model_copy(update={"exchange": one.exchange.model_copy(update={"cached_tokens": None})}) for one in untold
+    )
+    counts = [PrefixHits(mode=DLM, prompt_tokens=120, cached_tokens=60 + n) for n in (0, 12)]
+    found = again(checklist(), facts([], repeated=untold, prefix_hits=tuple(counts)), DLM)
+    assert (found.cached, found.baseline_cached, found.counted) == (0.55, None, True)
+    assert not again(checklist(), facts([], repeated=untold), DLM).counted
+    told = again(checklist(), facts([], repeated=repeated(2.0), prefix_hits=tuple(counts)), DLM)
+    assert (told.cached, told.counted) == (0.9, False)
 
 
 @pytest.mark.parametrize(("kw", "like"), [
