@@ -94,7 +94,7 @@ def test_what_a_killed_run_left_of_the_block_is_asked_again_from_its_first_answe
     assert mode["speedup_repeated"]["pairs"] == 4
     finding = next(f for i in document["items"] for f in i["findings"] if f["id"] == "modes.repeated")
     assert finding["data"]["counted"]
-    assert 0.4 < finding["data"]["baseline_cached"] < 0.75  # two of three requests are repetitions
+    assert finding["data"]["baseline_cached"] > 0.5  # two of three requests are repetitions
 
 
 def test_the_block_is_planned_priced_and_switched_off(tmp_path):
