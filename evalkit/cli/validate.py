@@ -91,7 +91,7 @@ def _loaded(given: str | None, modes: list[str]) -> tuple[Path, Setup]:
         return path, prepare(loaded)
     from evalkit.run.sweep.work import announced, planned
 
-    found = planned(loaded, loaded.folder)
+    found = planned(loaded, loaded.folder, {})
     note(announced(found)[0])
     return path, found.run
 

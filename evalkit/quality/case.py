@@ -77,6 +77,8 @@ class Suite:
     #: kind of another tool's file that it was imported from, and the hash of that file
     imported: str | None = None
     source_sha256: str | None = None
+    #: the baseline answers each case once more: equality of its two replies is the noise floor
+    noise_floor: bool = True
     by_id: dict[str, Case] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:

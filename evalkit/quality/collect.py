@@ -54,14 +54,14 @@ class PlannedCase:
 def plan(suites: Sequence[Suite], modes: Sequence[str], *, baseline: str) -> list[PlannedCase]:
     """Every request, suite by suite and mode by mode, the baseline first.
 
-    The baseline answers each case once more than the modes do: equality of its two replies is the noise floor. Cases
-    with tools are asked unstreamed too, where a stream's parser has no part.
+    The baseline answers once more than the modes do where a suite has a noise floor. Cases with tools are asked
+    unstreamed too, where a stream's parser has no part.
     """
     ordered = [mode for mode in modes if mode == baseline] + [mode for mode in modes if mode != baseline]
     planned = []
     for suite in suites:
         for mode in ordered:
-            extra = 1 if mode == baseline else 0
+            extra = int(suite.noise_floor and mode == baseline)
             for case in suite.cases:
                 planned += [PlannedCase(mode, suite, case, repeat) for repeat in range(case.repeats + extra)]
                 if case.tools:

@@ -16,11 +16,15 @@ _PROMPTS = ""
 #: part that decides, among the parts of a sweep
 FINAL = -1
 Member = tuple[str, str]
+#: what must not be parted, in an order of which every beginning holds tags and suites in about their shares
+Groups = list[list[Member]]
 
 
 @dataclass(frozen=True)
 class Part:
-    """Ids of prompts, and of cases with their suite. `once`: cases are asked once, also those of a small suite."""
+    """Ids of prompts, and of cases with their suite. `once`: cases are asked once, also those of a small suite, and of
+    the baseline too.
+    """
 
     prompts: frozenset[str]
     cases: frozenset[Member]
@@ -35,7 +39,7 @@ class Part:
             if self.once:
                 cases = tuple(replace(case, repeats=1) for case in cases)
             if cases:
-                chosen.append(replace(suite, cases=cases, by_id={}))
+                chosen.append(replace(suite, cases=cases, by_id={}, noise_floor=suite.noise_floor and not self.once))
         return replace(prompts, prompts=kept), chosen
 
     def listed(self) -> list[list[str]]:
@@ -44,14 +48,13 @@ class Part:
 
 
 def split(
-    prompts: PromptSet, suites: Sequence[Suite], screening: Sequence[float], least: Mapping[str, int], final: float
+    groups: Groups, suites: Sequence[Suite], screening: Sequence[float], least: Mapping[str, int], final: float
 ) -> list[Part]:
     """Parts for each stage of screening, by its share of everything, and behind them the part that decides.
 
-    `final`: share that decides; `least`: cases by suite that it needs at least, where there are so many. What goes
-    together, by cluster or by equal text, goes into one part; critical cases decide.
+    `groups`: by `grouped`; `final`: share that decides; `least`: cases by suite that it needs at least, where there
+    are so many. Critical cases decide.
     """
-    groups = _groups(prompts.prompts, suites)
     totals = Counter(kind for group in groups for kind, _ in group)
     targets = [Counter[str]() for _ in (*screening, final)]
     for kind, total in totals.items():
@@ -67,7 +70,7 @@ def split(
     return _dealt(groups, suites, targets)
 
 
-def _dealt(groups: list[list[Member]], suites: Sequence[Suite], targets: list[Counter[str]]) -> list[Part]:
+def _dealt(groups: Groups, suites: Sequence[Suite], targets: list[Counter[str]]) -> list[Part]:
     """Each group to the part that lacks it most; what no part lacks is not asked."""
     critical = {(suite.name, name) for suite in suites for name in suite.critical}
     have = [Counter[str]() for _ in targets]
@@ -93,8 +96,8 @@ def _dealt(groups: list[list[Member]], suites: Sequence[Suite], targets: list[Co
     ]  # fmt: skip
 
 
-def _groups(prompts: Sequence[Prompt], suites: Sequence[Suite]) -> list[list[Member]]:
-    """What must not be parted, in an order of which every beginning holds tags and suites in about their shares."""
+def grouped(prompts: Sequence[Prompt], suites: Sequence[Suite]) -> Groups:
+    """Prompts and cases of one cluster or of equal text go together."""
     asked: list[tuple[Member, Prompt | Case]] = [((_PROMPTS, prompt.id), prompt) for prompt in prompts]
     asked += [((suite.name, case.id), case) for suite in suites for case in suite.cases]
     leader: dict[object, object] = {}

@@ -90,8 +90,8 @@ def evaluate(loaded: LoadedChecklist, flags: Flags, shown: Shown = plain) -> dic
         swept = None
         if loaded.checklist.sweep is not None:
             if flags.dry_run:
-                return _dry_run(_standing(loaded, flags), flags)
-            swept, flags = _swept(loaded, flags, shown)
+                return _dry_run(_standing(loaded, flags, skip), flags)
+            swept, flags = _swept(loaded, flags, shown, skip)
             loaded = swept.loaded
         made = prepare(
             loaded, simulated=flags.demo, skip=skip,
@@ -116,7 +116,7 @@ def _confine(setup: Setup, flags: Flags) -> None:
         confine(setup.key_names)
 
 
-def _standing(loaded: LoadedChecklist, flags: Flags) -> Setup:
+def _standing(loaded: LoadedChecklist, flags: Flags, skip: dict[ItemId, str]) -> Setup:
     """The setup of a sweep's run before it is known which settings it decides; what the sweep sends is said."""
     from evalkit.run.sweep.work import announced, planned
 
@@ -124,23 +124,23 @@ def _standing(loaded: LoadedChecklist, flags: Flags) -> Setup:
         raise UsageError(
             f"{'--demo' if flags.demo else '--only-mode'}: does not go with a sweep", hint="leave sweep out"
         )
-    found = planned(loaded, _placed(flags))
+    found = planned(loaded, _placed(flags), skip)
     text, minutes = announced(found)
     note(text)
     consent(found.run, minutes, yes=flags.yes or flags.dry_run or flags.resume is not None)
     return found.run
 
 
-def _swept(loaded: LoadedChecklist, flags: Flags, shown: Shown) -> tuple[Swept, Flags]:
+def _swept(loaded: LoadedChecklist, flags: Flags, shown: Shown, skip: dict[ItemId, str]) -> tuple[Swept, Flags]:
     """The settings that a sweep leaves to the run, and the flags of that run."""
     from evalkit.run.sweep.work import FOLDER, swept
 
     path = _placed(flags)
     if flags.resume and not (path / "plan.json").is_file() and not (path / FOLDER).is_dir():
         RunFolder.begun(path)  # says what is missing
-    _confine(_standing(loaded, flags), flags)
+    _confine(_standing(loaded, flags, skip), flags)
     with _alone(waits=flags.waits):
-        found = swept(loaded, path, shown, allow_exec=flags.allow_exec)
+        found = swept(loaded, path, shown, skip, allow_exec=flags.allow_exec)
     begun = flags.resume is not None and (path / "plan.json").is_file()
     return found, replace(flags, resume=path if begun else None, output_dir=None if begun else path, yes=True)
 

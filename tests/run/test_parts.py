@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from evalkit.client.types import ChatRequest
 from evalkit.quality.case import Case, Suite
-from evalkit.run.parts import FINAL, split
+from evalkit.quality.collect import plan
+from evalkit.run import parts as dealt
+from evalkit.run.parts import FINAL
 from evalkit.timing.prompts import Prompt, PromptSet
 
 
@@ -28,6 +30,10 @@ def suite(clusters, texts=None, name="s", critical=()):
         for n, (c, text) in enumerate(zip(clusters, texts, strict=True))
     )
     return Suite(name, "chat", "s.yaml", "0", cases)
+
+
+def split(asked, cases, *how):
+    return dealt.split(dealt.grouped(asked.prompts, cases), cases, *how)
 
 
 CLUSTERS = st.lists(st.sampled_from([None, None, None, "a", "b"]), min_size=1, max_size=40)
@@ -80,3 +86,5 @@ def test_a_stage_asks_its_cases_once_and_the_decision_as_often_as_they_say():
         kept, (chosen,) = part.of(whole, cases[:1])
         assert {prompt.id for prompt in kept.prompts} == part.prompts
         assert {case.repeats for case in chosen.cases} == {repeats}
+        # the second reply of the baseline is a fact of the decision alone
+        assert len(plan([chosen], ["ar"], baseline="ar")) == len(chosen.cases) * (1 if repeats == 1 else repeats + 1)

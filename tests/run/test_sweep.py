@@ -59,10 +59,11 @@ def test_what_decides_was_asked_in_no_stage(outcome):
 
 def test_a_sweep_sends_at_most_half_of_the_grid(outcome):
     sweep = outcome.facts.sweep
-    sent = sweep.screened + len(outcome.facts.timed) + len(outcome.facts.answers)
+    sent = sweep.screened + sum(map(len, (outcome.facts.timed, outcome.facts.repeated, outcome.facts.answers)))
     assert sent <= sweep.planned <= sweep.grid / 2
     assert not sweep.above_half
-    assert sweep.grid == 60 * 2 * 6 + 80 * (6 + 1)
+    repeated = sum(one.mode == BEST for one in outcome.facts.repeated)
+    assert sweep.grid == (60 * 2 + repeated) * 6 + 80 * (6 + 1)
 
 
 def test_the_report_shows_every_setting_and_the_gate_takes_the_checklist_that_was_given(outcome, stage, capsys):
@@ -166,7 +167,7 @@ def test_validate_and_dry_run_say_what_the_sweep_sends_and_start_nothing(stage, 
     assert evalkit(capsys, "validate", path).code == 0
     done = evalkit(capsys, "run", path, "--dry-run", "--json")
     assert done.code == 0
-    assert "1,280" in done.err
+    assert "1,424" in done.err
     assert json.loads(done.out)["modes"][0] == "autoregressive"
     assert load_checklist(path).checklist.sweep.mode == "diffusion"
 
@@ -203,7 +204,7 @@ def test_the_requests_that_are_planned_are_those_of_the_runs(stage, launches, tm
     from evalkit.quality.collect import plan as cases
     from evalkit.run.sweep.plan import standing
 
-    changes = {"items": {"modes": {"repeated": {"prompts": 0}}}}
+    changes = {"items": {"modes": {}}}
     if launches:
         start = {"launch": ["serve", "{threshold}"], "endpoint": None}
         modes = {label: {"launch": ["serve"], "endpoint": None} for label in stage.servers if "@" not in label}
@@ -221,6 +222,6 @@ def test_the_requests_that_are_planned_are_those_of_the_runs(stage, launches, tm
     sent = 0
     for setup in (*found.stages, found.run):
         tasks = cases(setup.suites, list(setup.checklist.modes), baseline=setup.checklist.baseline.quality)
-        sent += len(setup.plan.requests) + len(tasks)
+        sent += len(setup.plan.requests) + len(setup.plan.repeated) + len(tasks)
     assert sent == found.plan.planned
     assert not found.plan.above_half

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from evalkit.checklist.files import sha256_of
 from evalkit.checklist.schema import Checklist, LoadedChecklist
+from evalkit.checklist.settled import is_swept, settled
 from evalkit.errors import InputFileError
 from evalkit.findings import ItemId
 from evalkit.modes import INCUMBENT
 from evalkit.quality import collect
+from evalkit.quality.case import Suite
 from evalkit.run.fit import PROFILE_MINUTES
-from evalkit.run.parts import FINAL, Part, split
+from evalkit.run.parts import FINAL, Part, grouped, split
 from evalkit.run.plan.schedule import make_plan
 from evalkit.run.setup import Inputs, Setup, inputs, prepare
 from evalkit.run.sweep.settings import Setting, endpoints, screening, settings
 from evalkit.stats.proportions import least_cases
 from evalkit.stats.ratio import MIN_PAIRS
 from evalkit.stored.folder import plan_hash
-from evalkit.stored.swept import is_swept, settled
 
 #: shares of prompts and cases that screening may use, the first that keeps to half of the grid counts
 _SHARES = (0.3, 0.2, 0.15, 0.1)
@@ -34,6 +36,7 @@ _FEWEST = 3
 _TWO, _THREE = 4, 10
 #: items that screening leaves to the run
 SCREENED: tuple[ItemId, ...] = ("license", "hardware", "context")
+_NOTHING: Mapping[ItemId, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,10 @@ class SweepPlan:
         return 2 * self.planned > self.grid
 
 
-def plan(loaded: LoadedChecklist, made: Sequence[Setting], read: Inputs) -> SweepPlan:
-    """The plan for the settings `made`, on the prompts and cases of `read`.
+def plan(
+    loaded: LoadedChecklist, made: Sequence[Setting], read: Inputs, skip: Mapping[ItemId, str] = _NOTHING
+) -> SweepPlan:
+    """The plan for the settings `made`, on the prompts and cases of `read`; items in `skip` are not asked.
 
     Raises:
         InputFileError: too few prompts, or a checklist that a sweep does not go with.
@@ -71,8 +76,9 @@ def plan(loaded: LoadedChecklist, made: Sequence[Setting], read: Inputs) -> Swee
     checklist = loaded.checklist
     assert checklist.sweep is not None
     _fits(loaded)
-    grid = _Requests(checklist).of(Part(*_all(read)), read, len(made))
-    options = list(_options(loaded, made, read))
+    requests = _Requests(checklist, asks="quality" not in skip)
+    grid = requests.of(Part(*_all(read)), read, len(made))
+    options = list(_options(checklist, made, read, requests))
     if not options:
         whole = 2 ** len(_sizes(len(made), checklist.sweep.finalists or _most(made))) - 1
         least = max(math.ceil(_FEWEST * whole / _SHARES[0]), MIN_PAIRS + _FEWEST * whole)
@@ -96,18 +102,19 @@ def plan(loaded: LoadedChecklist, made: Sequence[Setting], read: Inputs) -> Swee
     return SweepPlan(tuple(made), stages, parts[FINAL], finalists, planned, grid, plan_hash(identity))
 
 
-def _options(loaded: LoadedChecklist, made: Sequence[Setting], read: Inputs) -> Iterator[tuple[int, int, list[Part]]]:
+def _options(
+    checklist: Checklist, made: Sequence[Setting], read: Inputs, requests: _Requests
+) -> Iterator[tuple[int, int, list[Part]]]:
     """Requests at most, finalists and parts: the best first, those with too few prompts left out."""
-    checklist = loaded.checklist
     assert checklist.sweep is not None
-    asked = checklist.sweep.finalists
+    asked, groups = checklist.sweep.finalists, grouped(read.prompts.prompts, read.suites)
     for finalists in [min(asked, len(made))] if asked else range(_most(made), 0, -1):
         sizes = _sizes(len(made), finalists)
-        requests = _Requests(checklist)
+        least = _least(checklist, finalists, read)
         for share in _SHARES:
             whole = 2 ** len(sizes) - 1
             shares = [share * 2**number / whole for number in range(len(sizes))]
-            parts = split(read.prompts, read.suites, shares, _least(checklist, finalists, made, read), _DECIDES)
+            parts = split(groups, read.suites, shares, least, _DECIDES)
             if any(len(part.prompts) < _FEWEST for part in parts):
                 continue
             sent = sum(requests.screening(part, read, n) for part, n in zip(parts, sizes, strict=False))
@@ -128,11 +135,10 @@ def _sizes(count: int, finalists: int) -> list[int]:
     return sizes or [count]
 
 
-def _least(checklist: Checklist, finalists: int, made: Sequence[Setting], read: Inputs) -> dict[str, int]:
+def _least(checklist: Checklist, finalists: int, read: Inputs) -> dict[str, int]:
     """What the run needs to decide: prompts for a speed-up, cases for each margin with all its claims."""
-    others = [label for label in checklist.adopted if label not in {one.label for one in made}]
-    sweep = checklist.sweep
-    claims = finalists + sum(sweep is None or label != sweep.mode for label in others)
+    assert checklist.sweep is not None
+    claims = finalists + sum(not is_swept(label, checklist.sweep.mode) for label in checklist.adopted)
     item = checklist.items.quality
     cases = {
         suite.name: least_cases(item.margin.of(suite.kind), item.alpha / max(1, claims)) for suite in read.suites
@@ -141,40 +147,35 @@ def _least(checklist: Checklist, finalists: int, made: Sequence[Setting], read: 
 
 
 class _Requests:
-    """Timed and task requests of a part of the prompts and cases, at most."""
+    """Timed and task requests of a part of the prompts and cases, at most; `asks`: of tasks too."""
 
-    def __init__(self, checklist: Checklist) -> None:
+    def __init__(self, checklist: Checklist, *, asks: bool) -> None:
         sweep, incumbent = checklist.sweep, bool(checklist.incumbent)
         assert sweep is not None
-        self._checklist = checklist
+        self._checklist, self._asks = checklist, asks
         own = [one for one in checklist.modes if not is_swept(one, sweep.mode)]
         self._own = [*own, *([INCUMBENT] if incumbent else [])]
 
     def of(self, part: Part, read: Inputs, settings: int) -> int:
-        """Of a whole run with so many settings."""
-        item = self._checklist.items.modes
+        """Of a whole run with so many settings, as its plan has them."""
         labels = [*self._own, *(f"{number}" for number in range(settings))]
-        timed = len(part.prompts) * len(labels) * self._repeats(labels, read) * len(item.concurrency)
-        return timed + self._tasks(part, read, labels)
-
-    def _repeats(self, labels: list[str], read: Inputs) -> int:
-        """Readings of a prompt in a mode, as the plan of a run has them: one a start where servers are started."""
-        base, checklist = self._checklist.baseline.speed, self._checklist
-        launched = [one for one in labels if (known := checklist.modes.get(one)) is None or known.launch]
-        if all(one.endpoint for one in checklist.modes.values()):
+        base, modes = self._checklist.baseline.speed, self._checklist.modes
+        launched = [one for one in labels if (known := modes.get(one)) is None or known.launch]
+        if all(one.endpoint for one in modes.values()):
             launched = []
-        item = checklist.items.modes
-        return make_plan(read.prompts.prompts[:1], labels, base, item, launched=launched).repeats
+        prompts, suites = part.of(read.prompts, read.suites)
+        timed = make_plan(prompts.prompts, labels, base, self._checklist.items.modes, launched=launched)
+        return len(timed.requests) + len(timed.repeated) + self._tasks(suites, labels)
 
     def screening(self, part: Part, read: Inputs, settings: int) -> int:
         """Of one stage of screening."""
         base = dict.fromkeys((self._checklist.baseline.speed, self._checklist.baseline.quality))
         labels = [*base, *(f"{number}" for number in range(settings))]
-        return len(part.prompts) * len(labels) + self._tasks(part, read, labels)
+        prompts, suites = part.of(read.prompts, read.suites)
+        return len(prompts.prompts) * len(labels) + self._tasks(suites, labels)
 
-    def _tasks(self, part: Part, read: Inputs, labels: list[str]) -> int:
-        _, suites = part.of(read.prompts, read.suites)
-        return len(collect.plan(suites, labels, baseline=self._checklist.baseline.quality))
+    def _tasks(self, suites: list[Suite], labels: list[str]) -> int:
+        return len(collect.plan(suites, labels, baseline=self._checklist.baseline.quality)) if self._asks else 0
 
 
 def _all(read: Inputs) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
@@ -221,7 +222,7 @@ class Standing:
     run: Setup
 
 
-def standing(loaded: LoadedChecklist, folder: Path, **how: Any) -> Standing:
+def standing(loaded: LoadedChecklist, folder: Path, skip: Mapping[ItemId, str] = _NOTHING, **how: Any) -> Standing:
     """The plan of the sweep of `loaded` with its setups; as for `settings`, `read` in `how` gives files.
 
     Raises:
@@ -229,13 +230,13 @@ def standing(loaded: LoadedChecklist, folder: Path, **how: Any) -> Standing:
     """
     made = settings_of(loaded, folder, **how)
     read = inputs(loaded)
-    found = plan(loaded, made, read)
+    found = plan(loaded, made, read, skip)
     stages = [
-        stage_setup(loaded, found, number, made[: stage.settings], read)
+        stage_setup(loaded, found, number, made[: stage.settings], read, skip)
         for number, stage in enumerate(found.stages, 1)
     ]  # fmt: skip
     final = loaded.model_copy(update={"checklist": settled(loaded.checklist, endpoints(made[: found.finalists]))})
-    return Standing(found, tuple(stages), prepare(final, part=found.final, read=read))
+    return Standing(found, tuple(stages), prepare(final, skip=dict(skip), part=found.final, read=read))
 
 
 def settings_of(loaded: LoadedChecklist, folder: Path, **how: Any) -> list[Setting]:
@@ -247,8 +248,13 @@ def settings_of(loaded: LoadedChecklist, folder: Path, **how: Any) -> list[Setti
         raise
 
 
-def stage_setup(
-    loaded: LoadedChecklist, found: SweepPlan, number: int, alive: Sequence[Setting], read: Inputs
+def stage_setup(  # noqa: PLR0917  a stage is all of this
+    loaded: LoadedChecklist,
+    found: SweepPlan,
+    number: int,
+    alive: Sequence[Setting],
+    read: Inputs,
+    skip: Mapping[ItemId, str] = _NOTHING,
 ) -> Setup:
     """What one stage of screening sends."""
     checklist = screening(loaded.checklist, alive, number)
@@ -257,6 +263,6 @@ def stage_setup(
     digest = sha256_of("\n".join([loaded.sha256, found.sha256, str(number), *(one.label for one in alive)]))
     setup = prepare(
         loaded.model_copy(update={"checklist": checklist, "sha256": digest}),
-        skip=dict.fromkeys(SCREENED, reason), part=found.stages[number - 1].part, read=read,
+        skip={**dict.fromkeys(SCREENED, reason), **skip}, part=found.stages[number - 1].part, read=read,
     )  # fmt: skip
     return replace(setup, keep_going=True)  # a setting that does not come up is dropped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from evalkit.checklist.schema import LoadedChecklist
 from evalkit.errors import Interrupted
 from evalkit.facts import Facts
 from evalkit.files import make_private, write_atomic
+from evalkit.findings import ItemId
 from evalkit.fmt import plural
 from evalkit.run.lock import FolderLock
 from evalkit.run.parts import Part
@@ -42,9 +43,9 @@ class Swept:
     read: Inputs
 
 
-def planned(loaded: LoadedChecklist, path: Path) -> Standing:
+def planned(loaded: LoadedChecklist, path: Path, skip: Mapping[ItemId, str]) -> Standing:
     """The sweep of a run in `path` before anything of it is known."""
-    return standing(loaded, (path / FOLDER).resolve())
+    return standing(loaded, (path / FOLDER).resolve(), skip)
 
 
 def announced(found: Standing) -> tuple[str, int]:
@@ -59,7 +60,9 @@ def announced(found: Standing) -> tuple[str, int]:
     return text, minutes
 
 
-def swept(loaded: LoadedChecklist, path: Path, shown: Shown, *, allow_exec: bool = False) -> Swept:
+def swept(
+    loaded: LoadedChecklist, path: Path, shown: Shown, skip: Mapping[ItemId, str], *, allow_exec: bool = False
+) -> Swept:
     """Screen the settings of `sweep` for the run in `path`. What an earlier session screened is not asked again.
 
     Raises:
@@ -72,14 +75,14 @@ def swept(loaded: LoadedChecklist, path: Path, shown: Shown, *, allow_exec: bool
     try:
         make_private(home)
         made, read = settings_of(loaded, home.resolve()), inputs(loaded)
-        found = plan(loaded, made, read)
+        found = plan(loaded, made, read, skip)
         for file, text in (one for setting in made for one in setting.files):
             write_atomic(Path(file), text)
         screened: list[Screened] = []
         for number, stage in enumerate(found.stages, 1):
             alive = _alive(made, choose(made, screened))
             to_stderr(f"sweep: stage {number} of {len(found.stages)}: {plural(len(alive), 'setting')}\n")
-            setup = replace(stage_setup(loaded, found, number, alive, read), allow_exec=allow_exec)
+            setup = replace(stage_setup(loaded, found, number, alive, read, skip), allow_exec=allow_exec)
             screened.append(Screened(setup.checklist, _stage(setup, home / f"stage-{number}", path, shown), stage.keep))
     finally:
         lock.release()
