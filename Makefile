@@ -2,7 +2,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test check bench dist docs site real harness tools ray lock audit coverage mutants crash faults fuzz healthy soak sweeps real-long day
+.PHONY: venv demo test check bench dist docs site real harness tools ray slurm lock audit coverage mutants crash faults fuzz healthy soak sweeps real-long day
 .DEFAULT_GOAL := test
 
 venv: .venv/.installed
@@ -83,6 +83,12 @@ ray: venv
 	@status=0; bash tests/matrix/setup_ray.sh || status=$$?; \
 	if [ $$status -ne 0 ]; then echo "==== RAY CANNOT BE INSTALLED ON THIS MACHINE: ITS TESTS SKIP ===="; fi
 	timeout --foreground 2400 $(BIN)/pytest -q -m tools tests/matrix/test_ray.py
+
+# Cells of a matrix by a real Slurm of one node, this machine. Exit status 75 of the set-up: its tests skip.
+slurm: venv
+	@status=0; bash tests/matrix/setup_slurm.sh || status=$$?; \
+	if [ $$status -ne 0 ]; then echo "==== SLURM CANNOT BE INSTALLED ON THIS MACHINE: ITS TESTS SKIP ===="; fi
+	timeout --foreground 2400 $(BIN)/pytest -q -m tools tests/matrix/test_slurm.py
 
 # The pages of docs/ as a site with search, in build/site; a broken link fails.
 site: venv

@@ -15,6 +15,7 @@ from evalkit import fmt
 from evalkit.errors import UsageError
 from evalkit.files import write_atomic
 from evalkit.matrix.engines.base import Handle, State
+from evalkit.matrix.node import late_detail
 from evalkit.matrix.outcome import ENDED, LOG, Outcome, last_line, outcome
 from evalkit.matrix.plan import Cell
 from evalkit.text import one_line
@@ -23,6 +24,8 @@ from evalkit.text import one_line
 _ASK_S = 60.0
 #: seconds before the end of its time at which Slurm asks a cell to end, so that its report is written
 _WARN_S = 120
+#: seconds by which Slurm may ask for it earlier
+_EARLY_S = 60
 JOBS = "slurm.json"
 
 _SCRIPT = """#!/usr/bin/env bash
@@ -50,11 +53,16 @@ plan=${{plans[$SLURM_ARRAY_TASK_ID]}}
 
 # The cell's own account of how it ended: without it a cell that has no end in its journal is lost.
 ended() {{
-  printf '{{"plan_sha256": "%s", "exit_code": %s}}\\n' "$plan" "$1" > "$folder/.{ended}.tmp"
+  local why=
+  if [ -n "$asked" ] && [ "$SECONDS" -ge {late} ]; then
+    why=', "reason": "timed-out", "detail": "{late_detail}"'
+  fi
+  printf '{{"plan_sha256": "%s", "exit_code": %s%s}}\\n' "$plan" "$1" "$why" > "$folder/.{ended}.tmp"
   mv "$folder/.{ended}.tmp" "$folder/{ended}"
   exit "$1"
 }}
 
+asked= # to end
 rm -f "$folder/{ended}"
 if [ "$(evalkit --version)" != "evalkit {version}" ]; then
   echo "error: this node has not evalkit {version}, which planned the cell" | tee -a "$folder/{log}" >&2
@@ -67,7 +75,7 @@ if [ -f "$folder/run/plan.json" ]; then where=--resume; fi
 
 evalkit run "$folder/checklist.yaml" "$where" "$folder/run" --yes >> "$folder/{log}" 2>&1 &
 child=$!
-trap 'kill -TERM "$child" 2> /dev/null' TERM INT
+trap 'asked=1; kill -TERM "$child" 2> /dev/null' TERM INT
 wait "$child"
 code=$?
 while kill -0 "$child" 2> /dev/null; do
@@ -163,12 +171,14 @@ def script(out: Path, name: str, cells: Sequence[Cell], path: Path) -> str:
         else []
     )
     options = "".join(f"#SBATCH {one}\n" for one in (*gres, *first.sbatch))
-    minutes = math.ceil(max(cell.most_minutes for cell in cells)) + math.ceil(_WARN_S / 60)
+    longest = max(cells, key=lambda cell: cell.most_minutes)
+    most = math.ceil(longest.most_minutes)
     return _SCRIPT.format(
         count=fmt.plural(len(cells), "cell"), name=one_line(name, limit=100), hardware=first.hardware,
         card=one_line(first.card, limit=60), version=evalkit.__version__, file=shlex.quote(str(path)),
         last=len(cells) - 1,
-        minutes=minutes, warn=_WARN_S, logs=str(out).replace("%", "%%"), options=options, ended=ENDED, log=LOG,
+        minutes=most + math.ceil(_WARN_S / 60), warn=_WARN_S, late=60 * most - _EARLY_S,
+        late_detail=late_detail(longest), logs=str(out).replace("%", "%%"), options=options, ended=ENDED, log=LOG,
         cells="\n".join(f"  {shlex.quote(str(out / 'cells' / cell.id))}" for cell in cells),
         plans="\n".join(f"  {cell.plan_sha256}" for cell in cells),
     )  # fmt: skip

@@ -11,7 +11,6 @@ from typing import Any
 
 from evalkit.checklist.files import sha256_of
 from evalkit.checklist.schema import Checklist, LoadedChecklist
-from evalkit.checklist.settled import is_swept, settled
 from evalkit.errors import InputFileError
 from evalkit.findings import ItemId
 from evalkit.modes import INCUMBENT
@@ -25,6 +24,7 @@ from evalkit.run.sweep.settings import Setting, endpoints, screening, settings
 from evalkit.stats.proportions import least_cases
 from evalkit.stats.ratio import MIN_PAIRS
 from evalkit.stored.folder import plan_hash
+from evalkit.stored.swept import is_swept, settled
 
 #: shares of prompts and cases that screening may use, the first that keeps to half of the grid counts
 _SHARES = (0.3, 0.2, 0.15, 0.1)
