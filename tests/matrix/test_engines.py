@@ -107,7 +107,7 @@ def test_a_cell_that_began_and_has_no_end_is_lost_and_one_of_another_plan_is_not
     assert outcome(cell(), folder).status == "lost"
 
 
-# -- Slurm --------------------------------------------------------------------------------------------------------------
+# -- Slurm, by stand-ins of its commands; test_slurm.py has a real one ---------------------------------------------------
 
 
 def program(folder, name, body):
@@ -117,8 +117,8 @@ def program(folder, name, body):
 
 
 @pytest.fixture
-def bin_(tmp_path, monkeypatch):
-    """A folder at the front of PATH, for a stand-in of Slurm's commands."""
+def stand_ins(tmp_path, monkeypatch):
+    """A folder at the front of PATH, for stand-ins of evalkit and of Slurm's commands."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
@@ -159,8 +159,8 @@ def test_shellcheck_finds_nothing_in_the_script(out):
     assert done.stdout == ""
 
 
-def test_a_task_runs_its_cell_goes_on_where_it_began_and_says_how_it_ended(out, bin_):
-    program(bin_, "evalkit", f'[ "$1" = --version ] && echo "evalkit {evalkit.__version__}" && exit\necho "$@"\nexit 3')
+def test_a_task_runs_its_cell_goes_on_where_it_began_and_says_how_it_ended(out, stand_ins):
+    program(stand_ins, "evalkit", f'[ "$1" = --version ] && echo "evalkit {evalkit.__version__}" && exit\necho "$@"\nexit 3')
     scripted(out, [cell(), cell("b", plan_sha256="4" * 64)])
     assert task(out, 1) == 3
     folder = out / "cells" / "b"
@@ -173,21 +173,21 @@ def test_a_task_runs_its_cell_goes_on_where_it_began_and_says_how_it_ended(out, 
     assert not (out / "cells" / "a" / "ended.json").exists()
 
 
-def test_a_node_with_another_evalkit_runs_nothing(out, bin_):
-    program(bin_, "evalkit", 'echo "evalkit 0.0.1"')
+def test_a_node_with_another_evalkit_runs_nothing(out, stand_ins):
+    program(stand_ins, "evalkit", 'echo "evalkit 0.0.1"')
     scripted(out, [cell()])
     assert task(out, 0) == 2
     assert outcome(cell(), out / "cells" / "a").status == "failed"
 
 
-def test_submit_hands_the_script_in_and_does_not_do_so_twice(out, bin_):
-    program(bin_, "sbatch", f'echo "$@" >> {out}/handed-in\necho "77;cluster"')
-    program(bin_, "squeue", "echo RUNNING")
+def test_submit_hands_the_script_in_and_does_not_do_so_twice(out, stand_ins):
+    program(stand_ins, "sbatch", f'echo "$@" >> {out}/handed-in\necho "77;cluster"')
+    program(stand_ins, "squeue", "echo RUNNING")
     engine, handles = scripted(out, [cell(), cell("b")], submits=True)
     assert [handle.ref for handle in handles] == ["77_0", "77_1"]
     assert (out / "handed-in").read_text().split() == ["--parsable", str(out / "submit-kind.sbatch")]
     assert [one.id for one in engine.waiting([cell(), cell("b")])] == ["a", "b"]
-    program(bin_, "squeue", "true")
+    program(stand_ins, "squeue", "true")
     assert engine.waiting([cell(), cell("b")]) == []
 
 
