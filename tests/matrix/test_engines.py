@@ -160,7 +160,9 @@ def test_shellcheck_finds_nothing_in_the_script(out):
 
 
 def test_a_task_runs_its_cell_goes_on_where_it_began_and_says_how_it_ended(out, stand_ins):
-    program(stand_ins, "evalkit", f'[ "$1" = --version ] && echo "evalkit {evalkit.__version__}" && exit\necho "$@"\nexit 3')
+    program(
+        stand_ins, "evalkit", f'[ "$1" = --version ] && echo "evalkit {evalkit.__version__}" && exit\necho "$@"\nexit 3'
+    )
     scripted(out, [cell(), cell("b", plan_sha256="4" * 64)])
     assert task(out, 1) == 3
     folder = out / "cells" / "b"
