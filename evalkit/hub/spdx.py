@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import cache
+from typing import Any
 
 from evalkit.hub.facts import CardLicense
 
 _LICENSE_REF = re.compile(r"LicenseRef-[A-Za-z0-9.-]{1,200}\Z")
+
+
+@cache
+def _licensing() -> Any:
+    """Every license of SPDX: built once, it takes longer than what it is asked."""
+    from license_expression import get_spdx_licensing
+
+    return get_spdx_licensing()
 
 
 def normalise(value: str) -> str | None:
@@ -19,10 +29,8 @@ def normalise(value: str) -> str | None:
         return None
     if _LICENSE_REF.match(text):
         return text
-    from license_expression import get_spdx_licensing
-
     try:
-        result = get_spdx_licensing().validate(text)
+        result = _licensing().validate(text)
     except Exception:  # noqa: BLE001  its parser raises of several kinds on foreign text
         return None
     return None if result.errors else str(result.normalized_expression)

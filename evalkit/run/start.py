@@ -239,7 +239,7 @@ def _logged(setup: Setup, folder: RunFolder, flags: Flags, shown: Shown, cost: s
 def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flags) -> Report:
     """Decide, write the report's files and print the result."""
     from evalkit.report.document.build import build
-    from evalkit.report.formats import report_json, terminal
+    from evalkit.report.formats import terminal
     from evalkit.report.formats.write import write_all
     from evalkit.stored.export import files_of
     from evalkit.verdict.decide import decide
@@ -250,7 +250,7 @@ def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flag
     for name, text in files_of(loaded.checklist, facts).items():
         write_atomic(folder.path / name, text)
     if flags.as_json:
-        sys.stdout.write(report_json.render(document))
+        sys.stdout.write(written["report.json"].read_text(encoding="utf-8"))
     else:
         terminal.show(document, sys.stdout, report_path=str(written.get("report.md", folder.path / "report.md")))
     if flags.report_only and document["exit_code"] in (1, 3):

@@ -12,7 +12,6 @@ from typing import Any
 import yaml
 
 import evalkit.report.words.charts
-import evalkit.stats.ratio
 from evalkit.data import demo_path
 from evalkit.facts import Facts
 from evalkit.modes import INCUMBENT, Mode
@@ -23,7 +22,6 @@ from tests.faults.virtual import Clock
 from tests.support.faults import FaultServer, Request
 from tests.support.virtual_world import world
 
-_BOOTSTRAP = evalkit.stats.ratio._bootstrap_t
 MODEL = "acme-labs/Trident-8B"
 AR, DIFFUSION, SELF = Mode.AUTOREGRESSIVE.value, Mode.DIFFUSION.value, Mode.SELF_SPECULATION.value
 LABELS = (AR, DIFFUSION, SELF, INCUMBENT)
@@ -84,7 +82,6 @@ class Stage:
         scripts = {label: self.script(label, *keys) if keys else script for label, script in SCRIPTS.items()}
         self.servers = {label: FaultServer(script, place_of) for label, script in scripts.items()}
         self._runs = 0
-        self._known: dict[str, Any] = {}
         #: charts take as long as all else of a report
         self.draws = False
         prompts = [{"id": f"p{n}", "prompt": f"Timed item {n}: repeat exactly: {_words(n)}", "max_tokens": 48}
@@ -101,13 +98,6 @@ class Stage:
     def script(label: str, api_key: str, admin_key: str) -> Script:
         """The script of a mode whose server asks for keys."""
         return SCRIPTS[label].model_copy(update={"api_key": api_key, "admin_key": admin_key})
-
-    def _second_opinion(self, *args: Any) -> Any:
-        """The bootstrap, once for the same pairs: it draws from a seed."""
-        key = repr(args)
-        if key not in self._known:
-            self._known[key] = _BOOTSTRAP(*args)
-        return self._known[key]
 
     def close(self) -> None:
         for server in self.servers.values():
@@ -152,8 +142,6 @@ class Stage:
     @contextmanager
     def _world(self, monkeypatch: Any) -> Iterator[None]:
         with world(monkeypatch, self.clock, lambda: list(self.servers.values())), monkeypatch.context() as patch:
-            # the same pairs have the same interval
-            patch.setattr(evalkit.stats.ratio, "_bootstrap_t", self._second_opinion)
             if not self.draws:
                 patch.setattr(evalkit.report.words.charts, "draw", lambda _: {})
             yield

@@ -11,6 +11,7 @@ from evalkit.hub.facts import CandidateFacts, ContextLimits
 from evalkit.report import formats
 from evalkit.serving.context_facts import ContextProbe, ContextStep
 from evalkit.serving.facts import EndpointFacts, ServerContext
+from evalkit.stored.again import document_of, render_as
 from evalkit.stored.pack import pack
 from tests.cli.command import evalkit
 from tests.support.quality_run import CHECKLIST, COMMIT, MODES, run_facts
@@ -56,15 +57,39 @@ def stored(tmp_path_factory):
     return place
 
 
-@pytest.mark.parametrize("source", [("run", "--redact-prompts"), ("run.pack",)], ids=["folder", "pack"])
+@pytest.fixture(scope="module")
+def documents(stored):
+    """What the formats show: a run without its texts, and a pack that has none."""
+    return {
+        "folder": document_of(stored / "run", redact_prompts=True),
+        "pack": document_of(stored / "run.pack"),
+        "whole": document_of(stored / "run"),
+    }
+
+
+WORDS = (SECRET, "Xylophone", "lanterns", "otters", "private prompt", "<|mask|>")
+
+
+@pytest.mark.parametrize("source", ["folder", "pack"])
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_is_rendered_without_the_texts(stored, capsys, name, source) -> None:
-    told = evalkit(capsys, "report", stored / source[0], *source[1:], "--format", name)
+def test_every_format_is_rendered_without_the_texts(documents, name, source) -> None:
+    text = render_as(name, documents[source])
+    assert text
+    for word in WORDS:
+        assert word not in text, word
+
+
+def test_the_words_are_there_to_be_found(documents) -> None:
+    assert SECRET in render_as("json", documents["whole"])
+
+
+@pytest.mark.parametrize("source", [("run", "--redact-prompts"), ("run.pack",)], ids=["folder", "pack"])
+def test_the_command_prints_the_report_without_the_texts(stored, capsys, source) -> None:
+    told = evalkit(capsys, "report", stored / source[0], *source[1:])
     assert told.code == 0, told.err
-    for word in (SECRET, "Xylophone", "lanterns", "otters", "private prompt", "<|mask|>"):
+    assert told.out
+    for word in WORDS:
         assert word not in told.out, word
-    if source[0] == "run" and name == "json":  # the words are there to be found
-        assert SECRET in evalkit(capsys, "report", stored / "run", "--format", name).out
 
 
 @pytest.mark.parametrize("source", [("run", "--redact-prompts"), ("run.pack",)], ids=["folder", "pack"])
