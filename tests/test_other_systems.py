@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -73,18 +74,42 @@ for owner, name in ((io, "open"), (pathlib.Path, "read_text"), (pathlib.Path, "r
         return guarded
     setattr(owner, name, wrap(getattr(owner, name)))
 sys.platform = PLATFORM
-from evalkit.__main__ import main
-sys.argv = ["evalkit", *sys.argv[1:]]
-main()
+import contextlib, json
+from evalkit.cli import errors
+from evalkit.cli.root import app, register
+register()
+done = []
+for words in json.loads(sys.argv.pop()):
+    sys.argv = ["evalkit", *words]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = errors.guarded(lambda: app(words, standalone_mode=False))
+    done.append([code, out.getvalue(), err.getvalue()])
+print(json.dumps(done))
 '''
 
 
-def elsewhere(*arguments, platform="darwin"):
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def each_elsewhere(*commands, platform="darwin"):
+    """What became of commands that were run one after the other, in one process."""
     code = f"PLATFORM = {platform!r}\n{PRELUDE}"
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=150, check=False,
+    words = json.dumps([[str(one) for one in command] for command in commands])
+    ran = subprocess.run(
+        [sys.executable, "-c", code, words], capture_output=True, text=True, timeout=110, check=False,
         stdin=subprocess.DEVNULL, env={**os.environ, "EVALKIT_REPORT_ONLY": ""},
     )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return [Done(*one) for one in json.loads(ran.stdout.splitlines()[-1])]
+
+
+def elsewhere(*arguments, platform="darwin"):
+    (done,) = each_elsewhere(arguments, platform=platform)
+    return done
 
 
 @pytest.fixture(scope="module")
@@ -100,11 +125,10 @@ def test_probe(servers):
     assert json.loads(done.stdout)[0]["observed_mode"] == DIFF
 
 
-@pytest.mark.parametrize("command", [["--help"], ["validate", "demo"], ["explain", "license.text-pinned"]])
-def test_what_needs_no_server(command):
-    done = elsewhere(*command)
-    assert done.returncode in (0, 3), done.stderr
-    assert done.stdout
+def test_what_needs_no_server():
+    for done in each_elsewhere(["--help"], ["validate", "demo"], ["explain", "license.text-pinned"]):
+        assert done.returncode in (0, 3), done.stderr
+        assert done.stdout
 
 
 @pytest.mark.slow
@@ -120,20 +144,21 @@ def test_doctor():
 def test_a_run_and_what_is_made_of_it(servers, tmp_path):
     path = write(tmp_path, {mode: {"endpoint": url} for mode, url in servers.items()})
     run = tmp_path / "run"
-    done = elsewhere("run", path, "--output-dir", run, "--json")
+    made = [["report", run], ["report", run, "--format", "html"], ["report", run, "--format", "junit"],
+            ["compare", run, run], ["pack", run, "-o", tmp_path / "run.pack"], ["report", tmp_path / "run.pack"]]  # fmt: skip
+    done, *again, gate, resumed, second = each_elsewhere(
+        ["run", path, "--output-dir", run, "--json"], *made, ["gate", run, "--checklist", path],
+        ["run", path, "--resume", run, "--json"], ["run", path, "--output-dir", run],
+    )  # fmt: skip
     assert done.returncode in (0, 1, 3), done.stderr
     document = json.loads(done.stdout)
     assert {one["mode"] for one in document["modes"]} == {AR, DIFF}
     assert next(one for one in document["modes"] if one["mode"] == DIFF)["speedup"]["pairs"] == 8
-    for arguments in (["report", run], ["report", run, "--format", "html"], ["report", run, "--format", "junit"],
-                      ["compare", run, run], ["pack", run, "-o", tmp_path / "run.pack"], ["report", tmp_path / "run.pack"]):  # fmt: skip
-        again = elsewhere(*arguments)
-        assert again.returncode == 0, (arguments, again.stderr)
-    gate = elsewhere("gate", run, "--checklist", path)
+    for arguments, one in zip(made, again, strict=True):
+        assert one.returncode == 0, (arguments, one.stderr)
     assert gate.returncode in (0, 1, 3), gate.stderr
     assert "fault" not in gate.stderr
-    assert elsewhere("run", path, "--resume", run, "--json").returncode == done.returncode
-    second = elsewhere("run", path, "--output-dir", run)
+    assert resumed.returncode == done.returncode
     assert second.returncode == 2
     assert "already contains a run" in second.stderr
 
@@ -153,10 +178,12 @@ def test_two_processes_on_one_folder_are_refused_without_locks_of_the_system(tmp
 @pytest.mark.slow
 def test_launching_and_running_code_say_that_they_need_linux(tmp_path):
     path = write(tmp_path, {AR: {"launch": ["serve", "{port}"]}, DIFF: {"launch": ["serve", "{port}"]}})
-    done = elsewhere("run", path, "--output-dir", tmp_path / "run", "--json")
+    done, refused = each_elsewhere(
+        ["run", path, "--output-dir", tmp_path / "run", "--json"],
+        ["run", path, "--allow-exec", "--output-dir", tmp_path / "other"],
+    )
     assert done.returncode == 3, done.stderr
     assert "on Linux only" in done.stdout
-    refused = elsewhere("run", path, "--allow-exec", "--output-dir", tmp_path / "other")
     assert refused.returncode == 2
     assert "needs Linux" in refused.stderr
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import nullcontext
 from importlib.util import find_spec
 
 import pytest
@@ -15,15 +16,18 @@ import yaml
 
 from evalkit.data import demo_path
 from evalkit.matrix.engines.ray import INSTALL
-from evalkit.reference import ReferenceProcess, preset
+from evalkit.reference import preset
 from tests.cli.command import evalkit
 from tests.docs.test_guide import PAGES, lines, words
+from tests.faults.virtual import Clock
 from tests.hub.test_hub import plain
+from tests.support.faults import FaultServer
 from tests.support.hub_client import evalkit as by_hub
 from tests.support.hub_server import HubServer
 from tests.support.quality_run import DECIDING, run_facts
 from tests.support.small_run import suite_text
 from tests.support.stored_run import write_run
+from tests.support.virtual_world import world
 
 ROOT = PAGES[0].parents[1]
 MODES = ("autoregressive", "diffusion", "self-speculation")
@@ -204,16 +208,20 @@ def test_the_commands_of_a_page_can_be_followed(page, them, desk, hub, tmp_path,
 
 
 @pytest.fixture(scope="module")
-def servers():
-    """Addresses of the pages -> reference servers: three modes, and today's model."""
-    started = [ReferenceProcess(preset(mode, speed=60.0)) for mode in (*MODES, "autoregressive")]
-    try:
-        urls = [one.__enter__().base_url for one in started]
-        pages_say = [*(f"http://127.0.0.1:3000{n}" for n in range(3)), "http://127.0.0.1:31000"]
-        yield {**dict(zip(pages_say, urls, strict=True)), "https://llm.example.com": urls[2]}
-    finally:
-        for one in started:
-            one.__exit__(None, None, None)
+def up():
+    """Three modes, and today's model."""
+    started = [FaultServer(preset(mode)) for mode in (*MODES, "autoregressive")]
+    yield started
+    for one in started:
+        one.close()
+
+
+@pytest.fixture
+def servers(up):
+    """Addresses of the pages -> those of servers."""
+    urls = [one.base_url for one in up]
+    pages_say = [*(f"http://127.0.0.1:3000{n}" for n in range(3)), "http://127.0.0.1:31000"]
+    return {**dict(zip(pages_say, urls, strict=True)), "https://llm.example.com": urls[2]}
 
 
 def pointed(word, servers):
@@ -224,7 +232,9 @@ def pointed(word, servers):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "them"), pages(slow=True), ids=lambda value: value if isinstance(value, str) else "")
-def test_the_commands_with_servers_of_a_page_can_be_followed(page, them, desk, hub, servers, tmp_path, capsys):
+def test_the_commands_with_servers_of_a_page_can_be_followed(
+    page, them, desk, hub, up, servers, tmp_path, capsys, monkeypatch
+):
     for found in them:
         for path in (desk / "evaluation" / "checklist.yaml", desk / "checklist.yaml"):
             path.write_text(checklist(desk, servers))
@@ -238,7 +248,9 @@ def test_the_commands_with_servers_of_a_page_can_be_followed(page, them, desk, h
             continue  # the page shows it without the run that it goes on with
         if sent[0] == "run" and ("--model" in sent or "--demo" in sent):
             sent.append("--dry-run")  # the whole shipped suites
-        accepted(*done(capsys, hub, tmp_path, sent), found)
+        measures_this_machine = sent[0] == "doctor"
+        with nullcontext() if measures_this_machine else world(monkeypatch, Clock(), lambda: up):
+            accepted(*done(capsys, hub, tmp_path, sent), found)
 
 
 def test_pages_have_commands_of_both_kinds():

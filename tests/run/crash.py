@@ -90,7 +90,11 @@ def launched_checklist(folder: Path) -> Path:
         }
         for script in scripts
     }
-    return checklist(folder, modes)
+    path = checklist(folder, modes)
+    document = yaml.safe_load(path.read_text())
+    document["items"]["modes"]["launches"] = "single"
+    path.write_text(yaml.safe_dump(document))
+    return path
 
 
 def undisturbed(path: Path, folder: Path) -> RunFolder:

@@ -1,6 +1,6 @@
 """Runs that are killed and interrupted: nothing is lost, nothing is repeated, and the outcome is the undisturbed one's.
 
-Twenty ends here; `make crash` makes two hundred.
+Five ends here; `make crash` makes two hundred.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def bench(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(n, marks=pytest.mark.proof) for n in (2, 3))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.proof) for n in (1, 2, 3))])
 def test_a_run_that_is_ended_five_times_and_resumed_equals_the_undisturbed_one(bench, tmp_path, seed):
     slow, fast, path, reference = bench
     rng, total, ended = random.Random(seed), crash.lines(reference.journal), 0

@@ -1,4 +1,4 @@
-"""Open load from the checklist to the report, over real sockets with reference servers."""
+"""Open load from the checklist to the report, over real sockets in virtual time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from evalkit.reference import ReferenceProcess, preset
+from evalkit.reference import preset
 from evalkit.run.start import Flags, run
 from tests.support.small_run import MODEL, write_inputs
+from tests.support.virtual_world import worlds
 
 MODES = {
     "load": [{"rate": 20.0, "arrivals": "gamma(2)", "seconds": 0.8}, {"trace": "trace.jsonl", "speed": 2.0}],
     "capacity": {"slo": {"e2e_ms": 150, "share": 0.8}, "seconds": 0.8, "most": 60, "resolution": 1.5},
-    "decide_at": "load", "outside_cpu": 1.0,
+    "decide_at": "load",
 }  # fmt: skip
 
 SCHEMA = Draft202012Validator(json.loads(files("evalkit").joinpath("data/report.schema.json").read_text()))
@@ -40,12 +41,11 @@ def small(folder, modes, **changes):
 def finished(tmp_path_factory):
     """A run that a budget of no minutes cannot end, and what a second session finds to do."""
     folder = tmp_path_factory.mktemp("load")
-    with (
-        ReferenceProcess(
-            preset("autoregressive", speed=20, model=MODEL, max_running_requests=2, enable_cache_report=False)
-        ) as plain,
-        ReferenceProcess(preset("self-speculation", speed=20, model=MODEL, max_running_requests=2)) as fast,
-    ):
+    with worlds() as world:
+        plain, fast = world.serve(
+            preset("autoregressive", speed=20, model=MODEL, max_running_requests=2, enable_cache_report=False),
+            preset("self-speculation", speed=20, model=MODEL, max_running_requests=2),
+        )
         path = small(
             folder, {"autoregressive": {"endpoint": plain.base_url}, "self-speculation": {"endpoint": fast.base_url}}
         )

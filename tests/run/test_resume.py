@@ -15,6 +15,7 @@ from evalkit.errors import UsageError
 from evalkit.reference import ReferenceProcess, Script
 from evalkit.run.resume import resumed
 from evalkit.run.setup import prepare
+from evalkit.run.start import Flags, run
 from evalkit.stored.folder import RunFolder
 from tests.run.sessions import FAST, command, write
 
@@ -97,40 +98,39 @@ def records(folder) -> int:
     return path.read_bytes().count(b'"kind":"timed"') if path.exists() else 0
 
 
+def ended(running, folder, records_, number):
+    """A run that was asked to end once it has so many records: exit code 130, a report, and the way to go on."""
+    deadline = time.monotonic() + 60
+    while records(folder) < records_ and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert running.poll() is None, running.communicate()
+    os.kill(running.pid, number)
+    os.kill(running.pid, number) if number == signal.SIGTERM else None  # schedulers send it more than once
+    out, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert json.loads(out)["exit_code"] in (1, 3)
+    assert (folder / "report.md").exists()
+    assert f"--resume {folder}" in said
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_run_that_is_asked_to_end_writes_its_report_and_can_go_on(tmp_path, number):
+def test_a_run_that_is_asked_to_end_writes_its_report_and_can_go_on(tmp_path):
+    """By a scheduler first, then by a person; the third session makes what is left."""
     slow = {**FAST, "ttft_ms": 60.0}
     folder = tmp_path / "run"
     with ReferenceProcess(Script(mode=AR, **slow)) as ar, ReferenceProcess(Script(mode=DIFF, **slow)) as diffusion:
         modes = {AR: {"endpoint": ar.base_url}, DIFF: {"endpoint": diffusion.base_url}}
-        path = write(tmp_path, modes, items={"modes": {"repeats": 8, "warmup": 1}})
-        running = subprocess.Popen(
-            command(path, "--output-dir", folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509  one thread
-        )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while records(folder) < 5 and running.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert running.poll() is None, running.communicate()
-        os.kill(running.pid, number)
-        os.kill(running.pid, number) if number == signal.SIGTERM else None  # schedulers send it more than once
-        out, said = running.communicate(timeout=60)
-        assert running.returncode == 130, said
-        assert json.loads(out)["exit_code"] in (1, 3)
-        assert (folder / "report.md").exists()
-        assert f"--resume {folder}" in said
+        path = write(tmp_path, modes, items={"modes": {"repeats": 4, "warmup": 1, "repeated": {"prompts": 0}}})
+        for count, number, where in ((5, signal.SIGTERM, "--output-dir"), (20, signal.SIGINT, "--resume")):
+            running = subprocess.Popen(
+                command(path, where, folder), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509  one thread
+            )  # fmt: skip
+            ended(running, folder, count, number)
         kept = records(folder)
-        done = subprocess.run(
-            command(path, "--resume", folder),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=110,
-            check=False,
-        )
-        assert done.returncode in (0, 1, 3), done.stderr
-        assert records(folder) == 8 * 8 * 2 > kept
+        report = run(Flags(checklist=str(path), resume=folder, as_json=True))
+    assert report["exit_code"] in (0, 1, 3)
+    assert records(folder) == 4 * 8 * 2 > kept
 
 
 def test_term_comes_back_to_what_it_was_after_the_block():

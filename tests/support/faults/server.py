@@ -58,6 +58,7 @@ class FaultServer:
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self.healthy = Healthy(script, answers)
+        self._slots = asyncio.Semaphore(script.max_running_requests)
         self.armed: list[Armed] = []
         self.requests: list[tuple[str, Request]] = []
         self.listen()
@@ -99,6 +100,7 @@ class FaultServer:
         """Starts answering in this loop; `close` or the loop's end stops it."""
         self.listen()
         assert self._listening is not None
+        self._slots = asyncio.Semaphore(self._script.max_running_requests)
         self._server = await asyncio.start_server(self._client, sock=self._listening, limit=64 * 1024 * 1024)
 
     def close(self) -> None:
@@ -130,7 +132,8 @@ class FaultServer:
         kind = GENERATION if request.generates else CONTROL
         due = [armed for armed in self.armed if armed.due(place, kind)]
         if not due:
-            await turn.send(turn.answer)
+            async with self._slots if request.generates else contextlib.nullcontext():
+                await turn.send(turn.answer)
             return
         due[0].struck += 1
         turn.memory = due[0].memory
