@@ -22,6 +22,12 @@ os.environ.setdefault("EVALKIT_NO_WAIT", "1")
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "evalkit"))
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that no worker is left alone with a long one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _secrets_of_their_own(monkeypatch):
     """A value that one test calls a secret is masked for the life of a process: not in what other tests write."""

@@ -1,4 +1,4 @@
-"""Servers with one fault each, over real sockets and through the whole way: collected, stored, decided, verdict."""
+"""Servers with one fault each, over real sockets in virtual time and through the whole way: collected, stored, decided, verdict."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import pytest
 
 from evalkit.checklist.loader import load_checklist
 from evalkit.findings import Status
-from evalkit.reference import Answers, ReferenceServer, Reply, Script
+from evalkit.reference import Answers, Reply, Script
 from evalkit.run.collect import collect
 from evalkit.run.setup import prepare
 from evalkit.run.show import Plain
 from evalkit.stored.folder import RunFolder
 from evalkit.verdict.decide import decide
+from tests.support.virtual_world import worlds
 
 pytestmark = pytest.mark.slow
 AR, DLM = "autoregressive", "diffusion"
@@ -69,16 +70,19 @@ def chat(n=400):
     ]
 
 
-def decided(folder, suites, *, temperature=0.0, judge=None, limits=None, **faults):
-    """The decision on a baseline without faults and a diffusion mode with `faults`; speed is left out."""
+def decided(folder, suites, *, temperature=0.0, judge=None, judged=None, limits=None, **faults):
+    """The decision on a baseline without faults and a diffusion mode with `faults`; speed is left out. `judged`: what a
+    judge of this machine says.
+    """
     paths = []
     for kind, cases in suites:
         paths.append(folder / f"{kind}.yaml")
         paths[-1].write_text(json.dumps({"suite": {"name": kind, "kind": kind}, "cases": cases}))
-    with (
-        ReferenceServer(Script(**FAST)) as ar,
-        ReferenceServer(Script(mode="diffusion", **FAST, **faults)) as dlm,
-    ):
+    with worlds() as world:
+        ar, dlm = world.serve(Script(**FAST), Script(mode="diffusion", **FAST, **faults))
+        if judged:
+            (asked,) = world.serve(Script(**FAST), answers=judged)
+            judge = {"endpoint": asked.base_url, "model": "judge-1"}
         checklist = {
             "request": {"temperature": temperature},
             "limits": limits or {},
@@ -182,8 +186,7 @@ def test_a_judge_beside_it_is_asked_over_sockets_and_changes_no_verdict(tmp_path
         case["expect"].append({"prefer": "clearer"})
     told = Answers()
     told.add_rule(lambda question: Reply('{"better": "B"}', "exact"))
-    with ReferenceServer(Script(**FAST), answers=told) as server:
-        decision, facts = decided(tmp_path, [(kind, cases)], judge={"endpoint": server.base_url, "model": "judge-1"})
+    decision, facts = decided(tmp_path, [(kind, cases)], judged=told)
     assert len(facts.judgements) == 4
     (said,) = findings(decision, "quality.judge")
     assert not said.counts

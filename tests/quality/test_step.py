@@ -1,4 +1,4 @@
-"""A run over sockets, in virtual time where nothing hangs, in which timed prompts are task cases too: what was timed is what is scored, and asked once."""
+"""A run over sockets in virtual time in which timed prompts are task cases too: what was timed is what is scored, and asked once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from evalkit.checklist.loader import load_checklist
-from evalkit.reference import ReferenceServer, Script
+from evalkit.reference import Script
 from evalkit.report.document.build import build
 from evalkit.run.collect import collect
 from evalkit.run.setup import prepare
@@ -85,26 +85,24 @@ def test_cases_that_met_a_hanging_server_are_asked_again_once_it_is_mended(tmp_p
     (tmp_path / "tasks.yaml").write_text(
         json.dumps({"suite": {"name": "records", "kind": "structured"}, "cases": cases})
     )
-    broken = Script(mode="diffusion", hang_on_schema=True, **FAST)
-    with ReferenceServer(Script(**FAST)) as ar:
-        with ReferenceServer(broken) as dlm:
-            url = dlm.base_url
-            checklist = {
-                "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": url}},
-                "tasks": ["tasks.yaml"],
-                "limits": {"first_byte_s": 1, "total_s": 2},
-                "items": {"quality": {"margin": {"structured": 0.7}}},
-            }
-            path = tmp_path / "checklist.yaml"
-            path.write_text(json.dumps(checklist))
-            loaded = load_checklist(path)
-            skip = dict.fromkeys(("license", "modes", "hardware", "context"), "not looked at")
-            setup = prepare(loaded, skip=skip)
-            (tmp_path / "run").mkdir()
-            folder = RunFolder.create(tmp_path / "run", loaded, setup.document())
-            first = collect(setup, folder, Plain())
-        with ReferenceServer(Script(mode="diffusion", **FAST), port=int(url.rpartition(":")[2])):
-            second = collect(setup, folder, Plain())
+    with worlds() as world:
+        ar, dlm = world.serve(Script(**FAST), Script(mode="diffusion", hang_on_schema=True, **FAST))
+        checklist = {
+            "modes": {AR: {"endpoint": ar.base_url}, DLM: {"endpoint": dlm.base_url}},
+            "tasks": ["tasks.yaml"],
+            "limits": {"first_byte_s": 1, "total_s": 2},
+            "items": {"quality": {"margin": {"structured": 0.7}}},
+        }
+        path = tmp_path / "checklist.yaml"
+        path.write_text(json.dumps(checklist))
+        loaded = load_checklist(path)
+        skip = dict.fromkeys(("license", "modes", "hardware", "context"), "not looked at")
+        setup = prepare(loaded, skip=skip)
+        (tmp_path / "run").mkdir()
+        folder = RunFolder.create(tmp_path / "run", loaded, setup.document())
+        first = collect(setup, folder, Plain())
+        dlm.become(Script(mode="diffusion", **FAST))
+        second = collect(setup, folder, Plain())
     assert {a.passed for a in first.answers if a.mode == DLM} == {None}
     last = {a.key: a.passed for a in second.answers}
     assert set(last.values()) == {True}

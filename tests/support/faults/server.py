@@ -132,6 +132,8 @@ class FaultServer:
         kind = GENERATION if request.generates else CONTROL
         due = [armed for armed in self.armed if armed.due(place, kind)]
         if not due:
+            if self.healthy.script.hang_on_schema and request.generates and b'"json_schema"' in request.body:
+                await turn.until_left()
             async with self._slots if request.generates else contextlib.nullcontext():
                 await turn.send(turn.answer)
             return
