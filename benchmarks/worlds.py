@@ -23,7 +23,7 @@ from itertools import groupby
 
 from simulated import BASELINE, GAINS, LEVELS, MODES, WORLDS, World, log_times
 
-from evalkit.analysis import comparison, order
+from evalkit.analysis import comparison
 from evalkit.analysis.readings import light
 from evalkit.checklist.schema import Checklist
 from evalkit.client.types import ChatRequest, Exchange
@@ -214,7 +214,7 @@ def without(module, name: str, value) -> Iterator[None]:
 
 #: what is left out -> how
 GUARDS = {
-    "order effects": [(order, "_LEVEL", 1e-12), (order, "_ALONE", 1e-12)],
+    "order effects": [(comparison, "shift", lambda *_: ratio.Shift())],
     "start spread and unseen kinds": [
         (ratio.Allowance, "start", property(lambda _: 0.0)),
         (ratio.Allowance, "unseen", lambda *_: 0.0),

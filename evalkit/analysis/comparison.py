@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from statistics import fmean, variance
 from typing import Literal
 
-from evalkit.analysis.order import Order, Reading, batches, contrasts, executed, shift
+from evalkit.analysis.order import CAREFUL, Order, Reading, batches, contrasts, executed, shift
 from evalkit.stats.distributions import t_quantile
-from evalkit.stats.ratio import MIN_PAIRS, Allowance, RatioEstimate, Spread, estimate, launch_variance
+from evalkit.stats.ratio import MIN_PAIRS, Allowance, RatioEstimate, Shift, Spread, estimate, launch_variance
 from evalkit.stats.trend import line_at
 
 #: the rule of three: a share of 3/n stays unseen in 5% of samples of n; 3.7 where no start term covers for it
@@ -84,12 +84,12 @@ def compare(readings: Sequence[Reading], baseline: str, mode: str, terms: Terms)
     moved = shift(order, baseline, mode)
     found = estimate(
         logs, clusters=clusters, batches=group_of, confidence=terms.confidence, spreads=spreads, shift=moved,
-        allowance=allowance, seed=terms.seed,
+        careful=shift(order, baseline, mode, CAREFUL), allowance=allowance, seed=terms.seed,
     )  # fmt: skip
     if found is None:
         return None
     if terms.planned is not None:
-        found = _along_the_plan(found, logs, _places(ordered), clusters, group_of, terms)
+        found = _along_the_plan(found, moved, logs, _places(ordered), clusters, group_of, terms)
     sizes: dict[int, set[str]] = {}
     for r in pair:
         sizes.setdefault(r.group, set()).add(r.unit)
@@ -194,6 +194,7 @@ def _places(ordered: Sequence[Reading]) -> dict[str, int]:
 
 def _along_the_plan(  # noqa: PLR0917  called once, right above
     found: RatioEstimate,
+    moved: Shift,
     logs: Mapping[str, float],
     places: Mapping[str, int],
     clusters: Mapping[str, str | None],
@@ -214,8 +215,8 @@ def _along_the_plan(  # noqa: PLR0917  called once, right above
     if line is None:
         return replace(found, low=math.exp(-50.0), high=math.exp(50.0))
     half = t_quantile(1 - (1 - terms.stated) / 2 / _EARLY_LOOKS, line.df) * line.error
-    low = line.value - max(found.shift, 0.0) - math.hypot(half, max(found.start, found.unseen))
-    high = line.value - min(found.shift, 0.0) + math.hypot(half, found.start)
+    low = line.value - moved.low - math.hypot(half, max(found.start, found.unseen))
+    high = line.value - moved.high + math.hypot(half, found.start)
     return replace(
         found,
         low=min(found.low, math.exp(max(-50.0, low))),

@@ -2,7 +2,7 @@
 
 Two contrasts, within prompt: readings right after another mode against those that follow the same mode (carry-over, a
 machine that is shared), and later readings in one start against the first (response caches, warm-up in one mode). What
-a one-sided test finds is subtracted from the bound that it flatters.
+lies beyond chance is subtracted from the bound that it flatters, as far as it does: little of what is barely beyond it.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from typing import NamedTuple
 from evalkit.stats.distributions import t_quantile
 from evalkit.stats.ratio import Shift, Spread
 
-#: one-sided level of the difference tests; and of one mode by itself in its later readings: a cache is one mode's, and
-#: the noise of the other would hide it
-_LEVEL, _ALONE = 0.05, 0.025
+#: from how much of the 95% half-width on a contrast counts: what is found; and what a careful bound subtracts, after
+#: another mode and again. What is slower or faster after another mode is the more uncertain one.
+FOUND, CAREFUL = (1.0, 1.0), (0.5, 0.3)
 #: prompts with both kinds of reading below which nothing is tested at concurrency 1, and groups above
 _FEWEST, _FEWEST_GROUPS = 5, 2
 #: squared correlation of the two kinds within prompts from which they are not separable
@@ -58,11 +58,13 @@ class Contrast:
     @property
     def found(self) -> bool:
         """Whether the readings differ beyond chance, either way."""
-        return self.exceeds(_LEVEL / 2)
+        return self.beyond(1.0) > 0
 
-    def exceeds(self, level: float) -> bool:
-        """Whether they differ in a test of this one-sided level."""
-        return self.n >= 2 and abs(self.mean) > t_quantile(1 - level, self.n - 1) * self.error
+    def beyond(self, part: float) -> float:
+        """The share of the mean that counts: 0 up to `part` of the 95% half-width, and near 1 far beyond it."""
+        if self.n < 2 or not self.mean:
+            return 0.0
+        return max(0.0, 1 - (part * t_quantile(0.975, self.n - 1) * self.error / self.mean) ** 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +96,30 @@ def contrasts(readings: Sequence[Reading], modes: Sequence[str], *, single: bool
     return Order(after, {mode: one[1] for mode, one in found.items()})
 
 
-def shift(order: Order, baseline: str, mode: str) -> Shift:
-    """What the contrasts explain of log(baseline / mode)."""
-    low = high = spent = 0.0
-    df = math.inf
-    for kind in (order.after, order.again):
-        parts = [(sign, found) for sign, name in ((1, baseline), (-1, mode)) if (found := kind.get(name)) is not None]
-        value = math.fsum(sign * one.share * one.mean for sign, one in parts)
-        error = math.sqrt(math.fsum((one.share * one.error) ** 2 for _, one in parts))
-        freedom = min((one.n - 1 for _, one in parts), default=0)
-        alone = kind is order.again and any(sign * one.mean * value > 0 and one.exceeds(_ALONE) for sign, one in parts)
-        if freedom < 1 or (abs(value) <= t_quantile(1 - _LEVEL, freedom) * error and not alone):
-            continue
-        low, high = low + max(value, 0.0), high + min(value, 0.0)
-        spent, df = spent + error * error, min(df, freedom)
-    return Shift(low, high, Spread(spent, df)) if spent or low or high else Shift()
+def shift(order: Order, baseline: str, mode: str, parts: tuple[float, float] = FOUND) -> Shift:
+    """What the contrasts explain of log(baseline / mode), each mode's by itself: the noise of the other would hide it.
+
+    `parts`: of `Contrast.beyond`, after another mode and again.
+    """
+    moved = {1: 0.0, -1: 0.0}
+    spent: dict[int, list[Spread]] = {1: [], -1: []}
+    for kind, part in zip((order.after, order.again), parts, strict=True):
+        value, spreads = 0.0, []
+        for sign, name in ((1, baseline), (-1, mode)):
+            one = kind.get(name)
+            if one is not None and (weight := one.beyond(part)):
+                value += sign * weight * one.share * one.mean
+                spreads.append(Spread((weight * one.share * one.error) ** 2, one.n - 1))
+        if value:
+            side = 1 if value > 0 else -1
+            moved[side] += value
+            spent[side] += spreads
+    return Shift(moved[1], moved[-1], _sum(spent[1]), _sum(spent[-1]))
+
+
+def _sum(spreads: Sequence[Spread]) -> Spread:
+    """Of independent ones, with the fewest degrees of freedom."""
+    return Spread(math.fsum(s.variance for s in spreads), min((s.df for s in spreads), default=1.0))
 
 
 def _kinds(readings: Sequence[Reading]) -> list[tuple[bool, bool]]:

@@ -97,11 +97,12 @@ class RatioEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """Log ratio to subtract from each bound (see `evalkit.analysis.order`), and the variance of what is subtracted."""
+    """Log ratio to subtract from each bound (see `evalkit.analysis.order`), and the spread of what is subtracted."""
 
     low: float = 0.0
     high: float = 0.0
-    spread: Spread = Spread(0.0, 1.0)
+    below: Spread = Spread(0.0, 1.0)
+    above: Spread = Spread(0.0, 1.0)
 
 
 def log_ratios(baseline: Mapping[str, Sequence[float]], mode: Mapping[str, Sequence[float]]) -> dict[str, float]:
@@ -125,6 +126,7 @@ def estimate(
     confidence: float = 0.95,
     spreads: Sequence[Spread] = (),
     shift: Shift = Shift(),
+    careful: Shift = Shift(),
     allowance: Allowance = Allowance(),
     seed: int = 1,
 ) -> RatioEstimate | None:
@@ -132,6 +134,9 @@ def estimate(
 
     `batches`: the group in which each prompt was in flight; the spread between prompts is then that within groups, and
     the groups' own is one of `spreads`.
+
+    `careful`: what the order of the readings may explain at most. It and what was not sampled are not added: the wider
+    of the two bounds counts.
     """
     values = units(logs, clusters or {})
     if len(values) < 2:
@@ -145,13 +150,19 @@ def estimate(
         low, high = _bootstrap_t(tuple(values), within, confidence, seed)
         below, above = max(below, low), max(above, high)
         method += ", widened by bootstrap-t"
-    others = (*spreads, shift.spread)
-    more = math.fsum(one.half(confidence) ** 2 for one in others)
+    more = math.fsum(one.half(confidence) ** 2 for one in spreads)
     below, above = math.hypot(below, math.sqrt(more)), math.hypot(above, math.sqrt(more))
+    least = mean - careful.low - math.hypot(below, careful.below.half(confidence))
+    most = mean - careful.high + math.hypot(above, careful.above.half(confidence))
+    below = math.hypot(below, shift.below.half(confidence))
+    above = math.hypot(above, shift.above.half(confidence))
     unseen = allowance.unseen(len(values), mean - shift.low)
-    low = mean - shift.low - math.hypot(below, max(allowance.start, unseen)) - allowance.apart
-    high = mean - shift.high + math.hypot(above, allowance.start) + allowance.apart
-    error = math.sqrt(within * within + math.fsum(one.variance for one in others))
+    low = mean - shift.low - math.hypot(below, max(allowance.start, unseen))
+    high = mean - shift.high + math.hypot(above, allowance.start)
+    if least < low or most > high:
+        method += ", widened by the order of the readings"
+    low, high = min(least, low) - allowance.apart, max(most, high) + allowance.apart
+    error = math.sqrt(within * within + math.fsum(one.variance for one in (*spreads, shift.below)))
     each = sorted(logs.values())
     return RatioEstimate(
         ratio=_exp(mean - shift.low),

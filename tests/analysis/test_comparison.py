@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.analysis.comparison import Terms, batch_spread, by_launch, compare, enough, log_ratios
-from evalkit.analysis.order import Reading, contrasts, shift
+from evalkit.analysis.order import CAREFUL, Contrast, Reading, contrasts, shift
 from evalkit.analysis.readings import Readings, light
 from evalkit.checklist.schema import ModesItem
 from evalkit.run.plan.schedule import make_plan
@@ -81,11 +81,19 @@ def test_a_cache_of_one_mode_is_not_hidden_by_the_noise_of_the_other():
         rng = random.Random(seed)
         noisy = [r._replace(log=r.log + rng.gauss(0, 0.3)) if r.mode == AR else r for r in readings]
         order = contrasts(noisy, (AR, DLM), single=True, in_turn=True)
-        found.append(order.again[DLM].exceeds(0.025))
-        moved = shift(order, AR, DLM)
-        value = order.again[AR].mean / 2 - order.again[DLM].mean / 2
-        assert moved.low >= value - 1e-9 or value < 0
+        found.append(order.again[DLM].found)
+        own = -order.again[DLM].mean / 2
+        assert shift(order, AR, DLM, CAREFUL).low >= 0.9 * own or order.again[AR].mean < 0
     assert all(found)
+
+
+@pytest.mark.parametrize(("error", "counted"), [(0.0, 1.0), (0.02, 0.84), (0.0501, 0.0), (0.1, 0.0)])
+def test_little_is_taken_of_what_is_barely_beyond_chance(error, counted):
+    """A large sample's half-width is 1.96 errors: of a mean of 2.5 half-widths 84% count."""
+    one = Contrast(mean=0.05 * 1.96, error=error, share=0.5, n=10**6)
+    assert one.beyond(1.0) == pytest.approx(counted, abs=0.001)
+    assert one.found == (counted > 0)
+    assert Contrast(one.mean, error, 0.5, 1).beyond(1.0) == 0, "one prompt says nothing"
 
 
 def test_a_fixed_order_leaves_the_later_reading_to_blame():

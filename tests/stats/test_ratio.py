@@ -66,7 +66,7 @@ def test_an_allowance_only_ever_widens(values, start_sd, rare, apart, moved):
     """Property: what was not sampled never narrows the interval, and the estimate lies within it."""
     logs = {str(i): v for i, v in enumerate(values)}
     plain = ratio.estimate(logs)
-    shift = ratio.Shift(low=max(moved, 0.0), high=min(moved, 0.0), spread=ratio.Spread(0.0001, 30))
+    shift = ratio.Shift(low=max(moved, 0.0), high=min(moved, 0.0), below=ratio.Spread(0.0001, 30))
     got = ratio.estimate(logs, shift=shift, allowance=ratio.Allowance(start_sd=start_sd, rare=rare, apart=apart))
     assert got.low <= plain.low + 1e-12
     assert got.high >= plain.high - 1e-12

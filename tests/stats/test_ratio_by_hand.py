@@ -120,9 +120,18 @@ def test_what_the_order_explains_is_taken_from_the_bound_that_it_flatters():
     flattered = ratio.estimate(values, shift=ratio.Shift(low=0.1))
     assert _ends(flattered) == pytest.approx((0.2, 0.3))
     assert math.log(flattered.ratio) == pytest.approx(0.2)
-    hindered = ratio.estimate(values, shift=ratio.Shift(high=-0.1, spread=ratio.Spread(0.0001, 10)))
+    hindered = ratio.estimate(values, shift=ratio.Shift(high=-0.1, above=ratio.Spread(0.0001, 10)))
     half = t_quantile(0.975, 10) * 0.01
-    assert _ends(hindered) == pytest.approx((0.3 - half, 0.4 + half))
+    assert _ends(hindered) == pytest.approx((0.3, 0.4 + half))
+
+
+def test_what_the_order_may_explain_and_what_was_not_sampled_are_not_added():
+    values, careful = _named([0.3] * 200), ratio.Shift(low=0.1, high=-0.05)
+    start = NormalDist().inv_cdf(0.975) * 0.03 * math.sqrt(2)
+    allowed = ratio.estimate(values, careful=careful, allowance=ratio.Allowance(start_sd=0.03))
+    assert _ends(allowed) == pytest.approx((0.3 - max(0.1, start), 0.3 + max(0.05, start)))
+    assert math.log(allowed.ratio) == pytest.approx(0.3)
+    assert _ends(ratio.estimate(values, careful=careful)) == pytest.approx((0.2, 0.35))
 
 
 def test_where_a_pass_tips_by_hand():

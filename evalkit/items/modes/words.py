@@ -221,7 +221,7 @@ class NoiseFloor(Values):
 
     def words(self) -> Words:
         seen = [one.words().summary for one in self.contrasts if one.outcome == "differs"]
-        moved = f"the order of the readings moves the times: {', '.join(seen) or 'both modes together'}"
+        moved = f"the order of the readings moves the times: {', '.join(seen)}"
         factor = math.exp(abs(self.subtracted))
         shift = share(factor - 1) if factor < 1.1 else f"a factor of {ratio(factor)}"
         match self.outcome:
