@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
     from evalkit.facts import Facts
     from evalkit.stored.folder import Source
-    from evalkit.verdict.results import Decision
 
 Status = Literal[
     "go", "no-go", "inconclusive", "not-run", "not-measured", "interrupted", "lost", "timed-out", "out-of-memory",
@@ -181,7 +180,7 @@ def _decided(cell: Cell, folder: Path) -> Outcome:
         return Outcome(status="not-measured", detail=_first(document["reasons"]))
     status: Status = verdict if verdict in ("go", "no-go") else "inconclusive"
     figures = _figures(cell, document, best, facts.end.seconds)
-    more: dict[str, Any] = {**_cost(decision, best), **_passed(checklist, facts, best["mode"])} if best else {}
+    more: dict[str, Any] = {**_cost(best), **_passed(checklist, facts, best["mode"])} if best else {}
     return Outcome(status=status, detail=_first(document["reasons"]), **figures, **more)
 
 
@@ -255,17 +254,13 @@ def _figures(cell: Cell, document: Any, best: Any, seconds: float | None) -> dic
     }  # fmt: skip
 
 
-def _cost(decision: Decision, best: Any) -> dict[str, float | None]:
-    """What 1,000 requests and 1,000 right answers cost in the best mode: the report's cost, or item 2's finding."""
+def _cost(best: Any) -> dict[str, float | None]:
+    """What 1,000 requests and 1,000 right answers cost in the best mode, as the report has it."""
     own = best.get("cost") or {}
-    every = (one for item in decision.items for one in item.findings if one.mode == best["mode"])
-    data: dict[str, Any] = next((one.data for one in every if "usd_per_1000" in (one.data or {})), {})
-
-    right = own.get("per_1000_right", data.get("usd_per_1000_correct"))
-    span = right if isinstance(right, dict) else {"value": right}
+    right = own.get("per_1000_right") or {}
     return {
-        "usd_per_1000_requests": own.get("per_1000_requests", data.get("usd_per_1000")),
-        "usd_per_1000_right": span.get("value"), "usd_right_low": span.get("low"), "usd_right_high": span.get("high"),
+        "usd_per_1000_requests": own.get("per_1000_requests"), "usd_per_1000_right": right.get("value"),
+        "usd_right_low": right.get("low"), "usd_right_high": right.get("high"),
     }  # fmt: skip
 
 

@@ -17,6 +17,8 @@ from evalkit.system import ended_by_term
 
 #: seconds between two looks at a cell
 _LOOK_S = 0.2
+#: seconds between two readings of what cells say: that is read, redacted and shown
+_SAY_S = 1.0
 
 
 def prepare(planned: Planned, out: Path, *, resume: bool) -> list[Cell]:
@@ -97,8 +99,11 @@ def work(cells: Sequence[Cell], engine: Engine, out: Path, view: View) -> None:
 def _until_ended(cells: Sequence[Cell], engine: Engine, view: View) -> None:
     """Hand cells in as the engine takes them, and look at them until the last has ended."""
     left, open_ = list(cells), list[Handle]()
+    due = time.monotonic()
     try:
         while left or open_:
+            says = time.monotonic() >= due
+            due = time.monotonic() + _SAY_S if says else due
             while left and len(open_) < (engine.together or len(cells)):
                 view.doing(left[0], "waiting", "")
                 open_ += engine.submit([left.pop(0)])
@@ -107,7 +112,7 @@ def _until_ended(cells: Sequence[Cell], engine: Engine, view: View) -> None:
                 if state == "ended":
                     open_.remove(handle)
                     view.ended(handle.cell, engine.fetch(handle))
-                else:
+                elif says:
                     view.doing(handle.cell, state, engine.logs(handle))
             time.sleep(_LOOK_S)
     except BaseException:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -43,6 +44,17 @@ def seconds_of(facts: Facts) -> float:
     times = sorted(datetime.fromisoformat(at).timestamp() for at in written if at)
     gaps = (b - a for a, b in pairwise([since, *(t for t in times if t > since)]))
     return (end.seconds if end else 0.0) + sum(gap for gap in gaps if gap <= _PAUSE_S)
+
+
+def requests_of(timed: Collection[str], facts: Facts) -> int:
+    """Requests that a run has sent: those of the keys `timed`, of other kinds those in `facts`, and those that are only
+    counted. A timed reply that is an answer too is one.
+    """
+    scored = {(one.mode, one.exchange.written_at) for one in facts.timed if one.case_id is not None}
+    asked = sum((one.mode, one.exchange.written_at) not in scored for one in facts.answers)
+    kept = (timed, facts.repeated, facts.alone, facts.ties, facts.tool_loops)
+    counted = sum(one.requests for one in facts.warmups) + (facts.pilot.extra_requests if facts.pilot else 0)
+    return sum(map(len, kept)) + asked + counted
 
 
 class Recorder:
@@ -165,6 +177,12 @@ class Recorder:
         """Seconds until the budget is used up; None without one."""
         minutes = self.setup.minutes
         return None if minutes is None else max(0.0, minutes * 60 - self.spent_s)
+
+    @property
+    def left_requests(self) -> int | None:
+        """Requests until the budget is used up; None without one."""
+        most = self.checklist.budget.requests
+        return None if most is None else max(0, most - requests_of(self.timed_keys, self.facts))
 
     def begin(self) -> None:
         """The first records of a run, those that an earlier session did not come to write."""

@@ -15,6 +15,7 @@ import pytest
 import evalkit
 from evalkit import system
 from evalkit.errors import UsageError
+from evalkit.matrix import run
 from evalkit.matrix.engines import Handle, Local, Slurm, local
 from evalkit.matrix.outcome import Ended, outcome, write_ended
 from tests.support.matrix import cell
@@ -105,6 +106,50 @@ def test_a_cell_that_began_and_has_no_end_is_lost_and_one_of_another_plan_is_not
     assert outcome(cell(), folder).status == "other-plan"
     (folder / "ended.json").write_text("{")
     assert outcome(cell(), folder).status == "lost"
+
+
+def test_what_a_cell_says_is_read_once_a_second_and_its_end_is_seen_at_the_next_look(tmp_path, monkeypatch):
+    now = [0.0]
+
+    class Clock:
+        monotonic = staticmethod(lambda: now[0])
+
+        @staticmethod
+        def sleep(seconds):
+            now[0] += seconds
+
+    class Engine:
+        name, together, detached = "fake", 1, False
+
+        def __init__(self):
+            self.read = []
+
+        def submit(self, cells):
+            return [Handle(one, tmp_path) for one in cells]
+
+        def poll(self, handle):
+            return "ended" if now[0] > 9.3 else "running"
+
+        def logs(self, handle):
+            self.read.append(now[0])
+            return "at work"
+
+        def fetch(self, handle):
+            return outcome(handle.cell, tmp_path)
+
+    engine, seen = Engine(), []
+
+    class Seen:
+        def doing(self, cell, state, line):
+            seen.append(line)
+
+        def ended(self, cell, found):
+            seen.append(round(now[0], 1))
+
+    monkeypatch.setattr(run, "time", Clock)
+    run.work([cell()], engine, tmp_path, Seen())
+    assert 9 <= len(engine.read) <= 10
+    assert seen[-1] == 9.4
 
 
 # -- Slurm, by stand-ins of its commands; test_slurm.py has a real one ---------------------------------------------------

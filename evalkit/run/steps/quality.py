@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from evalkit import client as clients
 from evalkit.checklist.schema import Endpoint
 from evalkit.errors import UsageError
-from evalkit.facts import Facts
 from evalkit.modes import INCUMBENT
 from evalkit.quality import collect as cases
 from evalkit.quality import loops, ties
@@ -97,19 +96,10 @@ async def _ask(
 
 def _within(run: Recorder, planned: list[cases.PlannedCase]) -> list[cases.PlannedCase]:
     """What the budget of requests leaves, suite by suite; the rest stays open, and the run says so."""
-    most, facts = run.checklist.budget.requests, run.facts
-    if most is None:
-        return planned
-    used = _used(facts)
-    if len(planned) > most - used:
+    left = run.left_requests
+    if left is not None and len(planned) > left:
         run.stopped = "budget: requests used up"
-    return planned[: max(0, most - used)]
-
-
-def _used(facts: Facts) -> int:
-    """Requests that the journal holds, or counts."""
-    kept = (facts.timed, facts.repeated, facts.answers, facts.alone, facts.tool_loops)
-    return sum(map(len, kept)) + sum(warmup.requests for warmup in facts.warmups)
+    return planned[:left]
 
 
 async def _loop(run: Recorder, session: Session, load: int) -> None:
@@ -119,10 +109,7 @@ async def _loop(run: Recorder, session: Session, load: int) -> None:
     done = [key for key, one in facts.tool_loops.items() if one.exchange.ok]
     left = [
         one for one in loops.open_loops(facts.answers, run.setup.suites, done) if one.answer.mode in session.targets
-    ]
-    most = run.checklist.budget.requests
-    if most is not None:
-        left = left[: max(0, most - _used(facts))]
+    ][: run.left_requests]
     if not left or run.left_s == 0:
         return
     run.say("quality", f"answering the tool calls of {len(left)} replies")

@@ -125,7 +125,7 @@ def chunk_rate(endpoints: Sequence[EndpointFacts]) -> float:
 
 def _settings(run: Recorder, session: Session, flush: Flush | None) -> Settings:
     facts, plan, item = run.facts, run.setup.plan, run.checklist.items.modes
-    seconds, requests = _means(run, facts)
+    seconds, requests = _means(run)
 
     def pilot(times: Mapping[str, Mapping[str, Sequence[float]]]) -> Pilot:
         return interleaved(plan, times, len(run.setup.prompts.prompts), sought(run.checklist, plan))
@@ -150,15 +150,12 @@ def run_id(run: Recorder) -> str:
     return run.facts.start.run_id if run.facts.start else ""
 
 
-def _means(run: Recorder, facts: Facts) -> tuple[float | None, int | None]:
+def _means(run: Recorder) -> tuple[float | None, int | None]:
     """Seconds and requests that timing may use here: tasks get their share of the minutes."""
     asks = run.wanted("quality") and bool(run.setup.suites)
     loads = load_seconds(run.checklist, [trace.seconds for trace in run.setup.traces.values()])
     seconds = None if run.left_s is None else max(run.left_s - loads, run.left_s / 4) * (_SHARE if asks else 1.0)
-    most = run.checklist.budget.requests
-    asked = len(run.timed_keys) + len(facts.repeated) + len(facts.answers) + len(facts.alone)
-    used = asked + sum(w.requests for w in facts.warmups)
-    return seconds, None if most is None else max(0, most - used - (facts.pilot.extra_requests if facts.pilot else 0))
+    return seconds, run.left_requests
 
 
 async def _pilot(run: Recorder, session: Session) -> None:
@@ -169,7 +166,7 @@ async def _pilot(run: Recorder, session: Session) -> None:
     order = list(dict.fromkeys(p.prompt_id for p in plan.requests))[:PILOT_PROMPTS]
     chosen = [next(p for p in prompts.prompts if p.id == name) for name in order]
     times, tokens = await _read_twice(target, chosen, session.client, run_id(run))
-    seconds, requests = _means(run, run.facts)
+    seconds, requests = _means(run)
     if seconds is not None:
         ready = session.running.facts.ready_s if session.running else None
         seconds = max(0.0, seconds - (len(plan.starts) - 1) * (ready or GUESSED_START_S))
