@@ -10,7 +10,7 @@ import pytest
 
 from evalkit.run.setup import prepare
 from evalkit.run.steps.timing import _means
-from tests.timing.support import AR, DLM, facts, sample
+from tests.timing.support import AR, DLM
 from tests.timing.test_launched import loaded, server
 
 
@@ -36,10 +36,10 @@ def test_a_first_look_starts_each_mode_once_between_two_starts_of_the_baseline(t
 
 
 class Run:
-    """What a step sees of a run with 90 seconds left."""
+    """What a step sees of a run with 90 seconds and 40 requests left."""
 
     left_s = 90.0
-    timed_keys = frozenset(f"k{i}" for i in range(10))
+    left_requests = 40
 
     def __init__(self, setup, *, asks):
         self.setup, self.checklist, self.asks = setup, setup.checklist, asks
@@ -51,22 +51,8 @@ class Run:
 @pytest.mark.parametrize(("asks", "seconds"), [(True, 60.0), (False, 90.0)])
 def test_timing_leaves_a_third_to_the_tasks_that_are_still_to_be_asked(tmp_path, asks, seconds):
     given = loaded(tmp_path, {AR: {"endpoint": "http://a:1"}}, budget={"minutes": 2, "requests": 50}, tasks=None)
-    got = _means(Run(prepare(given), asks=asks), facts([]))
+    got = _means(Run(prepare(given), asks=asks))
     assert got == (pytest.approx(seconds), 40)
-
-
-def test_requests_of_the_pilot_and_the_warm_up_count(tmp_path):
-    from evalkit.timing.facts import Pilot, WarmUp
-
-    given = loaded(tmp_path, {AR: {"endpoint": "http://a:1"}}, budget={"requests": 50})
-    seen = facts(
-        [sample(AR, "p1", 0, 9)],
-        warmups=(WarmUp(mode=AR, concurrency=1, requests=7, levelled=True),),
-        pilot=Pilot(
-            mode=AR, read=10, extra_requests=20, e2e_ms=1, sd=0.1, prompts=9, detects=1.1, requests=9, minutes=1
-        ),
-    )
-    assert _means(Run(prepare(given), asks=False), seen)[1] == 50 - 10 - 7 - 20
 
 
 def test_a_dry_run_says_starts_minutes_and_what_would_show_and_sends_nothing(tmp_path):

@@ -15,6 +15,7 @@ from evalkit.run.recorder import Recorder, Session
 from evalkit.serving import counters
 from evalkit.serving import flush as flushing
 from evalkit.serving.facts import EndpointFacts
+from evalkit.stats.ratio import MIN_PAIRS
 from evalkit.timing.arrivals import load_seconds
 from evalkit.timing.calibrate import client_error
 from evalkit.timing.facts import CacheState, Look, Pilot, PrefixHits, RepeatedSample, TimedSample, WarmUp
@@ -60,7 +61,8 @@ async def time_modes(run: Recorder, session: Session) -> None:
             run.keep(state)
         return state.method == "flush"
 
-    if session.running is not None and run.facts.pilot is None:
+    # of so few prompts none is left out, whatever a pilot says
+    if session.running is not None and run.facts.pilot is None and len(run.setup.prompts.prompts) > MIN_PAIRS:
         await _pilot(run, session)
     facts, plan = run.facts, run.setup.plan
     if facts.pilot and session.running is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +28,7 @@ from evalkit.stored.folder import plan_hash
 from evalkit.stored.swept import is_swept, settled
 
 #: shares of prompts and cases that screening may use, the first that keeps to half of the grid counts
-_SHARES = (0.3, 0.2, 0.15, 0.1)
+_SHARES = (0.3, 0.25, 0.2, 0.15, 0.1)
 #: share that decides
 _DECIDES = 0.7
 #: prompts of a stage, at least: fewer rank nothing
@@ -80,16 +81,15 @@ def plan(
     grid = requests.of(Part(*_all(read)), read, len(made))
     options = list(_options(checklist, made, read, requests))
     if not options:
-        whole = 2 ** len(_sizes(len(made), checklist.sweep.finalists or _most(made))) - 1
+        whole = 2 ** len(_layouts(made, checklist.sweep.finalists or _most(made))[0]) - 1
         least = max(math.ceil(_FEWEST * whole / _SHARES[0]), MIN_PAIRS + _FEWEST * whole)
         raise InputFileError(
             f"sweep: {len(read.prompts.distinct)} prompts are too few to screen and to decide",
             where=_where(loaded), hint=f"give about {least} prompts or more, of different texts",
         )  # fmt: skip
-    (planned, finalists, parts) = next(
+    planned, finalists, sizes, parts = next(
         (one for one in options if 2 * one[0] <= grid), min(options, key=lambda one: one[0])
     )
-    sizes = _sizes(len(made), finalists)
     stages = tuple(
         Stage(part, size, keep)
         for part, size, keep in zip(parts[:FINAL], sizes, (*sizes[1:], finalists), strict=True)
@@ -104,21 +104,20 @@ def plan(
 
 def _options(
     checklist: Checklist, made: Sequence[Setting], read: Inputs, requests: _Requests
-) -> Iterator[tuple[int, int, list[Part]]]:
-    """Requests at most, finalists and parts: the best first, those with too few prompts left out."""
+) -> Iterator[tuple[int, int, list[int], list[Part]]]:
+    """Requests at most, finalists, sizes of stages and parts: the best first, those with too few prompts left out."""
     assert checklist.sweep is not None
     asked, groups = checklist.sweep.finalists, grouped(read.prompts.prompts, read.suites)
     for finalists in [min(asked, len(made))] if asked else range(_most(made), 0, -1):
-        sizes = _sizes(len(made), finalists)
         least = _least(checklist, finalists, read)
-        for share in _SHARES:
+        for sizes, share in product(_layouts(made, finalists), _SHARES):
             whole = 2 ** len(sizes) - 1
             shares = [share * 2**number / whole for number in range(len(sizes))]
             parts = split(groups, read.suites, shares, least, _DECIDES)
             if any(len(part.prompts) < _FEWEST for part in parts):
                 continue
             sent = sum(requests.screening(part, read, n) for part, n in zip(parts, sizes, strict=False))
-            yield sent + requests.of(parts[FINAL], read, finalists), finalists, parts
+            yield sent + requests.of(parts[FINAL], read, finalists), finalists, sizes, parts
 
 
 def _most(made: Sequence[Setting]) -> int:
@@ -126,13 +125,15 @@ def _most(made: Sequence[Setting]) -> int:
     return 3 if len(made) >= _THREE else 2 if len(made) >= _TWO else 1
 
 
-def _sizes(count: int, finalists: int) -> list[int]:
-    """Settings of each stage: halved until the finalists are left."""
-    sizes = []
+def _layouts(made: Sequence[Setting], finalists: int) -> list[list[int]]:
+    """Settings of each stage, halved until the finalists are left. Before that one stage, where servers are started:
+    a start takes longer than all that a stage asks.
+    """
+    sizes, count = [len(made)], math.ceil(len(made) / 2)
     while count > finalists:
         sizes.append(count)
-        count = max(finalists, math.ceil(count / 2))
-    return sizes or [count]
+        count = math.ceil(count / 2)
+    return [sizes[:1], sizes] if len(sizes) > 1 and any(one.endpoint.launch for one in made) else [sizes]
 
 
 def _least(checklist: Checklist, finalists: int, read: Inputs) -> dict[str, int]:
