@@ -55,8 +55,9 @@ def checklist(folder: Path) -> Path:
         # beside other work a server of one core may be silent for a minute
         "limits": {"first_byte_s": 600.0, "idle_s": 300.0, "total_s": 900.0},
         "items": {
-            # other work on the machine of a test is no news; these servers start alike
-            "modes": {"outside_cpu": 1.0, "launches": "single", "speedup": {"at_least": 1.0}},
+            # other work on the machine of a test is no news; these servers start alike. On a CPU no setting is faster
+            # than the baseline: asked for so little, the sweep can end on one, and only what it loses keeps it from that
+            "modes": {"outside_cpu": 1.0, "launches": "single", "speedup": {"at_least": 0.2}},
             "hardware": {"declared": "cpu"}, "quality": {"margin": {"default": 0.1}}, "context": {"need_tokens": 512},
         },
     }))  # fmt: skip
