@@ -36,9 +36,9 @@ def matrix(folder, knobs, engines):
 
 
 def _once(path):
-    """Each server is started once: these servers do not differ."""
+    """Each server is started once: these servers do not differ. Their gain is well above the least that is asked."""
     document = yaml.safe_load(path.read_text())
-    document["items"]["modes"]["launches"] = "single"
+    document["items"]["modes"] |= {"launches": "single", "speedup": {"at_least": 1.1}}
     path.write_text(yaml.safe_dump(document))
 
 
