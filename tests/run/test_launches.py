@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.run.sessions import FAST, evalkit, finding, findings, write
+from tests.run.sessions import FAST, finding, findings, inside, write
 
 AR, DIFF = "autoregressive", "diffusion"
 #: starts the reference server and writes down what evalkit filled in
@@ -22,7 +22,7 @@ os.execv(sys.executable, [sys.executable, "-m", "evalkit.reference", "--script",
 
 
 @pytest.mark.slow
-def test_every_mode_is_started_with_the_same_model_commit_and_window_and_none_is_left(tmp_path, monkeypatch):
+def test_every_mode_is_started_with_the_same_model_commit_and_window_and_none_is_left(tmp_path, capsys, monkeypatch):
     import psutil
 
     monkeypatch.setenv("SCRIPT", json.dumps(FAST))
@@ -35,7 +35,7 @@ def test_every_mode_is_started_with_the_same_model_commit_and_window_and_none_is
         return [sys.executable, str(tmp_path / "wrapper.py"), *words]
 
     modes = {mode: {"launch": launch(mode), "launch_env": ["SCRIPT"], "ready_timeout_s": 60} for mode in (AR, DIFF)}
-    report, said = evalkit(write(tmp_path, modes), "--output-dir", tmp_path / "run")
+    report, said = inside(capsys, write(tmp_path, modes), "--output-dir", tmp_path / "run")
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert {row[0] for row in rows} == {AR, DIFF}
     assert len({tuple(row[1:]) for row in rows}) == 1, rows

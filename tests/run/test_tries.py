@@ -11,7 +11,7 @@ import pytest
 from evalkit.checklist.schema import ModesItem
 from evalkit.run.plan.schedule import estimate, make_plan
 from evalkit.run.resume import RunFolder
-from tests.run.sessions import FAST, evalkit, finding, findings, write
+from tests.run.sessions import FAST, finding, findings, inside, write
 from tests.run.test_launches import WRAPPER
 from tests.timing.support import prompts
 
@@ -44,11 +44,11 @@ ONCE = {"modes": {"repeats": 1, "warmup": 1, "launches": "single", "launch_order
 
 
 @pytest.mark.slow
-def test_a_wrong_third_command_ends_the_run_before_anything_is_measured_and_is_not_tried_twice(tmp_path, modes):
+def test_a_wrong_third_command_ends_the_run_before_anything_is_measured_and_is_not_tried_twice(tmp_path, capsys, modes):
     wrong = tmp_path / f"wrapper-{SPEC}.py"
     wrong.write_text("raise SystemExit('Unknown diffusion LLM')")
     path = write(tmp_path, modes, items=ONCE)
-    report, said = evalkit(path, "--output-dir", tmp_path / "run")
+    report, said = inside(capsys, path, "--output-dir", tmp_path / "run")
     facts = RunFolder(tmp_path / "run").facts()
     assert (report["exit_code"], report["verdict"]) == (3, "inconclusive")
     assert not facts.timed
@@ -63,18 +63,18 @@ def test_a_wrong_third_command_ends_the_run_before_anything_is_measured_and_is_n
     assert finding(report, "serving.launch", DIFF)["status"] == "pass"
 
     wrong.write_text(WRAPPER)
-    report, said = evalkit(path, "--resume", tmp_path / "run")
+    report, said = inside(capsys, path, "--resume", tmp_path / "run")
     assert started(tmp_path) == {AR: 1, DIFF: 2, SPEC: 2}, said
     assert {f["status"] for f in findings(report, "serving.launch")} == {"pass"}
     assert {sample.mode for sample in RunFolder(tmp_path / "run").facts().timed} == {AR, DIFF, SPEC}
 
 
 @pytest.mark.slow
-def test_a_launch_of_another_mode_ends_the_run(tmp_path, modes):
+def test_a_launch_of_another_mode_ends_the_run(tmp_path, capsys, modes):
     words = modes[DIFF]["launch"]
     words[words.index(DIFF)] = AR
     path = write(tmp_path, {mode: modes[mode] for mode in (AR, DIFF)}, items={"modes": {**ONCE["modes"], "launch_order": [AR, DIFF]}})  # fmt: skip
-    report, _ = evalkit(path, "--output-dir", tmp_path / "run")
+    report, _ = inside(capsys, path, "--output-dir", tmp_path / "run")
     assert report["exit_code"] == 3
     assert started(tmp_path) == {AR: 1}
     assert AR in finding(report, "serving.launch", DIFF)["summary"]
