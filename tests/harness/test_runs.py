@@ -16,6 +16,12 @@ from evalkit.run.start import Flags, run
 from tests.support.small_run import servers, write_inputs
 
 
+@pytest.fixture(scope="module")
+def modes():
+    with servers() as up:
+        yield up
+
+
 def findings(report, check):
     (item,) = [one for one in report["items"] if one["id"] == "quality"]
     return {one["mode"]: one for one in item["findings"] if one["id"] == f"quality.{check}"}
@@ -40,16 +46,15 @@ def go(folder, modes, tasks, **flags):
     return run(Flags(checklist=str(checklist), output_dir=folder / "run", as_json=True, only=("quality",), **flags))
 
 
-def test_results_of_the_probed_servers_carry_a_go_and_an_edited_file_is_another_plan(tmp_path):
-    with servers() as modes:
-        (tmp_path / "scores.csv").write_text(table(modes))
-        task = {"results": dict.fromkeys(modes, "scores.csv"), "from": "csv", "kind": "chat"}
-        report = go(tmp_path, modes, [task])
-        assert carries(report)
-        assert {one["status"] for one in findings(report, "harness").values()} == {"pass"}
-        (tmp_path / "scores.csv").write_text(table(modes).replace("c0,", "c00,"))
-        with pytest.raises(Exception, match="plan differs"):
-            run(Flags(checklist=str(tmp_path / "checklist.yaml"), resume=tmp_path / "run", only=("quality",)))
+def test_results_of_the_probed_servers_carry_a_go_and_an_edited_file_is_another_plan(tmp_path, modes):
+    (tmp_path / "scores.csv").write_text(table(modes))
+    task = {"results": dict.fromkeys(modes, "scores.csv"), "from": "csv", "kind": "chat"}
+    report = go(tmp_path, modes, [task])
+    assert carries(report)
+    assert {one["status"] for one in findings(report, "harness").values()} == {"pass"}
+    (tmp_path / "scores.csv").write_text(table(modes).replace("c0,", "c00,"))
+    with pytest.raises(Exception, match="plan differs"):
+        run(Flags(checklist=str(tmp_path / "checklist.yaml"), resume=tmp_path / "run", only=("quality",)))
 
 
 TOOL = """
@@ -70,13 +75,12 @@ def script(folder, text, name="tool"):
 
 
 @pytest.mark.slow
-def test_a_command_runs_once_a_mode_with_its_key_by_environment_alone(tmp_path, monkeypatch):
+def test_a_command_runs_once_a_mode_with_its_key_by_environment_alone(tmp_path, modes, monkeypatch):
     monkeypatch.setenv("SERVER_KEY", "very-private-key-1")
     monkeypatch.setenv("UNRELATED_KEY", "very-private-key-2")
     monkeypatch.setenv("NAMED", "named")
-    with servers() as modes:
-        keyed = {mode: {**one, "api_key_env": "SERVER_KEY"} for mode, one in modes.items()}
-        report = go(tmp_path, keyed, [{**script(tmp_path, TOOL), "env": ["NAMED"]}])
+    keyed = {mode: {**one, "api_key_env": "SERVER_KEY"} for mode, one in modes.items()}
+    report = go(tmp_path, keyed, [{**script(tmp_path, TOOL), "env": ["NAMED"]}])
     assert carries(report)
     logs = "".join(path.read_text() for path in (tmp_path / "run" / "logs").glob("harness-*"))
     assert logs.count("seen named") == 2
@@ -108,7 +112,7 @@ BAD = {
 
 
 @pytest.mark.slow
-def test_a_harness_that_fails_ends_in_a_finding_with_its_reason(tmp_path):
+def test_a_harness_that_fails_ends_in_a_finding_with_its_reason(tmp_path, modes):
     """All in one run: one of them does not keep the others from theirs."""
     tasks = [
         {**script(tmp_path, text.replace("PIDS", str(tmp_path / "pids")), f"bad{n}"), "name": name}
@@ -116,8 +120,7 @@ def test_a_harness_that_fails_ends_in_a_finding_with_its_reason(tmp_path):
     ]
     tasks[-1]["timeout_minutes"] = 0.05
     tasks.append({"run": "lm-eval", "tasks": ["x"], "program": "/nowhere/lm_eval", "name": "is not installed"})
-    with servers() as modes:
-        report = go(tmp_path, modes, tasks)
+    report = go(tmp_path, modes, tasks)
     assert not carries(report)
     (item,) = [one for one in report["items"] if one["id"] == "quality"]
     counted = [one for one in item["findings"] if one["id"] in ("quality.harness", "quality.scored")]
@@ -137,20 +140,19 @@ def test_a_harness_that_fails_ends_in_a_finding_with_its_reason(tmp_path):
 
 
 @pytest.mark.slow
-def test_resume_runs_only_the_mode_that_is_open(tmp_path):
+def test_resume_runs_only_the_mode_that_is_open(tmp_path, modes):
     text = TOOL + textwrap.dedent(f"""
         with open({str(tmp_path / "modes")!r}, "a") as file:
             file.write(mode + "\\n")
         if mode == "self-speculation" and not os.path.exists({str(tmp_path / "go")!r}):
             sys.exit(1)
     """)
-    with servers() as modes:
-        first = go(tmp_path, modes, [script(tmp_path, text)])
-        assert not carries(first)
-        (tmp_path / "go").touch()
-        again = run(
-            Flags(checklist=str(tmp_path / "checklist.yaml"), resume=tmp_path / "run", as_json=True, only=("quality",))
-        )
+    first = go(tmp_path, modes, [script(tmp_path, text)])
+    assert not carries(first)
+    (tmp_path / "go").touch()
+    again = run(
+        Flags(checklist=str(tmp_path / "checklist.yaml"), resume=tmp_path / "run", as_json=True, only=("quality",))
+    )
     assert carries(again)
     assert (tmp_path / "modes").read_text().split() == ["autoregressive", "self-speculation", "self-speculation"]
 

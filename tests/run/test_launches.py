@@ -35,7 +35,8 @@ def test_every_mode_is_started_with_the_same_model_commit_and_window_and_none_is
         return [sys.executable, str(tmp_path / "wrapper.py"), *words]
 
     modes = {mode: {"launch": launch(mode), "launch_env": ["SCRIPT"], "ready_timeout_s": 60} for mode in (AR, DIFF)}
-    report, said = inside(capsys, write(tmp_path, modes), "--output-dir", tmp_path / "run")
+    once = {"modes": {"repeats": 1, "warmup": 1, "launches": "single"}}
+    report, said = inside(capsys, write(tmp_path, modes, items=once), "--output-dir", tmp_path / "run")
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert {row[0] for row in rows} == {AR, DIFF}
     assert len({tuple(row[1:]) for row in rows}) == 1, rows
