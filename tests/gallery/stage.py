@@ -95,7 +95,7 @@ class Gallery(Stage):
             "tasks": ["tasks.yaml"],
             "limits": LIMITS,
             "items": {
-                "modes": {"speedup": {"at_least": 1.5}},
+                "modes": {"speedup": {"at_least": 1.5}, "repeated": {"prompts": 0}},
                 "hardware": {"declared": "H100-80GB"},
                 "quality": {"margin": {"default": 0.1, "tools": 0.1}},
                 "context": {"need_tokens": 512},
