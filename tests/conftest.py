@@ -4,14 +4,14 @@ import os
 import sys
 
 # hundreds of processes are started here: none compiles all of evalkit for itself, whatever this shell asks of Python
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    sys.dont_write_bytecode = False
 
-import pytest  # noqa: E402  these are kept compiled too
-from hypothesis import settings  # noqa: E402
+import pytest
+from hypothesis import settings
 
-from evalkit import secrets  # noqa: E402
-from evalkit.run import token  # noqa: E402
+from evalkit import secrets
+from evalkit.run import token
 
 # a machine under load takes its time: no example fails for that
 settings.register_profile("evalkit", deadline=None)
