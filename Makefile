@@ -2,7 +2,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: venv demo test check bench dist docs site real harness tools ray slurm lock audit coverage mutants crash faults fuzz healthy soak sweeps real-long day
+.PHONY: venv demo test check bench dist docs site real harness tools ray slurm lock audit coverage mutants crash faults fuzz healthy soak sweeps real-long day loads
 .DEFAULT_GOAL := test
 
 venv: .venv/.installed
@@ -45,7 +45,7 @@ docs: venv
 	$(BIN)/python docs/examples/make.py
 
 # The afternoon comes last: it takes as long as all others together.
-LONG_REAL_TESTS := tests/real/test_ladder.py tests/real/test_sweep.py
+LONG_REAL_TESTS := tests/real/test_ladder.py tests/real/test_load.py tests/real/test_sweep.py
 REAL_TESTS := $(filter-out tests/real/test_afternoon.py $(LONG_REAL_TESTS),$(wildcard tests/real/test_*.py tests/test_real_run.py)) tests/real/test_afternoon.py
 
 # Exit status 75 of the set-up: this machine cannot have it. That is said loudly, and the tests that need it skip.
@@ -154,6 +154,10 @@ crash: venv
 # A trace of 24 hours and 100,000 requests at 60 times its speed, killed and resumed: 24 minutes.
 day: venv
 	nice -n 5 $(BIN)/python -m tests.run.day
+
+# Three capacity searches and the latency of a queue on real sockets, where both are known: nine minutes.
+loads: venv
+	$(BIN)/pytest -q -s tests/run/test_load_truth.py
 
 # Coverage-guided where atheris can be had (CPython on Linux), else a long hypothesis run over the same targets.
 FUZZ_SECONDS ?= 60

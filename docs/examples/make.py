@@ -1,6 +1,7 @@
 """Writes the examples of the documentation again: python docs/examples/make.py [WHAT]
 
 `render` (the default, part of `make docs`): the reports from their stored runs, and what the README quotes.
+`loads`: the pictures of docs/load.md, from simulated servers.
 `pictures`: the screenshots in this folder, by Chromium and Playwright.
 `no-go`, `matrix` and `real` run again: `no-go` on the demo's servers; `matrix` on reference servers that play three
 engines; `real` on four real ones (after tests/real/setup.sh), on an
@@ -17,7 +18,7 @@ import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -86,6 +87,38 @@ def excerpt(report: Path) -> None:
     quoted = "\n".join(f"> {line}".rstrip().replace("](#", f"]({place}#") for line in lines[1:])
     readme = ROOT / "README.md"
     readme.write_text(_EXCERPT.sub(lambda m: f"{m[1]}\n{quoted}\n\n{m[2]}", readme.read_text(encoding="utf-8")))
+
+
+def loads() -> None:
+    """What docs/load.md draws: two servers of eight places searched for their capacity, and one in a closed loop."""
+    from evalkit.analysis.capacity import capacity
+    from evalkit.analysis.load import by_rate, shown
+    from evalkit.checklist.load import CapacityAsked
+    from evalkit.report.words import charts
+    from tests.support.queues import WITHIN, Server, closed_loop, searched
+
+    slo: dict[str, Any] = {"e2e_ms": 2500, "ttft_ms": None, "share": 0.95}
+    asked = CapacityAsked.model_validate({"slo": slo, "seconds": 60, "blocks": 8})
+
+    def curve(groups: Any) -> list[dict[str, Any]]:
+        return [{"rate": one.rate, "e2e_ms": one.e2e_ms} for group in groups if (one := shown(group))]
+
+    def entry(name: str, points: Any, **span: float | None) -> dict[str, Any]:
+        return {"mode": name, "capacity": {"slo": slo, "curve": points, "low": None, "high": None, **span}}
+
+    found = []
+    for name, server in (("autoregressive", Server()), ("self-speculation", Server(mean_ms=600))):
+        search, blocks = searched(server, name, asked, within=WITHIN)
+        one = capacity(search.edges, asked, 0.95)
+        assert one is not None
+        found.append(entry(name, curve(by_rate(blocks, name, "capacity").values()), low=one.low, high=one.high))
+    steps = [[Server().block("a", 0, rate, 600, load="x")] for rate in (1, 2, 3, 4, 5, 6, 6.5, 7, 7.5, 7.8)]
+    users = [[closed_loop(Server(), many, 600)] for many in range(1, 9)]
+    pair = [entry("from the intended start", curve(steps)),
+            entry("in a closed loop", curve(users))]  # fmt: skip
+    for file, entries in (("load", found), ("closed", pair)):
+        svg = charts.load({"modes": entries, "incumbent": None})
+        (HERE / f"{file}.svg").write_text(svg, encoding="utf-8")
 
 
 #: name: (run, width, height, dark or light, script before the picture)
@@ -203,6 +236,11 @@ def real() -> None:
 
 if __name__ == "__main__":
     chosen = sys.argv[1] if len(sys.argv) > 1 else "render"
-    {"render": render, "pictures": pictures, "real": real, "matrix": matrix, "no-go": lambda: again("no-go", "--demo")}[
-        chosen
-    ]()
+    {
+        "render": render,
+        "pictures": pictures,
+        "real": real,
+        "matrix": matrix,
+        "loads": loads,
+        "no-go": lambda: again("no-go", "--demo"),
+    }[chosen]()

@@ -117,13 +117,17 @@ class MeanLog:
         return self.n - 1
 
 
-def mean_log(values: Sequence[float], confidence: float) -> MeanLog | None:
-    """Of at least two logs."""
+def mean_log(values: Sequence[float], confidence: float, *, lean: float = 0.0) -> MeanLog | None:
+    """Of at least two logs. `lean`: skewness to the left that the lower bound allows for, by the first term of the
+    expansion of Student's t (Johnson 1978): where low values are rare and far, a sample without one is too high and too
+    sure of it.
+    """
     if len(values) < 2:
         return None
     mean, error = fmean(values), math.sqrt(variance(values) / len(values))
-    half = t_quantile(0.5 + confidence / 2, len(values) - 1) * error
-    return MeanLog(math.exp(mean), _exp(mean - half), _exp(mean + half), error, len(values))
+    t = t_quantile(0.5 + confidence / 2, len(values) - 1)
+    down = t + lean * (2 * t * t + 1) / (6 * math.sqrt(len(values)))
+    return MeanLog(math.exp(mean), _exp(mean - down * error), _exp(mean + t * error), error, len(values))
 
 
 def most_of(met: int, n: int, confidence: float) -> Literal["most", "few", "open"]:

@@ -73,6 +73,16 @@ def test_a_service_level_that_is_never_kept_bounds_from_above_alone():
     assert mine.low == 0
 
 
+def test_the_lower_bound_of_a_capacity_allows_for_blocks_with_edges_far_below():
+    edges = tuple(Edge(4.0 * 1.02 ** (i % 4), "found") for i in range(8))
+    mine, plain = capacity(edges, ASKED, 0.95), mean_log([math.log(one.rate) for one in edges], 0.95)
+    assert (mine.rate, mine.high) == (plain.value, plain.high)
+    assert 1.1 < math.log(mine.rate / mine.low) / math.log(plain.value / plain.low) < 1.25
+    many, few = (mean_log([0.1 * (i % 4) for i in range(n)], 0.95, lean=0.5) for n in (800, 8))
+    share = [math.log(one.value / one.low) / math.log(one.high / one.value) for one in (many, few)]
+    assert 1.0 < share[0] < share[1]
+
+
 def test_allowances_widen_the_lower_bound_of_a_ratio_more():
     mine, theirs = (tuple(Edge(r * 1.02 ** (i % 3), "found") for i in range(8)) for r in (4.0, 2.0))
     bare = capacity_ratio(mine, theirs, 0.95, Allowance(), 100)

@@ -62,7 +62,7 @@ def draw(doc: Report) -> dict[str, str]:
         "speedup": _speedup,
         "prompts": dots.drawing,
         "latency": _latency,
-        "load": _load,
+        "load": load,
         "frontier": _frontier,
         "lengths": _lengths,
         "context": _context,
@@ -202,7 +202,11 @@ def _latency(doc: Report) -> str | None:
     )
 
 
-def _load(doc: Report) -> str | None:
+#: limits of the service level beyond which a latency is not drawn: one such point would flatten all others
+_BEYOND = 3
+
+
+def load(doc: Report) -> str | None:
     """The percentile that the service level asks for, at each rate that was tried; capacities lie on its limit."""
     looks, series = _looks(doc), list[_Series]()
     entries = [m for m in [*doc["modes"], doc.get("incumbent")] if m and m.get("capacity")]
@@ -215,7 +219,8 @@ def _load(doc: Report) -> str | None:
     widest = 0.0
     for entry in entries:
         one, look = entry.get("capacity") or {}, looks[entry["mode"]]
-        points = [(p["rate"], p[metric][percentile]) for p in one["curve"] if p[metric][percentile] is not None]
+        tried = [(p["rate"], p[metric][percentile]) for p in one["curve"] if p[metric][percentile] is not None]
+        points = [(rate, value) for rate, value in tried if not limit or value <= _BEYOND * limit]
         series.append(_Series(entry["mode"], sorted(points), look))
         widest = max(widest, *(x for x, _ in points), one["high"] or 0.0) if points else widest
         if limit and one["low"] is not None and one["high"] is not None:
@@ -224,7 +229,8 @@ def _load(doc: Report) -> str | None:
     if limit:
         series.append(_rule(f"service level, {limit:g} ms", [(0, limit), (widest, limit)]))
     name = "end-to-end latency" if metric == "e2e_ms" else "TTFT"
-    return _plot("load", series, x_title="requests a second", y_title=f"{name}, {percentile} in ms")
+    top: dict[str, Any] = {"range": (0, _BEYOND * limit)} if limit else {}
+    return _plot("load", series, x_title="requests a second", y_title=f"{name}, {percentile} in ms", **top)
 
 
 def _frontier(doc: Report) -> str | None:

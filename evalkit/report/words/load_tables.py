@@ -20,16 +20,18 @@ def load_table(doc: Report) -> tuple[tuple[str, ...], list[view.Row]]:
     """One row a load and mode: latency from the intended start, and the ratio with its interval."""
     head = (
         "Load", "Mode", "Speed-up (interval)", "TTFT p50 / p95, ms", "E2E p50 / p95, ms", "Requests (blocks)",
-        "No answer", "Prefix cache",
+        "No answer",
     )  # fmt: skip
     rows = []
     for entry in _entries(doc):
         for one in entry.get("loads") or []:
             name = str(one["load"]["name"])
             ttft, e2e = (f"{_ms(one[key]['p50'])} / {_ms(one[key]['p95'])}" for key in ("ttft_ms", "e2e_ms"))
-            sent = f"{one['requests']} ({one['blocks']})"
-            cells = (name, entry["mode"], _ratio(one.get("speedup")), ttft, e2e, sent, str(one["failed"]),
-                     fmt.NOTHING if one["cached_share"] is None else fmt.share(one["cached_share"], 0))  # fmt: skip
+            hits = one["cached_share"]
+            sent = f"{one['requests']} ({one['blocks']})" + (
+                f", {fmt.share(hits, 0)} of prompts cached" if hits else ""
+            )
+            cells = (name, entry["mode"], _ratio(one.get("speedup")), ttft, e2e, sent, str(one["failed"]))
             rows.append((name, view.Row(cells)))
     return head, [row for _, row in sorted(rows, key=lambda pair: pair[0])]
 

@@ -1,0 +1,95 @@
+"""Open load on real sockets against a server whose queue is known: capacities, and latency from the intended start."""
+
+from __future__ import annotations
+
+import math
+from statistics import fmean, median, stdev
+
+import pytest
+
+from evalkit.analysis.capacity import Bounds, capacity, search
+from evalkit.analysis.load import CAPACITY
+from evalkit.checklist.load import CapacityAsked
+from evalkit.client import run
+from evalkit.client.types import ChatRequest, Target
+from evalkit.client.wire import WireClient
+from evalkit.reference import ReferenceProcess, Script
+from evalkit.run.plan.openloop import Arrival, Level, play
+from evalkit.stats.distributions import t_quantile
+from evalkit.timing.arrivals import RAMP, starts
+from evalkit.timing.facts import LoadBlock
+from tests.support.queues import Server, true_edge
+
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(900)]
+ASK = ChatRequest(({"role": "user", "content": "Say something."},), 16, extra_body={"ignore_eos": True})
+STEADY = {"ttft_ms": 20.0, "ms_per_forward": 8.0, "jitter_ms": 0.0, "slowdown": 0.0}
+
+
+def served(slots, play_all):
+    """What `play_all(send, server)` gives; `send(ats, level)` plays one block."""
+    with ReferenceProcess(Script(max_running_requests=slots, **STEADY)) as server:
+
+        async def main():
+            client, target = WireClient(), Target("a", server.base_url, server.script.model)
+
+            async def send(ats, level=None):
+                arrivals = [Arrival(at, 0, ASK) for at in ats]
+                return await play(client, target, arrivals, drain_s=20, level=level, quiet=ASK)
+
+            try:
+                await send([0.0])  # connections and code are warm
+                return await play_all(send, server)
+            finally:
+                await client.aclose()
+
+        return run(main())
+
+
+def service_ms(emissions):
+    """From leaving the queue to the end of the reply, as the server wrote it down."""
+    return [(one.done_ns - one.admitted_ns) / 1e6 for one in emissions if one.done_ns]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_search_on_real_sockets_covers_the_capacity_of_a_known_queue(seed):
+    asked = CapacityAsked.model_validate({"slo": {"e2e_ms": 500, "share": 0.9}, "seconds": 4, "resolution": 1.15})
+
+    async def searched(send, server):
+        blocks = []
+        while (found := search(blocks, "a", asked, Bounds(6.0, 1.0, 60.0), seed)).next is not None:
+            number, rate = found.next
+            ats, ramp = list(starts(rate, asked.seconds, asked.arrivals, f"{seed}|{number}")), RAMP * asked.seconds
+            told = await send(ats, Level(asked.slo, ramp, sum(at >= ramp for at in ats)))
+            blocks.append(LoadBlock(load=CAPACITY, mode="a", block=number, rate=rate, seconds=asked.seconds,
+                                    counted_from_ms=1000 * ramp, planned=len(ats), **told))  # fmt: skip
+        return found, server.emissions()
+
+    found, emissions = served(2, searched)
+    each = median(service_ms(emissions))
+    truth, _ = true_edge(Server(slots=2, mean_ms=each, cv=0.0), asked, low=400 / each, high=4000 / each, blocks=1000)
+    mine = capacity(found.edges, asked, 0.99)  # three of them are to hold
+    print(f"seed {seed}: service {each:.1f} ms, capacity {mine.rate:.2f}/s ({mine.low:.2f} to {mine.high:.2f}), "
+          f"known {math.exp(truth):.2f}/s")  # fmt: skip
+    assert mine.low <= math.exp(truth) <= mine.high
+
+
+def test_latency_from_the_intended_start_is_that_of_theory_and_a_closed_loop_is_off():
+    """M/D/1 at half load: the mean is S + rho S / (2 (1 - rho)); a closed loop of one user reads S."""
+
+    async def blocks(send, server):
+        rate, means = 0.5 / 0.142, []
+        for number in range(8):
+            told = await send(list(starts(rate, 25, "poisson", f"theory|{number}")))
+            means.append(fmean(told["e2e_ms"]))
+        opened = len(server.emissions())
+        closed = [(await send([0.0]))["e2e_ms"][0] for _ in range(20)]
+        return rate, means, closed, server.emissions()[:opened]
+
+    rate, means, closed, emissions = served(1, blocks)
+    service = fmean(service_ms(emissions))
+    load = rate * service / 1000
+    theory = service + load * service / (2 * (1 - load))
+    mean, half = fmean(means), t_quantile(0.975, 7) * stdev(means) / math.sqrt(8)
+    print(f"service {service:.1f} ms, theory {theory:.1f}, open {mean:.1f} ± {half:.1f}, closed {fmean(closed):.1f}")
+    assert mean - half <= theory <= mean + half
+    assert fmean(closed) < mean - half
