@@ -61,7 +61,13 @@ def checklist(folder: Path, modes: dict[str, Any]) -> Path:
     suite = {"suite": {"name": "hello", "kind": "chat"}, "cases": cases}
     (folder / "suite.yaml").write_text(yaml.safe_dump(suite))
     items = {
-        "modes": {"repeats": 1, "warmup": 1, "concurrency": [2], "speedup": {"at_least": 1.2}},
+        "modes": {
+            "repeats": 1,
+            "warmup": 1,
+            "concurrency": [2],
+            "speedup": {"at_least": 1.2},
+            "repeated": {"prompts": 2},
+        },
         "hardware": {"declared": "H100-80GB"},
         "serving": {"allow": ["release", "pre-release", "fork"]},
         "quality": {"margin": {"default": 0.5}, "match_margin": 0.4},
@@ -75,7 +81,7 @@ def checklist(folder: Path, modes: dict[str, Any]) -> Path:
 
 def launched_checklist(folder: Path) -> Path:
     """The same, with servers that evalkit starts itself."""
-    scripts = [one.script for one in servers()]
+    scripts = [one.script.model_copy(update={"ms_per_forward": 0.4}) for one in servers()]
     modes = {
         str(script.mode.value): {
             "launch": [
@@ -92,7 +98,7 @@ def launched_checklist(folder: Path) -> Path:
     }
     path = checklist(folder, modes)
     document = yaml.safe_load(path.read_text())
-    document["items"]["modes"]["launches"] = "single"
+    document["items"]["modes"] |= {"launches": "single", "repeated": {"prompts": 0}}
     path.write_text(yaml.safe_dump(document))
     return path
 
