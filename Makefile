@@ -82,7 +82,7 @@ tools: venv
 ray: venv
 	@status=0; bash tests/matrix/setup_ray.sh || status=$$?; \
 	if [ $$status -ne 0 ]; then echo "==== RAY CANNOT BE INSTALLED ON THIS MACHINE: ITS TESTS SKIP ===="; fi
-	timeout --foreground 2400 $(BIN)/pytest -q -m tools tests/matrix/test_ray.py
+	timeout --foreground 2400 $(BIN)/pytest -q -m tools tests/matrix/test_ray.py tests/matrix/test_ray_sglang.py
 
 # Cells of a matrix by a real Slurm of one node, this machine. Exit status 75 of the set-up: its tests skip.
 slurm: venv

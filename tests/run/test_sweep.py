@@ -172,6 +172,19 @@ def test_validate_and_dry_run_say_what_the_sweep_sends_and_start_nothing(stage, 
     assert load_checklist(path).checklist.sweep.mode == "diffusion"
 
 
+def test_an_item_that_is_left_out_is_left_out_of_screening_too(stage, tmp_path, capsys):
+    from evalkit.run.sweep.plan import standing
+
+    path = stage.checklist()
+    found = standing(load_checklist(path), tmp_path, {"quality": "no tasks yet"})
+    setups = (*found.stages, found.run)
+    assert [one.skip.get("quality") for one in setups] == ["no tasks yet"] * 3
+    assert found.plan.planned == sum(len(one.plan.requests) + len(one.plan.repeated) for one in setups)
+    done = evalkit(capsys, "run", path, "--dry-run", "--json", "--skip", "quality=no tasks yet")
+    assert f"{found.plan.planned:,} timed" in done.err
+    assert json.loads(done.out)["skipped"] == {"quality": "no tasks yet"}
+
+
 def test_a_stage_goes_on_where_its_files_lie_elsewhere(stage, tmp_path):
     """As on another node: the YAML of a setting has another path there, and the plan is the same."""
     from evalkit.run.sweep.plan import standing
@@ -225,3 +238,5 @@ def test_the_requests_that_are_planned_are_those_of_the_runs(stage, launches, tm
         sent += len(setup.plan.requests) + len(setup.plan.repeated) + len(tasks)
     assert sent == found.plan.planned
     assert not found.plan.above_half
+    # of servers that are started each has one start before the decision
+    assert [one.settings for one in found.plan.stages] == ([len(found.plan.settings)] if launches else [5, 3])
