@@ -63,7 +63,9 @@ class Truth:
 
 @dataclass(frozen=True)
 class World:
-    """`margin` in shares; `noise` of a request and spread of gains between prompts, in logs."""
+    """`margin` in shares; `noise` of a request and spread of gains between prompts, in logs. `launched`: servers are
+    started, so that each setting is screened in one stage.
+    """
 
     name: str
     settings: tuple[Truth, ...]
@@ -72,6 +74,7 @@ class World:
     margin: float = 0.1
     noise: float = 0.05
     gains: float = 0.1
+    launched: bool = False
 
     def label(self, number: int) -> str:
         return f"{MODE}@s{number}"
@@ -105,6 +108,11 @@ WORLDS = (
     World("the fastest loses exactly the margin", _grid(*_SIX, losses=(0, 0, 0, 0, 0, 0.1))),
     World("all lose exactly the margin", _grid(*_SIX, losses=(0.1,) * 6)),
     World("all lose exactly the margin, 12 settings", _grid(*(1.3 * 1.12**n for n in range(12)), losses=(0.1,) * 12)),
+    World("two of six lose 20 and 35 points, started", _grid(*_SIX, losses=(0, 0, 0, 0, 0.2, 0.35)), launched=True),
+    World("five of six lose 20 points, started",
+          _grid(1.4, 1.7, 2.1, 2.5, 3.0, 3.6, losses=(0, 0.2, 0.2, 0.2, 0.2, 0.2)), launched=True),
+    World("12 settings, 4 lose 20 points, started",
+          _grid(*(1.3 * 1.12**n for n in range(12)), losses=(0,) * 8 + (0.2,) * 4), launched=True),
 )  # fmt: skip
 
 
@@ -121,8 +129,9 @@ def inputs(world: World) -> Inputs:
 
 def checklist(world: World, seed: int) -> LoadedChecklist:
     labels = [BASELINE, *(world.label(n) for n in range(len(world.settings)))]
+    place: dict[str, object] = {"launch": ["serve"]} if world.launched else {"endpoint": "http://127.0.0.1:1"}
     made = Checklist.model_validate({
-        "sweep": {"mode": MODE}, "modes": {label: {"endpoint": "http://127.0.0.1:1"} for label in labels},
+        "sweep": {"mode": MODE}, "modes": dict.fromkeys(labels, place),
         "items": {
             "modes": {"seed": seed, "speedup": {"at_least": 1.1}}, "quality": {"margin": {"default": world.margin}},
             "license": _LEFT_OUT, "hardware": _LEFT_OUT, "serving": _LEFT_OUT, "context": _LEFT_OUT,
