@@ -2,49 +2,66 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import jsonschema
 import pytest
 
+import evalkit.reference
 from evalkit.findings import ITEM_IDS
+from evalkit.run.start import Flags, run
 from tests.cli.command import evalkit as inside
+from tests.support.virtual_world import worlds
 
 
-def evalkit(*args, cwd=None, timeout=100):
+def process(*args, cwd=None, timeout=100):
     return subprocess.run([sys.executable, "-m", "evalkit", *map(str, args)], capture_output=True, text=True, cwd=cwd,
                           timeout=timeout, check=False)  # fmt: skip
 
 
+class Scripted:
+    """A server of the demo in virtual time."""
+
+    def __init__(self, world, script):
+        (self.server,) = world.serve(script)
+        self.base_url = self.server.base_url
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """It ends with its world."""
+
+
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    """A run that could be timed: one that says that this machine was too busy for it is made again, twice at most."""
-    for _ in range(3):
-        folder = tmp_path_factory.mktemp("demo") / "run"
-        done = evalkit("run", "--demo", "--json", "--output-dir", folder)
-        findings = json.loads(done.stdout)["items"][1]["findings"]
-        if not any(f["id"] == "modes.client-error" and f["status"] == "inconclusive" for f in findings):
-            break
-    return folder, done
+    """The whole demo in virtual time: its folder, and what was printed."""
+    folder, said = tmp_path_factory.mktemp("demo") / "run", io.StringIO()
+    with worlds() as world, pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(said):
+        patch.setattr(evalkit.reference, "ReferenceProcess", partial(Scripted, world))
+        report = run(Flags(demo=True, as_json=True, output_dir=folder))
+    document = json.loads(said.getvalue())
+    assert (document["exit_code"], document["verdict"]) == (report["exit_code"], report["verdict"]) == (0, "go")
+    return folder, document
 
 
 @pytest.mark.slow
 def test_the_demo_prints_one_document_with_the_six_items_in_order(demo):
-    _folder, done = demo
-    document = json.loads(done.stdout)
+    _folder, document = demo
     assert [item["id"] for item in document["items"]] == list(ITEM_IDS)
     assert document["simulated"] is True
-    assert done.returncode == document["exit_code"]
 
 
 @pytest.mark.slow
 def test_the_demo_teaches_that_self_speculation_holds_and_diffusion_breaks_json(demo):
-    document = json.loads(demo[1].stdout)
+    _folder, document = demo
     modes = {mode["mode"]: mode["qualified"] for mode in document["modes"]}
-    assert document["verdict"] == "go"
     assert document["recommended_mode"] == "self-speculation"
     assert modes["diffusion"] in ("fail", "inconclusive")
     variant = next(f for f in document["items"][0]["findings"] if f.get("variant"))
@@ -55,7 +72,7 @@ def test_the_demo_teaches_that_self_speculation_holds_and_diffusion_breaks_json(
 def test_the_demo_report_fits_the_shipped_schema_and_says_simulated_first(demo):
     from importlib import resources
 
-    folder, _done = demo
+    folder, _document = demo
     schema = json.loads(resources.files("evalkit").joinpath("data/report.schema.json").read_text())
     jsonschema.validate(json.loads((folder / "report.json").read_text()), schema)
     assert "SIMULATED" in (folder / "report.md").read_text().splitlines()[0]
@@ -63,17 +80,27 @@ def test_the_demo_report_fits_the_shipped_schema_and_says_simulated_first(demo):
 
 @pytest.mark.slow
 def test_a_stored_run_renders_to_the_same_bytes(demo, capsys):
-    folder, _done = demo
+    folder, _document = demo
     again = inside(capsys, "report", folder)
     assert again.code == 0, again.err
     assert again.out == (folder / "report.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_demo_starts_its_three_servers_and_ends_them(tmp_path):
+    """In processes of their own: one item alone asks each of them a few things."""
+    done = process("run", "--demo", "--only", "serving", "--json", "--output-dir", tmp_path / "run")
+    document = json.loads(done.stdout)
+    assert done.returncode == document["exit_code"]
+    modes = {mode["mode"]: mode["observed_mode"] for mode in document["modes"]}
+    assert modes == {mode: mode for mode in ("autoregressive", "diffusion", "self-speculation")}
 
 
 def test_the_quick_help_page_is_the_one_that_typer_prints():
     code = "from evalkit.cli.root import app, register; register(); app(['--help'], prog_name='evalkit')"
     environment = {**os.environ, "COLUMNS": "80", "TERMINAL_WIDTH": "80"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert evalkit("--help").stdout == done.stdout
+    assert process("--help").stdout == done.stdout
 
 
 def test_help_imports_no_engine():
@@ -146,7 +173,7 @@ def test_a_wrong_flag_is_exit_2_and_says_what_to_write(tmp_path, capsys, argumen
 
 
 def test_what_is_wrong_reaches_the_shell(tmp_path):
-    done = evalkit("run", "--mode", "turbo=http://127.0.0.1:1", "--output-dir", tmp_path / "run")
+    done = process("run", "--mode", "turbo=http://127.0.0.1:1", "--output-dir", tmp_path / "run")
     assert (done.returncode, done.stdout) == (2, "")
     assert "unknown mode" in done.stderr
     assert "Traceback" not in done.stderr
@@ -155,7 +182,7 @@ def test_what_is_wrong_reaches_the_shell(tmp_path):
 def test_a_checklist_without_endpoints_is_inconclusive_and_says_what_to_start(tmp_path):
     path = tmp_path / "c.yaml"
     path.write_text("name: nothing yet\n")
-    done = evalkit("run", path, "--output-dir", tmp_path / "run")
+    done = process("run", path, "--output-dir", tmp_path / "run")
     assert done.returncode == 3, done.stderr
     assert "Traceback" not in done.stderr
     assert "INCONCLUSIVE" in done.stdout
