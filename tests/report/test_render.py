@@ -103,12 +103,12 @@ def test_what_the_offer_differs_in_and_a_machine_that_was_shared_are_on_the_firs
     serving["findings"] += [differs, {**differs, "outcome": "forced", "summary": "forced"}]
     next(one for one in doc["items"] if one["id"] == "modes")["findings"].append(shared)
     said = [line for line in first_screen(doc).certainty if line not in before]
-    assert said == ["GPU 0 of a server was shared.", "Started with tp_size 2 against 1."]
+    assert said == ["GPU 0 of a server was shared.", "self-speculation: Started with tp_size 2 against 1."]
     for text in (markdown.render(doc), html.render(doc), terminal.render(doc)):
         head = text.split("Speed of the modes", 1)[0]
         assert all(line.rstrip(".") in " ".join(head.split()).replace("\\_", "_").replace("`", "") for line in said)
     differs["mode"] = "diffusion"
-    assert "Started with tp_size 2 against 1." not in first_screen(doc).certainty, "another mode is recommended"
+    assert "diffusion: Started with tp_size 2 against 1." not in first_screen(doc).certainty, "another mode is recommended"
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_a_recommended_mode_of_another_method_is_said_not_to_be_diffusion(label:
     assert ("not diffusion decoding" in decision) is other
 
 
-def test_findings_are_told_worst_first_those_for_information_last_and_without_repeating_the_mode() -> None:
+def test_findings_are_told_worst_first_and_those_for_information_last() -> None:
     doc = document()
     found = [
         finding("quality.fine", "pass"),
-        finding("quality.aside", "fail", counts=False, variant="org/vlm", summary="org/vlm: small."),
-        finding("quality.open", "inconclusive", mode="diffusion", summary="diffusion: thin.", observed=None),
+        finding("quality.aside", "fail", counts=False, variant="org/vlm", summary="small."),
+        finding("quality.open", "inconclusive", mode="diffusion", summary="thin.", observed=None),
         finding("quality.bad", "fail", observed=None, threshold=None, known_by=None),
     ]
     doc["items"][4]["findings"] = found

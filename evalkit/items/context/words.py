@@ -119,7 +119,7 @@ class ServerLimit(_Needing):
 
     def words(self) -> Words:
         summary, remedy = self._sentence()
-        return Words(f"{self.mode}: {summary}", _tokens(self.window), self.threshold, remedy)
+        return Words(summary, _tokens(self.window), self.threshold, remedy)
 
     def _sentence(self) -> tuple[str, str | None]:
         trap = " 2,048 is the default of NVIDIA's launch script." if self.window and self.window <= 2048 else ""
@@ -177,7 +177,7 @@ class Output(Values):
             "capped": f"the server caps replies at {seen} tokens",
             "not-seen": f"no reply of {wanted} tokens was seen (longest {seen})",
         }[self.outcome]
-        return Words(f"{self.mode}: {text}.", _tokens(self.seen), f"{wanted} tokens", remedy)
+        return Words(f"{text}.", _tokens(self.seen), f"{wanted} tokens", remedy)
 
 
 class Probe(_Needing):
@@ -217,7 +217,7 @@ class Probe(_Needing):
         elif self.missed:
             depths = ", ".join(f"{depth}%" for depth in self.missed)
             parts.append(f"at {self.at_tokens:,} tokens the facts at depth {depths} were missed")
-        return Words(f"{self.mode}: {'; '.join(parts)}.", _tokens(self.longest or None), self.threshold)
+        return Words(f"{'; '.join(parts)}.", _tokens(self.longest or None), self.threshold)
 
 
 class OverLimit(Values):
@@ -238,7 +238,7 @@ class OverLimit(Values):
             "no-limit-reported": "was not tried, because the server reports no limit; the need itself was answered",
         }[self.outcome]
         detail = f" ({self.detail})" if self.detail else ""
-        return Words(f"{self.mode}: an over-long request {text}{detail}.", self.outcome)
+        return Words(f"an over-long request {text}{detail}.", self.outcome)
 
 
 class RateLimit(Values):
@@ -284,8 +284,8 @@ class RateLimit(Values):
                 remedy = "read the provider's limits page, and declare or waive; a load at your rate shows it too"
             case _:
                 text = f"{self.limit:,.0f} {self.kind} a minute are allowed, {self.needed:,.0f} are needed.{seen}"
-                return Words(f"{self.mode}: {text}", f"{self.limit:,.0f}", f"{self.needed:,.0f}")
-        return Words(f"{self.mode}: {text}", remedy=remedy)
+                return Words(text, f"{self.limit:,.0f}", f"{self.needed:,.0f}")
+        return Words(text, remedy=remedy)
 
 
 class Variant(_Needing):

@@ -300,7 +300,7 @@ class Throttled(Values):
                 return Words(f"slowed down already at the start: {each}.")
             case "while-timed":
                 seen = f"{self.slow} of {fmt.plural(self.samples, 'sample')}"
-                return Words(f"{self.mode}: slowed down in {seen} while timed ({', '.join(self.why)}).")
+                return Words(f"slowed down in {seen} while timed ({', '.join(self.why)}).")
             case "not-readable":
                 remedy = "watch nvidia-smi -q -d PERFORMANCE during the run"
                 return Words("whether the device is slowed down cannot be read here.", remedy=remedy)

@@ -110,7 +110,7 @@ class SecondReadings(Values):
                 longer = (
                     f"texts that no cache has seen took {ratio(self.fresh or 0.0)} the time a token of the timed ones"
                 )
-                text = f"{self.mode}: {longer}, compared with {self.baseline}: a cache may decide the claim."
+                text = f"{longer}, compared with {self.baseline}: a cache may decide the claim."
                 return Words(text)
             case "differ":
                 shown = "; ".join(self._changed(mode) for mode in self.off)

@@ -70,20 +70,20 @@ class Reachable(Values):
     def words(self) -> Words:
         match self.outcome:
             case "answers":
-                return Words(f"{self.mode}: {self.endpoint} answers ({self.engine}).", self.engine)
+                return Words(f"{self.endpoint} answers ({self.engine}).", self.engine)
             case "no-mode":
                 return Words("No mode is configured, so no server was asked.", remedy=self._first_steps())
             case "not-configured":
-                text = f"{self.mode}: neither an endpoint nor a launch command is configured."
+                text = "neither an endpoint nor a launch command is configured."
                 return Words(text, remedy=self.starts[0].text())
             case "not-probed":
                 again = f"`evalkit run CHECKLIST --only-mode {self.mode} --resume RUN-FOLDER`"
                 remedy = f"Continue the run: {again}"
                 if self.restart:
                     remedy = f"Restart the server at {self.endpoint} in this mode, then: {again}"
-                return Words(f"{self.mode}: its server was not probed.", remedy=remedy)
+                return Words("its server was not probed.", remedy=remedy)
             case "unusable":
-                text = f"{self.mode}: {self.endpoint} cannot be used: {self.error or 'no answer'}."
+                text = f"{self.endpoint} cannot be used: {self.error or 'no answer'}."
                 return Words(text, self.error_kind, remedy=_BY_KIND.get(self.error_kind or ""))
 
     def _first_steps(self) -> str:
@@ -117,15 +117,15 @@ class Launch(Values):
         after = f"ready after {ready}, " if ready else ""
         match self.outcome:
             case "ready":
-                return Words(f"{self.mode}: start {(self.launch or 0) + 1} was ready after {ready}.", ready)
+                return Words(f"start {(self.launch or 0) + 1} was ready after {ready}.", ready)
             case "failed":
-                return Words(f"{self.mode}: the launch failed: {self.why}.", remedy=remedy)
+                return Words(f"the launch failed: {self.why}.", remedy=remedy)
             case "never-ready":
-                return Words(f"{self.mode}: the launch was never seen ready.")
+                return Words("the launch was never seen ready.")
             case "tried":
-                return Words(f"{self.mode}: its launch was tried: {after}{self.why}.")
+                return Words(f"its launch was tried: {after}{self.why}.")
             case "try-failed":
-                return Words(f"{self.mode}: its launch was tried and failed: {after}{self.why}.", remedy=remedy)
+                return Words(f"its launch was tried and failed: {after}{self.why}.", remedy=remedy)
 
 
 class Provenance(Values):
@@ -158,7 +158,7 @@ class Provenance(Values):
                 "Let the server's version be read (/server_info, /version), or state it in modes.NAME.note and waive "
                 "this."
             )
-        return Words(f"{self.mode}: {self.engine} {kind}{more}.", self.kind, ", ".join(self.allowed), remedy)
+        return Words(f"{self.engine} {kind}{more}.", self.kind, ", ".join(self.allowed), remedy)
 
 
 class Distinct(Values):
@@ -255,7 +255,7 @@ class Unchanged(Values):
 
     def words(self) -> Words:
         of = f"{self.of}, which it is compared with: " if self.of else ""
-        return Words(f"{self.mode}: {of}{self._text()}.")
+        return Words(f"{of}{self._text()}.")
 
     def _text(self) -> str:
         two = "the evidence is of two servers"
@@ -301,7 +301,7 @@ class SameModel(Values):
         return {"outcome": self.outcome, "replies": self.replies, "differing": self.differing, "named": self.named}
 
     def words(self) -> Words:
-        return Words(f"{self.mode}: {self._text()}.", self.shown)
+        return Words(f"{self._text()}.", self.shown)
 
     def _text(self) -> str:
         served, wanted = self.served or "(no name)", self.wanted
@@ -364,6 +364,6 @@ class SameSettings(Values):
                 return Words(f"{self.mode} is started like {self.other}.")
             case "not-known":
                 names = ", ".join(self.not_known)
-                return Words(f"{self.mode}: {names} could not be compared with {self.other}, as a server does not say.")
+                return Words(f"{names} could not be compared with {self.other}, as a server does not say.")
             case _:
                 return Words(f"{self.mode} is not started like {self.other}: {shown}.", shown)

@@ -42,11 +42,11 @@ class Decodes(Values):
 
     def words(self) -> Words:
         if self.outcome == "baseline-differs":
-            return Words(f"{self.mode}: its baseline is not {self.baseline}: {self.quoted}")
+            return Words(f"its baseline is not {self.baseline}: {self.quoted}")
         declared, why = f"declared {self.declared or 'unknown'}", self.declared_why or "the server does not say"
         stream = f"observed {self.observed or 'not'} ({self.observed_why or 'not tried'})"
         observed = f"{declared}, observed {self.observed or 'not seen'}"
-        text = f"{self.mode}: {self._text()}: {declared} ({why}), {stream}."
+        text = f"{self._text()}: {declared} ({why}), {stream}."
         return Words(text, observed, self.wanted, self._remedy())
 
     def _text(self) -> str:
@@ -84,7 +84,7 @@ class BlockLoop(Values):
     def words(self) -> Words:
         shown = self.declared_why or "what was seen"
         text = f"AR by name, a block loop by {shown}: for speed only, no quality baseline"
-        return Words(f"{self.mode}: {text}.", self.observed_why)
+        return Words(f"{text}.", self.observed_why)
 
 
 class Shapes(Values):
@@ -101,17 +101,14 @@ class Shapes(Values):
         timed, scored = _shapes(self.timed), _shapes(self.scored)
         match self.outcome:
             case "mixed":
-                text = f"{self.mode}: its replies came in two shapes: timed {timed}; scored {scored}"
+                text = f"its replies came in two shapes: timed {timed}; scored {scored}"
             case "unlike-scored":
-                text = f"{self.mode}: the timed replies are unlike the scored ones: timed {timed}; scored {scored}"
+                text = f"the timed replies are unlike the scored ones: timed {timed}; scored {scored}"
             case "slower-scored":
-                text = (
-                    f"{self.mode}: the scored replies took {self.scored_ms:.1f} ms a token, the timed ones "
-                    f"{self.timed_ms:.1f} ms"
-                )
+                text = f"the scored replies took {self.scored_ms:.1f} ms a token, the timed ones {self.timed_ms:.1f} ms"
             case "longer-scored":
                 text = (
-                    f"{self.mode}: the scored replies took {self.scored_ms:.0f} ms, timed ones of their length take "
+                    f"the scored replies took {self.scored_ms:.0f} ms, timed ones of their length take "
                     f"{self.timed_ms:.0f} ms"
                 )
         return Words(f"{text}: the evidence may be of two modes.", text)
@@ -152,14 +149,14 @@ class Corroborated(Values):
     def words(self) -> Words:
         tokens = f"{self.tokens:,.0f} tokens"
         if self.outcome == "too-few":
-            return Words(f"{self.mode}: the server's counters say too little: {tokens} while evalkit measured.")
+            return Words(f"the server's counters say too little: {tokens} while evalkit measured.")
         text = self._text(self.basis or self.outcome)
         if self.outcome == "one-token-a-round":
             text += f"; about {self.each_round or 0:.2f} tokens a denoising round, no more than plain decoding brings: "
             text += "see the threshold"
         if self.outcome == "fewer-than-replied":
             text += f", fewer than the {self.received or 0:,} that its replies carried: other processes answer too"
-        return Words(f"{self.mode}: {tokens} counted, {text}.")
+        return Words(f"{tokens} counted, {text}.")
 
     def _text(self, outcome: Counting) -> str:
         each, calls, steps = (
@@ -202,10 +199,9 @@ class ForwardPasses(Values):
         if self.outcome == "not-used":
             remedy = "Run evalkit on the server's machine, and set stats_file in the algorithm's YAML to the same path."
             why = self.why or "it reports no forward pass"
-            return Words(f"{self.mode}: the statistics file was not used: {why}.", remedy=remedy)
+            return Words(f"the statistics file was not used: {why}.", remedy=remedy)
         each = f"{self.tokens_per_forward or 0:.2f}"
-        passes = f"{fmt.tokens(self.tokens)} in {self.forward_passes:,} forward passes: {each} each ({FORK_COUNTS})"
-        text = f"{self.mode}: {passes}"
+        text = f"{fmt.tokens(self.tokens)} in {self.forward_passes:,} forward passes: {each} each ({FORK_COUNTS})"
         text += f", {fmt.share(self.accepted, 0)} of the drafts accepted" if self.accepted is not None else ""
         if self.outcome == "too-few":
             text += f", fewer than {self.least:g}" if self.least is not None else ""
@@ -228,10 +224,10 @@ class Parallel(Values):
         level = str(self.level)
         if self.limit is None:
             text = f"the server reports no limit of running requests; the deciding concurrency is {level}"
-            return Words(f"{self.mode}: {text}.", threshold=level)
+            return Words(f"{text}.", threshold=level)
         text = f"the server runs {self.limit} requests at a time{_within(self.detail)}"
         text += f"; the deciding concurrency is {level}, the highest {self.highest}"
-        return Words(f"{self.mode}: {text}.", str(self.limit), level)
+        return Words(f"{text}.", str(self.limit), level)
 
 
 class Streaming(Values):
@@ -247,7 +243,7 @@ class Streaming(Values):
             "one-piece": "the reply came in one piece",
             "not-seen": f"streaming was not seen: {self.why or 'no stream was tried'}",
         }[self.outcome]
-        return Words(f"{self.mode}: {text}.")
+        return Words(f"{text}.")
 
 
 class Sampling(Values):
@@ -269,14 +265,14 @@ class Sampling(Values):
     def words(self) -> Words:
         match self.outcome:
             case "not-sampled":
-                return Words(f"{self.mode}: temperature 0 is asked, nothing is sampled.")
+                return Words("temperature 0 is asked, nothing is sampled.")
             case "not-probed":
                 remedy = "Run again without a budget that cuts the sampling probe (10 short requests a mode)."
-                return Words(f"{self.mode}: sampling was not probed.", remedy=remedy)
+                return Words("sampling was not probed.", remedy=remedy)
             case "not-honoured" | "not-honoured-unasked":
                 text = f"temperature is not honoured{_within(self.detail)}; {self.asked:g} is asked"
-                return Words(f"{self.mode}: {text}.")
-        text = f"{self.mode}: {self.at_one} different replies of {self.draws} at temperature 1, {self.at_zero} at 0"
+                return Words(f"{text}.")
+        text = f"{self.at_one} different replies of {self.draws} at temperature 1, {self.at_zero} at 0"
         if self.at_asked is not None:
             text += f", {self.at_asked} at production's {self.tried:g}"
         ignored = self.outcome in ("ignored", "ignored-unasked")
@@ -293,7 +289,7 @@ class Tools(Values):
             text = "whether tool calls are parsed is not known; the suite's own replies show it"
         else:
             text = f"tool calls are {'parsed' if self.outcome == 'parsed' else 'not parsed'}{_within(self.detail)}"
-        return Words(f"{self.mode}: {text}.")
+        return Words(f"{text}.")
 
 
 #: asked by name: what is said where it works, and where it does not
@@ -321,7 +317,7 @@ class Asked(Values):
     def words(self) -> Words:
         yes, no = _ASKED[self.capability]
         text = {"yes": yes, "no": no, "not-known": f"whether {yes} is not known"}[self.outcome]
-        return Words(f"{self.mode}: {text}{_within(self.detail)}.")
+        return Words(f"{text}{_within(self.detail)}.")
 
 
 class Preflight(Values):
@@ -361,9 +357,9 @@ class Soak(Values):
         soak = self.soak
         if soak is None:
             remedy = "Run again with --resume and enough budget for the soak."
-            return Words(f"{self.mode}: the soak was not run.", remedy=remedy)
+            return Words("the soak was not run.", remedy=remedy)
         text = (
-            f"{self.mode}: {soak.requests:,} requests in {soak.minutes:g} min, {soak.failed} failed, "
+            f"{soak.requests:,} requests in {soak.minutes:g} min, {soak.failed} failed, "
             f"{fmt.plural(soak.disconnects, 'disconnect')}, {soak.idle_s:g} s idle, "
             f"answer after it {'right' if soak.right_after else 'not right'}"
         )

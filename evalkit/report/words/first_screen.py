@@ -211,7 +211,7 @@ def _why_not(doc: Report, entry: Mode) -> str:
     """Why a mode does not qualify, in its finding's words."""
     finding = blocker(doc, entry["mode"])
     said = clause(finding["summary"]) if finding else "nothing was shown for it"
-    return f"{entry['mode']}: {said.removeprefix(entry['mode'] + ': ')}"
+    return f"{entry['mode']}: {said}"
 
 
 def blocker(doc: Report, mode: str) -> FindingPart | None:
@@ -278,7 +278,7 @@ def _offer(doc: Report) -> list[str]:
     best = doc.get("recommended_mode")
     adopted = {m["mode"] for m in doc["modes"] if m.get("adopted") and best in (None, m["mode"])}
     return [
-        f["summary"]
+        f"{f.get('mode')}: {f['summary']}"
         for item in doc["items"]
         for f in item["findings"]
         if f["id"] == serving_checks.SAME_SETTINGS.id and f.get("outcome") == "declared" and f.get("mode") in adopted

@@ -165,7 +165,7 @@ class Told(NamedTuple):
 
 
 def findings(entry: ItemPart) -> list[Told]:
-    """The findings of an item, worst first, those for information last; no sentence repeats its mode or variant."""
+    """The findings of an item, worst first, those for information last."""
 
     def order(finding: FindingPart) -> tuple[bool, int]:
         status = finding["status"]
@@ -175,14 +175,11 @@ def findings(entry: ItemPart) -> list[Told]:
 
 
 def _told(finding: FindingPart) -> Told:
-    name, summary = finding.get("mode") or finding.get("variant"), finding["summary"]
     named = (("in", finding.get("mode")), ("for", finding.get("variant")))
     where = " ".join(f"{word} {one}" for word, one in named if one)
-    if name and summary.startswith(f"{name}: "):
-        summary = summary.removeprefix(f"{name}: ")
     parts = [f"{word} {finding[word]}" for word in ("observed", "threshold") if finding.get(word)]
     known = f" ({finding['known_by']})" if finding.get("known_by") else ""
-    return Told(where, summary, capital(", ".join(parts) + known) if parts else "", finding)
+    return Told(where, finding["summary"], capital(", ".join(parts) + known) if parts else "", finding)
 
 
 def counted(entry: dict[str, Any]) -> str:
