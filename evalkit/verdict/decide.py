@@ -218,7 +218,8 @@ def _summary(findings: list[Finding], status: Status, shown: str | None, adopted
         return "nothing was collected"
     speaking = [f for f in chosen if f.mode is not None] or chosen
     first = speaking[0]
-    return f"{first.mode}: {first.summary}" if first.mode and first.mode not in first.summary else first.summary
+    of = first.mode or first.variant
+    return first.summary if not of or first.summary.startswith(of) else f"{of}: {first.summary}"
 
 
 def _shortfall(result: ModeResult) -> str:

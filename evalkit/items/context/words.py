@@ -302,9 +302,9 @@ class Variant(_Needing):
     def words(self) -> Words:
         if self.outcome == "not-known":
             why = self.why or "no configuration was read"
-            return Words(f"{self.model}: its window is not known ({why}).")
+            return Words(f"its window is not known ({why}).")
         at = f", trained at {self.trained:,} ({self.source})" if self.trained else ""
-        text = f"{self.model}: {self.window:,} tokens{at}"
+        text = f"{self.window:,} tokens{at}"
         if self.outcome == "need-unknown":
             return Words(f"{text}; the need is not known.")
         return Words(f"{text}." if self.outcome == "fits" else f"{text}, below the need: {self.wanted()}.")

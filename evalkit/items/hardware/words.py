@@ -250,7 +250,7 @@ class Variant(Values):
     def words(self) -> Words:
         if self.placed is None or self.load is None:
             why = self.why if self.outcome == "model-unknown" else "the hardware's memory or the need is not known."
-            return Words(f"{self.model}: {why}")
+            return Words(why)
         return Words(
             f"{self.model} needs {self.placed.need.total_gib:.1f} GiB for {load_text(self.load)} and "
             f"{'fits' if self.outcome == 'fits' else 'does not fit'} on {self.hardware} (limit "

@@ -349,4 +349,4 @@ class Variant(Values):
     def words(self) -> Words:
         if self.outcome == "not-read":
             return Words(self.quoted, remedy=self.hint)
-        return Words(f"{self.model}: {self.quoted}", self.stated)
+        return Words(self.quoted, self.stated)

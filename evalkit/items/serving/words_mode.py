@@ -332,11 +332,11 @@ class Preflight(Values):
         return {"conflicts": list(self.conflicts)} if self.conflicts else {}
 
     def words(self) -> Words:
-        name = self.mode or "the run"
+        whole = "" if self.mode else "the run: "
         if self.outcome == "clear":
-            return Words(f"{name}: no requested feature is known to be unsupported.")
+            return Words(f"{whole}no requested feature is known to be unsupported.")
         stopped = "not measured, as " if self.outcome == "stopped" else ""
-        return Words(f"{name}: {stopped}{'; '.join(self.conflicts)}.", remedy=f"{capital('; '.join(self.remedies))}.")
+        return Words(f"{whole}{stopped}{'; '.join(self.conflicts)}.", remedy=f"{capital('; '.join(self.remedies))}.")
 
 
 class Soak(Values):
