@@ -108,7 +108,9 @@ def test_what_the_offer_differs_in_and_a_machine_that_was_shared_are_on_the_firs
         head = text.split("Speed of the modes", 1)[0]
         assert all(line.rstrip(".") in " ".join(head.split()).replace("\\_", "_").replace("`", "") for line in said)
     differs["mode"] = "diffusion"
-    assert "diffusion: Started with tp_size 2 against 1." not in first_screen(doc).certainty, "another mode is recommended"
+    assert "diffusion: Started with tp_size 2 against 1." not in first_screen(doc).certainty, (
+        "another mode is recommended"
+    )
 
 
 @pytest.mark.parametrize(
