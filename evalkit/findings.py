@@ -87,8 +87,13 @@ class Fingerprint:
     """Marks a hash of a prompt or reply, which would let its text be guessed: hidden with the texts."""
 
 
+class Sketch:
+    """Marks a bit string that says which words a reply has: its bits are mixed with the texts, alike in all replies."""
+
+
 Quoted = Annotated[str, Text]
 Hashed = Annotated[str, Fingerprint]
+Bits = Annotated[str, Sketch]
 
 
 class Evidence(Frozen):

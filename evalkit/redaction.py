@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import hmac
 import os
+import random
 import re
 import secrets
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import PurePath
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -21,7 +22,7 @@ from pydantic import BaseModel
 
 from evalkit.analysis.replies import looked_at
 from evalkit.facts import Facts
-from evalkit.findings import Fingerprint, Text
+from evalkit.findings import Fingerprint, Sketch, Text
 from evalkit.quality.facts import Grade
 from evalkit.text import shows
 from evalkit.timing.facts import TimedSample
@@ -46,7 +47,7 @@ _FOLDERS = re.compile(r"(?:/[^\s/=,:'\"]+)+/(?=[^\s/=,:'\"]+)")
 
 
 def redacted(facts: Facts, key: bytes) -> Facts:
-    """`facts` with every field typed `Quoted` or `Hashed` hidden under `key`, and without the machine's folders."""
+    """`facts` with what is typed `Quoted`, `Hashed` or `Bits` hidden under `key`, and without the machine's folders."""
     return redacted_from(dict(facts), key)
 
 
@@ -104,7 +105,7 @@ def _marked(model: type[BaseModel]) -> dict[str, Any]:
 @cache
 def _holds_text(hint: Any) -> bool:
     if get_origin(hint) is Annotated:
-        return any(mark in (Text, Fingerprint) for mark in hint.__metadata__) or _holds_text(get_args(hint)[0])
+        return any(mark in (Text, Fingerprint, Sketch) for mark in hint.__metadata__) or _holds_text(get_args(hint)[0])
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return hint is Grade or bool(_marked(hint))
     return any(_holds_text(one) for one in get_args(hint))
@@ -122,9 +123,21 @@ def _hidden(value: Any, hint: Any, key: bytes) -> Any:
         return tuple(_hidden(one, _choice(hint, tuple)[0], key) for one in value)
     if get_origin(hint) is Annotated and Fingerprint in hint.__metadata__:
         return hmac.new(key, value.encode(), "sha256").hexdigest()
+    if get_origin(hint) is Annotated and Sketch in hint.__metadata__:
+        places, bits = _mix(len(value) // 2, key)
+        raw = bytes.fromhex(value)
+        return bytes(raw[place] for place in places).translate(bits).hex()
     if get_origin(hint) is Annotated and Text in hint.__metadata__:
         return hide(value, key)
     return _hidden(value, next(one for one in inner if _holds_text(one)), key)
+
+
+@lru_cache(maxsize=8)
+def _mix(size: int, key: bytes) -> tuple[list[int], bytes]:
+    """An order of bytes, and one of the bits in each: what two sketches share stays as many bits."""
+    rng = random.Random(hmac.digest(key, b"sketch", "sha256"))
+    places, bits = rng.sample(range(size), size), rng.sample(range(8), 8)
+    return places, bytes(sum((byte >> bit & 1) << place for place, bit in enumerate(bits)) for byte in range(256))
 
 
 def _choice(hint: Any, kind: type) -> tuple[Any, ...]:

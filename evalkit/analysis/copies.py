@@ -1,10 +1,11 @@
-"""Whether a reply is of its own: not another prompt's with a few words changed, and not the prompt again. Pure."""
+"""Whether a reply is of its own: not another prompt's, not the prompt again, and about what was asked. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import unicodedata
+from collections.abc import Mapping
 from itertools import islice
 
 from evalkit.text import seen
@@ -16,6 +17,12 @@ _RUN, _FEWEST_RUNS, _MOST_TAKEN = 3, 8, 0.85
 #: words of a reply that are looked at
 _MOST_WORDS = 4000
 _WORD = re.compile(r"\w+")
+_NO_BLANKS = re.compile("[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
+#: bits of a sketch, and the words that it holds: few enough that texts of a thousand words do not look alike
+_BITS, _SKETCHED = 1024, 120
+#: shared words of two replies to one prompt, of all of theirs, from which they are about the same; replies to other
+#: prompts that are looked at
+_ALIKE, _OTHERS = 0.2, 64
 
 
 def words_of(text: str) -> list[str]:
@@ -44,3 +51,41 @@ def says_the_prompt(text: str, prompt: str) -> bool:
 
 def _runs(words: list[str]) -> list[tuple[str, ...]]:
     return [tuple(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)]
+
+
+def sketch(text: str) -> str | None:
+    """Which words a text has, as bits in hexadecimal; None where it has fewer than a dozen. Of scripts without blanks,
+    pairs of characters.
+    """
+    found: dict[str, None] = {}
+    for word in words_of(text):
+        pairs = [word[i : i + 2] for i in range(max(1, len(word) - 1))] if _NO_BLANKS.search(word) else [word]
+        found |= dict.fromkeys(pairs)
+        if len(found) >= _SKETCHED:
+            break
+    if len(found) < _FEWEST_OWN:
+        return None
+    bits = 0
+    for word in islice(found, _SKETCHED):
+        mark = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=4).digest()
+        bits |= 1 << int.from_bytes(mark, "big") % _BITS
+    return f"{bits:0{_BITS // 4}x}"
+
+
+def strangers(replies: Mapping[str, str], to: Mapping[str, str]) -> set[str]:
+    """Prompts whose reply (a sketch) shares few words with the one in `to`, and no more than with those to others."""
+    bits = {prompt: int(one, 16) for prompt, one in to.items()}
+    found = set()
+    for prompt, one in replies.items():
+        if prompt not in bits:
+            continue
+        mine = int(one, 16)
+        own = _shared(mine, bits[prompt])
+        others = [_shared(mine, theirs) for name, theirs in islice(bits.items(), _OTHERS) if name != prompt]
+        if own < _ALIKE and others and 4 * sum(own <= other for other in others) >= len(others):
+            found.add(prompt)
+    return found
+
+
+def _shared(one: int, other: int) -> float:
+    return (one & other).bit_count() / max(1, (one | other).bit_count())

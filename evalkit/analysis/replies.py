@@ -12,7 +12,7 @@ from itertools import pairwise
 from statistics import fmean, median, stdev
 from typing import Any, Literal
 
-from evalkit.analysis.copies import frame, says_the_prompt
+from evalkit.analysis.copies import frame, says_the_prompt, sketch, strangers
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.client.types import Exchange
 from evalkit.quality import degeneration
@@ -46,6 +46,7 @@ Shape = Literal["tokens", "blocks"]
 
 UNCLOSED, NO_END, REPEATED = "unclosed thinking", "no end of thinking", "another prompt's reply"
 FILLED_IN, ECHO = "another prompt's reply with other words filled in", "the prompt's own words"
+STRANGE = "hardly a word of the baseline's reply"
 #: signs that the prompts may bring about, where the two modes answer in another manner
 NOT_OWN = (FILLED_IN, ECHO)
 #: kept of a reply to see whether another mode's lacks the end of its thinking; no fault by themselves
@@ -80,6 +81,7 @@ def looked_at(sample: TimedSample, prompt: str = "", tools: Sequence[dict[str, A
     if sample.seen is None:
         found |= {"seen": characters(sample.exchange), "gist": gist(sample.exchange)}
         found["frame"] = frame(sample.exchange.text[:_HALF], prompt) if prompt else None
+        found["sketch"] = sketch(sample.exchange.text[:_HALF])
     return sample.model_copy(update=found) if found else sample
 
 
@@ -116,11 +118,25 @@ class SignCount:
 def sign_counts(readings: Readings, mode: str, baseline: str, level: int) -> list[SignCount]:
     """One for each sign that either mode shows, by prompt: a prompt shows a sign when half of its readings do."""
     one, other = (_with_repeated(readings, m, level, _by_prompt(readings, m, level)) for m in (mode, baseline))
+    drawn = _sketches(readings, baseline, level)
+    first = {prompt: each[0] for prompt, each in drawn.items()}
+    strange = strangers({p: each[0] for p, each in _sketches(readings, mode, level).items()}, first)
+    as_strange = strangers({p: each[-1] for p, each in drawn.items()}, first)
     shared = [prompt for prompt in one if prompt in other]
-    mine = {prompt: _against(one[prompt], other[prompt]) for prompt in shared}
-    theirs = {prompt: _against(other[prompt], one[prompt]) for prompt in shared}
+    mine = {p: _against(one[p], other[p]) | ({STRANGE} if p in strange else set()) for p in shared}
+    theirs = {p: _against(other[p], one[p]) | ({STRANGE} if p in as_strange else set()) for p in shared}
     names = sorted({sign for prompt in shared for sign in (*mine[prompt], *theirs[prompt])})
     return [_count(name, [(name in mine[p], name in theirs[p]) for p in shared]) for name in names]
+
+
+def _sketches(readings: Readings, mode: str, level: int) -> dict[str, list[str]]:
+    """Of each prompt's replies, in the order in which they came."""
+    found: dict[str, list[str]] = {}
+    for s in readings.good(mode, level):
+        bits = s.sketch if s.seen is not None else sketch(s.exchange.text[:_HALF])
+        if bits is not None:
+            found.setdefault(s.prompt, []).append(bits)
+    return found
 
 
 def _against(one: frozenset[str], other: frozenset[str]) -> frozenset[str]:

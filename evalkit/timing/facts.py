@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from evalkit.client.types import Exchange
-from evalkit.findings import Frozen, Hashed, Quoted
+from evalkit.findings import Bits, Frozen, Hashed, Quoted
 from evalkit.gpu.facts import GpuOthers
 
 #: own error as a share of E2E, and share of one core, beyond which figures cannot be trusted
@@ -47,6 +47,8 @@ class TimedSample(Frozen):
     seen: int | None = None
     gist: Hashed | None = None
     frame: Hashed | None = None
+    #: which words it has, as bits (`analysis.copies.sketch`); None: too few
+    sketch: Bits | None = None
     #: what only the comparison with the other replies shows (`analysis.answers`): whether this one counts as an answer
     taken: bool | None = None
 

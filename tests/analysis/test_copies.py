@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.analysis.copies import frame, says_the_prompt
+from evalkit.analysis.copies import frame, says_the_prompt, sketch, strangers
 from evalkit.analysis.replies import characters, gist, signs
 from evalkit.client.types import Exchange, ToolCall
+from evalkit.findings import Bits
+from evalkit.redaction import _hidden
 
 TEXT = "The river rises in the hills, grows with every brook, turns twice around the old town and meets the sea."
 ASKED = "Summarise the minutes of meeting {} of the harbour board for readers in a hurry."
@@ -66,3 +68,45 @@ def test_a_call_is_a_sign_where_no_tool_was_offered_and_calls_tell_replies_apart
 @given(st.text(alphabet="\u0300\u0301\u0308\u20dd\u200b", max_size=50))
 def test_stacked_marks_make_no_reply_longer(marks):
     assert characters(Exchange(ok=True, text=f"Oslo{marks}")) == 4
+
+
+FIRST, SECOND = (
+    "Rivers bend because water on the outside of a curve runs faster, cuts into its bank and carries the soil away.",
+    "Bread rises when yeast eats the sugars of the flour: the gas is caught in strands of gluten and lifts the dough.",
+)
+IN_OTHER_WORDS = (
+    "Water runs faster on the outside of a curve, so it cuts into that bank, and the river bends a little more."
+)
+CHINESE = "河流弯曲是因为外侧的水流更快,不断冲刷河岸并带走泥土。"
+
+
+@pytest.mark.parametrize(
+    ("reply", "strange"),
+    [(FIRST, False), (IN_OTHER_WORDS, False), (SECOND, True), ("Dough is warm and it is light and full of air that yeast has made in an hour.", True)],
+)  # fmt: skip
+def test_a_reply_that_is_about_something_else_is_a_stranger(reply, strange):
+    base = {"rivers": sketch(FIRST), "bread": sketch(SECOND), "chinese": sketch(CHINESE)}
+    assert strangers({"rivers": sketch(reply)}, base) == ({"rivers"} if strange else set())
+
+
+def test_a_script_without_blanks_is_compared_by_pairs_of_characters():
+    near = CHINESE.replace("不断", "总是")
+    base = {"a": sketch(CHINESE), "b": sketch(FIRST)}
+    assert strangers({"a": sketch(near)}, base) == set()
+    assert sketch("河流弯曲") is None, "too few to compare"
+
+
+def test_replies_that_are_alike_in_all_prompts_are_no_strangers():
+    """A form that is filled in: each is near to all others, and its own is no nearer."""
+    base = {str(n): sketch(f"{FIRST} Part {n} of the answer.") for n in range(9)}
+    assert strangers({str(n): sketch(f"{IN_OTHER_WORDS} Part {8 - n}.") for n in range(9)}, base) == set()
+
+
+def test_a_hidden_sketch_shares_as_much_and_says_no_word():
+    key, other = b"k" * 32, b"o" * 32
+    pairs = [_hidden(sketch(text), Bits, key) for text in (FIRST, SECOND, IN_OTHER_WORDS)]
+    shared = [
+        (int(sketch(a), 16) & int(sketch(b), 16)).bit_count() for a, b in ((FIRST, SECOND), (FIRST, IN_OTHER_WORDS))
+    ]
+    assert [(int(pairs[0], 16) & int(pairs[n], 16)).bit_count() for n in (1, 2)] == shared
+    assert sketch(FIRST) != pairs[0] != _hidden(sketch(FIRST), Bits, other)

@@ -170,3 +170,9 @@ def calling(calls: list[dict[str, object]]) -> bytes:
     events.append({"choices": [], "usage": {"prompt_tokens": 20, "completion_tokens": 30, "total_tokens": 50}})
     data = b"".join(b"data: " + json.dumps({"model": "acme-labs/Trident-8B", **e}).encode() + b"\n\n" for e in events)
     return data + b"data: [DONE]\n\n"
+
+
+async def another_question(turn: Turn) -> None:
+    """The sound reply to a question that was not asked, as long as it should be."""
+    body = re.sub(rb"why rivers bend, part (\d+)", lambda m: b"how bread rises, part 9%s" % m[1], turn.request.body)
+    await turn.send(turn.server.healthy.answer(replace(turn.request, body=body)))

@@ -184,6 +184,7 @@ REPLIES = Check(
         "undecided": Status.INCONCLUSIVE,
         "never-ends": Status.INCONCLUSIVE,
         "not-own": Status.INCONCLUSIVE,
+        "strange": Status.INCONCLUSIVE,
         "more": Status.FAIL,
     },
 )

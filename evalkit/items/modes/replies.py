@@ -26,7 +26,7 @@ _FEWEST_WARM = 2
 #: chance at which fresh texts are slower, and the factor (log) that another kind of text alone may explain
 _SURE, _OTHER_KIND = 0.99, math.log(3)
 #: what the signs amount to is the first of these that one of them shows
-_WORST_FIRST = ("more", "never-ends", "not-own", "undecided", "few-more")
+_WORST_FIRST = ("more", "never-ends", "not-own", "strange", "undecided", "few-more")
 
 
 def of_replies(
@@ -53,7 +53,7 @@ def _sound(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     return check.REPLIES.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 
 
-_More = Literal["more", "never-ends", "not-own", "undecided", "few-more"]
+_More = Literal["more", "never-ends", "not-own", "strange", "undecided", "few-more"]
 
 
 def _more(one: replies.SignCount) -> _More | None:
@@ -61,6 +61,8 @@ def _more(one: replies.SignCount) -> _More | None:
     more = one.gained - one.lost
     if more <= 0:
         return None
+    if one.sign == replies.STRANGE:  # two sound modes may differ in some of their replies
+        return "strange" if one.p <= _ALPHA else "few-more"
     if one.p > _ALPHA and more <= max(1, _SLACK * one.prompts):
         return "few-more"
     if one.sign == replies.NO_END:  # a mode that is not made to think has no end of thinking either

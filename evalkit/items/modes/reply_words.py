@@ -19,7 +19,7 @@ class SignSeen(Frozen):
 class Replies(Values):
     """`signs`: those of broken decoding that either mode shows."""
 
-    outcome: Literal["as-sound", "few-more", "undecided", "never-ends", "not-own", "more"]
+    outcome: Literal["as-sound", "few-more", "undecided", "never-ends", "not-own", "strange", "more"]
     mode: str
     baseline: str
     prompts: int
@@ -37,6 +37,8 @@ class Replies(Values):
                 text += "an answer"
             case "not-own":
                 text += f": {self.mode} may not answer what it is asked"
+            case "strange":
+                text += f": {self.mode} may answer something else than it is asked: read them beside {self.baseline}'s"
             case "undecided":
                 text += f": more than {self.baseline}, and too few to decide whether by chance"
         return Words(f"{text}.", shown)
