@@ -15,7 +15,7 @@ from evalkit.items.quality.checks import VERSUS
 from evalkit.items.registry import ITEMS
 from evalkit.modes import INCUMBENT
 from evalkit.verdict.next_steps import next_steps
-from evalkit.verdict.results import EXIT_CODES, Decision, ItemResult, ModeResult, Qualified
+from evalkit.verdict.results import EXIT_CODES, LARGE_LOSS, Decision, ItemResult, ModeResult, Qualified
 from evalkit.verdict.waivers import WaiverUse, apply
 
 #: items of which one must be required and shown for a mode, so that it can be adopted
@@ -162,12 +162,26 @@ def _qualify(mode: str, checklist: Checklist, findings: dict[ItemId, list[Findin
 
 def _compared(mode: str, checklist: Checklist, findings: dict[ItemId, list[Finding]]) -> bool:
     """Whether something that is asked for shows what the mode is worth: its speed, or its answers. What is waived or
-    does not apply shows nothing, nor does a server that is what it should be.
+    does not apply shows nothing, nor does a server that is what it should be, nor a threshold that most modes meet.
     """
-    asked = [f for item in _WORTH if checklist.required(item) for f in findings[item]]
+    asked = [
+        f for item in _WORTH if checklist.required(item) and not _lenient(item, checklist, findings[item], mode)
+        for f in findings[item]
+    ]  # fmt: skip
     if checklist.incumbent and checklist.incumbent.required:
         asked += [f for f in findings["quality"] if f.id == quality_checks.INCUMBENT.id]
     return any(f.mode == mode and f.counts and f.status in (Status.PASS, Status.WARN) for f in asked)
+
+
+def _lenient(item: ItemId, checklist: Checklist, findings: list[Finding], mode: str) -> bool:
+    """Whether a mode may be slower than the baseline by what is asked of its speed, or lose much of its answers."""
+    speed = checklist.items.modes
+    if item == "modes":
+        limits = (speed.goodput, speed.capacity, *speed.latency.model_dump().values())
+        slower = mode != checklist.baseline.speed and speed.speedup.at_least < 1
+        return slower and all(limit is None for limit in limits)
+    margins = [f.data["margin"] for f in findings if f.mode == mode and f.data.get("margin") is not None]
+    return bool(margins) and all(isinstance(m, float) and m >= LARGE_LOSS for m in margins)
 
 
 def _fastest(modes: list[str], checklist: Checklist, speeds: dict[str | None, object]) -> str | None:

@@ -44,7 +44,7 @@ class Decision(Frozen):
 
 
 #: a loss from which on a margin lets nearly anything pass, and the fewest of the cases that must be scored
-_LARGE_LOSS, _FEW_SCORED = 0.25, 0.5
+LARGE_LOSS, _FEW_SCORED = 0.25, 0.5
 
 
 def asks_little(checklist: Checklist, kinds: Iterable[str]) -> str | None:
@@ -63,7 +63,7 @@ def _little(checklist: Checklist, kinds: tuple[str, ...]) -> Iterator[str]:
     if not quality.required or quality.not_applicable:
         return
     loss = max((quality.margin.of(kind) for kind in kinds), default=0.0)
-    if loss >= _LARGE_LOSS:
+    if loss >= LARGE_LOSS:
         yield f"a mode may lose up to {fmt.margin(loss)}"
     if any(quality.floor.of(kind) == 0 for kind in kinds):
         yield "a mode may fail every case"

@@ -42,8 +42,8 @@ def page() -> str:
         lines += [*_rows(group), ""]
     count = sum(len(group) for _, group in _GROUPS)
     lines += [f"{count} kinds. Not seen: a mode that slows down after the last request, a cache that knows prompts by",
-              "their meaning, holds them from an earlier run and saves less than two thirds of the time, and fluent replies",
-              "of the right length to timed prompts that are wrong, where tasks are answered rightly and at the same pace.",
+              "their meaning, holds them from an earlier run and saves less than two thirds of the time, and wrong replies",
+              "of the right length in the words of the right ones, where tasks are answered rightly and at the same pace.",
               ""]  # fmt: skip
     return "\n".join(lines)
 

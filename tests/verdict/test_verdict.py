@@ -60,6 +60,28 @@ def test_a_checklist_that_asks_nothing_is_inconclusive():
     assert settle(Checklist(), {item: [] for item in ITEM_IDS}).verdict == "inconclusive"
 
 
+@pytest.mark.parametrize(
+    ("modes", "margins", "verdict"),
+    [
+        ({"speedup": {"at_least": 0.01}}, (0.99,), "inconclusive"),
+        ({"speedup": {"at_least": 0.9}}, (0.25, 0.3), "inconclusive"),
+        ({"speedup": {"at_least": 0.9}}, (0.3, 0.02), "go"),  # no worse on one suite at least
+        ({"speedup": {"at_least": 1.0}}, (0.99,), "go"),  # a faster mode is asked for
+        ({"speedup": {"at_least": 0.5}, "latency": {"e2e_p95_ms": 900}}, (0.99,), "go"),
+        ({"speedup": {"at_least": 0.5}}, (), "go"),  # answers are held to something else than a margin
+    ],
+)
+def test_a_checklist_that_lets_a_mode_be_slower_and_worse_adopts_nothing(modes, margins, verdict):
+    findings = all_pass()
+    findings["quality"] += [
+        Finding(id="quality.x", item="quality", status=Status.PASS, summary="s", mode=mode, data={"margin": margin})
+        for margin in margins
+        for mode in MODES
+    ]
+    asked = CHECKLIST.model_dump(mode="json", exclude_unset=True) | {"items": {"modes": modes}}
+    assert settle(Checklist.model_validate(asked), findings).verdict == verdict
+
+
 def test_a_mode_of_which_nothing_is_known_stays_open():
     findings = all_pass()
     for item in ("modes", "serving", "quality"):

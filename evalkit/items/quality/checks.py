@@ -55,6 +55,7 @@ NON_INFERIORITY = Check(
         "lost": Status.FAIL,
         "open": Status.INCONCLUSIVE,
         "worse": Status.INCONCLUSIVE,
+        "asks-nothing": Status.INCONCLUSIVE,
         "one-sided": Status.INCONCLUSIVE,
         "too-small": Status.INCONCLUSIVE,
         "too-small-shipped": Status.INCONCLUSIVE,

@@ -118,7 +118,8 @@ def against_baseline(checklist: Checklist, facts: Facts, answers: Answers, table
     shown: dict[str, tuple[str, float]] = {}
     for data in sorted(valid, key=lambda one: not one.suite.shipped):
         margin = item.margin.of(data.suite.kind)
-        finding = loss.non_inferiority(data, margin, carried_by=_carrier(shown, data.suite.kind, margin))
+        carrier, floor = _carrier(shown, data.suite.kind, margin), item.floor.of(data.suite.kind)
+        finding = loss.non_inferiority(data, margin, floor=floor, carried_by=carrier)
         findings.append(finding)
         if data.suite.shipped and finding.status is Status.PASS:
             shown.setdefault(data.suite.kind, (data.suite.name, margin))

@@ -171,7 +171,8 @@ def _decided(
     yield valid
     yield loss.harm(data)
     if valid.status.carries:
-        yield loss.non_inferiority(data, item.margin.of(data.suite.kind), carried_by=None)
+        kind = data.suite.kind
+        yield loss.non_inferiority(data, item.margin.of(kind), floor=item.floor.of(kind), carried_by=None)
 
 
 def _incumbent(  # noqa: PLR0917  called once

@@ -21,6 +21,8 @@ from evalkit.text import cut
 SEEN = KnownBy.OBSERVED
 MAX_LISTED = 200
 _MAX_FLAKY = 50
+#: a margin of so much of what the baseline passes asks for next to no answer, where there is no floor
+_NEARLY_ALL = 0.9
 
 
 def on_suite(data: Table) -> dict[str, Any]:
@@ -101,11 +103,11 @@ def baseline_valid(data: Table, item: QualityItem, *, block_loop: bool) -> Findi
     return checks.BASELINE_VALID.found(values, mode=data.mode, known_by=SEEN)
 
 
-def non_inferiority(data: Table, margin: float, *, carried_by: str | None) -> Finding:
+def non_inferiority(data: Table, margin: float, *, floor: float, carried_by: str | None) -> Finding:
     """Three-way. `carried_by`: a shipped suite that has shown the margin in this mode, for a suite too small to."""
     interval, least = data.interval(), least_cases(margin, data.alpha)
     n11, n10, n01, n00 = data.counts()
-    outcome = _compared(data, margin, carried_by, interval)
+    outcome = _compared(data, margin, floor, carried_by, interval)
     status = checks.NON_INFERIORITY.outcomes[outcome]
     values = words.NonInferiority(
         **on_suite(data), outcome=outcome, baseline=data.baseline, margin=margin, alpha=data.alpha,
@@ -126,15 +128,19 @@ def _at_most(interval: Interval) -> float:
 
 _Compared = Literal[
     "shown", "lost", "carried", "too-small", "too-small-shipped", "too-small-and-losing", "no-pairs", "one-sided",
-    "worse", "open",
+    "worse", "open", "asks-nothing",
 ]  # fmt: skip
 
 
-def _compared(data: Table, margin: float, carried_by: str | None, interval: Interval) -> _Compared:
+def _compared(
+    data: Table, margin: float, floor: float, carried_by: str | None, interval: Interval
+) -> _Compared:
     if not data.both:
         return "no-pairs"
     if interval.high <= -margin:
         return "lost"
+    if not floor and margin >= _NEARLY_ALL * data.base_share > 0:
+        return "asks-nothing"
     if data.clusters < least_cases(margin, data.alpha):
         return _too_small(data, margin, carried_by, interval)
     if data.shows(margin):

@@ -157,7 +157,7 @@ class NonInferiority(OnSuite):
     )  # fmt: skip
     outcome: Literal[
         "shown", "lost", "carried", "too-small", "too-small-shipped", "too-small-and-losing", "no-pairs", "one-sided",
-        "worse", "open", "is-the-baseline", "no-baseline-results",
+        "worse", "open", "asks-nothing", "is-the-baseline", "no-baseline-results",
     ]  # fmt: skip
     baseline: str = ""
     margin: float = 0.0
@@ -225,6 +225,12 @@ class NonInferiority(OnSuite):
                 return f"worse than the baseline, and not shown to stay within the margin: {bound}", answer
             case "open":
                 return f"not decided: {bound}", answer
+            case "asks-nothing":
+                hint = "ask for a smaller loss (items.quality.margin), or for a minimum pass rate (items.quality.floor)"
+                return (
+                    f"{self.baseline} passes {share(self.baseline_share)}: a mode with hardly an answer would pass",
+                    hint,
+                )
         return self._too_small(bound)
 
     def _too_small(self, bound: str) -> tuple[str, str | None]:
