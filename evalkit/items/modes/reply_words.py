@@ -38,7 +38,7 @@ class Replies(Values):
             case "not-own":
                 text += f": {self.mode} may not answer what it is asked"
             case "strange":
-                text += f": {self.mode} may answer something else than it is asked: read them beside {self.baseline}'s"
+                text += f": {self.mode} may answer something else than it is asked: compare them with {self.baseline}'s"
             case "undecided":
                 text += f": more than {self.baseline}, and too few to decide whether by chance"
         return Words(f"{text}.", shown)
