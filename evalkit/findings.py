@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 ItemId = Literal["license", "modes", "hardware", "serving", "quality", "context"]
 ITEM_IDS: tuple[ItemId, ...] = ("license", "modes", "hardware", "serving", "quality", "context")
@@ -93,7 +93,7 @@ class Sketch:
 
 Quoted = Annotated[str, Text]
 Hashed = Annotated[str, Fingerprint]
-Bits = Annotated[str, Sketch]
+Bits = Annotated[str, Sketch, Field(pattern="^[0-9a-f]{256}$")]
 
 
 class Evidence(Frozen):

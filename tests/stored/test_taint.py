@@ -45,7 +45,8 @@ STAYS = frozenset({
     "after", "before", "caches", "context_probes", "counters_after", "counters_before", "divergences", "endpoint_gpus",
     "endpoints", "memory_gib", "preflights", "recalled", "stability", "traffic", "conversation",
     "compute_capability", "probed_at", "finding", "knobs", "template_sha256",
-    "tool_loops",
+    # bits that are mixed, in a form of their own (tests/analysis/test_copies.py)
+    "tool_loops", "sketch",
 })  # fmt: skip
 #: names that mean a text in one model and stay in another
 BY_MODEL = {

@@ -132,9 +132,7 @@ _Compared = Literal[
 ]  # fmt: skip
 
 
-def _compared(
-    data: Table, margin: float, floor: float, carried_by: str | None, interval: Interval
-) -> _Compared:
+def _compared(data: Table, margin: float, floor: float, carried_by: str | None, interval: Interval) -> _Compared:
     if not data.both:
         return "no-pairs"
     if interval.high <= -margin:
