@@ -36,7 +36,7 @@ for update in work(pickle.load(open(sys.argv[1], "rb")), Path(sys.argv[2])):
 
 def one_cell(folder, modes, **matrix):
     """The cell of a matrix of one, planned and written in `folder`/out."""
-    write_inputs(folder, {mode: {} for mode in modes})
+    write_inputs(folder, {mode: {} for mode in modes}, again=0)
     path = folder / "matrix.yaml"
     path.write_text(yaml.safe_dump({
         "base": "checklist.yaml", "axes": {

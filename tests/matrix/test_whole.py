@@ -31,10 +31,7 @@ def free_port():
 
 
 def write_matrix(folder, engines):
-    base = write_inputs(folder, {mode: {} for mode in MODES})
-    document = yaml.safe_load(base.read_text(encoding="utf-8"))
-    document["items"]["modes"]["repeated"] = {"prompts": 0}
-    base.write_text(yaml.safe_dump(document), encoding="utf-8")
+    write_inputs(folder, {mode: {} for mode in MODES}, again=0)
     path = folder / "matrix.yaml"
     path.write_text(yaml.safe_dump({
         "name": "two cells", "base": "checklist.yaml",

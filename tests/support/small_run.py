@@ -17,8 +17,8 @@ CITIES = {"Paris": "France", "Tokyo": "Japan", "Rome": "Italy", "Madrid": "Spain
           "London": "United Kingdom", "Oslo": "Norway", "Cairo": "Egypt"}  # fmt: skip
 
 
-def write_inputs(folder: Path, modes: dict, **changes) -> Path:
-    """Own prompts, an own suite and a checklist in `folder`; the checklist's path."""
+def write_inputs(folder: Path, modes: dict, *, again: int | None = None, **changes) -> Path:
+    """Own prompts, an own suite and a checklist in `folder`; the checklist's path. `again`: prompts asked again."""
     prompts = [{"id": f"p{n:02}", "prompt": f"Tell me {n} facts about rivers.", "max_tokens": 32} for n in range(24)]
     (folder / "prompts.jsonl").write_text("\n".join(json.dumps(one) for one in prompts), encoding="utf-8")
     (folder / "suite.yaml").write_text(suite_text(), encoding="utf-8")
@@ -30,7 +30,7 @@ def write_inputs(folder: Path, modes: dict, **changes) -> Path:
         "prompts": ["prompts.jsonl"],
         "tasks": ["suite.yaml"],
         "items": {
-            "modes": {"speedup": {"at_least": 1.5}},
+            "modes": {"speedup": {"at_least": 1.5}, **({} if again is None else {"repeated": {"prompts": again}})},
             "hardware": {"declared": "H100-80GB"},
             "serving": {"allow": ["release", "pre-release", "fork"]},
             "quality": {"margin": {"default": 0.1}, "concurrency": 8},
