@@ -30,8 +30,14 @@ def findings(doc: dict, item: str) -> list[dict]:
 
 @FEW
 @given(runs())
-def test_a_row_of_the_quality_table_has_the_status_of_its_finding(drawn) -> None:
+def test_a_document_says_in_its_tables_what_its_findings_say(drawn) -> None:
     doc = documented(drawn)
+    rows_have_the_status_of_their_finding(doc)
+    regressions_are_what_the_findings_count(doc)
+    speed_ups_are_those_that_decide(doc)
+
+
+def rows_have_the_status_of_their_finding(doc: dict) -> None:
     told = {
         (f["data"]["suite"], f["mode"]): f["status"]
         for ident in (LOSS, BASELINE)
@@ -44,10 +50,7 @@ def test_a_row_of_the_quality_table_has_the_status_of_its_finding(drawn) -> None
             assert row["status"] == expected, row
 
 
-@FEW
-@given(runs())
-def test_the_list_of_regressions_is_what_the_findings_count(drawn) -> None:
-    doc = documented(drawn)
+def regressions_are_what_the_findings_count(doc: dict) -> None:
     counted = {(f["data"]["suite"], f["mode"]): f["data"]["harmed"]
                for f in findings(doc, "quality") if f["id"] == "quality.harm"}  # fmt: skip
     listed: dict[tuple[str, str], set[str]] = {}
@@ -58,6 +61,18 @@ def test_the_list_of_regressions_is_what_the_findings_count(drawn) -> None:
     assert doc["quality"]["harms_total"] == sum(counted.values())
     for row in (one for one in doc["quality"]["suites"] if one["mode"] != "incumbent"):
         assert row["harmed"] == counted.get((row["suite"], row["mode"]), 0)
+
+
+def speed_ups_are_those_that_decide(doc: dict) -> None:
+    level = doc["decided_at_concurrency"]
+    for finding in findings(doc, "modes"):
+        if finding["id"] == "modes.speedup" and finding.get("data", {}).get("ratio"):
+            mode = next(one for one in doc["modes"] if one["mode"] == finding["mode"])
+            row = next(one["speedup"] for one in mode["levels"] if one["concurrency"] == level)
+            assert (row["ratio"], row["low"], row["high"]) == tuple(
+                finding["data"][k] for k in ("ratio", "low", "high")
+            )
+            assert mode["speedup"] == row or level != mode["levels"][0]["concurrency"]
 
 
 @FEW
@@ -71,21 +86,6 @@ def test_a_run_beside_itself_is_the_same(drawn) -> None:
     for row in side_by_side["quality"]:
         assert not row["difference"], row
         assert row["answer"] in ("no difference shown", "no case was scored in both"), row
-
-
-@FEW
-@given(runs())
-def test_a_speed_up_in_a_table_is_the_one_that_decides(drawn) -> None:
-    doc = documented(drawn)
-    level = doc["decided_at_concurrency"]
-    for finding in findings(doc, "modes"):
-        if finding["id"] == "modes.speedup" and finding.get("data", {}).get("ratio"):
-            mode = next(one for one in doc["modes"] if one["mode"] == finding["mode"])
-            row = next(one["speedup"] for one in mode["levels"] if one["concurrency"] == level)
-            assert (row["ratio"], row["low"], row["high"]) == tuple(
-                finding["data"][k] for k in ("ratio", "low", "high")
-            )
-            assert mode["speedup"] == row or level != mode["levels"][0]["concurrency"]
 
 
 @given(endpoints("diffusion"), st.sampled_from((1, 500, 2016, 2040, 4096)))
