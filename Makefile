@@ -58,7 +58,7 @@ real: venv
 	status=0; timeout --foreground 1140 $(BIN)/pytest -q -m real $(REAL_TESTS) || status=$$?; \
 	if [ $$status -eq 124 ]; then echo "==== REAL SERVER TESTS DID NOT RUN TO THE END: OUT OF TIME ===="; else exit $$status; fi
 
-# A ladder of lists in three modes; six settings of one server, some 17 starts: longer than CI gives all the others.
+# A ladder of lists in three modes; six settings of one server, 11 starts: longer than CI gives all the others.
 real-long: venv
 	@status=0; bash tests/real/setup.sh || status=$$?; [ $$status -eq 0 ] || [ $$status -eq 75 ] || exit $$status; \
 	$(BIN)/pytest -q -m real $(LONG_REAL_TESTS)
