@@ -18,7 +18,7 @@ from evalkit.errors import UsageError
 from evalkit.matrix import run
 from evalkit.matrix.engines import Handle, Local, Slurm, local
 from evalkit.matrix.outcome import Ended, outcome, write_ended
-from tests.support.matrix import cell
+from tests.support.matrix import cell, waited_for
 
 SLEEPS = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); print('up', flush=True); time.sleep(600)"
 
@@ -218,6 +218,24 @@ def test_a_task_runs_its_cell_goes_on_where_it_began_and_says_how_it_ended(out, 
     task(out, 1)
     assert f"--resume {folder / 'run'}" in (folder / "log.txt").read_text()
     assert not (out / "cells" / "a" / "ended.json").exists()
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(1.0, "timed-out"), (36.0, "interrupted")])
+def test_a_task_that_is_asked_to_end_says_whether_its_time_was_over(out, stand_ins, minutes, status):
+    """Slurm may ask a minute early: of a cell that has one minute that is at once."""
+    program(
+        stand_ins,
+        "evalkit",
+        f'[ "$1" = --version ] && echo "evalkit {evalkit.__version__}" && exit\n'
+        f"trap 'exit 130' TERM\ntouch {out}/up\nwhile true; do sleep 0.1; done",
+    )
+    scripted(out, [cell(most_minutes=minutes)])
+    env = {**os.environ, "SLURM_ARRAY_TASK_ID": "0"}
+    with subprocess.Popen(["bash", str(out / "submit-kind.sbatch")], env=env) as process:
+        assert waited_for((out / "up").exists)
+        process.terminate()
+        assert process.wait(60) == 130
+    assert outcome(cell(), out / "cells" / "a").status == status
 
 
 def test_a_node_with_another_evalkit_runs_nothing(out, stand_ins):
