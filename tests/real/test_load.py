@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -118,3 +119,21 @@ def test_prompts_that_come_again_are_shown_with_the_hits_that_the_server_counts(
     # drafts come from earlier answers: repeated prompts are drafted whole
     assert entry["speedup_repeated"]["ratio"] > entry["speedup"]["ratio"]
     assert not found["counts"]
+
+
+def test_ab_of_two_servers_is_one_line_whose_run_can_be_read_again(tmp_path, urls):
+    lines = [json.dumps({"id": one["id"], "prompt": one["prompt"], "max_tokens": TOKENS}) for one in prompts(40)]
+    (tmp_path / "prompts.jsonl").write_text("\n".join(lines))
+    begun = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "evalkit", "ab", urls[AR], urls[NGRAM], "--prompts", "prompts.jsonl", "--at-least", "1.1",
+         "--no-wait", "--output-dir", "run"],
+        cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    print(f"ab: exit {done.returncode} after {time.monotonic() - begun:.0f} s\n{done.stdout[:600]}")
+    assert done.returncode in {0, 1, 3}, done.stderr
+    again = subprocess.run(
+        [sys.executable, "-m", "evalkit", "report", "run", "--format", "json"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert json.loads(again.stdout)["exit_code"] == done.returncode
