@@ -45,6 +45,12 @@ def served(slots, play_all):
         return run(main())
 
 
+def calm(alone_ms, service):
+    """Skips where other work on this machine is in the times: a queue of one request at a time has none."""
+    if fmean(alone_ms) > 1.1 * service:
+        pytest.skip(f"busy: a request alone took {fmean(alone_ms):.0f} ms, the server {service:.0f} ms of it")
+
+
 def service_ms(emissions):
     """From leaving the queue to the end of the reply, as the server wrote it down."""
     return [(one.done_ns - one.admitted_ns) / 1e6 for one in emissions if one.done_ns]
@@ -62,14 +68,15 @@ def test_a_search_on_real_sockets_covers_the_capacity_of_a_known_queue(seed):
             told = await send(ats, Level(asked.slo, ramp, sum(at >= ramp for at in ats)))
             blocks.append(LoadBlock(load=CAPACITY, mode="a", block=number, rate=rate, seconds=asked.seconds,
                                     counted_from_ms=1000 * ramp, planned=len(ats), **told))  # fmt: skip
-        return found, server.emissions()
+        return found, [(await send([0.0]))["e2e_ms"][0] for _ in range(20)], server.emissions()
 
-    found, emissions = served(2, searched)
+    found, alone, emissions = served(2, searched)
     each = median(service_ms(emissions))
     truth, _ = true_edge(Server(slots=2, mean_ms=each, cv=0.0), asked, low=400 / each, high=4000 / each, blocks=1000)
     mine = capacity(found.edges, asked, 0.99)  # three of them are to hold
     print(f"seed {seed}: service {each:.1f} ms, capacity {mine.rate:.2f}/s ({mine.low:.2f} to {mine.high:.2f}), "
           f"known {math.exp(truth):.2f}/s")  # fmt: skip
+    calm(alone, each)
     assert mine.low <= math.exp(truth) <= mine.high
 
 
@@ -91,5 +98,6 @@ def test_latency_from_the_intended_start_is_that_of_theory_and_a_closed_loop_is_
     theory = service + load * service / (2 * (1 - load))
     mean, half = fmean(means), t_quantile(0.975, 7) * stdev(means) / math.sqrt(8)
     print(f"service {service:.1f} ms, theory {theory:.1f}, open {mean:.1f} ± {half:.1f}, closed {fmean(closed):.1f}")
+    calm(closed, service)
     assert mean - half <= theory <= mean + half
     assert fmean(closed) < mean - half
