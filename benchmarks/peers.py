@@ -20,6 +20,7 @@ import os
 import random
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,7 @@ from evalkit.client.types import ChatRequest, Target
 from evalkit.run.plan.openloop import Arrival, play
 from evalkit.timing.emitter import event_bytes
 
-MODEL, LIMIT_S = "truth", 240
+MODEL, LIMIT_S = "truth", 600
 TTFT_MS, GAP_MS = 100.0, 5.0
 PROMPT = "Say something about rivers, and take your time."
 QUANTILES = (0.5, 0.95, 0.99)
@@ -267,17 +268,20 @@ def call(command: list[str], folder: Path) -> Used:
     env = {"HF_HUB_OFFLINE": "1", **os.environ, "VLLM_NO_USAGE_STATS": "1"}
     env = {name: value for name, value in env.items() if name not in offline}
     with (folder / "said.txt").open("w") as said, subprocess.Popen(
-        command, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+        command, env=env, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, process_group=0
     ) as tool:  # fmt: skip
         watched = psutil.Process(tool.pid)
-        while tool.poll() is None:
-            with contextlib.suppress(psutil.Error):
-                family = [watched, *watched.children(recursive=True)]
-                used.peak_mb = max(used.peak_mb, sum(one.memory_info().rss for one in family) / 1e6)
-            if time.monotonic() - began > LIMIT_S:
-                os.killpg(tool.pid, 9)
-                raise ReportError(f"not done after {LIMIT_S} s")
-            time.sleep(0.25)
+        try:
+            while tool.poll() is None:
+                with contextlib.suppress(psutil.Error):
+                    family = [watched, *watched.children(recursive=True)]
+                    used.peak_mb = max(used.peak_mb, sum(one.memory_info().rss for one in family) / 1e6)
+                if time.monotonic() - began > LIMIT_S:
+                    raise ReportError(f"not done after {LIMIT_S} s")
+                time.sleep(0.25)
+        finally:  # also after an interrupt: nothing of the tool may go on
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(tool.pid, signal.SIGKILL)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     used.cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     if tool.returncode:
