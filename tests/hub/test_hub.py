@@ -15,58 +15,11 @@ from evalkit.facts import Facts, RunStart
 from evalkit.findings import Status
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items.license.decide import decide
+from tests.hub.hub_cases import plain
 from tests.support.hub_client import collect_all
 from tests.support.hub_server import DEFAULT_SHA, HubServer, Repo
 
 pytestmark = pytest.mark.slow
-
-CARD = (
-    b"---\nlicense: other\nlicense_name: nvidia-nemotron-open-model-license\npipeline_tag: text-generation\n---\n# M\n"
-)
-CONFIG = {
-    "model_type": "tri", "architectures": ["TriModel"], "num_hidden_layers": 2, "hidden_size": 64,
-    "num_attention_heads": 4, "vocab_size": 512, "max_position_embeddings": 4096,
-    "auto_map": {"AutoModel": "modeling_tri.TriModel", "AutoConfig": "configuration_tri.TriConfig"},
-}  # fmt: skip
-GATED_CARD = {"license": "other", "license_name": "nscl-v1"}
-
-
-def plain(**more: Any) -> Repo:
-    files = {"README.md": CARD, "config.json": json.dumps(CONFIG).encode()}
-    return Repo(files={**files, **more.pop("files", {})}, listed={"model.safetensors": 16_979_120_000}, **more)
-
-
-def trap(marker: str) -> bytes:
-    """A module that leaves a file and ends the process when anything runs or imports it."""
-    return f"open({marker!r}, 'w').close()\nraise SystemExit('remote code was run')\n".encode()
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    """One Hub with one repository for each case."""
-    marker = str(tmp_path_factory.mktemp("trap") / "ran")
-    traps = {name: trap(marker) for name in ("modeling_tri.py", "configuration_tri.py", "setup.py", "conftest.py")}
-    faults = ("429", "500", "503", "401", "403", "404", "html", "no-json-object", "no-commit", "hang-up", "silence",
-              "disabled", "bad-token")  # fmt: skip
-    repos = {
-        "acme/plain": plain(),
-        "acme/trapped": plain(files={**traps, "LICENSE": b"terms", "model.pt": b"\x80\x04cos\nsystem\n"}),
-        "acme/gated-closed": plain(gated="manual", card=GATED_CARD),
-        "acme/old-name": Repo(renamed_to="acme/plain"),
-        "acme/private": plain(private=True),
-        "acme/crowded": plain(
-            sha="7" * 40, files={"LICENSE": b"MIT License"},
-            card={},
-        ),
-        "acme/absent-file": Repo(files={"config.json": json.dumps(CONFIG).encode()}, listed={"README.md": 100}),
-        "acme/huge-card": Repo(files={"README.md": b"---\nlicense: mit\n---\n" + b"x" * (5 << 20)}),
-        "acme/no-sizes": Repo(files={"README.md": CARD}, listed={"model.safetensors": None}),
-        **{f"broken/{fault}": plain(fault=fault) for fault in faults},
-    }  # fmt: skip
-    repos["acme/crowded"].listed |= {f"shards/part-{i:06}.safetensors": 1000 for i in range(100_000)}
-    with HubServer(repos) as server:
-        server.marker = marker
-        yield server
 
 
 @pytest.fixture(scope="module")
@@ -381,29 +334,3 @@ def test_trap_12_the_hubs_dates_are_not_kept_as_dates_of_a_release(asked):
     text = json.dumps(asked[0]["acme/plain"])
     assert "2026-03-02" not in text
     assert "2026-06-03" not in text
-
-
-@pytest.mark.parametrize(
-    ("url", "sent"),
-    [
-        ("http://127.0.0.1:8080", True),
-        ("https://mirror.example", True),
-        ("http://mirror.example", False),
-        ("http://10.0.0.8", False),
-    ],
-)
-def test_a_token_crosses_no_plain_network(monkeypatch, url, sent):
-    from evalkit.hub.api import token_for
-
-    monkeypatch.setenv("HF_TOKEN", "hf_sentinelsentinel")
-    notes: list[str] = []
-    assert bool(token_for(url, notes)) is sent
-    assert bool(notes) is not sent
-
-
-def test_a_cache_that_cannot_be_written_is_said_to_be_that(tmp_path):
-    (tmp_path / "file").touch()
-    with HubServer({"acme/plain": plain()}) as hub:
-        facts, _ = collect_all(hub.endpoint, tmp_path, ["acme/plain"], HF_HOME=str(tmp_path / "file" / "home"))
-    assert facts["acme/plain"]["error_kind"] == "invalid"
-    assert "HF_HOME" in facts["acme/plain"]["hint"]
