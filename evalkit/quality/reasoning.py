@@ -110,6 +110,8 @@ def visible(text: str) -> str:
     """The text without what no reader sees: white space at the ends, control and format characters, fillers."""
     if not shows(text):
         return ""
+    if text.replace("\n", "").replace("\t", "").isprintable():  # most replies: no look at each character
+        return text.strip()
     return "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf")).strip()
 
 

@@ -10,7 +10,7 @@ from evalkit.quality import jsontext
 from evalkit.quality.degeneration import loop_share, signals
 from evalkit.quality.expectations import Problem, check_together, expectation
 from evalkit.quality.grading import grade_exchange
-from evalkit.quality.reasoning import answered
+from evalkit.quality.reasoning import answered, visible
 from tests.quality.support import case, function, said, suite_file
 
 PASS, FAIL = True, False
@@ -289,3 +289,12 @@ def test_a_long_text_is_read_in_linear_time():
     assert loop_share(text) == 0.0
     assert answered("<think></think>" * 50_000).text == ""
     assert jsontext.first_value("[1] " * 40 + '{"a": 2}') == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [("plain, with\ta tab\nand a line ", "plain, with\ta tab\nand a line"), ("Zürich\u00ad 東京\u200b", "Zürich 東京"),
+     ("\u202eabc\x07", "abc"), ("a\u3000b\u3000", "a\u3000b"), ("\u200b\u2060 \n", ""), ("", "")],
+)  # fmt: skip
+def test_what_no_reader_sees_is_left_out(text, seen):
+    assert visible(text) == seen
