@@ -66,7 +66,7 @@ def ran(folder, urls, **modes):
 
 @pytest.mark.parametrize("turn", range(3))
 def test_the_order_of_capacities_is_the_same_in_every_run(tmp_path, urls, turn):
-    asked = {"slo": SLO, "seconds": 5, "resolution": 1.25, "most": 60}
+    asked = {"slo": SLO, "seconds": 4, "resolution": 1.3, "start": 6, "most": 60}
     report = ran(tmp_path, urls, capacity=asked, repeated={"prompts": 0})
     found = {mode["mode"]: mode["capacity"] for mode in report["modes"]}
     for label, one in found.items():
