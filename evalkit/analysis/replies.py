@@ -184,11 +184,9 @@ def _usual(each: list[tuple[str, ...]]) -> frozenset[str]:
 # -- length ----------------------------------------------------------------------------------------------------------
 
 
-def characters(reply: Exchange) -> int:
-    """Of all that the model said and a reader sees: text, reasoning and the arguments of calls. Marks on a character
-    are none of their own: they can be stacked without end.
-    """
-    said = (reply.text, reply.reasoning, *(call.arguments for call in reply.tool_calls))
+def characters(reply: Exchange, *, visible: bool = False) -> int:
+    """Of text, calls and, unless `visible`, reasoning, as a reader sees them: marks can be stacked without end."""
+    said = (reply.text, "" if visible else reply.reasoning, *(call.arguments for call in reply.tool_calls))
     return sum(len(seen(_unmarked(one))) for one in said)
 
 
@@ -199,24 +197,30 @@ def _unmarked(text: str) -> str:
     return "".join(char for char in composed if unicodedata.category(char) not in {"Mn", "Me"})
 
 
-def _characters(sample: TimedSample) -> int:
-    return characters(sample.exchange) if sample.seen is None else sample.seen
+def _characters(sample: TimedSample, *, visible: bool = False) -> int:
+    hidden = visible and bool(sample.exchange.reasoning)
+    return characters(sample.exchange, visible=hidden) if hidden or sample.seen is None else sample.seen
 
 
-def lengths(readings: Readings, mode: str, level: int) -> dict[str, list[float]]:
+def reasons(readings: Readings, mode: str, level: int) -> bool:
+    """Whether some reply of a mode has reasoning apart from its text."""
+    return any(s.exchange.reasoning for s in readings.good(mode, level))
+
+
+def lengths(readings: Readings, mode: str, level: int, *, visible: bool = False) -> dict[str, list[float]]:
     """Characters of each prompt's replies."""
     found: dict[str, list[float]] = {}
     for s in readings.good(mode, level):
-        if count := _characters(s):
+        if count := _characters(s, visible=visible):
             found.setdefault(s.prompt, []).append(float(count))
     return found
 
 
-def per_character(readings: Readings, mode: str, level: int) -> dict[str, list[float]]:
+def per_character(readings: Readings, mode: str, level: int, *, visible: bool = False) -> dict[str, list[float]]:
     """E2E in ms over characters, of each prompt's replies."""
     found: dict[str, list[float]] = {}
     for s in readings.good(mode, level):
-        if count := _characters(s):
+        if count := _characters(s, visible=visible):
             found.setdefault(s.prompt, []).append((s.exchange.e2e_us or 0) / 1000 / count)
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from evalkit import fmt
-from evalkit.checklist.schema import Checklist
+from evalkit.checklist.schema import Checklist, ModesItem, QualityItem
 from evalkit.findings import Finding, Frozen, ItemId, Status
 from evalkit.verdict.waivers import WaiverUse
 
@@ -45,6 +45,8 @@ class Decision(Frozen):
 
 #: a loss from which on a margin lets nearly anything pass, and the fewest of the cases that must be scored
 LARGE_LOSS, _FEW_SCORED = 0.25, 0.5
+#: how sure a checklist is unless it says otherwise, and how many times the other work it allows
+_DEFAULT, _ALPHA, _BUSY = ModesItem(), QualityItem().alpha, 2.0
 
 
 def asks_little(checklist: Checklist, kinds: Iterable[str]) -> str | None:
@@ -60,8 +62,17 @@ def _little(checklist: Checklist, kinds: tuple[str, ...]) -> Iterator[str]:
             yield f"{name} is not required"
     if speed.required and speed.speedup.at_least < 1:
         yield f"a mode at {fmt.threshold(speed.speedup.at_least)} the speed of {checklist.baseline.speed} may pass"
+    if speed.required and speed.confidence < _DEFAULT.confidence:
+        yield f"speed is held to {fmt.share(speed.confidence)} confidence"
+    if (
+        speed.required
+        and max(speed.outside_cpu / _DEFAULT.outside_cpu, speed.outside_gpu / _DEFAULT.outside_gpu) >= _BUSY
+    ):
+        yield "other work may take most of the machine"
     if not quality.required or quality.not_applicable:
         return
+    if quality.alpha > _ALPHA:
+        yield f"a loss beyond the margin may pass in {fmt.share(quality.alpha)} of the runs"
     loss = max((quality.margin.of(kind) for kind in kinds), default=0.0)
     if loss >= LARGE_LOSS:
         yield f"a mode may lose up to {fmt.margin(loss)}"

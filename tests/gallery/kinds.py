@@ -133,6 +133,8 @@ REPLIES = (
          tricks=(Trick(play.saying(lambda asked: asked), places=_TIMED),)),
     Kind("another-question", "sound replies of the right length to questions that were not asked", ("modes.replies", "inconclusive", "strange"),
          tricks=(Trick(play.another_question, places=_TIMED),)),
+    Kind("thinks-instead", "all but the end of the reply is reasoning", ("modes.length-honesty", "inconclusive", "unproven"),
+         tricks=(Trick(play.thinks_instead, places=_TIMED),)),
     Kind("call-not-offered", "a tool call, though no tool was offered", ("modes.replies", "fail"), "no-go",
          tricks=(Trick(play.calls_what_was_not_offered, places=_TIMED),)),
     Kind("stacked-marks", "two words and accents stacked on the last letter", ("modes.length-honesty", "inconclusive"),

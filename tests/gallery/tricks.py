@@ -176,3 +176,13 @@ async def another_question(turn: Turn) -> None:
     """The sound reply to a question that was not asked, as long as it should be."""
     body = re.sub(rb"why rivers bend, part (\d+)", lambda m: b"how bread rises, part 9%s" % m[1], turn.request.body)
     await turn.send(turn.server.healthy.answer(replace(turn.request, body=body)))
+
+
+async def thinks_instead(turn: Turn) -> None:
+    """All but the last piece of the reply is reasoning, which no user reads."""
+    pieces = list(turn.answer.pieces)
+    said = [i for i, (_, data) in enumerate(pieces) if re.search(rb'"content":"[^"]', data)]
+    for i in said[:-1]:
+        after, data = pieces[i]
+        pieces[i] = (after, data.replace(b'"content":"', b'"reasoning_content":"'))
+    await turn.send(replace(turn.answer, pieces=tuple(pieces)))

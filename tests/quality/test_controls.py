@@ -57,6 +57,8 @@ def test_cases_of_one_template_are_seen_and_those_of_many_are_not(tmp_path):
         ({"modes": {"speedup": {"at_least": 0.5}}}, 1),
         ({"quality": {"margin": {"chat": 0.9}, "floor": {"chat": 0.0}, "completeness": 0.1}}, 3),
         ({"quality": {"margin": {"tools": 0.9}}}, 0),  # no suite of that kind
+        ({"modes": {"confidence": 0.8, "outside_cpu": 1.0}, "quality": {"alpha": 0.2}}, 3),
+        ({"modes": {"confidence": 0.99, "outside_cpu": 0.4}, "quality": {"alpha": 0.01}}, 0),
         ({"modes": {"required": False}, "quality": {"required": False, "margin": {"chat": 0.9}}}, 2),
     ],
 )

@@ -75,9 +75,20 @@ def _more(one: replies.SignCount) -> _More | None:
 def _length(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     """By characters, and by tokens where both counts can be right: a gain that only shorter replies explain is none."""
     item, baseline, level = checklist.items.modes, checklist.baseline.speed, checklist.items.modes.level
-    ratios = {"characters": geometric(log_ratios(*(replies.lengths(readings, m, level) for m in (mode, baseline))))}
-    per = replies.per_character(readings, baseline, level), replies.per_character(readings, mode, level)
-    each = {"characters": replies.gain(*per, item.confidence)}
+    ratios: dict[str, float | None] = {}
+    each: dict[str, replies.Gain | None] = {}
+    apart = any(
+        replies.reasons(readings, m, level) for m in (mode, baseline)
+    )  # what no user reads makes no reply longer
+    for unit, visible in ({"characters": False} | ({"visible characters": True} if apart else {})).items():
+        ratios[unit] = geometric(
+            log_ratios(*(replies.lengths(readings, m, level, visible=visible) for m in (mode, baseline)))
+        )
+        per = (
+            replies.per_character(readings, baseline, level, visible=visible),
+            replies.per_character(readings, mode, level, visible=visible),
+        )
+        each[unit] = replies.gain(*per, item.confidence)
     if replies.counts_agree(readings, mode, baseline, level):
         ratios["tokens"] = geometric(log_ratios(*(readings.tokens(m, level) for m in (mode, baseline))))
         per = readings.per_token(baseline, level), readings.per_token(mode, level)
