@@ -80,7 +80,7 @@ def _length(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     apart = any(
         replies.reasons(readings, m, level) for m in (mode, baseline)
     )  # what no user reads makes no reply longer
-    for unit, visible in ({"characters": False} | ({"visible characters": True} if apart else {})).items():
+    for unit, visible in ({"characters": False} | ({words.VISIBLE: True} if apart else {})).items():
         ratios[unit] = geometric(
             log_ratios(*(replies.lengths(readings, m, level, visible=visible) for m in (mode, baseline)))
         )

@@ -7,6 +7,9 @@ from typing import ClassVar, Literal
 from evalkit.findings import Frozen, Values, Words
 from evalkit.fmt import ratio, threshold
 
+#: a unit of length: characters without reasoning
+VISIBLE = "visible characters"
+
 
 class SignSeen(Frozen):
     """Prompts whose reply shows a sign, in the mode and in the baseline; `p`: as many more by chance alone."""
