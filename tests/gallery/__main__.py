@@ -43,7 +43,8 @@ def page() -> str:
     count = sum(len(group) for _, group in _GROUPS)
     lines += [f"{count} kinds. Not seen: a mode that slows down after the last request, a cache that knows prompts by",
               "their meaning, holds them from an earlier run and saves less than two thirds of the time, and wrong replies",
-              "of the right length in the words of the right ones, where tasks are answered rightly and at the same pace.",
+              "of the right length in the words of the right ones, where tasks are answered rightly and at the same pace; nor",
+              "tasks answered by their own prompt, where a suite looks for words that its prompts hold.",
               ""]  # fmt: skip
     return "\n".join(lines)
 

@@ -133,6 +133,8 @@ REPLIES = (
          tricks=(Trick(play.saying(lambda asked: asked), places=_TIMED),)),
     Kind("another-question", "sound replies of the right length to questions that were not asked", ("modes.replies", "inconclusive", "strange"),
          tricks=(Trick(play.another_question, places=_TIMED),)),
+    Kind("now-and-then-another", "the same in half of the replies", ("modes.replies", "inconclusive", "strange"),
+         tricks=(Trick(play.now_and_then_another, places=_TIMED),)),
     Kind("thinks-instead", "all but the end of the reply is reasoning", ("modes.length-honesty", "inconclusive", "unproven"),
          tricks=(Trick(play.thinks_instead, places=_TIMED),)),
     Kind("call-not-offered", "a tool call, though no tool was offered", ("modes.replies", "fail"), "no-go",

@@ -178,6 +178,12 @@ async def another_question(turn: Turn) -> None:
     await turn.send(turn.server.healthy.answer(replace(turn.request, body=body)))
 
 
+async def now_and_then_another(turn: Turn) -> None:
+    """Every second reply is to a question that was not asked."""
+    turn.memory["n"] = number = int(turn.memory.get("n", 0)) + 1
+    await (another_question(turn) if number % 4 < 2 else turn.send(turn.answer))
+
+
 async def thinks_instead(turn: Turn) -> None:
     """All but the last piece of the reply is reasoning, which no user reads."""
     pieces = list(turn.answer.pieces)

@@ -18,6 +18,8 @@ from evalkit.stats.ratio import log_ratios
 
 #: one-sided error of "more than the baseline", shared by the eight signs
 _ALPHA = 0.05 / 8
+#: error of strange replies, and the share of the prompts up to which they are a warning: sound modes have next to none
+_STRANGE = 0.05, 0.1
 #: share of the prompts by which a mode may show a sign more often than the baseline
 _SLACK = 0.05
 _LENGTH_RANGE = (0.8, 1.25)
@@ -62,7 +64,7 @@ def _more(one: replies.SignCount) -> _More | None:
     if more <= 0:
         return None
     if one.sign == replies.STRANGE:  # two sound modes may differ in some of their replies
-        return "strange" if one.p <= _ALPHA else "few-more"
+        return "strange" if one.p <= _STRANGE[0] and more > _STRANGE[1] * one.prompts else "few-more"
     if one.p > _ALPHA and more <= max(1, _SLACK * one.prompts):
         return "few-more"
     if one.sign == replies.NO_END:  # a mode that is not made to think has no end of thinking either

@@ -40,6 +40,15 @@ def test_a_loss_that_is_neither_shown_nor_excluded_is_inconclusive_and_says_how_
     assert str(finding.data["cases_that_would_decide"]) in finding.remedy
 
 
+@pytest.mark.parametrize(
+    ("margin", "floor", "shown"),
+    [(0.95, 0.0, "asks-nothing"), (0.95, 0.02, "shown"), (0.5, 0.0, "shown"), (0.89, 0.0, "shown")],
+)
+def test_a_margin_of_nearly_all_without_a_floor_shows_nothing(margin, floor, shown):
+    asked = {"margin": {"default": margin}, "floor": {"default": floor}}
+    assert outcome(run(both(suite()), suite(), items=asked), "non-inferiority") == [shown]
+
+
 def test_nothing_collected_is_never_a_pass():
     for findings in (run([]), run([], suite()), run(both(suite())[:1], suite())):
         passed = [
