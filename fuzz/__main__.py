@@ -43,7 +43,8 @@ def _guided(name: str, seconds: int) -> bool:
     ]
     seeds = Path(__file__).parent / "corpus" / name
     argv = [sys.executable, "-m", "fuzz", _WORKER, name, *options, f"-artifact_prefix={found}/", str(grown), str(seeds)]
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=seconds + 120)
+    # a busy machine takes minutes to load and instrument what is fuzzed
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=seconds + 900)
     said = (done.stdout + done.stderr).splitlines()
     runs = next((line.split()[-1] for line in said if "number_of_executed_units" in line), "?")
     print(f"{name}: {runs} inputs, {'ok' if done.returncode == 0 else 'FOUND'}", flush=True)

@@ -79,12 +79,11 @@ class Journal:
         last: Record | None = None
         if path.exists():
             last = next(iter(deque(read(path), maxlen=1)), None)
-        self._n = last.n + 1 if last else 0
-        self._prev = last.hash if last else GENESIS
+        #: number and hash before the next record, and where it begins: one assignment, which no signal can halve
+        self._at = (last.n + 1, last.hash, last.end) if last else (0, GENESIS, 0)
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | system.NOFOLLOW | system.BINARY, 0o600)
-            os.ftruncate(self._fd, last.end if last else 0)
-            os.lseek(self._fd, 0, os.SEEK_END)
+            os.ftruncate(self._fd, self._at[2])
             system.sync_folder(path.parent)
         except OSError as error:
             raise not_writable(path, error) from None
@@ -100,20 +99,22 @@ class Journal:
             self._append(kind, payload)
 
     def _append(self, kind: str, payload: str) -> None:
-        current = digest(self._n, kind, payload, self._prev)
-        raw = memoryview(_framed(self._n, kind, payload, self._prev, current).encode())
-        start = os.lseek(self._fd, 0, os.SEEK_CUR)
+        n, prev, start = self._at
+        current = digest(n, kind, payload, prev)
+        line = _framed(n, kind, payload, prev, current).encode()
+        raw = memoryview(line)
         try:
+            if os.lseek(self._fd, 0, os.SEEK_END) != start:  # Ctrl-C met the record before, which counts as not written
+                os.ftruncate(self._fd, start)
+                os.lseek(self._fd, start, os.SEEK_SET)
             while raw:
                 raw = raw[os.write(self._fd, raw) :]
             os.fsync(self._fd)
         except OSError as error:
             with suppress(OSError):  # what stays is a torn tail, which the next reader cuts off
                 os.ftruncate(self._fd, start)
-                os.lseek(self._fd, start, os.SEEK_SET)
             raise not_writable(self.path, error) from None
-        self._n += 1
-        self._prev = current
+        self._at = (n + 1, current, start + len(line))
 
     def close(self) -> None:
         os.close(self._fd)

@@ -258,6 +258,36 @@ def test_no_number_gets_in_that_json_does_not_have():
         encode({"x": float("nan")})
 
 
+def test_ctrl_c_at_any_line_of_an_append_leaves_a_journal_that_goes_on(tmp_path):
+    """The signal may come while the disk is waited for: the record is then written, and not yet counted."""
+    interrupted = 0
+    for line in range(40):
+        path, seen = tmp_path / f"{line}.jsonl", []
+        journal = Journal(path)
+        journal.append("note", {"text": "before"})
+
+        def at(frame, event, _, seen=seen, line=line):
+            if frame.f_code.co_filename != module.__file__:
+                return None
+            seen.append(event)
+            if len(seen) == line + 1:
+                raise KeyboardInterrupt
+            return at
+
+        tracer = sys.gettrace()
+        sys.settrace(at)
+        try:
+            journal._append("note", '{"text":"meanwhile"}')
+        except KeyboardInterrupt:
+            interrupted += 1
+        finally:
+            sys.settrace(tracer)
+        journal.append("note", {"text": "after"})
+        journal.close()
+        assert texts(path) in (["before", "after"], ["before", "meanwhile", "after"]), line
+    assert 8 < interrupted < 40
+
+
 def test_kill_minus_nine_in_the_middle_of_writing_leaves_whole_records_and_a_tail(tmp_path):
     path = tmp_path / "journal.jsonl"
     code = (
