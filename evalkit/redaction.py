@@ -13,7 +13,7 @@ import os
 import random
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from pathlib import PurePath
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -43,6 +43,7 @@ _LETTERS = {byte: chr(_FIRST + byte % 128) for byte in range(256)}
 _HASHED = re.compile("[\u2880-\u28ff]+")
 #: the words of a server's refusal
 _STATUS = re.compile(r"HTTP \d{3}\b")
+Hider = Callable[[Any, bytes], Any]
 _FOLDERS = re.compile(r"(?:/[^\s/=,:'\"]+)+/(?=[^\s/=,:'\"]+)")
 
 
@@ -51,23 +52,25 @@ def redacted(facts: Facts, key: bytes) -> Facts:
     return redacted_from(dict(facts), key)
 
 
-def redacted_from(values: dict[str, Any], key: bytes) -> Facts:
+def redacted_from(values: dict[str, Any], key: bytes, each: Callable[[Any], Any] = lambda made: made) -> Facts:
     """As `redacted`, of the fields of facts. `values` is used up record by record: of a large run whose facts nobody
-    else holds, no two copies lie in memory.
+    else holds, no two copies lie in memory. `each` is given what a record became.
     """
+    made: dict[str, Any] = {}
     for name, hint in _marked(Facts).items():
         value = values.pop(name)
         if isinstance(value, tuple):
-            of, left, kept = _choice(hint, tuple)[0], list(reversed(value)), []
+            hider, left, kept = _hider(get_args(hint)[0]), list(reversed(value)), []
             del value
             while left:
-                kept.append(_hidden(left.pop(), of, key))
-            values[name] = tuple(kept)
+                kept.append(each(hider(left.pop(), key)))
+            made[name] = tuple(kept)
         else:
-            values[name] = _hidden(value, hint, key)
-    start = values["start"].model_copy(update={"argv": tuple(bare(values["start"].argv))})
-    launches = tuple(one.model_copy(update={"argv": tuple(bare(one.argv))}) for one in values["launches"])
-    return Facts.model_construct(**{**values, "start": start, "launches": launches})
+            made[name] = _hider(hint)(value, key)
+    made = {**values, **made}
+    start = made["start"].model_copy(update={"argv": tuple(bare(made["start"].argv))})
+    launches = tuple(one.model_copy(update={"argv": tuple(bare(one.argv))}) for one in made["launches"])
+    return Facts.model_construct(**{**made, "start": start, "launches": launches})
 
 
 def _without(model: BaseModel, key: bytes) -> Any:
@@ -76,10 +79,12 @@ def _without(model: BaseModel, key: bytes) -> Any:
         model = _copy(model, {"detail": _measured(model.detail)}) if model.detail else model
     if isinstance(model, TimedSample):  # older journals do not hold what is seen in the text alone
         model = looked_at(model)
-    changed = {}
-    for name, hint in _marked(type(model)).items():
-        before = getattr(model, name)
-        after = _hidden(before, hint, key)
+    changed, values = {}, model.__dict__
+    for name, hider in _hiders(type(model)):
+        before = values[name]
+        if before is None or before == "" or before == ():
+            continue
+        after = hider(before, key)
         if after is not before:
             changed[name] = after
     return _copy(model, changed) if changed else model
@@ -111,25 +116,39 @@ def _holds_text(hint: Any) -> bool:
     return any(_holds_text(one) for one in get_args(hint))
 
 
-def _hidden(value: Any, hint: Any, key: bytes) -> Any:
-    if value is None or value == "" or not _holds_text(hint):
+@cache
+def _hiders(model: type[BaseModel]) -> tuple[tuple[str, Hider], ...]:
+    return tuple((name, _hider(hint)) for name, hint in _marked(model).items())
+
+
+@cache
+def _hider(hint: Any) -> Hider:
+    """What hides a value of a type that holds text. Put together once a type: a large run has a million values."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return _without
+    if origin is Annotated and Fingerprint in hint.__metadata__:
+        return lambda value, key: hmac.digest(key, value.encode(), "sha256").hex() if value else value
+    if origin is Annotated and Sketch in hint.__metadata__:
+        return _mixed
+    if origin is Annotated and Text in hint.__metadata__:
+        return hide
+    if origin is dict:
+        each = _hider(inner[1])
+        return lambda value, key: {name: each(one, key) for name, one in value.items()}
+    if origin is tuple:
+        each = _hider(inner[0])
+        return lambda value, key: tuple(each(one, key) for one in value)
+    (each,) = (_hider(one) for one in inner if _holds_text(one))
+    return lambda value, key: None if value is None else each(value, key)
+
+
+def _mixed(value: str, key: bytes) -> str:
+    if not value:
         return value
-    if isinstance(value, BaseModel):
-        return _without(value, key)
-    inner = get_args(hint)
-    if isinstance(value, dict):
-        return {name: _hidden(one, _choice(hint, dict)[1], key) for name, one in value.items()}
-    if isinstance(value, (tuple, list)):
-        return tuple(_hidden(one, _choice(hint, tuple)[0], key) for one in value)
-    if get_origin(hint) is Annotated and Fingerprint in hint.__metadata__:
-        return hmac.new(key, value.encode(), "sha256").hexdigest()
-    if get_origin(hint) is Annotated and Sketch in hint.__metadata__:
-        places, bits = _mix(len(value) // 2, key)
-        raw = bytes.fromhex(value)
-        return bytes(raw[place] for place in places).translate(bits).hex()
-    if get_origin(hint) is Annotated and Text in hint.__metadata__:
-        return hide(value, key)
-    return _hidden(value, next(one for one in inner if _holds_text(one)), key)
+    places, bits = _mix(len(value) // 2, key)
+    raw = bytes.fromhex(value)
+    return bytes(raw[place] for place in places).translate(bits).hex()
 
 
 @lru_cache(maxsize=8)
@@ -138,12 +157,6 @@ def _mix(size: int, key: bytes) -> tuple[list[int], bytes]:
     rng = random.Random(hmac.digest(key, b"sketch", "sha256"))
     places, bits = rng.sample(range(size), size), rng.sample(range(8), 8)
     return places, bytes(sum((byte >> bit & 1) << place for place, bit in enumerate(bits)) for byte in range(256))
-
-
-def _choice(hint: Any, kind: type) -> tuple[Any, ...]:
-    """The arguments of the one member of a union, or of `hint` itself, that is a `kind`."""
-    found = (one for one in (hint, *get_args(hint)) if get_origin(one) is kind)
-    return get_args(next(found))
 
 
 def bare(argv: Iterable[str]) -> list[str]:

@@ -281,8 +281,10 @@ def failing(one: Answer, base: Answer | None) -> list[Grade]:
 
 def _repeats_more(grade: Grade, base: Answer | None) -> bool:
     """Whether `max_repetition` finds more repeated 4-grams than in the baseline's reply, beyond its limit."""
-    other = next((g for g in base.grades if g.grader == grade.grader), None) if base is not None else None
-    if grade.grader != "max_repetition" or other is None:
+    if grade.grader != "max_repetition" or base is None:
+        return False
+    other = next((g for g in base.grades if g.grader == grade.grader), None)
+    if other is None:
         return False
     rep4, over, before = grade.detail.get("rep4"), grade.detail.get("over_baseline"), other.detail.get("rep4")
     known = isinstance(rep4, float) and isinstance(over, float) and isinstance(before, float)

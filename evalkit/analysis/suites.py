@@ -158,6 +158,7 @@ SIGNS = ("loops", "doubled words", "special tokens", "cut off", "malformed calls
 BLOCKING = frozenset(SIGNS) - {"unclosed"}
 #: signs that stop an adoption in every kind of suite
 ALWAYS = frozenset({"loops", "special tokens", "malformed calls", "reasoning not closed"})
+_NONE: frozenset[str] = frozenset()
 Thirds = Sequence[float]
 
 
@@ -175,7 +176,7 @@ def signs(one: Answer) -> frozenset[str]:
         "unclosed": bool(seen.unclosed),
         "reasoning not closed": seen.open_reasoning,
     }
-    return frozenset(name for name, flag in flags.items() if flag)
+    return frozenset(name for name, flag in flags.items() if flag) if True in flags.values() else _NONE
 
 
 def thirds_of(one: Answer) -> Thirds | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -130,12 +132,14 @@ _FIELDS: dict[type, set[str]] = {}
 _NOTHING: dict[str, Any] = {}
 
 
-class _Lean:
+class Lean:
     """Facts that hold what they say once: a large run's memory was mostly sets of field names and equal parts."""
 
     def __init__(self) -> None:
         #: parts of facts by the hash of what they say: thousands of grades and signs of one reply are alike
         self._known: dict[int, Frozen] = {}
+        #: a prompt's hashes come back with every reply to it, and one reply often from several modes
+        self._texts: dict[str, str] = {}
 
     def __call__(self, fact: Frozen) -> Frozen:
         kind = type(fact)
@@ -148,6 +152,8 @@ class _Lean:
                 values[name] = self._part(value)
             elif value.__class__ is tuple and value and isinstance(value[0], Frozen):
                 values[name] = tuple(map(self._part, value))
+            elif value.__class__ is str and len(value) >= _LONG:
+                values[name] = self._texts.setdefault(value, value)
             elif value.__class__ is dict and not value:
                 values[name] = _NOTHING
         return fact
@@ -162,22 +168,32 @@ class _Lean:
 
 #: parts with more fields than this are never alike
 _SMALL = 16
+#: characters of a text from which on it is looked up
+_LONG = 24
 #: records from which on the collector of cycles would spend a third of the time on facts, which have none
-_MANY = 2_000
+MANY = 2_000
+
+
+@contextmanager
+def uncollected(*, many: bool = True) -> Iterator[None]:
+    """What is made within is left out of later searches for cycles; not `many`: nothing is done."""
+    enabled = many and gc.isenabled()
+    if enabled:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.freeze()
+            gc.enable()
 
 
 def _uncollected(records: Iterable[Record]) -> Iterator[Record]:
     """The records; what is made of many of them is left out of later searches for cycles."""
-    enabled, count = gc.isenabled(), 0
-    try:
-        for count, record in enumerate(records, 1):
-            if count == _MANY:
-                gc.disable()
-            yield record
-    finally:
-        if enabled and count >= _MANY:
-            gc.freeze()
-            gc.enable()
+    left = iter(records)
+    yield from islice(left, MANY)
+    with uncollected():
+        yield from left
 
 
 def fold(records: Iterable[Record], *, where: str) -> Facts:
@@ -186,7 +202,7 @@ def fold(records: Iterable[Record], *, where: str) -> Facts:
     Raises:
         RunFolderError: no start record, or a record of a kind or shape that this evalkit does not know.
     """
-    seen, lean = Fold(), _Lean()
+    seen, lean = Fold(), Lean()
     for record in _uncollected(records):
         kind = KINDS.get(record.kind)
         if kind is None:

@@ -23,7 +23,7 @@ from evalkit.errors import RunFolderError
 from evalkit.facts import Facts
 from evalkit.findings import Frozen
 from evalkit.redaction import hide, placeless, redacted_from
-from evalkit.stored.fold import KINDS, fold
+from evalkit.stored.fold import KINDS, MANY, Lean, fold, uncollected
 from evalkit.stored.journal import MAX_LINE, Record
 from evalkit.text import strict_json
 
@@ -188,8 +188,9 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
         if checklist["request"]["system"]:
             checklist["request"]["system"] = REDACTED + hide(checklist["request"]["system"], key)[:12]
         before, parts = _decided(loaded.checklist, facts), dict(facts)
-        del facts
-        facts = redacted_from(parts, key)
+        with uncollected(many=len(facts.answers) + len(facts.timed) > MANY):
+            del facts
+            facts = redacted_from(parts, key, Lean())
         undecidable = _otherwise(before, _decided(Checklist(**checklist), facts))
     head: dict[str, Any] = {
         "kind": "evalkit-pack",
@@ -201,10 +202,13 @@ def pack(source: Source, *, redact: bool = False) -> bytes:
         "checklist_sha256": loaded.sha256,
         "problems": problems,
     }
-    return _written(head, facts)
+    values = dict(facts)
+    del facts
+    return _written(head, values)
 
 
-def _written(head: dict[str, Any], facts: Facts) -> bytes:
+def _written(head: dict[str, Any], values: dict[str, Any]) -> bytes:
+    """Of the fields of facts, which are used up: a text that was written is held in two forms."""
     seen, out = hashlib.sha256(), io.BytesIO()
     with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=_LEVEL, mtime=0) as file:
 
@@ -214,19 +218,21 @@ def _written(head: dict[str, Any], facts: Facts) -> bytes:
             file.write(line)
 
         put(json.dumps(head, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
-        for name, fact in _by_kind(facts):
+        for name, fact in _by_kind(values):
             put(f'{{"kind":"{name}","data":{_line(name, fact)}}}')
         file.write(b'{"sha256":"%s"}\n' % seen.hexdigest().encode())
     return out.getvalue()
 
 
-def _by_kind(facts: Facts) -> Iterator[tuple[str, Frozen]]:
+def _by_kind(values: dict[str, Any]) -> Iterator[tuple[str, Frozen]]:
     for name, kind in KINDS.items():
-        value = getattr(facts, kind.field)
+        value = values.pop(kind.field)
         if kind.single:
-            yield from [(name, value)] if value is not None else []
-        else:
-            yield from ((name, fact) for fact in (value.values() if kind.key else value))
+            value = () if value is None else (value,)
+        left = list(reversed(value.values() if kind.key else value))
+        del value
+        while left:
+            yield name, left.pop()
 
 
 def _line(kind: str, fact: Frozen) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from statistics import fmean
 from typing import Literal
 
@@ -33,13 +34,13 @@ def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
     mine, base = answers.first(data.suite.name, data.mode), answers.first(data.suite.name, data.baseline)
     blocking = BLOCKING if data.suite.kind in ("long", "tools") else ALWAYS
     shared = [case for case, one in mine.items() if one.exchange.ok and case in base and base[case].exchange.ok]
-    counts = {sign: sum(sign in signs(mine[case]) for case in shared) for sign in SIGNS}
-    before = {sign: sum(sign in signs(base[case]) for case in shared) for sign in SIGNS}
+    seen, seen_before = ({case: signs(replies[case]) for case in shared} for replies in (mine, base))
+    counts = {sign: sum(sign in found for found in seen.values()) for sign in SIGNS}
+    before = {sign: sum(sign in found for found in seen_before.values()) for sign in SIGNS}
     clean = [
-        reading(mine[c].asked, mine[c].goes_with, float(not signs(mine[c]) & blocking),
-                float(not signs(base[c]) & blocking))
+        reading(mine[c].asked, mine[c].goes_with, float(not seen[c] & blocking), float(not seen_before[c] & blocking))
         for c in shared
-    ]  # fmt: skip
+    ]
     outcome: Literal["as-sound", "more", "over-margin", "open", "no-replies"] = "no-replies"
     if shared:
         worst = _three_way(clean, margin, data.alpha)
@@ -47,7 +48,7 @@ def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
         outcome = worst or within
     values = words.Degeneration(
         **on_suite(data), outcome=outcome, margin=margin, replies=len(shared), mode_counts=counts,
-        baseline_counts=before, examples=_examples(mine, shared),
+        baseline_counts=before, examples=_examples(mine, seen),
     )  # fmt: skip
     return checks.DEGENERATION.found(values, mode=data.mode, known_by=SEEN if shared else None)
 
@@ -62,15 +63,14 @@ def _three_way(clean: list[Reading], margin: float, alpha: float) -> Literal["ov
     return None if units.shows(margin) else "open"
 
 
-def _examples(mine: dict[str, Answer], shared: list[str]) -> tuple[dict[str, object], ...]:
+def _examples(mine: dict[str, Answer], seen: dict[str, frozenset[str]]) -> tuple[dict[str, object], ...]:
     found: list[dict[str, object]] = []
-    for case in shared:
-        seen, one = sorted(signs(mine[case])), mine[case]
-        if seen:
-            tokens = list(one.signals.special_tokens) if one.signals else []
-            tail = cut(one.exchange.text, 200, tail=True)
-            found.append({"case": case, "signs": seen, "tokens": tokens, "tail": tail})
-    return tuple(found[:_EXAMPLES])
+    for case in islice((case for case, broken in seen.items() if broken), _EXAMPLES):
+        one = mine[case]
+        tokens = list(one.signals.special_tokens) if one.signals else []
+        tail = cut(one.exchange.text, 200, tail=True)
+        found.append({"case": case, "signs": sorted(seen[case]), "tokens": tokens, "tail": tail})
+    return tuple(found)
 
 
 def length_honesty(  # noqa: PLR0917  called once
