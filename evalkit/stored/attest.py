@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,10 +15,11 @@ from evalkit.checklist.files import read_bytes, sha256_of
 from evalkit.errors import RunFolderError, UsageError
 from evalkit.report.document.model import Report
 from evalkit.report.formats import report_json
-from evalkit.text import one_line
+from evalkit.text import one_line, strict_json
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PREDICATE = "urn:evalkit:verdict:1"
+_SIGNED_AS = "application/vnd.in-toto+json"
 _MAX_BYTES = 4_000_000
 _MOST_EVIDENCE = 2_000_000_000
 
@@ -105,7 +105,7 @@ def verified_payload(path: Path, signer: Signer) -> bytes:
     try:
         root = TrustedRoot.from_file(str(signer.trust_root)) if signer.trust_root else None
         verifier = Verifier(trusted_root=root) if root else Verifier.production()
-        payload: bytes = verifier.verify_dsse(bundle, wanted)[1]
+        kind, payload = verifier.verify_dsse(bundle, wanted)
     except TUFError as error:
         raise RunFolderError(
             f"the trusted root of Sigstore could not be read: {one_line(str(error), limit=200)}", where=str(path),
@@ -115,7 +115,9 @@ def verified_payload(path: Path, signer: Signer) -> bytes:
         raise RunFolderError(
             f"the signature is not shown to be {signer.identity}'s: {one_line(str(error), limit=300)}", where=str(path)
         ) from None
-    return payload
+    if kind != _SIGNED_AS:
+        raise RunFolderError(f"what was signed is no in-toto statement but {one_line(kind, limit=80)}", where=str(path))
+    return bytes(payload)
 
 
 def read_statement(path: Path, signer: Signer | None = None) -> dict[str, Any]:
@@ -129,13 +131,13 @@ def read_statement(path: Path, signer: Signer | None = None) -> dict[str, Any]:
     """
     signed = verified_payload(path, signer) if signer else None
     try:
-        data = json.loads(signed if signed is not None else read_bytes(path, max_bytes=_MAX_BYTES))
+        data = strict_json(signed if signed is not None else read_bytes(path, max_bytes=_MAX_BYTES))
     except (ValueError, RecursionError):
         raise UsageError("is not JSON", where=str(path), hint="evalkit attest RUN writes one") from None
     envelope = data.get("dsseEnvelope", data) if isinstance(data, dict) else {}
     if signed is None and isinstance(envelope, dict) and isinstance(envelope.get("payload"), str):
         try:
-            data = json.loads(base64.b64decode(envelope["payload"], validate=True))
+            data = strict_json(base64.b64decode(envelope["payload"], validate=True))
         except (binascii.Error, ValueError, RecursionError):
             raise UsageError("the envelope's payload is not a statement", where=str(path)) from None
     if not isinstance(data, dict) or data.get("_type") != STATEMENT or data.get("predicateType") != PREDICATE:
