@@ -75,14 +75,13 @@ def redacted_from(values: dict[str, Any], key: bytes, each: Callable[[Any], Any]
 
 def _without(model: BaseModel, key: bytes) -> Any:
     """A copy of a model of facts; what is typed as neither, and holds no model, is shared."""
-    if isinstance(model, Grade):
-        model = _copy(model, {"detail": _measured(model.detail)}) if model.detail else model
-    if isinstance(model, TimedSample):  # older journals do not hold what is seen in the text alone
-        model = looked_at(model)
+    before_hiding, hiders = _ways(type(model))
+    if before_hiding is not None:
+        model = before_hiding(model)
     changed, values = {}, model.__dict__
-    for name, hider in _hiders(type(model)):
+    for name, hider in hiders:
         before = values[name]
-        if before is None or before == "" or before == ():
+        if before is None or before in ("", ()):
             continue
         after = hider(before, key)
         if after is not before:
@@ -117,8 +116,16 @@ def _holds_text(hint: Any) -> bool:
 
 
 @cache
-def _hiders(model: type[BaseModel]) -> tuple[tuple[str, Hider], ...]:
-    return tuple((name, _hider(hint)) for name, hint in _marked(model).items())
+def _ways(model: type[BaseModel]) -> tuple[Callable[[Any], Any] | None, tuple[tuple[str, Hider], ...]]:
+    """What is done with a model before its texts are hidden, and how each of them is."""
+    hiders = tuple((name, _hider(hint)) for name, hint in _marked(model).items())
+    if issubclass(model, TimedSample):  # older journals do not hold what is seen in the text alone
+        return looked_at, hiders
+    return (_figures_alone if issubclass(model, Grade) else None), hiders
+
+
+def _figures_alone(grade: Grade) -> Any:
+    return _copy(grade, {"detail": _measured(grade.detail)}) if grade.detail else grade
 
 
 @cache

@@ -130,6 +130,7 @@ class Fold:
 #: names of all fields of a model: one set for all its facts
 _FIELDS: dict[type, set[str]] = {}
 _NOTHING: dict[str, Any] = {}
+_PLAIN = frozenset({bool, int, float, type(None)})
 
 
 class Lean:
@@ -148,14 +149,17 @@ class Lean:
         object.__setattr__(fact, "__pydantic_fields_set__", _FIELDS[kind])
         values = fact.__dict__
         for name, value in values.items():
-            if isinstance(value, Frozen):
+            of = value.__class__
+            if of is str:
+                if len(value) >= _LONG:
+                    values[name] = self._texts.setdefault(value, value)
+            elif of is tuple:
+                if value and isinstance(value[0], Frozen):
+                    values[name] = tuple(map(self._part, value))
+            elif of is dict:
+                values[name] = value or _NOTHING
+            elif of not in _PLAIN and isinstance(value, Frozen):  # such a look costs more than all the others
                 values[name] = self._part(value)
-            elif value.__class__ is tuple and value and isinstance(value[0], Frozen):
-                values[name] = tuple(map(self._part, value))
-            elif value.__class__ is str and len(value) >= _LONG:
-                values[name] = self._texts.setdefault(value, value)
-            elif value.__class__ is dict and not value:
-                values[name] = _NOTHING
         return fact
 
     def _part(self, value: Frozen) -> Frozen:

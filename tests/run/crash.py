@@ -119,7 +119,9 @@ def disturbed(path: Path, folder: Path, rng: random.Random, total: int, kills: i
     for target in sorted(rng.sample(range(total * 9 // 10), kills)):  # the last records are written in one go
         if not _one(path, folder, rng, target, story):
             break
-    done = subprocess.run(command(path, *_where(folder)), capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
+    done = subprocess.run(
+        command(path, *_where(folder)), capture_output=True, text=True, timeout=_PATIENCE_S, check=False
+    )
     assert done.returncode in {0, 1, 3}, done.stderr
     return story
 

@@ -33,9 +33,7 @@ def b64(data):
 
 
 def spki(key):
-    return key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def named(key):
@@ -76,7 +74,12 @@ class Sigstore:
 
         def listed(key, url):
             public = {"rawBytes": b64(spki(key)), "keyDetails": "PKIX_ECDSA_P256_SHA_256", "validFor": start}
-            return {"baseUrl": url, "hashAlgorithm": "SHA2_256", "publicKey": public, "logId": {"keyId": b64(named(key))}}
+            return {
+                "baseUrl": url,
+                "hashAlgorithm": "SHA2_256",
+                "publicKey": public,
+                "logId": {"keyId": b64(named(key))},
+            }
 
         chain = [{"rawBytes": b64(self.authority.public_bytes(serialization.Encoding.DER))}]
         return {

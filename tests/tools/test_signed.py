@@ -36,7 +36,14 @@ def signed(tmp_path_factory):
 
 
 def gated(folder, bundle="good", *, identity=IDENTITY, root="trusted_root", more=()):
-    asked = ["--attestation", folder / f"{bundle}.json", "--identity", identity, "--trust-root", folder / f"{root}.json"]
+    asked = [
+        "--attestation",
+        folder / f"{bundle}.json",
+        "--identity",
+        identity,
+        "--trust-root",
+        folder / f"{root}.json",
+    ]
     done = subprocess.run(
         [BIN / "evalkit", "gate", PACK, "--max-age", "900w", "--json", *asked, *more],
         capture_output=True,
