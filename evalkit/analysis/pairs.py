@@ -283,10 +283,8 @@ def _repeats_more(grade: Grade, base: Answer | None) -> bool:
     """Whether `max_repetition` finds more repeated 4-grams than in the baseline's reply, beyond its limit."""
     if grade.grader != "max_repetition" or base is None:
         return False
-    other = next((g for g in base.grades if g.grader == grade.grader), None)
-    if other is None:
-        return False
-    rep4, over, before = grade.detail.get("rep4"), grade.detail.get("over_baseline"), other.detail.get("rep4")
+    before = next((g.detail.get("rep4") for g in base.grades if g.grader == grade.grader), None)
+    rep4, over = grade.detail.get("rep4"), grade.detail.get("over_baseline")
     known = isinstance(rep4, float) and isinstance(over, float) and isinstance(before, float)
     return known and rep4 - before > over  # type: ignore[operator]
 

@@ -116,7 +116,9 @@ def verified_payload(path: Path, signer: Signer) -> bytes:
             f"the signature is not shown to be {signer.identity}'s: {one_line(str(error), limit=300)}", where=str(path)
         ) from None
     if kind != _SIGNED_AS:
-        raise RunFolderError(f"what was signed is no in-toto statement but {one_line(kind, limit=80)}", where=str(path))
+        raise RunFolderError(
+            f"the signed payload is not an in-toto statement: {one_line(kind, limit=80)}", where=str(path)
+        )
     return bytes(payload)
 
 

@@ -27,7 +27,7 @@ def test_facts_that_were_read_say_what_was_written_and_share_equal_parts(tmp_pat
 
 
 def test_the_collector_of_cycles_is_left_as_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr("evalkit.stored.fold._MANY", 10)
+    monkeypatch.setattr("evalkit.stored.fold.MANY", 10)
     folder = write_run(tmp_path / "run", DECIDING, run_facts(cases=10, prompts=2))
     for enabled in (True, False):
         (gc.enable if enabled else gc.disable)()
