@@ -187,11 +187,13 @@ def _named() -> list[World]:
 
 
 WORLDS: tuple[World, ...] = tuple(_named())
+#: noise of a request and spread of gains: little; a spread of 0.18 of a log ratio, made in five ways; more
+_NOISES = (0.05, 0.1), (0.1, 0.15), (0.02, 0.179), (0.127, 0.127), (0.15, 0.1), (0.18, 0.0), (0.2, 0.15), (0.3, 0.15)
 #: real gains: 1.3x true, 1.1x asked, by noise of a request and spread of gains; a third more prompts are allowed
 GAINS: tuple[World, ...] = tuple(
     World(f"1.3x true, 1.1x asked, noise {noise:g}, gains {spread:g}", n, 1.3, 1.1, noise=noise, gains=spread)
     for n in (32, 80, 213)
-    for noise, spread in ((0.05, 0.1), (0.1, 0.15), (0.2, 0.15), (0.3, 0.15))
+    for noise, spread in _NOISES
 )
 #: the same above concurrency 1, with batches that differ by 2%
 LEVELS: tuple[World, ...] = tuple(
