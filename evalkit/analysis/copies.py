@@ -1,34 +1,22 @@
-"""Whether a reply is of its own: not another prompt's, not the prompt again, and about what was asked. Pure."""
+"""Whether a reply is of its own: not another prompt's, and about what was asked. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 from collections.abc import Mapping
 from itertools import islice
 
-from evalkit.text import seen
+from evalkit.quality.echo import words_of
 
 #: words that a reply must hold beyond its prompt's and beyond numbers, so that its frame means something
 _FEWEST_OWN = 12
-#: words of a run, fewest runs of a reply, and the share of them that are the prompt's from which it says the prompt
-_RUN, _FEWEST_RUNS, _MOST_TAKEN = 3, 8, 0.85
-#: words of a reply that are looked at
-_MOST_WORDS = 4000
-_WORD = re.compile(r"\w+")
 _NO_BLANKS = re.compile("[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 #: bits of a sketch, and the words that it holds: few enough that texts of a thousand words do not look alike
 _BITS, _SKETCHED = 1024, 120
 #: shared words of two replies to one prompt, of all of theirs, from which they are about the same; replies to other
 #: prompts that are looked at
 _ALIKE, _OTHERS = 0.2, 64
-
-
-def words_of(text: str) -> list[str]:
-    """As they are compared: without case, marks and what no reader sees."""
-    plain = unicodedata.normalize("NFKC", seen(text)).casefold()
-    return [found.group() for found in islice(_WORD.finditer(plain), _MOST_WORDS)]
 
 
 def frame(text: str, prompt: str) -> str | None:
@@ -41,16 +29,6 @@ def frame(text: str, prompt: str) -> str | None:
     if len(own) < _FEWEST_OWN:
         return None
     return hashlib.sha256(" ".join(own).encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
-def says_the_prompt(text: str, prompt: str) -> bool:
-    """Whether nearly all runs of words of a reply are its prompt's."""
-    asked, runs = set(_runs(words_of(prompt))), _runs(words_of(text))
-    return len(runs) >= _FEWEST_RUNS and sum(run in asked for run in runs) >= _MOST_TAKEN * len(runs)
-
-
-def _runs(words: list[str]) -> list[tuple[str, ...]]:
-    return [tuple(words[i : i + _RUN]) for i in range(len(words) - _RUN + 1)]
 
 
 def sketch(text: str) -> str | None:

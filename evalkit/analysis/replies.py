@@ -12,10 +12,11 @@ from itertools import pairwise
 from statistics import fmean, median, stdev
 from typing import Any, Literal
 
-from evalkit.analysis.copies import frame, says_the_prompt, sketch, strangers
+from evalkit.analysis.copies import frame, sketch, strangers
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.client.types import Exchange
 from evalkit.quality import degeneration
+from evalkit.quality.echo import says_the_prompt
 from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT
 from evalkit.quality.reasoning import answered
 from evalkit.quality.toolcalls import read

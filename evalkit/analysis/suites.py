@@ -153,11 +153,14 @@ def power(suite: Suite, margin: float, alpha: float = 0.05) -> SuitePower:
 __all__ = ["SuiteModeSummary", "SuitePower", "independent", "power", "summarise"]
 
 
-SIGNS = ("loops", "doubled words", "special tokens", "cut off", "malformed calls", "unclosed", "reasoning not closed")
+SIGNS = (
+    "loops", "doubled words", "special tokens", "cut off", "malformed calls", "unclosed", "reasoning not closed",
+    "the prompt again",
+)  # fmt: skip
 #: signs that stop an adoption in long and tools suites; an open bracket may be in good prose, and is only counted
 BLOCKING = frozenset(SIGNS) - {"unclosed"}
 #: signs that stop an adoption in every kind of suite
-ALWAYS = frozenset({"loops", "special tokens", "malformed calls", "reasoning not closed"})
+ALWAYS = frozenset({"loops", "special tokens", "malformed calls", "reasoning not closed", "the prompt again"})
 _NONE: frozenset[str] = frozenset()
 Thirds = Sequence[float]
 
@@ -175,6 +178,7 @@ def signs(one: Answer) -> frozenset[str]:
         "malformed calls": seen.malformed_call,
         "unclosed": bool(seen.unclosed),
         "reasoning not closed": seen.open_reasoning,
+        "the prompt again": seen.echo,
     }
     return frozenset(name for name, flag in flags.items() if flag) if True in flags.values() else _NONE
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from evalkit.client.types import Exchange
 from evalkit.quality import jsontext
 from evalkit.quality.case import Case
+from evalkit.quality.echo import repeats_the_prompt
 from evalkit.quality.facts import MAX_CHARS, Signals
 from evalkit.quality.fences import closed
 from evalkit.quality.reasoning import answered, behind
@@ -310,5 +311,6 @@ def signals(reply: Exchange, case: Case) -> Signals:
         unclosed=unclosed(found.text[-200_000:]),
         open_reasoning=found.open,
         malformed_call=reading is not None and reading.outcome == "malformed",
+        echo=repeats_the_prompt(found.text, case.prompt_text),
         residue=reading.residue if reading else None,
     )

@@ -48,6 +48,8 @@ class Signals(Frozen):
     #: a <think> without its end: whatever stands behind it is no answer
     open_reasoning: bool = False
     malformed_call: bool = False
+    #: the prompt again, nearly whole
+    echo: bool = False
     #: text that a tool parser left behind: `intact` means a whole call, so the server has no parser
     residue: Literal["intact", "broken"] | None = None
 

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.analysis.copies import frame, says_the_prompt, sketch, strangers
+from evalkit.analysis.copies import frame, sketch, strangers
 from evalkit.analysis.replies import characters, gist, signs
 from evalkit.client.types import Exchange, ToolCall
 from evalkit.findings import Bits
-from evalkit.redaction import _hidden
+from evalkit.quality.echo import repeats_the_prompt, says_the_prompt
+from evalkit.redaction import _hider
 
 TEXT = "The river rises in the hills, grows with every brook, turns twice around the old town and meets the sea."
 ASKED = "Summarise the minutes of meeting {} of the harbour board for readers in a hurry."
@@ -53,6 +54,15 @@ def test_short_replies_have_no_frame():
 def test_a_reply_that_is_its_prompt(reply, prompt, again):
     assert says_the_prompt(reply, prompt) is again
     assert ("the prompt's own words" in signs(Exchange(ok=True, text=reply), prompt)) is again
+
+
+def test_a_quoted_part_of_a_prompt_is_an_answer_and_the_whole_is_none():
+    asked = f"{TEXT} Quote from the text where the river turns, and nothing else."
+    quoted = "The river rises in the hills, grows with every brook, turns twice around the old town"
+    assert says_the_prompt(quoted, asked)
+    assert not repeats_the_prompt(quoted, asked)
+    assert repeats_the_prompt(f"**{asked}**", asked)
+    assert repeats_the_prompt(asked.upper().replace(" ", "\n"), asked)
 
 
 def call(**said: str) -> Exchange:
@@ -104,9 +114,9 @@ def test_replies_that_are_alike_in_all_prompts_are_no_strangers():
 
 def test_a_hidden_sketch_shares_as_much_and_says_no_word():
     key, other = b"k" * 32, b"o" * 32
-    pairs = [_hidden(sketch(text), Bits, key) for text in (FIRST, SECOND, IN_OTHER_WORDS)]
+    pairs = [_hider(Bits)(sketch(text), key) for text in (FIRST, SECOND, IN_OTHER_WORDS)]
     shared = [
         (int(sketch(a), 16) & int(sketch(b), 16)).bit_count() for a, b in ((FIRST, SECOND), (FIRST, IN_OTHER_WORDS))
     ]
     assert [(int(pairs[0], 16) & int(pairs[n], 16)).bit_count() for n in (1, 2)] == shared
-    assert sketch(FIRST) != pairs[0] != _hidden(sketch(FIRST), Bits, other)
+    assert sketch(FIRST) != pairs[0] != _hider(Bits)(sketch(FIRST), other)

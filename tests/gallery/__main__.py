@@ -44,7 +44,7 @@ def page() -> str:
     lines += [f"{count} kinds. Not seen: a mode that slows down after the last request, a cache that knows prompts by",
               "their meaning, holds them from an earlier run and saves less than two thirds of the time, and wrong replies",
               "of the right length in the words of the right ones, where tasks are answered rightly and at the same pace; nor",
-              "tasks answered by their own prompt, where a suite looks for words that its prompts hold.",
+              "tasks answered by a part of their prompt, where a suite looks for words that its prompts hold.",
               ""]  # fmt: skip
     return "\n".join(lines)
 

@@ -89,6 +89,7 @@ _THINK_SUITE = _suite("capitals", "chat", _louvre({"any": ["Paris"]}))
 _BLANK_SUITE = _suite("capitals", "chat", lambda n: {
     "prompt": f"For the record of visitors: where is the Louvre?{' ' * n}", "expect": ["no_loop"],
 })  # fmt: skip
+_NAMED_SUITE = _suite("named", "chat", _louvre({"any": ["Louvre"]}))
 _WEAK_SUITE = _suite("visitors", "chat", _louvre({"none": ["xyzzy"]}))
 _NOT_ASKED = {"license", "modes", "quality", "hardware", "context"}
 _PROSE = "The river rises in the hills, grows with every brook, turns twice around the old town and meets the sea in a wide bay."
@@ -223,6 +224,9 @@ ASKED = (
          checklist={"items": {item: {"not_applicable": {"reason": "looked at elsewhere"}} for item in _NOT_ASKED}}),
     Kind("asks-slower-and-worse", "a checklist that lets a mode be slower and lose most of its answers", ("modes.speedup", "pass", "shown"),
          mode={"ms_per_forward": 40}, checklist={"items": {"modes": {"speedup": {"at_least": 0.01}}, "quality": {"margin": {"default": 0.99}}}}),
+    Kind("tasks-again", "tasks answered by their own prompt, where that holds the words that are looked for",
+         ("quality.degeneration", "fail", "over-margin"), "no-go", suite=_NAMED_SUITE,
+         tricks=(Trick(play.saying(lambda asked: asked), places=frozenset({"quality"})),)),
     Kind("asks-no-answers", "OK to every case, where nearly all may be lost", ("quality.non-inferiority", "inconclusive", "asks-nothing"),
          checklist={"items": {"quality": {"margin": {"default": 0.95}, "floor": {"default": 0}}}},
          tricks=(Trick(play.saying(lambda _: "OK"), places=frozenset({"quality"})),)),

@@ -178,6 +178,7 @@ def test_for_diffusion_equal_text_is_information():
         (Signals(malformed_call=True), "tools", "malformed calls"),
         (Signals(adjacent=0.05), "long", "doubled words"),
         (Signals(truncated=True), "long", "cut off"),
+        (Signals(echo=True), "chat", "the prompt again"),
     ],
 )
 def test_replies_that_fall_apart_are_named_and_fail(signals, kind, word):
