@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from contextlib import ExitStack
+from pathlib import Path
 
 import psutil
 import pytest
@@ -21,6 +23,8 @@ from tests.support.matrix import processes, waited_for
 if reason := servers.available("diffusion:b8-t0.5"):
     pytest.skip(reason, allow_module_level=True)
 
+#: in the command line of whatever belongs to a cell on a node
+CELL = str(Path(tempfile.gettempdir()) / "evalkit-cell-")
 #: seconds for a server to start, beside other work
 START_S = 400
 
@@ -84,7 +88,7 @@ def test_a_real_server_is_gone_when_what_started_it_was_killed(cluster, tmp_path
         family = [*started, *(child for one in started for child in one.children(recursive=True))]
         assert len(family) > 2  # its scheduler and its detokenizer are processes of their own
         if killed == "worker":
-            run = next(one for one in processes("evalkit-cell-") if "keeper.py" in " ".join(one.cmdline()))
+            run = next(one for one in processes(CELL) if "keeper.py" in " ".join(one.cmdline()))
             os.kill(run.ppid(), signal.SIGKILL)
         else:
             process.kill()
@@ -93,4 +97,4 @@ def test_a_real_server_is_gone_when_what_started_it_was_killed(cluster, tmp_path
         if killed == "worker":
             assert process.wait(300) == 3
             assert report_of(out)[cell]["status"] == "lost"
-    assert not processes("evalkit-cell-")
+    assert not processes(CELL)
