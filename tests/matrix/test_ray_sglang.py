@@ -84,11 +84,10 @@ def test_a_real_server_is_gone_when_what_started_it_was_killed(cluster, tmp_path
     out, cell = tmp_path / "out", "tiny--sglang-cpu--b--bf16"
     with driver(cluster, path, out) as process:
         assert waited_for(lambda: timed(out, cell), START_S), (path.parent / "driver.log").read_text()
-        started = [one for one in processes("sglang.launch_server") if str(servers.model_folder("ar")) in one.cmdline()]
-        family = [*started, *(child for one in started for child in one.children(recursive=True))]
-        assert len(family) > 2  # its scheduler and its detokenizer are processes of their own
+        run = next(one for one in processes(CELL) if "keeper.py" in " ".join(one.cmdline()))
+        family = [run, *run.children(recursive=True)]
+        assert len([one for one in family if "sglang" in " ".join(one.cmdline())]) > 2  # scheduler and detokenizer too
         if killed == "worker":
-            run = next(one for one in processes(CELL) if "keeper.py" in " ".join(one.cmdline()))
             os.kill(run.ppid(), signal.SIGKILL)
         else:
             process.kill()
