@@ -53,6 +53,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("analysis/replies.py", "reply.text[:_HALF]"): "read",
     ("analysis/replies.py", "reply.text[-_HALF:]"): "read",
     ("analysis/replies.py", "sample.exchange.text[:_HALF]"): "read",
+    ("analysis/replies.py", "s.exchange.text[:_HALF]"): "read",
     ("stats/prefixes.py", "text[start:start + STEP]"): "hashed",
     ("run/sweep/settings.py", "checklist.name[:180]"): "a name of the checklist, masked where it is shown",
     ("harness/plain.py", "str(row.get('doc_hash') or '')[:64]"): "a hash",

@@ -19,7 +19,8 @@ from evalkit.run.show import Plain
 from evalkit.run.sizing import cost_of
 from evalkit.stored.folder import RunFolder
 from evalkit.stored.regrade import regraded
-from tests.items.quality.test_decide import AR, DLM, NOW, START, both, one, outcome, suite
+from tests.items.quality.decide_cases import AR, DLM, both, one, outcome, suite
+from tests.support.start import NOW, START
 
 FAST = {"ttft_ms": 2, "ms_per_forward": 0.1}
 
