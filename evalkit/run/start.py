@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -162,8 +163,12 @@ def note(text: str) -> None:
 
 
 def _placed(flags: Flags) -> Path:
-    """The folder of the run."""
-    return flags.resume or flags.output_dir or Path("evalkit-runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    """The folder of the run: the one that was named, else by the time, with a number where that is taken."""
+    if named := flags.resume or flags.output_dir:
+        return named
+    place = Path("evalkit-runs") / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    numbered = (place.with_name(f"{place.name}-{number}") for number in itertools.count(2))
+    return next(one for one in itertools.chain((place,), numbered) if not one.exists())
 
 
 def _measure(setup: Setup, flags: Flags, shown: Shown) -> dict[str, Any]:

@@ -8,12 +8,15 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 
 from evalkit.errors import RunFolderError
 from evalkit.run import lock as module
 from evalkit.run.lock import FolderLock, started
+from evalkit.run.start import Flags, run
 
 HOLD = (
     "import sys, time; from pathlib import Path; from evalkit.run.lock import FolderLock\n"
@@ -111,3 +114,14 @@ def test_a_full_disk_is_told_of(tmp_path, monkeypatch):
     lock = FolderLock(tmp_path)
     monkeypatch.setattr(module.os, "ftruncate", full)
     lock.release()
+
+
+def test_two_runs_of_one_second_have_folders_of_their_own(tmp_path, monkeypatch):
+    (tmp_path / "checklist.yaml").write_text("name: x\nitems: {hardware: {declared: H100-80GB}}\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    moment = datetime(2026, 11, 29, tzinfo=UTC)
+    monkeypatch.setattr("evalkit.run.start.datetime", SimpleNamespace(now=lambda _: moment))
+    for _ in range(3):
+        run(Flags(checklist="checklist.yaml", only=("hardware",), report_only=True))
+    places = sorted(path.parent.name for path in tmp_path.glob("evalkit-runs/*/report.json"))
+    assert places == ["20261129-000000", "20261129-000000-2", "20261129-000000-3"]
