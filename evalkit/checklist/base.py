@@ -51,6 +51,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+# names of the server settings that change speed, as `modes.NAME.differs` may name them; SGLang's names are used
 PRECISION = ("dtype", "quantization", "kv_cache_dtype", "context", "adapters", "override_keys")
 PARALLEL = ("tp_size", "dp_size", "pp_size", "ep_size")
 #: how the engine runs the model

@@ -16,10 +16,11 @@ _MOST_WORDS = 4000
 _WORD = re.compile(r"\w+")
 
 
-def words_of(text: str) -> list[str]:
+@lru_cache(maxsize=4)  # of one reply are taken its frame, its sketch and its runs
+def words_of(text: str) -> tuple[str, ...]:
     """As they are compared: without case, marks and what no reader sees."""
     plain = unicodedata.normalize("NFKC", seen(text)).casefold()
-    return [found.group() for found in islice(_WORD.finditer(plain), _MOST_WORDS)]
+    return tuple(found.group() for found in islice(_WORD.finditer(plain), _MOST_WORDS))
 
 
 def says_the_prompt(text: str, prompt: str) -> bool:

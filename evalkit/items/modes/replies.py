@@ -79,18 +79,14 @@ def _length(checklist: Checklist, readings: Readings, mode: str) -> Finding:
     item, baseline, level = checklist.items.modes, checklist.baseline.speed, checklist.items.modes.level
     ratios: dict[str, float | None] = {}
     each: dict[str, replies.Gain | None] = {}
-    apart = any(
-        replies.reasons(readings, m, level) for m in (mode, baseline)
-    )  # what no user reads makes no reply longer
-    for unit, visible in ({"characters": False} | ({words.VISIBLE: True} if apart else {})).items():
-        ratios[unit] = geometric(
-            log_ratios(*(replies.lengths(readings, m, level, visible=visible) for m in (mode, baseline)))
-        )
-        per = (
-            replies.per_character(readings, baseline, level, visible=visible),
-            replies.per_character(readings, mode, level, visible=visible),
-        )
-        each[unit] = replies.gain(*per, item.confidence)
+    units = {"characters": False}
+    if any(replies.reasons(readings, m, level) for m in (mode, baseline)):
+        units[words.VISIBLE] = True  # what no user reads makes no reply longer
+    for unit, visible in units.items():
+        mine, theirs = (replies.lengths(readings, m, level, visible=visible) for m in (mode, baseline))
+        ratios[unit] = geometric(log_ratios(mine, theirs))
+        before, after = (replies.per_character(readings, m, level, visible=visible) for m in (baseline, mode))
+        each[unit] = replies.gain(before, after, item.confidence)
     if replies.counts_agree(readings, mode, baseline, level):
         ratios["tokens"] = geometric(log_ratios(*(readings.tokens(m, level) for m in (mode, baseline))))
         per = readings.per_token(baseline, level), readings.per_token(mode, level)

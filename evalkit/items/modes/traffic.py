@@ -21,6 +21,12 @@ from evalkit.items.modes.load import load
 from evalkit.items.modes.validity import validity
 from evalkit.modes import INCUMBENT
 
+#: guards of a gain alone: a mode that is slower is so whatever it says
+_OF_GAINS = (claimed.LENGTH.id, claimed.REPLIES.id)
+#: claims, and targets of the mode itself: no guards
+_CLAIMS = (check.LOAD.id, check.CAPACITY.id, check.LOAD_LATENCY.id, check.OVERLOAD.id)
+_SIDES: dict[str, Literal["better", "worse"]] = {"shown": "better", "below": "worse"}
+
 
 def traffic(checklist: Checklist, facts: Facts, mode: str) -> list[Finding]:
     """What repeated prompts, and the turns of conversations, show of one mode."""
@@ -59,9 +65,6 @@ def _repeated(checklist: Checklist, facts: Facts, mode: str) -> list[Finding]:
     return [check.REPEATED.found(values, mode=mode, counts=False, known_by=KnownBy.OBSERVED)]
 
 
-__all__ = ["money"]
-
-
 def money(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -> list[Finding]:
     """What the mode (or the incumbent) costs where a price is given, and beside today's model."""
     found = [_cost(checklist, facts, readings, mode), _beside(checklist, facts, readings, mode)]
@@ -90,18 +93,6 @@ def _beside(checklist: Checklist, facts: Facts, readings: Readings, mode: str) -
         return check.INCUMBENT_COST.found(words.IncumbentCost(outcome="not-known", mode=mode), mode=mode, counts=False)
     values = words.IncumbentCost.of(found, mode)
     return check.INCUMBENT_COST.found(values, mode=mode, counts=False, known_by=KnownBy.INFERRED)
-
-
-#: guards of a gain alone: a mode that is slower is so whatever it says
-_OF_GAINS = (claimed.LENGTH.id, claimed.REPLIES.id)
-#: claims, and targets of the mode itself: no guards
-_CLAIMS = (
-    check.LOAD.id,
-    check.CAPACITY.id,
-    check.LOAD_LATENCY.id,
-    check.OVERLOAD.id,
-)
-_SIDES: dict[str, Literal["better", "worse"]] = {"shown": "better", "below": "worse"}
 
 
 def versus(checklist: Checklist, facts: Facts, readings: Readings) -> list[Finding]:
