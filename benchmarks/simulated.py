@@ -156,6 +156,8 @@ def _named() -> list[World]:
     for n in (24, 60, 160):
         found.append(World("carry-over 5%, one mode", n, carry=0.05))
         found.append(World("carry-over 5% against one mode", n, carry=-0.05))
+        found.append(World("carry-over 10%, one mode, noise .3", n, carry=0.1, noise=0.3))
+        found.append(World("carry-over 20%, one mode, noise .3", n, carry=0.2, noise=0.3))
         found.append(World("second reading 5% faster", n, second=0.05))
         found.append(World("second reading 20% faster, noise .3", n, second=0.2, noise=0.3))
         found.append(World("second reading 90% faster", n, second=math.log(10)))

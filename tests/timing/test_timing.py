@@ -90,6 +90,22 @@ def test_abba_balances_places_within_each_prompt(tmp_path):
         assert sum(places[AR]) == sum(places[DLM])
 
 
+def test_two_prompts_take_turns_at_fixed_places_and_each_direction_is_drawn_by_itself(tmp_path):
+    """A disturbance with a period then favours no mode, and two prompts say two things about it."""
+    some, drawn, after = prompts(tmp_path).prompts, Counter(), []
+    for seed in range(200):
+        sent = make_plan(some, [AR, DLM], AR, ModesItem(seed=seed)).requests
+        after += [one.mode != before.mode for before, one in zip(sent, sent[1:], strict=False)]
+        for start in range(0, len(sent), 8):
+            block = sent[start : start + 8]
+            names = list(dict.fromkeys(p.prompt_id for p in block))
+            assert [names.index(p.prompt_id) for p in block] == [0, 1, 0, 1, 1, 0, 1, 0]
+            drawn[block[0].mode, block[1].mode] += 1
+    assert len(drawn) == 4
+    assert min(drawn.values()) > sum(drawn.values()) / 5
+    assert sum(after) < 0.48 * len(after)
+
+
 def test_the_estimate_counts_warm_ups_and_starts(tmp_path):
     some = prompts(tmp_path).prompts
     plan = make_plan(some, [AR, DLM], AR, ModesItem(concurrency=[2], warmup=3))

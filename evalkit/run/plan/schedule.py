@@ -35,9 +35,7 @@ _AGAIN, _FEWEST_AGAIN, AGAIN_SHARE = 2, 3, 1 / 12
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One timed request. Requests of one mode, repeat and `group` are in flight together; the modes of a group follow
-    each other directly.
-    """
+    """One timed request. Requests of one mode, repeat and `group` are in flight together."""
 
     mode: str
     concurrency: int
@@ -127,9 +125,9 @@ def make_plan(
     """The timed requests of all modes.
 
     Modes that are up together: a group of prompts (one at concurrency 1, else as many as the concurrency, so that one
-    group is one batch) goes to every mode in turn and back. Which mode comes first is drawn for each group: a fixed
-    pattern has a period, and whatever disturbs the machine with that period would pass for a gain. Prompts come in
-    drawn order, the same at each concurrency. Modes in `launched` follow, one start after the other, each with its
+    group is one batch) goes to every mode in turn and back, two groups by turns. Which mode comes first is drawn for
+    each group: a fixed pattern has a period, and whatever disturbs the machine with that period would pass for a gain.
+    Prompts come in drawn order, the same at each concurrency. Modes in `launched` follow, one start after the other, each with its
     share of the repeats; `minutes` is the budget that the starts must fit in, `most_starts` how often each is started.
     """
     rng = random.Random(item.seed)
@@ -293,19 +291,36 @@ _Slot = tuple[str, str, int, int]
 def _interleaved(  # noqa: PLR0917  called once, right above
     order: Sequence[Unit], modes: Sequence[str], item: ModesItem, level: int, rng: random.Random, repeats: int
 ) -> list[_Slot]:
+    """Two groups by turns: to the first mode of one, the first of the other, the second of one, and so on, and the same way
+    back. Each has a direction of its own, so that a request follows one to another mode by chance, less often than with
+    one group at a time, and never by its place alone.
+    """
+    size = _group(level)
+    groups = [(place, order[start : start + size]) for place, start in enumerate(range(0, len(order), size))]
     slots: list[_Slot] = []
-    size, kind = _group(level), item.order
-    for place, start in enumerate(range(0, len(order), size)):
-        block = order[start : start + size]
-        forward = list(modes)
-        rng.shuffle(forward)
+    for first in range(0, len(groups), 2):
+        pair = groups[first : first + 2]
+        lanes = [_lanes(modes, item, rng, repeats) for _ in pair]
         for repeat in range(repeats):
-            lane = forward if repeat % 2 == 0 else forward[::-1]
-            if kind == "random" and repeat:
-                rng.shuffle(forward)
-                lane = forward
-            slots += [(mode, prompt, repeat, place) for mode in lane for unit in block for prompt in unit]
+            turns = [(step, one) for step in range(len(modes)) for one in range(len(pair))]
+            for step, one in turns if repeat % 2 == 0 else turns[::-1]:
+                place, block = pair[one]
+                mode = lanes[one][repeat][step]
+                slots += [(mode, prompt, repeat, place) for unit in block for prompt in unit]
     return slots
+
+
+def _lanes(modes: Sequence[str], item: ModesItem, rng: random.Random, repeats: int) -> list[list[str]]:
+    """The modes of a group in the order of the first repeat, for each repeat; odd repeats are read from the end on."""
+    lane = list(modes)
+    rng.shuffle(lane)
+    lanes = [lane]
+    for _ in range(1, repeats):
+        if item.order == "random":
+            lane = list(modes)
+            rng.shuffle(lane)
+        lanes.append(lane)
+    return lanes
 
 
 def estimate(
