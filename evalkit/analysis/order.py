@@ -19,7 +19,7 @@ from evalkit.stats.ratio import Shift, Spread
 
 #: from how much of the 95% half-width on a contrast counts: what is found; and what a careful bound subtracts, after
 #: another mode and again
-FOUND, CAREFUL = (1.0, 1.0), (0.3, 0.4)
+FOUND, CAREFUL = (1.0, 1.0), (0.25, 0.45)
 #: prompts with both kinds of reading below which nothing is tested at concurrency 1, and groups above
 _FEWEST, _FEWEST_GROUPS = 5, 2
 #: squared correlation of the two kinds within prompts from which they are not separable
