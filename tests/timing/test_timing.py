@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -95,7 +96,7 @@ def test_two_prompts_take_turns_at_fixed_places_and_each_direction_is_drawn_by_i
     some, drawn, after = prompts(tmp_path).prompts, Counter(), []
     for seed in range(200):
         sent = make_plan(some, [AR, DLM], AR, ModesItem(seed=seed)).requests
-        after += [one.mode != before.mode for before, one in zip(sent, sent[1:], strict=False)]
+        after += [one.mode != before.mode for before, one in pairwise(sent)]
         for start in range(0, len(sent), 8):
             block = sent[start : start + 8]
             names = list(dict.fromkeys(p.prompt_id for p in block))

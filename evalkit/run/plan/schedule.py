@@ -127,8 +127,9 @@ def make_plan(
     Modes that are up together: a group of prompts (one at concurrency 1, else as many as the concurrency, so that one
     group is one batch) goes to every mode in turn and back, two groups by turns. Which mode comes first is drawn for
     each group: a fixed pattern has a period, and whatever disturbs the machine with that period would pass for a gain.
-    Prompts come in drawn order, the same at each concurrency. Modes in `launched` follow, one start after the other, each with its
-    share of the repeats; `minutes` is the budget that the starts must fit in, `most_starts` how often each is started.
+    Prompts come in drawn order, the same at each concurrency. Modes in `launched` follow, one start after the other,
+    each with its share of the repeats; `minutes` is the budget that the starts must fit in, `most_starts` how often
+    each is started.
     """
     rng = random.Random(item.seed)
     order = units(prompts)
@@ -291,9 +292,9 @@ _Slot = tuple[str, str, int, int]
 def _interleaved(  # noqa: PLR0917  called once, right above
     order: Sequence[Unit], modes: Sequence[str], item: ModesItem, level: int, rng: random.Random, repeats: int
 ) -> list[_Slot]:
-    """Two groups by turns: to the first mode of one, the first of the other, the second of one, and so on, and the same way
-    back. Each has a direction of its own, so that a request follows one to another mode by chance, less often than with
-    one group at a time, and never by its place alone.
+    """Two groups by turns: to the first mode of one, the first of the other, the second of one, and so on, and the same
+    way back. Each has a direction of its own, so that a request follows one to another mode by chance, less often than
+    with one group at a time, and never by its place alone.
     """
     size = _group(level)
     groups = [(place, order[start : start + size]) for place, start in enumerate(range(0, len(order), size))]
