@@ -44,7 +44,9 @@ def page() -> str:
     lines += [f"{count} kinds. Not seen: a mode that slows down after the last request, a cache that knows prompts by",
               "their meaning, holds them from an earlier run and saves less than two thirds of the time, and wrong replies",
               "of the right length in the words of the right ones, where tasks are answered rightly and at the same pace; nor",
-              "tasks answered by a part of their prompt, where a suite looks for words that its prompts hold.",
+              "tasks answered by a part of their prompt, where a suite looks for words that its prompts hold; nor a server",
+              "that counts more of a prompt than it reads, a baseline that waits before each timed reply and not before those",
+              "to tasks, and a mode that is slower on tasks by less than two times.",
               ""]  # fmt: skip
     return "\n".join(lines)
 

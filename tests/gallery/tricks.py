@@ -135,6 +135,21 @@ def saying(text_of: Callable[[str], str]) -> Callable[[Turn], Awaitable[None]]:
     return play
 
 
+def stretched(by: float) -> Callable[[Turn], Awaitable[None]]:
+    """The same reply in so many times the time."""
+
+    async def play(turn: Turn) -> None:
+        answer = turn.answer
+        await turn.send(replace(answer, pieces=tuple((by * after, data) for after, data in answer.pieces)))
+
+    return play
+
+
+def counts_of_prompts(tokens: int) -> Callable[[Turn], Awaitable[None]]:
+    """Every prompt is counted as so many tokens."""
+    return rewritten(rb'"prompt_tokens":\d+', b'"prompt_tokens":%d' % tokens)
+
+
 def briefly(slower: float = 1.0) -> Callable[[Turn], Awaitable[None]]:
     """The right answer in a sentence, in so many times the time that it takes."""
 

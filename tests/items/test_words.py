@@ -24,6 +24,8 @@ from evalkit.items.quality import checks as quality
 from evalkit.items.quality import harness_words, probe_words
 from evalkit.items.quality import reply_words as quality_replies
 from evalkit.items.quality import words as quality_words
+from evalkit.items.serving import checks as serving
+from evalkit.items.serving import words_prompts
 
 PAIR = {"mode": "diffusion", "baseline": "autoregressive"}
 CROWD = Crowd(
@@ -72,6 +74,8 @@ CASES = [
       "right_ratio": 1.8, "self_hosted": "diffusion", "break_even_per_hour": 900.0, "break_even_within": True}),
     *((check, traffic_words.Versus, {"mode": "diffusion", "ratio": 2.0, "low": 1.9, "high": 2.1, "guard": "modes.a", "why": "b."})
       for check in traffic_checks.VERSUS_CHECKS),
+    (serving.PROMPTS_READ, words_prompts.PromptsRead,
+     {**PAIR, "prompts": 9, "fewer": 3, "tokens": 4, "other_tokens": 29, "characters": 90_000}),
     (quality.OWN_TASKS, quality_words.OwnTasks,
      {"suites": (quality_words.SuiteGiven(name="s", cases=9, shipped=False),)}),
     (quality.SCORED, quality_words.Scored, SUITE),

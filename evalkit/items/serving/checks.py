@@ -38,7 +38,9 @@ MODE = Check(
     outcomes={
         "seen": _PASS, "declared": _PASS, "block-loop": _WARN, "inferred-accepted": _WARN, "inferred": _OPEN,
         "unknown": _OPEN, "contradicted": _OPEN, "looks-otherwise": _OPEN, "mixed": _OPEN, "unlike-scored": _OPEN,
-        "slower-scored": _OPEN, "longer-scored": _OPEN, "baseline-differs": _OPEN, "another-mode": _FAIL,
+        "slower-scored": _OPEN,
+        "longer-scored": _OPEN, "slower-timed": _OPEN, "longer-timed": _OPEN,
+        "baseline-differs": _OPEN, "another-mode": _FAIL,
         "another-method": _FAIL, "ar-contradicted": _FAIL, "ar-looks-otherwise": _FAIL,
     },
 )  # fmt: skip
@@ -86,6 +88,17 @@ SAME_SETTINGS = Check(
     "modes.NAME.differs: [tp_size]",
     per_mode=True,
     outcomes={"equal": _PASS, "not-known": _WARN, "forced": _WARN, "declared": _WARN, "unequal": _OPEN},
+)
+PROMPTS_READ = Check(
+    "serving.prompts-read",
+    "Each server reads the whole prompt, and both sides of a comparison the same one",
+    "A server that cuts prompts off, or leaves the system prompt out, is faster because it reads less; a baseline that "
+    "does so passes fewer tasks than it could. Servers of one model count the same tokens for one prompt.",
+    "Compare `usage.prompt_tokens` of both servers for one prompt; start them with the same chat template and a "
+    "context that holds the longest prompt, without truncation. A template that is part of the offer: "
+    "modes.NAME.differs: [template_tokens]",
+    per_mode=True,
+    outcomes={"same": _PASS, "not-counted": _WARN, "fewer-timed": _OPEN, "fewer-scored": _OPEN, "cut": _OPEN},
 )
 DISTINCT = Check(
     "serving.distinct-processes",
@@ -295,6 +308,7 @@ CHECKS: tuple[Check, ...] = (
     PROVENANCE,
     SAME_MODEL,
     SAME_SETTINGS,
+    PROMPTS_READ,
     DISTINCT,
     PARALLEL,
     TOOLS,

@@ -14,6 +14,7 @@ from evalkit.items.serving.afterwards import stability, unchanged
 from evalkit.items.serving.capabilities import named, parallel, sampling, streaming, tools
 from evalkit.items.serving.counters import corroborated, forward_passes
 from evalkit.items.serving.mode import baseline_decodes, block_loop, decodes, engine_name, preflight, provenance, shapes
+from evalkit.items.serving.prompts_read import prompts_read
 from evalkit.items.serving.sameness import distinct, same_model, same_settings
 from evalkit.items.serving.words import Launch, Reachable, Required, Start, Supported
 from evalkit.modes import INCUMBENT, Mode, base_mode
@@ -77,6 +78,7 @@ def _mode(  # noqa: PLR0917  called once, right above
     against = {other.label: other for other in (first, quality) if other is not None}
     settings = (same_settings(checklist, facts, served, label, other) for other in against.values())
     found += [one for one in settings if one is not None]
+    found += prompts_read(checklist, facts, label)
     found += [parallel(checklist, label, served), streaming(label, served), sampling(checklist, facts, label, served)]
     return [*found, *tools(facts, label, served), *named(label, served), *stability(checklist, facts, label)]
 

@@ -11,6 +11,7 @@ from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.serving import checks
+from evalkit.items.serving.pace import slower_timed
 from evalkit.items.serving.words import UNKNOWN_ENGINE, Provenance
 from evalkit.items.serving.words_mode import BlockLoop, Decodes, Decoding, Preflight, Shapes
 from evalkit.modes import INCUMBENT, Mode, base_mode
@@ -141,6 +142,7 @@ def shapes(checklist: Checklist, facts: Facts, label: str) -> list[Finding]:
     """One finding for a mode whose replies, or those of a baseline, are of two modes by how they came."""
     names = dict.fromkeys((label, checklist.baseline.speed, checklist.baseline.quality))
     found = next((one for name in names if name != INCUMBENT and (one := unlike(checklist, facts, name))), None)
+    found = found or slower_timed(checklist, facts, label)
     return [checks.MODE.found(found, mode=label, known_by=KnownBy.OBSERVED)] if found else []
 
 

@@ -90,8 +90,9 @@ class BlockLoop(Values):
 class Shapes(Values):
     """Replies of one mode by how they came: token by token, or several tokens at a time."""
 
-    outcome: Literal["mixed", "unlike-scored", "slower-scored", "longer-scored"]
+    outcome: Literal["mixed", "unlike-scored", "slower-scored", "longer-scored", "slower-timed", "longer-timed"]
     mode: str
+    baseline: str | None = None
     timed: dict[str, int] = {}  # noqa: RUF012  pydantic copies defaults
     scored: dict[str, int] = {}  # noqa: RUF012
     timed_ms: float | None = None
@@ -111,6 +112,18 @@ class Shapes(Values):
                     f"the scored replies took {self.scored_ms:.0f} ms, timed ones of their length take "
                     f"{self.timed_ms:.0f} ms"
                 )
+            case "slower-timed":
+                text = (
+                    f"{self.baseline} took {self.timed_ms:.1f} ms a token while it was timed and "
+                    f"{self.scored_ms:.1f} ms on the tasks"
+                )
+                return Words(f"{text}: the speed-up may be that of a slowed baseline.", text)
+            case "longer-timed":
+                text = (
+                    f"the tasks took {self.baseline} {self.scored_ms:.0f} ms, timed replies of their length take "
+                    f"{self.timed_ms:.0f} ms"
+                )
+                return Words(f"{text}: the speed-up may be that of a slowed baseline.", text)
         return Words(f"{text}: the evidence may be of two modes.", text)
 
 
