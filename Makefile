@@ -100,7 +100,7 @@ site: venv
 lock:
 	$(PYTHON) -m venv build/lock && build/lock/bin/$(PIP) uv
 	head -2 constraints/hashes.txt > build/header.txt
-	build/lock/bin/uv pip compile pyproject.toml constraints/build.in --extra dev -c constraints/dev.txt \
+	build/lock/bin/uv pip compile pyproject.toml constraints/build.in --extra dev --extra fast -c constraints/dev.txt \
 	  --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --no-strip-extras -q -o build/hashes.txt
 	cat build/header.txt build/hashes.txt > constraints/hashes.txt
 	head -2 constraints/tools.txt > build/header.txt
@@ -108,8 +108,8 @@ lock:
 	  -c constraints/dev.txt --generate-hashes --universal --python-version 3.11 --no-header --no-annotate \
 	  --no-strip-extras -q -o build/hashes.txt
 	cat build/header.txt build/hashes.txt > constraints/tools.txt
-	for extra in base sigstore ray; do \
-	  asked=; [ $$extra = base ] || asked="--extra $$extra"; \
+	for extra in base fast sigstore ray; do \
+	  asked=; [ $$extra = base ] || asked="--extra $$extra"; [ $$extra != ray ] || asked="$$asked --extra fast"; \
 	  head -2 constraints/$$extra.txt > build/header.txt; \
 	  build/lock/bin/uv pip compile pyproject.toml constraints/build.in $$asked -c constraints/dev.txt --generate-hashes \
 	    --universal --python-version 3.11 --no-header --no-annotate --no-strip-extras -q -o build/hashes.txt; \
@@ -120,7 +120,7 @@ lock:
 dist:
 	bash tests/tools/setup.sh
 	rm -rf dist && build/tools/bin/python -m build --no-isolation --outdir dist .
-	build/tools/bin/cyclonedx-py requirements constraints/base.txt --output-reproducible -o dist/sbom.cdx.json
+	build/tools/bin/cyclonedx-py requirements constraints/fast.txt --output-reproducible -o dist/sbom.cdx.json
 
 # Known vulnerabilities of the pinned versions; where there is no advisory data, that is said and nothing fails.
 audit:

@@ -15,6 +15,7 @@ from urllib.request import getproxies
 
 import evalkit
 from evalkit import system
+from evalkit.client import loop
 from evalkit.text import one_line
 from evalkit.timing.facts import ClientError
 
@@ -23,7 +24,8 @@ PACKAGES = (
     "typer", "rich", "httpx2", "httptools", "huggingface-hub", "nvidia-ml-py", "pydantic", "pyyaml", "jinja2",
     "license-expression", "jsonschema", "regex", "psutil", "pygal", "starlette", "uvicorn", "uvloop",
 )  # fmt: skip
-_OPTIONAL = ("uvloop",)
+#: what an extra brings
+OPTIONAL = ("uvloop",)
 _FILES, _FREE_BYTES = 1024, 200 * 2**20
 
 
@@ -51,7 +53,11 @@ def examine(folder: Path, concurrency: Sequence[int]) -> dict[str, Any]:
         "sandbox": _sandbox(),
         "timing": _timing(concurrency),
     }
-    return {**document, "missing": [problem._asdict() for problem in missing(document, concurrency)]}
+    return {
+        **document,
+        "missing": [problem._asdict() for problem in missing(document, concurrency)],
+        "advice": [problem._asdict() for problem in advice(document)],
+    }
 
 
 def _sandbox() -> dict[str, Any]:
@@ -179,7 +185,7 @@ async def _calibrate(concurrency: Sequence[int]) -> list[ClientError]:
 def missing(document: dict[str, Any], concurrency: Sequence[int]) -> list[Problem]:
     """What a full run would lack here, from the rest of the document alone."""
     found = []
-    absent = [name for name, version in document["packages"].items() if version is None and name not in _OPTIONAL]
+    absent = [name for name, version in document["packages"].items() if version is None and name not in OPTIONAL]
     if absent:
         found.append(Problem("packages", f"not installed: {', '.join(absent)}", "install dlm-evalkit again"))
     gpu = document["gpu"]
@@ -199,6 +205,12 @@ def missing(document: dict[str, Any], concurrency: Sequence[int]) -> list[Proble
     for row in document["timing"]:
         found += _clock(row)
     return found
+
+
+def advice(document: dict[str, Any]) -> list[Problem]:
+    """What a run does without, at a cost: it changes no exit code."""
+    slow = any(loop.could_be_faster(row.get("loop")) for row in document["timing"])
+    return [Problem("loop", loop.COST, loop.INSTALL)] if slow else []
 
 
 def _clock(row: dict[str, Any]) -> list[Problem]:

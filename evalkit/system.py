@@ -32,6 +32,11 @@ def linux() -> bool:
     return sys.platform.startswith("linux")
 
 
+def has_uvloop() -> bool:
+    """Whether uvloop is made for this Python and system: the marker of the extra `fast`."""
+    return sys.implementation.name == "cpython" and sys.platform != "win32"
+
+
 def lock(descriptor: int) -> bool:
     """Take an exclusive lock that a dead process does not keep; False when another process has it.
 

@@ -49,8 +49,32 @@ def test_hashes_are_those_of_the_pinned_versions():
 
 def test_whatever_the_project_asks_for_is_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = {name_of(one) for one in (*project["dependencies"], *project["optional-dependencies"]["dev"])}
+    extras = project["optional-dependencies"]
+    asked = {name_of(one) for one in (*project["dependencies"], *extras["dev"], *extras["fast"])}
     assert asked <= set(versions(ROOT / "constraints" / "hashes.txt"))
+
+
+@pytest.mark.parametrize(
+    ("lock", "extras"),
+    [("base", []), ("fast", ["fast"]), ("sigstore", ["sigstore"]), ("ray", ["fast", "ray"]), ("tools", ["sigstore"])],
+)
+def test_a_lock_has_what_its_extras_bring_and_no_other_event_loop(lock, extras):
+    """What measures installs from fast.txt or ray.txt."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    of_extras = [one for name in extras for one in project["optional-dependencies"][name]]
+    pinned = versions(ROOT / "constraints" / f"{lock}.txt")
+    assert {name_of(one) for one in (*project["dependencies"], *of_extras)} <= set(pinned)
+    assert ("uvloop" in pinned) is ("fast" in extras)
+
+
+def test_fast_is_the_base_install_and_what_the_extra_brings():
+    base, fast = (versions(ROOT / "constraints" / f"{name}.txt") for name in ("base", "fast"))
+    assert {name: version for name, version in fast.items() if name != "uvloop"} == base
+
+
+def test_the_container_measures_on_uvloop_and_the_action_installs_no_more_than_it_needs():
+    assert "-r constraints/fast.txt" in (ROOT / "examples" / "docker" / "Dockerfile").read_text()
+    assert "wanted=base" in (ROOT / "action.yml").read_text()
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,8 @@ def test_doctor():
     assert document["open_files"] is None
     assert document["cpu"]["load_1m"] is None
     assert document["timing"][0]["events"] > 0
+    assert document["timing"][0]["loop"] == "asyncio"
+    assert [one["id"] for one in document["advice"]] == ["loop"]
 
 
 @pytest.mark.slow
@@ -151,7 +153,9 @@ def test_a_run_and_what_is_made_of_it(servers, tmp_path):
         ["run", path, "--resume", run, "--json"], ["run", path, "--output-dir", run],
     )  # fmt: skip
     assert done.returncode in (0, 1, 3), done.stderr
+    assert done.stderr.count("pip install '.[fast]'") == 1
     document = json.loads(done.stdout)
+    assert {one["loop"] for one in document["provenance"]["client_errors"]} == {"asyncio"}
     assert {one["mode"] for one in document["modes"]} == {AR, DIFF}
     assert next(one for one in document["modes"] if one["mode"] == DIFF)["speedup"]["pairs"] == 8
     for arguments, one in zip(made, again, strict=True):
@@ -204,5 +208,5 @@ def test_what_one_system_has_is_behind_one_module():
         for path in (ROOT / "evalkit").rglob("*.py")
         if _ONLY_SOME.search(path.read_text(encoding="utf-8"))
     }
-    allowed = {"client/__init__.py"}  # uvloop, where it can be imported
+    allowed = {"client/loop.py"}  # uvloop, where it can be imported
     assert {name for name in found if not name.startswith(_APART)} <= allowed

@@ -40,7 +40,7 @@ def _text(document: dict[str, Any]) -> str:
     free = (folder["free_bytes"] or 0) / 2**30
     rows = [
         ("evalkit", f"{document['evalkit']}, Python {document['python']}, {document['platform']}"),
-        ("packages", ", ".join(f"{name} {version or 'MISSING'}" for name, version in document["packages"].items())),
+        ("packages", ", ".join(_package(name, version) for name, version in document["packages"].items())),
         ("hub", f"{hub['endpoint']}, {_reached(hub)}, token {token}"),
         ("gpu", (gpus or "none") + (f", driver {gpu['driver']}" if gpu["driver"] else "")),
         ("cpu", f"{cpu['name'] or 'unknown'}, {cpu['usable']} usable cores, load {_known(cpu['load_1m'])}"),
@@ -55,9 +55,16 @@ def _text(document: dict[str, Any]) -> str:
         if "error" not in row:
             times = f"{row['streams']:>17}{row['ttft_error_ms']:>9.2f} ms{row['e2e_error_ms']:>8.2f} ms"
             lines.append(f"{times}{row['e2e_error_share']:>8.2%}{row['lag_p99_ms']:>7.1f} ms")
-    for problem in document["missing"]:
-        lines += [_row("missing", problem["summary"]), _row("  hint", problem["hint"])]
+    for kind in ("missing", "advice"):
+        for problem in document[kind]:
+            lines += [_row(kind, problem["summary"]), _row("  hint", problem["hint"])]
     return "\n".join([*lines, f"{len(document['missing']) or 'nothing'} missing"]) + "\n"
+
+
+def _package(name: str, version: str | None) -> str:
+    from evalkit.doctor import OPTIONAL
+
+    return f"{name} {version or ('not installed' if name in OPTIONAL else 'MISSING')}"
 
 
 def _sandboxed(found: dict[str, Any]) -> str:

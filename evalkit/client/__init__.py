@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from evalkit.client.loop import run
 
 if TYPE_CHECKING:  # the emitter, a process of its own in each run, needs the loop alone
     from evalkit.client.types import ChatClient
-
-_T = TypeVar("_T")
 
 __all__ = ["open_client", "run"]
 
@@ -31,15 +30,3 @@ def open_client(target_urls: Sequence[str] = ()) -> ChatClient:
     from evalkit.client.wire import WireClient
 
     return WireClient()
-
-
-def run(main: Coroutine[Any, Any, _T]) -> _T:
-    """Runs `main` on uvloop where it is installed, else on asyncio's own loop. Ctrl-C cancels it."""
-    try:
-        import uvloop
-    except ImportError:
-        factory = asyncio.new_event_loop
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        return runner.run(main)

@@ -21,6 +21,8 @@ from evalkit.text import shows
 
 Message = dict[str, Any]
 
+#: the event loop that times replies
+Loop = Literal["uvloop", "asyncio"]
 ErrorKind = Literal[
     "refused",  # no connection
     "timeout",  # a deadline passed: connect, first byte, idle or total

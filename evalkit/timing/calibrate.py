@@ -12,7 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
 
-from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
+from evalkit.client import loop
+from evalkit.client.types import ChatClient, ChatRequest, Exchange, Loop, Target
 from evalkit.errors import MeasurementError
 from evalkit.limits import CALIBRATION
 from evalkit.timing.facts import ClientError
@@ -97,7 +98,7 @@ async def client_error(
                 await asyncio.gather(*(one(f"{turn}-{i}") for i in range(streams)))
             lag, cpu = watch.lag_p99_ms() or 0.0, watch.cpu_share()
     transport = str(getattr(client, "transport", "wire"))
-    return _compare(replies, source.times, streams, streams * events_per_s, (lag, cpu, transport))
+    return _compare(replies, source.times, streams, streams * events_per_s, (lag, cpu, transport, loop.name()))
 
 
 def _compare(
@@ -105,7 +106,7 @@ def _compare(
     truth: dict[str, list[int]],
     streams: int,
     events_per_s: float,
-    seen: tuple[float, float, str],
+    seen: tuple[float, float, str, Loop],
 ) -> ClientError:
     """Errors are means over requests: what the client read, less the emitter's time from receiving to sending."""
     good = {name: r for name, r in replies.items() if r.ok and len(r.chunks) == len(truth.get(name, ())) - 1}
@@ -137,6 +138,7 @@ def _compare(
         events=sum(len(r.chunks) for r in good.values()),
         cpu_share=seen[1],
         transport=seen[2],
+        loop=seen[3],
         reached_per_s=streams * fmean(paces) if paces else None,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from evalkit.client.types import Exchange
+from evalkit.client.types import Exchange, Loop
 from evalkit.findings import Bits, Frozen, Hashed, Quoted
 from evalkit.gpu.facts import GpuOthers
 
@@ -112,6 +112,8 @@ class ClientError(Frozen):
     lag_p99_ms: float
     events: int
     transport: str = "wire"
+    #: the event loop that timed; None: a journal that does not hold it
+    loop: Loop | None = None
     #: of one core, while the streams ran
     cpu_share: float = 0.0
     #: events a second that the emitter really sent on all streams; None: not looked at

@@ -48,6 +48,34 @@ def test_what_is_missing_is_named_with_a_way_forward(changed, what, says):
     assert problem.hint
 
 
+@pytest.mark.parametrize(
+    ("loops", "platform", "advised"),
+    [
+        (["asyncio", "asyncio"], "linux", ["loop"]),
+        (["asyncio"], "win32", []),
+        (["uvloop"], "linux", []),
+        ([], "linux", []),
+    ],
+)
+def test_what_uvloop_would_bring_is_advised_once_and_misses_nothing(loops, platform, advised, monkeypatch):
+    monkeypatch.setattr(sys, "platform", platform)
+    here = {**HERE, "timing": [{"streams": 1, "warning": None, "loop": loop} for loop in loops] or [{"streams": 1}]}
+    found = doctor.advice(here)
+    assert [one.id for one in found] == advised
+    assert all("pip install '.[fast]'" in one.hint for one in found)
+    assert doctor.missing({**here, "timing": HERE["timing"]}, [1]) == []
+
+
+@pytest.mark.slow
+def test_the_doctor_says_what_asyncios_loop_costs_and_what_to_install(capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "uvloop", None)
+    done = evalkit(capsys, "doctor", "--output-dir", tmp_path, "--concurrency", 1)
+    words = " ".join(done.out.split())
+    assert "as large" in words
+    assert "pip install '.[fast]'" in words
+    assert "not installed: uvloop" not in words
+
+
 def test_an_unlimited_number_of_files_is_enough():
     assert doctor.missing({**HERE, "open_files": -1}, [1024]) == []
 

@@ -89,7 +89,7 @@ def is_python(program, version):
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
 def test_the_wheel_works_in_a_clean_environment(tmp_path, python, dist):
-    """Each version from the wheel alone; a version that is not on this machine is skipped by name."""
+    """Each version from the wheel alone, without the extra `fast`; one that is not on this machine is skipped by name."""
     known = [shutil.which(f"python{python}"), *Path.home().glob(f".pyenv/versions/{python}.*/bin/python")]
     program = next((one for one in known if one and is_python(one, python)), None)
     if program is None:
@@ -107,6 +107,13 @@ def test_the_wheel_works_in_a_clean_environment(tmp_path, python, dist):
     pack = ROOT / "tests" / "fixtures" / "runs" / "small.pack"
     told = subprocess.run([evalkit, "report", pack], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "GO" in told.stdout, told.stderr
+    told = subprocess.run(
+        [evalkit, "doctor", "--json", "--concurrency", "1"],
+        cwd=tmp_path, env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = json.loads(told.stdout)
+    assert [(row["loop"], row["events"] > 0) for row in found["timing"]] == [("asyncio", True)], told.stderr
+    assert [one["id"] for one in found["advice"]] == ["loop"]
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +126,7 @@ def dist():
 def test_the_bill_of_materials_names_every_pinned_package(dist):
     bill = json.loads((dist / "sbom.cdx.json").read_text(encoding="utf-8"))
     named = {one["name"].lower() for one in bill["components"]}
-    pinned = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "constraints" / "base.txt").read_text(), re.MULTILINE)
+    pinned = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "constraints" / "fast.txt").read_text(), re.MULTILINE)
     assert {name.lower() for name in pinned} <= named
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from evalkit.analysis.witness import Crowd, GpuCrowd
+from evalkit.client.types import Loop
 from evalkit.findings import Values, Words
 from evalkit.fmt import plural, ratio, share, threshold
 
@@ -28,6 +29,12 @@ class Failures(Values):
         return Words(f"{text}.", share(self.failed / self.requests if self.requests else 1.0))
 
 
+_FASTER_LOOP = (
+    "install uvloop where there is one (in evalkit's checkout: pip install '.[fast]'); else close other programs on "
+    "this machine, lower `concurrency`, or run evalkit on a machine with more free cores"
+)
+
+
 class ClientError(Values):
     """`share` and `lag_share`: of the median time of the mode. `short`: why the error at this load is not known."""
 
@@ -44,6 +51,7 @@ class ClientError(Values):
     cpu: float | None = None
     most_cpu: float = 1.0
     transport: str = ""
+    loop: Loop | None = None
     short: str | None = None
 
     def words(self) -> Words:
@@ -52,15 +60,17 @@ class ClientError(Values):
             text = f"evalkit's own error at {plural(self.streams, 'stream')} was not measured."
             remedy = "run again: the calibration on loopback precedes timing (`evalkit doctor` shows it alone)"
             return Words(text, None, limit, remedy)
+        how = f"{self.transport}, {self.loop}" if self.loop else self.transport
         text = (
             f"own error {self.error_ms or 0:.2f} ms, {self.share:.2%} of the median {self.median_ms or 0:.0f} ms at "
-            f"{plural(self.streams, 'stream')} ({self.transport}); loop lag p99 {self.lag_ms or 0:.1f} ms (worst "
+            f"{plural(self.streams, 'stream')} ({how}); loop lag p99 {self.lag_ms or 0:.1f} ms (worst "
             f"{self.worst_lag_ms or 0:.1f}), {self.cpu or 0:.0%} of a core"
         )
         causes = [what for what, bad in self._causes() if bad]
         if causes:
             text += f": {' and '.join(causes)} is too much for a claim of {threshold(self.at_least)}"
-        return Words(f"{text}{f'; {self.short}' if self.short else ''}.", f"{self.share:.2%}", limit)
+        faster = _FASTER_LOOP if self.loop == "asyncio" and self.outcome != "small" else None
+        return Words(f"{text}{f'; {self.short}' if self.short else ''}.", f"{self.share:.2%}", limit, faster)
 
     def _causes(self) -> tuple[tuple[str, bool], ...]:
         lag = self.lag_share or 0.0

@@ -107,7 +107,7 @@ def _client_error(checklist: Checklist, facts: Facts, readings: Readings, mode: 
     values = guard_words.ClientError(
         outcome="too-large" if too_much else "not-known" if short else "small", streams=nearest, limit=limit,
         at_least=at_least, share=own / middle, error_ms=own, median_ms=middle, lag_ms=lag, worst_lag_ms=lags[-1],
-        lag_share=lag / middle, cpu=cpu, most_cpu=MOST_CPU, transport=at[0].transport, short=short,
+        lag_share=lag / middle, cpu=cpu, most_cpu=MOST_CPU, transport=at[0].transport, loop=at[0].loop, short=short,
     )  # fmt: skip
     return check.CLIENT_ERROR.found(values, mode=mode, known_by=KnownBy.OBSERVED)
 

@@ -24,7 +24,7 @@ _CANCEL_S = node.GRACE_S + 15
 #: seconds between two looks for a node of the kind that a cell waits for, and in which there may be none
 _LOOK_S = 15.0
 _ABSENT_S = 60.0
-_HINT = "in a checkout: pip install '.[ray]', on every node"
+_HINT = "in a checkout: pip install '.[fast,ray]', on every node"
 INSTALL = "--engine ray needs Ray, which is not installed"
 
 

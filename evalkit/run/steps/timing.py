@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from evalkit.client import loop
 from evalkit.client.types import ChatClient, Target
 from evalkit.facts import Facts
 from evalkit.run.plan.execute import Event, Flush, Progress, Settings, Stopped, planned_here, run_modes
@@ -115,7 +116,10 @@ async def _own_error(run: Recorder, session: Session) -> None:
         at = min(rate, _MOST_EVENTS / level)
         if not any(e.streams == level and e.events_per_s >= level * at * _NEAR for e in known):
             run.say("modes", f"measuring evalkit's own timing error: {level} streams of {at:.0f} events a second")
-            run.keep(await client_error(session.client, level, events_per_s=at, tokens=max(20, round(at))))
+            error = await client_error(session.client, level, events_per_s=at, tokens=max(20, round(at)))
+            if not run.facts.client_errors and loop.could_be_faster(error.loop):
+                run.tell("modes", loop.HINT)
+            run.keep(error)
 
 
 def chunk_rate(endpoints: Sequence[EndpointFacts]) -> float:

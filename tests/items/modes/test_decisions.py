@@ -118,6 +118,11 @@ def test_an_unknown_or_large_own_error_leaves_the_claim_open():
         found(checklist(speedup={"at_least": 1.5}), timed, client_errors=(large,))("client-error").status
         is Status.INCONCLUSIVE
     )
+    for loop, helps in (("asyncio", True), ("uvloop", False), (None, False)):
+        timed_on = large.model_copy(update={"loop": loop})
+        finding = found(checklist(speedup={"at_least": 1.5}), timed, client_errors=(timed_on,))("client-error")
+        assert ("uvloop" in finding.remedy) is helps
+        assert finding.data.get("loop") == loop
     short = large.model_copy(update={"e2e_error_ms": 0.1, "e2e_error_share": 0.0, "reached_per_s": 20.0})
     finding = found(checklist(speedup={"at_least": 1.5}), timed, client_errors=(short,))("client-error")
     assert (finding.status, finding.outcome) == (Status.INCONCLUSIVE, "not-known")
