@@ -156,6 +156,7 @@ def test_a_run_and_what_is_made_of_it(servers, tmp_path):
     assert done.stderr.count("pip install '.[fast]'") == 1
     document = json.loads(done.stdout)
     assert {one["loop"] for one in document["provenance"]["client_errors"]} == {"asyncio"}
+    assert "on the end-to-end latency (asyncio)" in (run / "report.md").read_text(encoding="utf-8")
     assert {one["mode"] for one in document["modes"]} == {AR, DIFF}
     assert next(one for one in document["modes"] if one["mode"] == DIFF)["speedup"]["pairs"] == 8
     for arguments, one in zip(made, again, strict=True):
