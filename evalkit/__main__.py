@@ -8,9 +8,9 @@ import sys
 def main() -> None:
     """Entry point: the help page at once, everything else through the root of the command line."""
     if sys.argv[1:] == ["--help"]:
-        from evalkit.cli.commands import help_page
+        from evalkit.cli.output import show_help
 
-        sys.stdout.write(help_page())
+        show_help()
         return
     try:
         from evalkit.cli.root import main as root

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from evalkit import system
 from evalkit.errors import InputFileError
+from evalkit.text import one_line
 
 _READ: ContextVar[list[Path] | None] = ContextVar("files that were read", default=None)
 
@@ -42,7 +43,7 @@ def read_bytes(path: Path, *, max_bytes: int) -> bytes:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | system.NONBLOCK | system.BINARY)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
     kind = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(kind):
@@ -50,8 +51,11 @@ def read_bytes(path: Path, *, max_bytes: int) -> bytes:
         what = "is a folder, not a file" if stat.S_ISDIR(kind) else "is not a regular file"
         raise InputFileError(what, where=str(path))
     was_read(path)
-    with os.fdopen(descriptor, "rb") as file:
-        data = file.read(max_bytes + 1)
+    try:
+        with os.fdopen(descriptor, "rb") as file:
+            data = file.read(max_bytes + 1)
+    except OSError as error:
+        raise _unreadable(path, error) from None
     if len(data) > max_bytes:
         raise InputFileError(
             f"larger than {max_bytes // 1024} KiB", where=str(path), hint="split it into several files"
@@ -79,17 +83,22 @@ def resolve(folder: Path, written: str, *, where: str | None = None) -> Path:
         InputFileError: the path goes through a symbolic link that leaves the folder it is written in.
     """
     path = Path(written)
-    if path.is_absolute():
-        return path
-    joined = Path(os.path.normpath(folder / path))
-    if ".." not in path.parts and joined.exists() and not joined.resolve().is_relative_to(folder.resolve()):
+    joined = path if path.is_absolute() else Path(os.path.normpath(folder / path))
+    try:
+        if path.is_absolute() or ".." in path.parts or not joined.exists():
+            return joined
+        stays = joined.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError) as error:  # a name that is too long, or holds a NUL; links in a circle
+        why = getattr(error, "strerror", None) or error
+        raise InputFileError(f"{one_line(written, limit=80)} cannot be a file: {why}", where=where) from None
+    if not stays:
         raise InputFileError(f"{written} is a symbolic link that leaves its folder", where=where or str(joined))
     return joined
 
 
-def _unreadable(path: Path, error: OSError) -> InputFileError:
+def _unreadable(path: Path, error: OSError | ValueError) -> InputFileError:
     if isinstance(error, FileNotFoundError):
         return InputFileError("no such file", where=str(path))
     if isinstance(error, PermissionError):
         return InputFileError("may not be read (permission denied)", where=str(path))
-    return InputFileError(f"cannot be read: {error.strerror or error}", where=str(path))
+    return InputFileError(f"cannot be read: {getattr(error, 'strerror', None) or error}", where=str(path))

@@ -79,11 +79,10 @@ def _is_run(path: Path) -> bool:
     """A folder with a journal, or a packed file, which is compressed; a snapshot is plain JSON."""
     if path.is_dir():
         return (path / "journal.jsonl").exists()
-    try:
-        with path.open("rb") as file:
-            return file.read(2) == b"\x1f\x8b"
-    except OSError:
+    if not path.is_file():
         return False
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
 
 
 def _as_recorded(model: str) -> str:

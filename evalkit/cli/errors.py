@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -9,7 +10,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from evalkit.errors import EvalkitError, InputFileError
+from evalkit.errors import EvalkitError, InputFileError, UsageError
 
 
 def guarded(call: Callable[[], Any]) -> int:
@@ -17,7 +18,8 @@ def guarded(call: Callable[[], Any]) -> int:
     from evalkit.cli.streams import calm_output
 
     with calm_output():
-        return _ended(call)
+        code = _ended(call)
+        return _ended(sys.stdout.flush) or code
 
 
 def _ended(call: Callable[[], Any]) -> int:
@@ -32,9 +34,6 @@ def _ended(call: Callable[[], Any]) -> int:
     except (KeyboardInterrupt, Abort):
         print("interrupted", file=sys.stderr)  # noqa: T201  the one place that reports
         return 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001  the last handler
         told = _told(error)
         if told is not None:
@@ -46,8 +45,21 @@ def _ended(call: Callable[[], Any]) -> int:
     return result if isinstance(result, int) else 0
 
 
+#: what a system says of its devices and limits, whatever is read or written
+_OF_THE_SYSTEM = frozenset(
+    {errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ESTALE}
+)
+
+
 def _told(error: BaseException) -> EvalkitError | None:
-    """The message for the user in a group that concurrent work ended with: a disk that filled up, say."""
+    """The message for the user: of a file or folder that the system refuses, or in a group that concurrent work ended
+    with; None where the fault is evalkit's.
+    """
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in _OF_THE_SYSTEM):
+        where = None if error.filename is None else os.fsdecode(error.filename)
+        return UsageError(f"cannot be used: {error.strerror or error}", where=where)
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # pathlib, until Python 3.12
+        return UsageError(f"a symbolic link leads back to itself{str(error).removeprefix('Symlink loop')}")
     if not isinstance(error, BaseExceptionGroup):
         return error if isinstance(error, EvalkitError) else None
     found = [_told(one) for one in error.exceptions]
@@ -77,8 +89,12 @@ def _fault() -> int:
     """An internal error: one line, and a private log without secrets."""
     from evalkit.secrets import redact
 
-    descriptor, path = tempfile.mkstemp(prefix="evalkit-", suffix=".log")
-    with os.fdopen(descriptor, "w") as log:
-        log.write(redact(traceback.format_exc()))
+    told = redact(traceback.format_exc())
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="evalkit-", suffix=".log")
+        with os.fdopen(descriptor, "w") as log:
+            log.write(told)
+    except OSError:  # no room for a log, which may be what it is all about
+        path = f"what follows\n{told}"
     print(f"error: internal error in evalkit, not in your input: please report it with {path}", file=sys.stderr)  # noqa: T201  the one place that reports
     return 4

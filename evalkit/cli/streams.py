@@ -7,23 +7,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+from evalkit.cli.output import opened, put
 from evalkit.text import calm
 
 
 class CalmStream:
-    """A text stream of which no line is a workflow command, in however many pieces it is written."""
+    """A text stream of which no line is a workflow command, in however many pieces it is written.
 
-    def __init__(self, stream: IO[str]) -> None:
+    One that nobody reads any more swallows the rest. One that is not `needed` swallows what cannot be written, too.
+    """
+
+    def __init__(self, stream: IO[str], *, needed: bool = True) -> None:
         self.unguarded = stream
+        self._needed = needed
         #: what the line under way begins with, as long as it may become a command
         self._begun = ""
 
     def write(self, text: str) -> int:
         whole = self._begun + text
-        self.unguarded.write(calm(whole)[len(self._begun) :])
+        put(self.unguarded, calm(whole)[len(self._begun) :], needed=self._needed)
         line = whole.replace("\r", "\n").rpartition("\n")[2]
         self._begun = line if line.strip() in ("", ":") else "."
         return len(text)
+
+    def flush(self) -> None:
+        put(self.unguarded, "", needed=self._needed)
 
     def writelines(self, lines: list[str]) -> None:
         for line in lines:
@@ -37,7 +45,9 @@ class CalmStream:
 def calm_output() -> Iterator[None]:
     """Stdout and stderr without commands where no person sits: a runner reads what a pipe or a file takes."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (one if one is None or one.isatty() else CalmStream(one) for one in before)
+    out, err = map(opened, before)
+    sys.stdout = out if out.isatty() else CalmStream(out)
+    sys.stderr = err if err.isatty() else CalmStream(err, needed=False)
     try:
         yield
     finally:
@@ -46,4 +56,4 @@ def calm_output() -> Iterator[None]:
 
 def write_commands(lines: list[str]) -> None:
     """Workflow commands of our own on stderr."""
-    getattr(sys.stderr, "unguarded", sys.stderr).write("".join(f"{line}\n" for line in lines))
+    put(getattr(sys.stderr, "unguarded", sys.stderr), "".join(f"{line}\n" for line in lines), needed=False)

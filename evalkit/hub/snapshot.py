@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
+from evalkit.checklist.files import read_bytes
+from evalkit.errors import InputFileError
 from evalkit.findings import Frozen
 from evalkit.hub.facts import BaseModelFacts, ModelFile
 from evalkit.hub.source import FILES_CAP, ExtraText, Source, SourceProblem
@@ -56,12 +58,10 @@ def open_snapshot(path: Path, asked: str) -> Source:
     """Raises SourceProblem when the file is not a snapshot."""
     hint = "write one with `evalkit snapshot MODEL -o FILE`"
     try:
-        if path.stat().st_size > CAP:
-            raise SourceProblem("invalid", f"the file is larger than {CAP >> 20} MiB", hint)
-        raw = path.read_bytes()
+        raw = read_bytes(path, max_bytes=CAP)
         snapshot = Snapshot.model_validate(_clean(strict_json(raw)))
-    except OSError as e:
-        raise SourceProblem("invalid", f"the file cannot be read: {e.strerror}", hint) from e
+    except InputFileError as e:
+        raise SourceProblem("invalid", f"the file {e.message}", hint) from e
     except ValueError as e:
         what = f"{e.error_count()} errors" if isinstance(e, ValidationError) else f"no JSON: {e}"
         raise SourceProblem("invalid", f"the file is not a snapshot ({what})", hint) from e
