@@ -11,6 +11,7 @@ from itertools import pairwise
 from urllib.parse import quote, quote_plus
 
 from evalkit.secret_shapes import OTHERS, SHORTEST_TOKEN, TOKENS, Shape, compiled, looks_drawn, names_a_secret
+from evalkit.secret_spelling import Spelling, spelled, spellings
 
 MASK = "***"
 
@@ -25,6 +26,7 @@ class Secret:
         self._value = value.strip()
         if len(self._value) >= _SHORTEST:
             _KNOWN.update(_forms(self._value))
+            _SPELLINGS.update(spellings(self._value))
             _ORDER.clear()
 
     def reveal(self) -> str:
@@ -49,6 +51,8 @@ class Secret:
 
 
 _KNOWN: set[str] = set()
+#: their letters and figures, and those of their encodings
+_SPELLINGS: set[Spelling] = set()
 #: the known values, longest first, next to the set that they were sorted from; empty until they are asked for
 _ORDER: list[tuple[set[str], tuple[str, ...]]] = []
 #: a shorter secret is not a secret, and masking it would tear words apart
@@ -187,6 +191,7 @@ def redact(text: str) -> str:
     for value in _longest_first():
         if value in text:
             text = text.replace(value, MASK)
+    text = _mask_spelled(text)
     words = " ".join([word for word in text.split() if len(word) >= SHORTEST_TOKEN])
     if words:
         text = _mask_shapes(text, words, TOKENS)
@@ -197,6 +202,17 @@ def redact(text: str) -> str:
     if "bearer" in low or "basic" in low or "authorization" in low:
         text = _SCHEME.sub(_mask_scheme, text)
     return text
+
+
+def _mask_spelled(text: str) -> str:
+    """Known secrets that are escaped, encoded, broken over lines, or cut to a half."""
+    shown: list[str] = []
+    kept = 0
+    for start, end in sorted(spelled(text, _SPELLINGS)):
+        if start >= kept:
+            shown += (text[kept:start], MASK)
+        kept = max(kept, end)
+    return "".join((*shown, text[kept:])) if shown else text
 
 
 def _mask_shapes(text: str, where: str, shapes: Sequence[Shape]) -> str:

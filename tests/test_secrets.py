@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import copy
+import html
 import json
 import pickle
+import textwrap
+from base64 import b32encode, b64encode
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import evalkit.secrets
 from evalkit.secrets import MASK, Secret, redact, redact_words
 
 CANARY = "canary-4711-do-not-show"
@@ -102,3 +107,48 @@ def test_a_secret_of_one_test_is_not_masked_in_the_next():
 
 def test_what_the_test_before_called_secret_is_plain_here():
     assert redact("only-in-this-test-and-nowhere-else") == "only-in-this-test-and-nowhere-else"
+
+
+SIGNS, PLAIN = "pk7/Qz+Vb9==Xt2&Lm4_wN8<r", "acme-0123456789abcdefFEDC"
+ECHOES = {
+    "percent, small": lambda key: quote(key, safe="").lower(),
+    "JSON with escaped slashes": lambda key: key.replace("/", "\\/"),
+    "JSON for HTML": lambda key: key.replace("&", "\\u0026").replace("<", "\\u003c").replace("+", "\\u002B"),
+    "JSON throughout": lambda key: "".join(f"\\u{ord(c):04x}" for c in key),
+    "HTML by numbers": lambda key: "".join(f"&#{ord(c)};" for c in key),
+    "HTML of a template": lambda key: html.escape(key).replace("/", "&#x2F;").replace("+", "&#43;"),
+    "bytes": lambda key: "".join(f"\\x{ord(c):02x}" for c in key),
+    "percent throughout": lambda key: "".join(f"%{ord(c):02X}" for c in key),
+    "hex in groups": lambda key: key.encode().hex(" "),
+    "Base64 in lines": lambda key: "\n".join(textwrap.wrap(b64encode(key.encode()).decode(), 20)),
+    "Base32": lambda key: b32encode(key.encode()).decode(),
+    "another case": str.upper,
+    "broken over lines": lambda key: f"{key[:10]}\n  {key[10:]}",
+    "hyphenated": lambda key: f"{key[:9]}-\n{key[9:]}",
+    "letter by letter": " ".join,
+    "with blanks that nobody sees": lambda key: "\u200b".join((key[:8], key[8:])),
+    "its larger part": lambda key: f"{key[:-4]}...",
+    "its end": lambda key: f"...{key[5:]}",
+}
+
+
+@pytest.mark.parametrize("key", [SIGNS, PLAIN])
+@pytest.mark.parametrize("how", ECHOES)
+def test_a_known_key_is_masked_however_it_is_echoed(how, key, monkeypatch):
+    monkeypatch.setattr(evalkit.secrets, "_KNOWN", set())
+    monkeypatch.setattr(evalkit.secrets, "_SPELLINGS", set())
+    Secret(key)
+    shown = redact(f'{{"detail": "no such key: {ECHOES[how](key)}, of 3 that are known"}}')
+    assert shown.startswith('{"detail": "no such key: ')
+    assert shown.endswith(', of 3 that are known"}')
+    assert len(shown) < 70
+
+
+def test_words_that_share_some_letters_with_a_key_are_left(monkeypatch):
+    monkeypatch.setattr(evalkit.secrets, "_SPELLINGS", set())
+    Secret("local development server")
+    Secret("team-7-evaluation-key-2026")
+    text = "a local, developed serverless team evaluated key 2026 in 7 local development serve cases"
+    assert redact(text) == text
+    odd = "&#99999999999; &#x110000; \\u{1F600} \\ud800 %zz &copy; &nosuch; 100%25 \\400"
+    assert redact(odd) == odd
