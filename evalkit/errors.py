@@ -12,7 +12,9 @@ EvalkitError                 a message, perhaps where it happened, perhaps a hin
 
 from __future__ import annotations
 
-from typing import Self
+TYPE_CHECKING = False  # as typing's, which takes a tenth of the time of `--help` to import
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class EvalkitError(Exception):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import textwrap
-from typing import NamedTuple
-
 ABOUT = "Go or no-go for diffusion language models, decided on your prompts, hardware and terms."
 
 
-class Command(NamedTuple):
-    """Where the function of a command is, and what it does in at most 58 characters."""
+class Command:
+    """Where the function of a command is, and what it does in at most 58 characters. A plain class: typing and
+    dataclasses take longer to import than the help page takes.
+    """
 
-    module: str
-    function: str
-    says: str
+    __slots__ = ("function", "module", "says")
+
+    def __init__(self, module: str, function: str, says: str) -> None:
+        self.module, self.function, self.says = module, function, says
 
 
 COMMANDS = {
@@ -45,7 +45,8 @@ def help_page() -> str:
     """What typer prints for `evalkit --help` at 80 columns, without importing it."""
     width = max(map(len, COMMANDS))
     rows = (f"  {name:{width}}  {command.says}" for name, command in COMMANDS.items())
-    about = textwrap.fill(ABOUT, 78, initial_indent="  ", subsequent_indent="  ")
+    cut = ABOUT.rindex(" ", 0, 77)
+    about = f"  {ABOUT[:cut]}\n  {ABOUT[cut + 1 :]}"
     return "\n".join((
         "Usage: evalkit [OPTIONS] COMMAND [ARGS]...", "", about, "",
         "Options:",

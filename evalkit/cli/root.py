@@ -35,9 +35,10 @@ def root(
 
 def register(only: str | None = None) -> None:
     """Import the commands, or `only` one of them, and hang them on the app."""
-    for name, (module, function, says) in COMMANDS.items():
+    for name, command in COMMANDS.items():
         if only in (None, name):
-            app.command(name, short_help=says)(getattr(importlib.import_module(f"evalkit.cli.{module}"), function))
+            module = importlib.import_module(f"evalkit.cli.{command.module}")
+            app.command(name, short_help=command.says)(getattr(module, command.function))
 
 
 def main() -> None:
