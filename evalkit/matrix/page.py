@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping
 from typing import Any
 
 from evalkit import fmt
 from evalkit.matrix.outcome import DECIDED
-from evalkit.text import sanitize
+from evalkit.report.words.quote import cell
 
 SAYS = {
     "go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE", "not-run": "not run", "not-measured": "not measured",
@@ -20,7 +19,7 @@ SAYS = {
 def markdown(doc: Mapping[str, Any]) -> str:
     """One page."""
     counted = ", ".join(f"{SAYS[status]} {count}" for status, count in doc["counts"].items())
-    parts = [f"# {_cell(doc['name'])}", "", f"{fmt.plural(len(doc['cells']), 'cell')}: {counted}.", ""]
+    parts = [f"# {cell(doc['name'])}", "", f"{fmt.plural(len(doc['cells']), 'cell')}: {counted}.", ""]
     parts += [*_choice(doc), "", "## Grid", "", *_grid(doc["cells"]), ""]
     parts += ["## Does the speed-up transfer?", "", *_homogeneity(doc["homogeneity"]), ""]
     parts += [*_claims(doc["vendor_claims"])]
@@ -28,15 +27,9 @@ def markdown(doc: Mapping[str, Any]) -> str:
     parts += ["## Cells", "", *_cells(doc["cells"]), ""]
     if doc["left"]:
         parts += ["## Left out", "", "| cell | why |", "|---|---|"]
-        parts += [f"| {_cell(one['id'])} | {_cell('; '.join(one['why']))} |" for one in doc["left"]]
+        parts += [f"| {cell(one['id'])} | {cell('; '.join(one['why']))} |" for one in doc["left"]]
         parts.append("")
     return "\n".join(parts)
-
-
-def _cell(value: object) -> str:
-    """A text for a cell of a table: nothing in it is Markdown or HTML."""
-    text = html.escape(sanitize(str(value)).replace("\n", " "), quote=False)
-    return "".join(f"\\{c}" if c in "\\`*_[]|#" else c for c in text)
 
 
 def _choice(doc: Mapping[str, Any]) -> list[str]:
@@ -48,7 +41,7 @@ def _choice(doc: Mapping[str, Any]) -> list[str]:
         "capacity": "keeps the service level at the highest rate",
         "latency": "has the smallest median end-to-end latency",
     }[taken["by"]]
-    lines = [f"**Take {_cell(taken['id'])}** in mode {_cell(taken['mode'])}: of the cells that are GO it {why}."]
+    lines = [f"**Take {cell(taken['id'])}** in mode {cell(taken['mode'])}: of the cells that are GO it {why}."]
     if taken["tried"] > 1:
         low = fmt.ratio(taken["low_over_all"])
         shown = (
@@ -70,11 +63,11 @@ def _grid(cells: list[dict[str, Any]]) -> list[str]:
     """Rows: variant, engine, precision and load. Columns: hardware."""
     columns = list(dict.fromkeys(one["hardware"] for one in cells))
     keys = list(dict.fromkeys(_row_key(one) for one in cells))
-    lines = [f"| variant | {' | '.join(_cell(one) for one in columns)} |", "|---" * (len(columns) + 1) + "|"]
+    lines = [f"| variant | {' | '.join(cell(one) for one in columns)} |", "|---" * (len(columns) + 1) + "|"]
     for key in keys:
         found = {one["hardware"]: one for one in cells if _row_key(one) == key}
         said = [_square(found[column]) if column in found else "left out" for column in columns]
-        lines.append(f"| {_cell(key)} | {' | '.join(said)} |")
+        lines.append(f"| {cell(key)} | {' | '.join(said)} |")
     return lines
 
 
@@ -87,7 +80,7 @@ def _square(one: dict[str, Any]) -> str:
     says = f"**{SAYS[one['status']]}**" if one["status"] in DECIDED else SAYS[one["status"]]
     if one["status"] not in DECIDED or one["ratio"] is None:
         return says
-    return f"{says}<br>{_cell(one['mode'])} {fmt.ratio(one['ratio'])} ({fmt.interval(one['low'], one['high'])})"
+    return f"{says}<br>{cell(one['mode'])} {fmt.ratio(one['ratio'])} ({fmt.interval(one['low'], one['high'])})"
 
 
 def _homogeneity(found: list[dict[str, Any]]) -> list[str]:
@@ -96,7 +89,7 @@ def _homogeneity(found: list[dict[str, Any]]) -> list[str]:
     lines = []
     for one in found:
         span = f"{fmt.ratio(one['smallest'])} to {fmt.ratio(one['largest'])}"
-        head = f"{_cell(one['mode'])}: {span} over {fmt.plural(one['cells'], 'cell')}."
+        head = f"{cell(one['mode'])}: {span} over {fmt.plural(one['cells'], 'cell')}."
         if one["answer"] == "not-tested":
             lines.append(f"- Mode {head} Not tested: that takes two cells with intervals.")
             continue
@@ -118,9 +111,9 @@ def _claims(claims: list[dict[str, Any]]) -> list[str]:
     lines = ["The vendor reports these figures of speed. They are not evidence: no verdict above rests on one.", ""]
     lines += ["| claim | figure | conditions | source | measured here |", "|---|---:|---|---|---|"]
     for one in claims:
-        here = [f"{_cell(cell['id'])} {_figure(cell['value'], one['unit'])}" for cell in one["cells"]]
-        dated = ", ".join(_cell(part) for part in (one["source"], one["date"]) if part)
-        said = (_cell(one["claim"]), _figure(one["value"], one["unit"]), _cell(one["conditions"] or fmt.NOTHING), dated)
+        here = [f"{cell(by['id'])} {_figure(by['value'], one['unit'])}" for by in one["cells"]]
+        dated = ", ".join(cell(part) for part in (one["source"], one["date"]) if part)
+        said = (cell(one["claim"]), _figure(one["value"], one["unit"]), cell(one["conditions"] or fmt.NOTHING), dated)
         lines.append(f"| {' | '.join(said)} | {'<br>'.join(here) or fmt.NOTHING} |")
     return [*lines, ""]
 
@@ -146,8 +139,8 @@ def _frontier(points: list[dict[str, Any]]) -> list[str]:
         others = one["dominated_by"]
         more = f" and {len(others) - 2} more" if len(others) > 2 else ""
         said = [
-            _cell(one["id"]), SAYS[one["status"]], fmt.milliseconds(one["e2e_p50_ms"]), fmt.share(one["pass_share"]),
-            _usd(one["usd_per_1000_right"]), ", ".join(_cell(name) for name in others[:2]) + more or fmt.NOTHING,
+            cell(one["id"]), SAYS[one["status"]], fmt.milliseconds(one["e2e_p50_ms"]), fmt.share(one["pass_share"]),
+            _usd(one["usd_per_1000_right"]), ", ".join(cell(name) for name in others[:2]) + more or fmt.NOTHING,
         ]  # fmt: skip
         lines.append(f"| {' | '.join(said)} |")
     return lines
@@ -163,9 +156,9 @@ def _cells(cells: list[dict[str, Any]]) -> list[str]:
             else fmt.NOTHING
         )
         said = [
-            _cell(one["id"]), SAYS[one["status"]], _cell(one["mode"] or fmt.NOTHING), ratio,
+            cell(one["id"]), SAYS[one["status"]], cell(one["mode"] or fmt.NOTHING), ratio,
             fmt.milliseconds(one["e2e_p50_ms"]), _usd(one["usd"]), _right(one),
-            _cell(one["detail"] or fmt.NOTHING),
+            cell(one["detail"] or fmt.NOTHING),
         ]  # fmt: skip
         lines.append(f"| {' | '.join(said)} |")
     return lines
