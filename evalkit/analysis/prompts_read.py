@@ -75,6 +75,24 @@ def part(mine: Counts, theirs: Counts, *, same_tokenizer: bool = True, same_temp
     return Part(len(both), len(fewer), *worst)
 
 
+def part_under_load(facts: Facts, mode: str, other: str, *, same_tokenizer: bool = True) -> Part | None:
+    """Of the open load under which the mode read least against the other, by the mean of a request: blocks go to all
+    modes alike.
+    """
+    share, worst = _PART if same_tokenizer else _OTHER_TOKENIZER, None
+    for load in dict.fromkeys(block.load for block in facts.loads):
+        counts = [
+            [sum(b.counted_prompts for b in mine), sum(b.read_tokens for b in mine)]
+            for mine in ([b for b in facts.loads if (b.load, b.mode) == (load, name)] for name in (mode, other))
+        ]
+        if not all(requests for requests, _ in counts):
+            continue
+        own, theirs = (tokens / requests for requests, tokens in counts)
+        if own < share * theirs and theirs - own > _TEMPLATE and (worst is None or own / theirs < worst[0]):
+            worst = own / theirs, Part(counts[0][0], counts[0][0], round(own), round(theirs))
+    return worst[1] if worst else None
+
+
 def cut(facts: Facts, mode: str) -> tuple[int, int] | None:
     """Characters of the longest prompt and the most tokens that the server counted of any, where no tokenizer makes so
     few of so many; None else, and where not every prompt was counted.

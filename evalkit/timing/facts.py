@@ -271,6 +271,9 @@ class LoadBlock(Frozen):
     cached_tokens: int | None = None
     #: the two are by the server's own counters, not by its replies
     counted_cached: bool = False
+    #: requests whose prompt the server counted, and its tokens of them
+    counted_prompts: int = 0
+    read_tokens: int = 0
     #: ended early, since the service level could no longer be kept
     stopped: bool = False
     #: evalkit had no file descriptor left for another request

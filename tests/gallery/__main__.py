@@ -26,6 +26,7 @@ _GROUPS = (
     ("Replies that are no answers, or shorter ones", kinds.REPLIES),
     ("Caches", kinds.CACHES),
     ("Speed that does not last, or is not decoding's", kinds.SPEED),
+    ("Under open load alone", kinds.LOADS),
     ("Another server than it seems", kinds.SERVERS),
     ("Ends, errors and formats", kinds.PROTOCOL),
     ("Checklists and suites that ask for little", kinds.ASKED),

@@ -194,6 +194,19 @@ SPEED = (
          tricks=(Trick(play.waits, frozenset({AR}), frozenset({*ALL, "control", "flush"})),)),
 )  # fmt: skip
 
+_LOADED = {"items": {"modes": {"load": [{"rate": 1, "seconds": 20}], "decide_at": "load"}}}
+LOADS = (
+    Kind("canned-under-load", "one text for every prompt as soon as load is open", ("modes.load-replies", "inconclusive", "broken"),
+         mode={"ms_per_forward": 5}, checklist=_LOADED,
+         tricks=(Trick(play.later(60, play.saying(lambda _: _PROSE * 2)), places=_TIMED),)),
+    Kind("reads-a-part-under-load", "prompts cut off as soon as load is open", ("serving.prompts-read", "inconclusive", "fewer-loaded"),
+         checklist=_LOADED, tricks=(Trick(play.later(60, play.counts_of_prompts(4)), places=_TIMED),)),
+    Kind("short-as-soon-as-loaded", "replies of a third of the length as soon as load is open", ("modes.load-replies", "inconclusive", "shorter"),
+         checklist=_LOADED, tricks=(Trick(play.later(60, play.of_a_third), places=_TIMED),)),
+    Kind("refuses-under-load", "every 8th request turned away as soon as load is open", ("modes.load", "inconclusive", "failed"),
+         checklist=_LOADED, tricks=(Trick(play.later(60, play.turns_away(8)), places=_TIMED),)),
+)  # fmt: skip
+
 SERVERS = (
     Kind("blocks-then-tokens", "timed in blocks, scored token by token", ("serving.mode", "inconclusive"),
          tricks=(Trick(play.other_mode_for_tasks, places=frozenset({"quality"})),)),
@@ -273,5 +286,7 @@ HONEST = (
          mode={"answers_as": "acme-labs/Trident-8B-2026-11-01"}),
 )  # fmt: skip
 
-KINDS: dict[str, Kind] = {k.name: k for k in (*REPLIES, *CACHES, *SPEED, *SERVERS, *PROTOCOL, *ASKED, *INPUTS, *HONEST)}
+KINDS: dict[str, Kind] = {
+    k.name: k for k in (*REPLIES, *CACHES, *SPEED, *LOADS, *SERVERS, *PROTOCOL, *ASKED, *INPUTS, *HONEST)
+}
 assert INCUMBENT

@@ -145,6 +145,34 @@ def stretched(by: float) -> Callable[[Turn], Awaitable[None]]:
     return play
 
 
+def later(after: int, play: Callable[[Turn], Awaitable[None]]) -> Callable[[Turn], Awaitable[None]]:
+    """Sound replies, and from so many requests on what `play` does."""
+
+    async def wait(turn: Turn) -> None:
+        turn.memory["asked"] = asked = int(turn.memory.get("asked", 0)) + 1
+        await (play(turn) if asked > after else turn.send(turn.answer))
+
+    return wait
+
+
+async def of_a_third(turn: Turn) -> None:
+    """A third of the reply."""
+    script = turn.server.healthy.script
+    short = turn.memory.setdefault("third", Healthy(Script(**{**script.model_dump(), "length_factor": 0.33})))
+    await turn.send(short.answer(turn.request))
+
+
+def turns_away(every: int) -> Callable[[Turn], Awaitable[None]]:
+    """Every so many-th request is refused as too many."""
+
+    async def play(turn: Turn) -> None:
+        turn.memory["n"] = number = int(turn.memory.get("n", 0)) + 1
+        busy = json_answer({"error": {"message": "busy"}}, status=429)
+        await turn.send(turn.answer if number % every else busy)
+
+    return play
+
+
 def counts_of_prompts(tokens: int) -> Callable[[Turn], Awaitable[None]]:
     """Every prompt is counted as so many tokens."""
     return rewritten(rb'"prompt_tokens":\d+', b'"prompt_tokens":%d' % tokens)

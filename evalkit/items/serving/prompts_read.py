@@ -31,6 +31,10 @@ def prompts_read(checklist: Checklist, facts: Facts, label: str) -> list[Finding
         if found is not None and found.many:
             values = {"outcome": outcome, "mode": label, "baseline": other, "prompts": found.prompts}
             return _found({**values, "fewer": found.fewer, "tokens": found.mine, "other_tokens": found.theirs})
+    loaded = None if label == speed else read.part_under_load(facts, label, speed, same_tokenizer=speed != INCUMBENT)
+    if loaded is not None:
+        values = {"outcome": "fewer-loaded", "mode": label, "baseline": speed, "prompts": loaded.prompts}
+        return _found({**values, "tokens": loaded.mine, "other_tokens": loaded.theirs})
     for name in dict.fromkeys((label, speed)):
         if (short := read.cut(facts, name)) is not None:
             values = {"outcome": "cut", "mode": label, "baseline": name}

@@ -13,7 +13,7 @@ class PromptsRead(Values):
     difference, `fewer` of `prompts` were counted in part; `characters` are those of the longest prompt.
     """
 
-    outcome: Literal["same", "fewer-timed", "fewer-scored", "cut", "not-counted"]
+    outcome: Literal["same", "fewer-timed", "fewer-loaded", "fewer-scored", "cut", "not-counted"]
     mode: str
     baseline: str | None = None
     prompts: int = 0
@@ -33,6 +33,12 @@ class PromptsRead(Values):
                     f"its server counts fewer tokens than {self.baseline} for {self.fewer} of {self.prompts} timed "
                     f"prompts, {own:,} instead of {other:,} in one: it may read less, and then its times are of less "
                     "work."
+                )
+                return Words(text, observed)
+            case "fewer-loaded":
+                text = (
+                    f"under open load its server counts {own:,} tokens of prompt a request, that of {self.baseline} "
+                    f"{other:,}: it may read less, and then its times are of less work."
                 )
                 return Words(text, observed)
             case "fewer-scored":

@@ -7,13 +7,14 @@ import math
 import time
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from evalkit import system
-from evalkit.analysis.replies import signs
+from evalkit.analysis.copies import frame
+from evalkit.analysis.replies import FILLED_IN, REPEATED, gist, signs
 from evalkit.checklist.load import Slo
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.quality.case import texts_of
@@ -21,6 +22,8 @@ from evalkit.timing.watch import LoadWatch
 
 #: replies of a block whose text is looked at for signs of broken decoding, once it is over
 _LOOKED_AT = 100
+#: characters of a reply that are held against those of others
+_FRAMED = 8000
 #: how often it is seen whether a block can still keep the service level
 _EVERY_S = 0.05
 #: a server that was left with work has so long to end it
@@ -109,6 +112,8 @@ class _Block:
         self.looked: list[tuple[Exchange, ChatRequest]] = []
         self.prompt_tokens = self.cached_tokens = 0
         self.told = 0
+        #: requests whose prompt the server counted, and its tokens of them
+        self.read = [0, 0]
 
     async def run(self, arrivals: Iterable[Arrival], quiet: ChatRequest | None) -> dict[str, Any]:
         started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -163,6 +168,9 @@ class _Block:
         tokens = reply.completion_tokens
         if tokens is not None:
             columns.tokens[place] = tokens
+        if reply.ok and reply.prompt_tokens:
+            self.read[0] += 1
+            self.read[1] += reply.prompt_tokens
         if reply.cached_tokens is not None and reply.prompt_tokens:
             self.told += 1
             self.cached_tokens += reply.cached_tokens
@@ -218,7 +226,7 @@ class _Block:
             return None
 
     def _told(self) -> dict[str, Any]:
-        columns, found = self.columns, Counter[str]()
+        columns, found = self.columns, copies([(r, "\n".join(texts_of(q.messages))) for r, q in self.looked])
         for reply, request in self.looked:
             found.update(signs(reply, "\n".join(texts_of(request.messages)), request.tools))
 
@@ -232,7 +240,19 @@ class _Block:
             "prompts": tuple(columns.prompts), "looked_at": len(self.looked), "signs": dict(sorted(found.items())),
             "prompt_tokens": self.prompt_tokens if self.told else None,
             "cached_tokens": self.cached_tokens if self.told else None, "stopped": self.stopped, "full": self.full,
+            "counted_prompts": self.read[0], "read_tokens": self.read[1],
         }  # fmt: skip
+
+
+def copies(looked: Sequence[tuple[Exchange, str]]) -> Counter[str]:
+    """How many replies, each with its prompt, are also the reply to another prompt: word for word, or but for some."""
+    marks = [(asked, gist(reply), frame(reply.text[:_FRAMED], asked)) for reply, asked in looked]
+    asked_with: dict[str, set[str]] = {}
+    for asked, *made in marks:
+        for mark in filter(None, made):
+            asked_with.setdefault(mark, set()).add(asked)
+    again = [[mark is not None and len(asked_with[mark]) > 1 for mark in made] for _, *made in marks]
+    return Counter(REPEATED if words else FILLED_IN for words, framed in again if words or framed)
 
 
 def _end(reply: Exchange) -> str:

@@ -7,7 +7,7 @@ import pytest
 from evalkit.checklist.schema import Checklist
 from evalkit.findings import Status
 from evalkit.items.serving.decide import decide
-from evalkit.timing.facts import PromptFacts
+from evalkit.timing.facts import LoadBlock, PromptFacts
 
 from .test_decide import AR, DIFF, MODEL, NOW, facts, served
 from .test_replies import reply, scored, timed
@@ -78,6 +78,20 @@ def test_prompts_that_both_cut_off_show_in_their_characters():
 
 def test_counts_that_are_missing_are_no_pass():
     assert read([None] * 3, [40] * 3).status is Status.WARN
+
+
+@pytest.mark.parametrize(("mine", "outcome"), [(900, "not-counted"), (850, "not-counted"), (300, "fewer-loaded")])
+def test_open_load_is_compared_by_the_mean_of_a_request(mine, outcome):
+    """Blocks of one load go to all modes; what a mode did not count is not held against it."""
+
+    def block(mode, tokens, requests=20):
+        return LoadBlock(load="2/s poisson", mode=mode, block=0, rate=2, seconds=10, planned=requests, counted_prompts=requests,
+                         read_tokens=requests * tokens)  # fmt: skip
+
+    loads = (block(AR, 900), block(DIFF, mine), block(DIFF, mine, 10))
+    every = facts(served(AR), served(DIFF, DIFF), loads=loads, timed=timed([reply()]))
+    found = [f for f in decide(checklist(), every, NOW) if f.id == "serving.prompts-read"]
+    assert [f.outcome for f in found] == [outcome]
 
 
 def slowed(baseline, mode=(2.0, 2.0), *, at_least=1.5, step=1, **more):
