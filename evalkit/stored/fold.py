@@ -5,8 +5,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import ValidationError
 
@@ -127,10 +128,24 @@ class Fold:
         return Facts.model_validate({n: tuple(v) if isinstance(v, list) else v for n, v in self._values.items()})
 
 
-#: names of all fields of a model: one set for all its facts
-_FIELDS: dict[type, set[str]] = {}
 _NOTHING: dict[str, Any] = {}
-_PLAIN = frozenset({bool, int, float, type(None)})
+_set = object.__setattr__
+
+
+@cache
+def _fields(kind: type[Frozen]) -> tuple[set[str], tuple[str, ...]]:
+    """Names of all fields of a model, one set for all its facts, and of those whose values several facts can share."""
+    fields = kind.model_fields
+    return set(fields), tuple(name for name, field in fields.items() if _can_be_shared(field.annotation))
+
+
+def _can_be_shared(hint: Any) -> bool:
+    """Whether a value of this type can be a text of more than one word, an empty mapping, or hold facts."""
+    if hint in (str, Any, object) or get_origin(hint) is dict or (isinstance(hint, type) and issubclass(hint, Frozen)):
+        return True
+    if get_origin(hint) is tuple:  # of texts nothing is shared
+        return any(isinstance(one, type) and issubclass(one, Frozen) for one in get_args(hint))
+    return any(map(_can_be_shared, get_args(hint)))
 
 
 class Lean:
@@ -139,16 +154,17 @@ class Lean:
     def __init__(self) -> None:
         #: parts of facts by the hash of what they say: thousands of grades and signs of one reply are alike
         self._known: dict[int, Frozen] = {}
+        #: where these parts are: facts that were read so share them already
+        self._kept: set[int] = set()
         #: a prompt's hashes come back with every reply to it, and one reply often from several modes
         self._texts: dict[str, str] = {}
 
     def __call__(self, fact: Frozen) -> Frozen:
-        kind = type(fact)
-        if kind not in _FIELDS:
-            _FIELDS[kind] = set(kind.model_fields)
-        object.__setattr__(fact, "__pydantic_fields_set__", _FIELDS[kind])
+        names, shared = _fields(type(fact))
+        _set(fact, "__pydantic_fields_set__", names)
         values = fact.__dict__
-        for name, value in values.items():
+        for name in shared:
+            value = values[name]
             of = value.__class__
             if of is str:
                 if len(value) >= _LONG:
@@ -158,16 +174,22 @@ class Lean:
                     values[name] = tuple(map(self._part, value))
             elif of is dict:
                 values[name] = value or _NOTHING
-            elif of not in _PLAIN and isinstance(value, Frozen):  # such a look costs more than all the others
+            elif value is not None and isinstance(value, Frozen):  # such a look costs more than all the others
                 values[name] = self._part(value)
         return fact
 
     def _part(self, value: Frozen) -> Frozen:
+        if id(value) in self._kept:
+            return value
         lean = self(value)
-        if len(lean.__dict__) > _SMALL:
+        said = lean.__dict__
+        if len(said) > _SMALL:
             return lean
-        known = self._known.setdefault(hash((type(lean), repr(lean.__dict__))), lean)
-        return known if known == lean else lean
+        known = self._known.setdefault(hash((type(lean), repr(said))), lean)
+        if known is lean:
+            self._kept.add(id(lean))
+            return lean
+        return known if known.__class__ is lean.__class__ and known.__dict__ == said else lean
 
 
 #: parts with more fields than this are never alike

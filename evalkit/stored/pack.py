@@ -13,10 +13,11 @@ import json
 import secrets
 import zlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import RunFolderError
@@ -37,6 +38,8 @@ REDACTED = "(redacted) "
 CANNOT_GRADE = "be graded again"
 #: of gzip: 9 takes twice the time for 2% less
 _LEVEL = 6
+#: bytes of lines that are hashed and compressed in one go
+_WORTH = 64 * 1024
 _UNREADABLE = (OSError, ValueError, EOFError, zlib.error)
 
 
@@ -211,17 +214,30 @@ def _written(head: dict[str, Any], values: dict[str, Any]) -> bytes:
     """Of the fields of facts, which are used up: a text that was written is held in two forms."""
     seen, out = hashlib.sha256(), io.BytesIO()
     with gzip.GzipFile(fileobj=out, mode="wb", compresslevel=_LEVEL, mtime=0) as file:
-
-        def put(text: str) -> None:
-            line = text.encode() + b"\n"
-            seen.update(line)
-            file.write(line)
-
-        put(json.dumps(head, ensure_ascii=False, allow_nan=False, separators=(",", ":")))
-        for name, fact in _by_kind(values):
-            put(f'{{"kind":"{name}","data":{_line(name, fact)}}}')
+        for lines in _gathered(_lines(head, values)):
+            seen.update(lines)
+            file.write(lines)
         file.write(b'{"sha256":"%s"}\n' % seen.hexdigest().encode())
     return out.getvalue()
+
+
+def _lines(head: dict[str, Any], values: dict[str, Any]) -> Iterator[bytes]:
+    yield _compact(head) + b"\n"
+    for name, fact in _by_kind(values):
+        yield b'{"kind":"%s","data":%s}\n' % (name.encode(), _data(name, fact))
+
+
+def _gathered(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """As many lines together as are worth a call that hashes or compresses them."""
+    some: list[bytes] = []
+    size = 0
+    for line in lines:
+        some.append(line)
+        size += len(line)
+        if size >= _WORTH:
+            yield b"".join(some)
+            some, size = [], 0
+    yield b"".join(some)
 
 
 def _by_kind(values: dict[str, Any]) -> Iterator[tuple[str, Frozen]]:
@@ -235,11 +251,19 @@ def _by_kind(values: dict[str, Any]) -> Iterator[tuple[str, Frozen]]:
             yield name, left.pop()
 
 
-def _line(kind: str, fact: Frozen) -> str:
+def _data(kind: str, fact: Frozen) -> bytes:
     if kind in ("prompts", "suite", "candidate"):
-        without = placeless(kind, fact.model_dump(mode="json", exclude_defaults=True))
-        return json.dumps(without, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return fact.model_dump_json(exclude_defaults=True)
+        return _compact(placeless(kind, fact.model_dump(mode="json", exclude_defaults=True)))
+    return _writer(type(fact)).dump_json(fact, exclude_defaults=True)
+
+
+@cache
+def _writer(kind: type[Frozen]) -> TypeAdapter[Frozen]:
+    return TypeAdapter(kind)
+
+
+def _compact(document: dict[str, Any]) -> bytes:
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _placeless(task: dict[str, Any]) -> dict[str, Any]:

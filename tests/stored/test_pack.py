@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import hmac
 import json
 import re
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.client.types import ExchangeError
 from evalkit.errors import RunFolderError
 from evalkit.stored.again import document_of, render_as
 from evalkit.stored.compare import compare
@@ -56,6 +58,44 @@ def test_findings_that_read_texts_decide_the_same_without_them(tmp_path_factory,
     redacted = packed(tmp_path_factory.mktemp("p"), facts)
     assert statuses(redacted.checklist().checklist, redacted.facts()) == statuses(CHECKLIST, facts)
     assert redacted.cannot == ("be graded again",)
+
+
+def in_braille(text: str, key: bytes) -> str:
+    letters = "".join(chr(0x2880 + byte % 128) for byte in hmac.digest(key, text.encode(), "sha256")[:24])
+    return letters[: len(text)].ljust(len(text), "\u2880")
+
+
+@pytest.mark.parametrize("key", [b"k" * 32, b"short", b"longer than a block of the hash" * 3])
+def test_a_redacted_pack_holds_the_keyed_hash_of_each_text_and_each_fingerprint(tmp_path, monkeypatch, key) -> None:
+    monkeypatch.setattr("evalkit.stored.pack.secrets.token_bytes", lambda _: key)
+    facts = run_facts(faults=FAULTS, cases=12, prompts=12)
+    refused = facts.answers[0].exchange.model_copy(
+        update={"ok": False, "error": ExchangeError(kind="http", message="HTTP 503 by the private server", status=503)}
+    )
+    facts = facts.model_copy(
+        update={"answers": (facts.answers[0].model_copy(update={"exchange": refused}), *facts.answers)}
+    )
+    hidden = packed(tmp_path, facts).facts()
+    assert hidden.answers[0].exchange.error.message == f"HTTP 503{in_braille(refused.error.message, key)[:-8]}"
+    for before, after in zip(facts.answers, hidden.answers, strict=True):
+        assert after.exchange.text == (in_braille(before.exchange.text, key) if before.exchange.text else "")
+        assert after.prompt_preview == in_braille(before.prompt_preview, key)
+        assert after.reply_sha256 == hmac.digest(key, before.reply_sha256.encode(), "sha256").hex()
+        kept = {name: before.grades[0].detail[name] for name in ("achieved", "asked", "unit", "by_third")}
+        assert after.grades[0].detail == kept
+        assert after.signals.words == before.signals.words
+    assert {one.exchange.text for one in hidden.timed} == {in_braille(one.exchange.text, key) for one in facts.timed}
+
+
+@pytest.mark.parametrize("redact", [False, True])
+def test_a_pack_is_the_same_however_many_lines_are_written_together(tmp_path, monkeypatch, redact) -> None:
+    monkeypatch.setattr("evalkit.stored.pack.secrets.token_bytes", lambda _: b"k" * 32)
+    folder = write_run(tmp_path / "run", CHECKLIST, run_facts(faults=FAULTS, cases=12, prompts=12))
+    whole = pack(folder, redact=redact)
+    monkeypatch.setattr("evalkit.stored.pack._WORTH", 1)
+    assert pack(folder, redact=redact) == whole
+    (tmp_path / "run.pack").write_bytes(whole)
+    assert Pack.open(tmp_path / "run.pack").verify() == []
 
 
 def test_gate_report_and_compare_take_a_redacted_pack_and_say_what_it_cannot_do(tmp_path) -> None:

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from evalkit.analysis.pairs import Pair, Table, failing, needed
+from evalkit.analysis.pairs import Pair, Table, failing
+from evalkit.analysis.suites import needed
 from evalkit.checklist.schema import QualityItem
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.quality import checks, words

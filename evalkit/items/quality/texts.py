@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Literal
 
 from evalkit.analysis.pairs import Answers, Reading, Table, reading, sample
-from evalkit.analysis.suites import ALWAYS, BLOCKING, SIGNS, mean_thirds, signs, thirds_of
+from evalkit.analysis.suites import ALWAYS, BLOCKING, SIGNS, mean_of, signs, thirds_of
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy
@@ -35,8 +35,7 @@ def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
     blocking = BLOCKING if data.suite.kind in ("long", "tools") else ALWAYS
     shared = [case for case, one in mine.items() if one.exchange.ok and case in base and base[case].exchange.ok]
     seen, seen_before = ({case: signs(replies[case]) for case in shared} for replies in (mine, base))
-    counts = {sign: sum(sign in found for found in seen.values()) for sign in SIGNS}
-    before = {sign: sum(sign in found for found in seen_before.values()) for sign in SIGNS}
+    counts, before = _counted(seen), _counted(seen_before)
     clean = [
         reading(mine[c].asked, mine[c].goes_with, float(not seen[c] & blocking), float(not seen_before[c] & blocking))
         for c in shared
@@ -51,6 +50,12 @@ def degeneration(answers: Answers, data: Table, margin: float) -> Finding:
         baseline_counts=before, examples=_examples(mine, seen),
     )  # fmt: skip
     return checks.DEGENERATION.found(values, mode=data.mode, known_by=SEEN if shared else None)
+
+
+def _counted(seen: dict[str, frozenset[str]]) -> dict[str, int]:
+    """Of each sign, how many replies show it."""
+    found = Counter(sign for signs in seen.values() for sign in signs)
+    return {sign: found[sign] for sign in SIGNS}
 
 
 def _three_way(clean: list[Reading], margin: float, alpha: float) -> Literal["over-margin", "open"] | None:
@@ -119,8 +124,8 @@ def by_position(answers: Answers, data: Table, margin: float) -> Finding | None:
     outcome: Literal["even", "grows", "end-lost"] = "grows" if growth.high < 0 else "even"
     values = words.ByPosition(
         **on_suite(data), outcome="end-lost" if last.high <= -margin else outcome, margin=margin, replies=len(pairs),
-        by_third=tuple(mean_thirds(mine[c] for c, _, _ in pairs)),
-        baseline_by_third=tuple(mean_thirds(base[c] for c, _, _ in pairs)), last_third=last.estimate,
+        by_third=mean_of([a for _, a, _ in pairs]),
+        baseline_by_third=mean_of([b for _, _, b in pairs]), last_third=last.estimate,
         low=last.low, high=last.high, growth_low=growth.low,
         growth_high=growth.high,
     )  # fmt: skip
@@ -130,8 +135,8 @@ def by_position(answers: Answers, data: Table, margin: float) -> Finding | None:
 def _interval(differences: list[tuple[str, float]], alpha: float) -> Interval:
     groups: dict[str, list[float]] = {}
     for cluster, value in differences:
-        groups.setdefault(cluster, []).append(value)
-    return guarded_mean([fmean(group) for group in groups.values()], alpha)
+        groups.setdefault(cluster, []).append(float(value))
+    return guarded_mean([group[0] if len(group) == 1 else fmean(group) for group in groups.values()], alpha)
 
 
 def judge(checklist: Checklist, facts: Facts, mode: str) -> Finding | None:
