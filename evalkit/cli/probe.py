@@ -54,22 +54,11 @@ def known(facts: EndpointFacts) -> bool:
 async def _probe_all(
     urls: list[str], observe: bool, capabilities: bool, key: Key, model: str | None
 ) -> list[EndpointFacts]:
-    from pydantic import ValidationError
-
-    from evalkit.checklist.schema import Endpoint
+    from evalkit.checklist.address import endpoint_at
     from evalkit.client import open_client
-    from evalkit.client.origin import address_of
-    from evalkit.errors import UsageError
     from evalkit.serving.probe import probe
-    from evalkit.text import cut
 
-    endpoints = []
-    for url in urls:
-        try:
-            address_of(url)
-            endpoints.append(Endpoint(endpoint=url, model=model, api_key_env=key.variable, api_key_header=key.header))
-        except ValidationError:
-            raise UsageError("not an address", where=cut(url, 200), hint="an address reads http://host:port") from None
+    endpoints = [endpoint_at(url, model=model, api_key_env=key.variable, api_key_header=key.header) for url in urls]
     client = open_client(urls)
     try:
         return [

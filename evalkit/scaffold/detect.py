@@ -62,12 +62,12 @@ async def _listens(url: str) -> bool:
 
 
 async def _ask(url: str) -> EndpointFacts:
-    from evalkit.checklist.schema import Endpoint
+    from evalkit.checklist.address import endpoint_at
     from evalkit.limits import ControlLimits
     from evalkit.serving.probe import probe
 
     limits = ControlLimits(connect_s=_ASK_S, idle_s=_ASK_S, total_s=_ASK_S)
-    return await probe(url, Endpoint(endpoint=url), client=None, observe=False, limits=limits)
+    return await probe(url, endpoint_at(url), client=None, observe=False, limits=limits)
 
 
 def find_gpus() -> tuple[tuple[str, ...], str | None]:

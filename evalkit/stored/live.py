@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, pstdev
 from typing import TYPE_CHECKING, NamedTuple
 
-from evalkit.checklist.schema import Checklist, Endpoint
+from evalkit.checklist.address import endpoint_at
+from evalkit.checklist.schema import Checklist
 from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT, canonical
@@ -62,6 +63,7 @@ def parse(texts: Sequence[str]) -> list[tuple[str | None, str]]:
             raise UsageError(
                 f"--live {one_line(text, limit=80)}: write URL or MODE=URL", hint="--live http://host:port"
             )
+        endpoint_at(url)
         try:
             found.append((canonical(head) if named else None, url))
         except ValueError as error:
@@ -95,8 +97,8 @@ async def _one(
 ) -> LiveServer:
     from evalkit.serving.probe import probe
 
-    asked = Endpoint(
-        endpoint=url,
+    asked = endpoint_at(
+        url,
         model=_served(evaluated, mode),
         api_key_env=_key(checklist, mode),
         api_key_header=_header(checklist, mode),

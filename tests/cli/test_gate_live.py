@@ -112,3 +112,20 @@ def test_a_looser_checklist_or_a_new_waiver_prints_the_difference_and_is_exit_3(
     if code == 3:
         accepted = evalkit(capsys, "gate", PACK, *AGE, "--checklist", path, "--accept-changed-checklist")
         assert accepted.code == 0, accepted.out
+
+
+ODD = ["http://", "http://[::1", "http://127.0.0.1:abc", "http://127.0.0.1:65536", "http://user:pass-word-17@127.0.0.1:1",
+       "http://127.0.0.1:1/ a", f"http://{'a' * 300}.example", f"http://127.0.0.1:1/{'x' * 5000}", "http://127.0.0.1\\@evil:1",
+       "http://\u202e.example"]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", ODD)
+@pytest.mark.parametrize("argv", [["gate", "RUN", "--live"], ["gate", "RUN", "--live", "diffusion="], ["probe"],
+                                  ["init", "DIR", "--no-scan", "--server"]])  # fmt: skip
+def test_an_address_that_is_none_is_a_mistake(tmp_path, capsys, argv, url):
+    words = [one.replace("RUN", str(PACK)).replace("DIR", str(tmp_path / "new")) for one in argv]
+    words = [*words[:-1], words[-1] + url] if words[-1].endswith("=") else [*words, url]
+    done = evalkit(capsys, *words)
+    assert done.code == 2
+    assert done.err.startswith("error: ")
+    assert "word-17" not in done.err + done.out
