@@ -15,13 +15,16 @@ from importlib.util import find_spec
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from socket import inet_aton
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from evalkit.errors import UsageError
+from evalkit.secrets import Secret
 from evalkit.text import cut
 
 _SCHEMES = ("http", "https")
 _SOCKS = ("socks5", "socks5h")
+#: a shorter password may be any number or name
+_SHORTEST_PASSWORD = 6
 _PORTS = {"http": 80, "https": 443}
 _ENTRY = re.compile(r"(\[[^\]]+\]|[^:\[\]]+|[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*)(?::([0-9]{1,5}))?")
 _NUMBERS = re.compile(r"(?:0x[0-9a-f]+|[0-9]+)(?:\.(?:0x[0-9a-f]+|[0-9]+)){0,3}")
@@ -78,6 +81,7 @@ def _checked(name: str, value: str) -> str:
         parts = urlsplit(url)
         usable, host = parts.scheme.lower(), parts.hostname
         parts.port  # noqa: B018  raises for what is no port
+        _keep_secret(parts.password)
     except ValueError as error:
         raise UsageError(f"{name} is not a proxy: {error}", hint=hint) from None
     shown = cut(f"{usable}://{host}", 80)
@@ -89,6 +93,14 @@ def _checked(name: str, value: str) -> str:
     if not host:
         raise UsageError(f"{name} is not a proxy", hint=hint)
     return url
+
+
+def _keep_secret(password: str | None) -> None:
+    """A proxy's answer may echo the password. One that is a plain word is left: masking it would tear texts apart."""
+    for form in {password or "", unquote(password or "")}:
+        word = form.isalpha() and (form.islower() or form.istitle())
+        if len(form) >= _SHORTEST_PASSWORD and not word:
+            Secret(form)
 
 
 def _is_loopback(host: str) -> bool:

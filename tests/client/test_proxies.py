@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
+from base64 import b64encode
 from ipaddress import ip_address, ip_network
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -129,6 +131,7 @@ class Forbidding:
 
     def __init__(self) -> None:
         self.seen = []
+        self.says = b""
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://jd:canary-word@127.0.0.1:{self.socket.getsockname()[1]}"
         threading.Thread(target=self.serve, daemon=True).start()
@@ -140,7 +143,8 @@ class Forbidding:
             except OSError:
                 return
             self.seen.append(connection.recv(65536))
-            connection.sendall(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            head = f"HTTP/1.1 403 Forbidden\r\ncontent-length: {len(self.says)}\r\nconnection: close\r\n\r\n"
+            connection.sendall(head.encode() + self.says)
             connection.close()
 
 
@@ -169,6 +173,25 @@ def test_an_answer_by_way_of_a_proxy_says_so(environment, forbidding):
         assert "canary-word" not in message
         assert "key is missing" not in message
     assert len(forbidding.seen) == 2
+
+
+@pytest.mark.parametrize("password", ["Zk9/secret-pw77", "hunter22", "QwErTyUiOp"])
+def test_a_password_that_the_proxy_echoes_is_not_shown(environment, forbidding, password):
+    basic = b64encode(f"jd:{password}".encode())
+    forbidding.says = f"denied: jd:{password}, {basic.decode()}, {quote(password, safe='')}".encode()
+    environment(HTTP_PROXY=forbidding.url.replace("canary-word", quote(password, safe="")))
+
+    async def main():
+        client = ProxyClient()
+        got = await client.chat(target("http://gpu-box.invalid:30000"), ASK)
+        await client.aclose()
+        return got.error.message
+
+    message = run(main())
+    assert "denied: jd:***" in message
+    assert password not in message
+    assert quote(password, safe="") not in message
+    assert basic.decode()[6:-6] not in message
 
 
 def test_a_key_does_not_go_to_a_proxy_that_an_exception_rules_out(environment, forbidding, monkeypatch, capsys):
