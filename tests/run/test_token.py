@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -45,8 +45,12 @@ def test_the_token_is_no_link(tmp_path):
 
 def test_who_has_to_wait_says_so_and_goes_on_when_the_other_has_ended(path):
     token, said = tokens.take(), []
-    threading.Timer(0.5, token.release).start()
-    tokens.wait(said.append).release()
+
+    def say(words):
+        said.append(words)
+        token.release()
+
+    tokens.wait(say).release()
     assert len(said) == 1
 
 
@@ -67,7 +71,7 @@ def test_a_child_has_the_token_of_its_parent_and_a_number_alone_is_none(path, mo
 
 
 @pytest.mark.slow
-def test_a_run_by_hand_waits_and_with_no_wait_does_not(path, tmp_path, capsys):
+def test_a_run_by_hand_waits_and_with_no_wait_does_not(path, tmp_path, capsys, monkeypatch):
     labels = ("autoregressive", "self-speculation")
     with worlds() as world:
         up = world.serve(*map(preset, labels))
@@ -76,7 +80,8 @@ def test_a_run_by_hand_waits_and_with_no_wait_does_not(path, tmp_path, capsys):
         token = tokens.take()
         assert evalkit(capsys, *asked, "--no-wait", "--output-dir", tmp_path / "beside").code in (0, 1, 3)
         assert evalkit(capsys, *asked, "--dry-run").code == 0
-        threading.Timer(0.5, token.release).start()
+        # the other run ends while this one waits, however late it comes to that
+        monkeypatch.setattr(tokens, "time", SimpleNamespace(sleep=lambda _: token.release()))
         done = evalkit(capsys, *asked, "--output-dir", tmp_path / "after")
         assert done.code in (0, 1, 3)
         assert "--no-wait" in done.err
