@@ -35,7 +35,8 @@ class Difference(NamedTuple):
 def differences(mode: HarnessFacts, base: HarnessFacts) -> list[Difference]:
     """What was not the same, so that the two cannot be compared."""
     found = []
-    if mode.cases and mode.reader != "csv" and _files(mode) == _files(base):  # a table may hold several modes
+    shared = mode.reader == "csv" if mode.shared is None else mode.shared
+    if mode.cases and not shared and _files(mode) == _files(base):
         found.append(Difference("same-files"))
     for key in sorted({*mode.settings, *base.settings}):
         one, other = mode.settings.get(key), base.settings.get(key)

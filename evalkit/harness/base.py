@@ -45,6 +45,8 @@ class Read:
     planned: int | None = None
     sources: list[Path] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
+    #: the rows of this mode are some of a table that has those of others too
+    shared: bool = False
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ class HarnessFacts(Frozen):
     planned: int | None = None
     #: files that were read, with their hashes
     sources: tuple[tuple[str, str], ...] = ()
+    #: the rows are some of a table that has those of other modes too; None: a journal that does not say
+    shared: bool | None = None
     cases: tuple[str, ...] = ()
     #: hash of the document, and of what was asked; empty: unknown
     docs: tuple[str, ...] = ()

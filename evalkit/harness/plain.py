@@ -40,7 +40,7 @@ def _below(path: Path, pattern: str) -> list[Path]:
 def _file(file: Path, task: HarnessTask, mode: str) -> Read:
     read = Read(file.stem, sources=[file])
     about: dict[str, set[str]] = {}
-    found, by_mode = 0, False
+    found = 0
     columns: tuple[str, str] | None = None
     for line, row in _rows(file):
         where = f"{file}:{line}"
@@ -49,7 +49,7 @@ def _file(file: Path, task: HarnessTask, mode: str) -> Read:
             named = [task.metric] if task.metric in row else [name for name in _SCORE if name in row][:1]
             columns = (case, chosen(named, task.metric, "column of scores", where, "metric"))
         if row.get("mode") not in (None, ""):
-            by_mode = True
+            read.shared = True
             if _mode(row["mode"], where) != mode:
                 continue
         found += 1
@@ -73,7 +73,7 @@ def _file(file: Path, task: HarnessTask, mode: str) -> Read:
         else:
             only = next(iter(values))
             read.settings[name] = digest(only) if name == "system_prompt" else only
-    if not by_mode and sum(path == (task.results or {}).get(mode) for path in (task.results or {}).values()) > 1:
+    if not read.shared and sum(path == (task.results or {}).get(mode) for path in (task.results or {}).values()) > 1:
         read.problems.append("the file has no column `mode`, and is named for several modes")
     if not found:
         read.problems.append(f"no row of the mode {mode}")

@@ -64,7 +64,7 @@ def _facts(one: Read, task: HarnessTask, entry: int, mode: str, ran_here: bool) 
         tool_version=one.tool_version,
         settings={key: value for key, value in one.settings.items() if value is not None}, endpoint=one.endpoint,
         model=one.model, started_at=one.started_at, finished_at=one.finished_at, ran_here=ran_here,
-        problems=tuple(problems), planned=one.planned, sources=hashed(one.sources),
+        problems=tuple(problems), planned=one.planned, sources=hashed(one.sources), shared=one.shared,
         cases=tuple(_one_line(row.case) for row in rows),
         docs=_column([row.doc for row in rows]), prompts=_column([row.prompt for row in rows]),
         clusters=_column([_one_line(row.cluster) if row.cluster else "" for row in rows]),

@@ -228,6 +228,26 @@ def test_a_metric_and_a_filter_of_one_of_several_tasks_do_not_keep_the_other_fro
     assert (found.settings["metric"], found.settings["filter"]) == ("exact_match", "city")
 
 
+def test_a_table_that_was_copied_for_another_mode_is_no_comparison(tmp_path):
+    rows = "case,score\n" + "".join(f"c{n},1\n" for n in range(40))
+    both = tmp_path / "both.csv"
+    both.write_text("mode,case,score\n" + "".join(f"{mode},c{n},1\n" for mode in ("ar", "dlm") for n in range(40)))
+    for name in ("ar.csv", "dlm.csv"):
+        (tmp_path / name).write_text(rows)
+
+    def compared(results):
+        task = HarnessTask.model_validate({"results": results, "from": "csv"})
+        (base,), (mode,) = (
+            read(tmp_path / results[name], task, 0, label) for name, label in (("ar", AR), ("dlm", "diffusion"))
+        )
+        return [one.kind for one in differences(mode, base)]
+
+    assert compared({"ar": "ar.csv", "dlm": "dlm.csv"}) == ["same-files"]
+    assert compared({"ar": "both.csv", "dlm": "both.csv"}) == []
+    (tmp_path / "dlm.csv").write_text(rows.replace("c3,1", "c3,0"))
+    assert compared({"ar": "ar.csv", "dlm": "dlm.csv"}) == []
+
+
 def test_a_table_without_modes_is_that_of_one_mode(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_text("case,score\na,1\n")
