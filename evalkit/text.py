@@ -7,7 +7,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from sys import intern
 from typing import Any, NoReturn
 
 from evalkit.secrets import redact
@@ -126,12 +125,8 @@ def strict_json(text: str | bytes) -> Any:
     return value
 
 
-_SHORT = 256
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # words, hashes and prompts recur in thousands of records: one copy of each is kept
-    found = {key: intern(value) if type(value) is str and len(value) < _SHORT else value for key, value in pairs}
+    found = dict(pairs)
     if len(found) != len(pairs):
         [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
         raise ValueError(f"key {one_line(twice, limit=80)!r} appears twice")

@@ -140,7 +140,7 @@ def _fields(kind: type[Frozen]) -> tuple[set[str], tuple[str, ...]]:
 
 
 def _can_be_shared(hint: Any) -> bool:
-    """Whether a value of this type can be a text of more than one word, an empty mapping, or hold facts."""
+    """Whether a value of this type can be a text, an empty mapping, or hold facts."""
     if hint in (str, Any, object) or get_origin(hint) is dict or (isinstance(hint, type) and issubclass(hint, Frozen)):
         return True
     if get_origin(hint) is tuple:  # of texts nothing is shared
@@ -156,7 +156,7 @@ class Lean:
         self._known: dict[int, Frozen] = {}
         #: where these parts are: facts that were read so share them already
         self._kept: set[int] = set()
-        #: a prompt's hashes come back with every reply to it, and one reply often from several modes
+        #: names and a prompt's hashes come back with every reply, and one reply often from several modes
         self._texts: dict[str, str] = {}
 
     def __call__(self, fact: Frozen) -> Frozen:
@@ -167,8 +167,7 @@ class Lean:
             value = values[name]
             of = value.__class__
             if of is str:
-                if len(value) >= _LONG:
-                    values[name] = self._texts.setdefault(value, value)
+                values[name] = self._texts.setdefault(value, value)
             elif of is tuple:
                 if value and isinstance(value[0], Frozen):
                     values[name] = tuple(map(self._part, value))
@@ -194,8 +193,6 @@ class Lean:
 
 #: parts with more fields than this are never alike
 _SMALL = 16
-#: characters of a text from which on it is looked up
-_LONG = 24
 #: records from which on the collector of cycles would spend a third of the time on facts, which have none
 MANY = 2_000
 
