@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evalkit.analysis.limits import limits
 from evalkit.checklist.loader import shipped_folder
@@ -13,7 +16,7 @@ from evalkit.quality.facts import SuiteFacts
 from evalkit.report.document.limits import limits as told
 from evalkit.timing.facts import PromptFacts
 from evalkit.timing.prompts import load_prompts
-from evalkit.timing.templates import templates
+from evalkit.timing.templates import _groups, templates
 from tests.timing.support import checklist, facts, simulated
 
 
@@ -81,3 +84,32 @@ def test_the_limits_name_what_the_tasks_and_the_checklist_leave_out(suites, item
     collected = facts(simulated(2.0, n=60)).model_copy(update={"suites": given})
     found = [one["id"] for one in told(asked, collected)]
     assert [one for one in found if one not in {"unseen-prompts", "start-spread", "time"}] == ids
+
+
+def naive(texts):
+    """By the definition: each text against the first of each group."""
+    firsts = []
+    for text in texts:
+        words = ["0" if word.isdigit() else word for word in re.findall(r"\w+", text.lower())]
+        alike = False
+        for other in firsts:
+            ends = len(words) > 6 < len(other) and (words[:6] == other[:6] or words[-6:] == other[-6:])
+            mine, theirs = set(words), set(other)
+            shared = bool(mine | theirs) and len(mine & theirs) >= 0.6 * len(mine | theirs)
+            alike = alike or ends or shared
+        if not alike:
+            firsts.append(words)
+    return len(firsts)
+
+
+@pytest.mark.parametrize("bits", [0, 65_536])
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["a", "b", "c", "d", "e", "f", "7", "88"]), max_size=9).map(" ".join), max_size=12
+    )
+)
+def test_many_words_or_few_the_groups_are_those_of_the_definition(bits, texts):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("evalkit.timing.templates._BITS", bits)
+        _groups.cache_clear()
+        assert templates(texts) == naive(texts)
