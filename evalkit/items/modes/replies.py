@@ -22,6 +22,8 @@ _ALPHA = 0.05 / 8
 _STRANGE = 0.05, 0.1
 #: share of the prompts by which a mode may show a sign more often than the baseline
 _SLACK = 0.05
+#: share of the prompts from which on a sign of the baseline's lies in what is asked: more of it may be the baseline's lack
+_USUAL = 0.25
 _LENGTH_RANGE = (0.8, 1.25)
 #: prompts of the warm-up that are compared with their timed readings
 _FEWEST_WARM = 2
@@ -71,6 +73,8 @@ def _more(one: replies.SignCount) -> _More | None:
         return "never-ends"
     if one.sign in replies.NOT_OWN:  # a baseline in another manner may put into words of its own what the mode quotes
         return "not-own" if one.p <= _ALPHA else "undecided"
+    if one.sign == replies.REPEATED and one.baseline >= _USUAL * one.prompts:
+        return "not-own"
     return "undecided" if one.p > _ALPHA else "more"
 
 

@@ -202,6 +202,19 @@ def test_one_text_for_many_prompts_is_no_answer_to_any_of_them():
     assert found(checklist(), bare)("replies").status is Status.PASS, "what was kept of a text that was left out"
 
 
+@pytest.mark.parametrize(("apart", "status"), [(8, Status.INCONCLUSIVE), (22, Status.FAIL)])
+def test_prompts_that_the_baseline_answers_alike_too_leave_a_mode_open_and_refute_none(apart, status):
+    """Replies of the baseline that are damaged, and so differ, would refute every mode."""
+    same = told(simulated(2, 24), PROSE, own=False)
+    names = sorted({s.prompt_id for s in same})[:apart]
+    own = [
+        s.model_copy(update={"exchange": s.exchange.model_copy(update={"text": s.prompt_id})})
+        if s.mode != DLM and s.prompt_id in names else s
+        for s in same
+    ]  # fmt: skip
+    assert found(checklist(), own)("replies").status is status
+
+
 @pytest.mark.parametrize("filler", [" ", "\n", "\u200b", "\u2800", "\u3164"])
 def test_filler_makes_no_reply_longer(filler):
     samples = told(simulated(2.5, 24), "Yes." + filler * 90 + "Done.")
