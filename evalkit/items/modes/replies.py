@@ -22,7 +22,7 @@ _ALPHA = 0.05 / 8
 _STRANGE = 0.05, 0.1
 #: share of the prompts by which a mode may show a sign more often than the baseline
 _SLACK = 0.05
-#: share of the prompts from which on a sign of the baseline's lies in what is asked: more of it may be the baseline's lack
+#: share of the prompts from which on a sign of the baseline's lies in what is asked: a lack of it may be the fault
 _USUAL = 0.25
 _LENGTH_RANGE = (0.8, 1.25)
 #: prompts of the warm-up that are compared with their timed readings
