@@ -27,7 +27,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
 from worlds import ERROR, sample  # noqa: E402
 
-from evalkit.analysis import pairs  # noqa: E402
+from evalkit.analysis import suites  # noqa: E402
 from evalkit.checklist.schema import Checklist, LoadedChecklist  # noqa: E402
 from evalkit.client.types import ChatRequest, Exchange  # noqa: E402
 from evalkit.facts import Facts, RunStart  # noqa: E402
@@ -277,7 +277,7 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--reference", type=int, default=0)
     asked = parser.parse_args()
-    pairs.n_noninferiority = no_remedy  # type: ignore[assignment]
+    suites.n_noninferiority = no_remedy  # type: ignore[assignment]
     if not asked.reference:
         table([one for one in WORLDS if asked.only in one.name], asked.runs)
         return

@@ -51,6 +51,7 @@ ALLOWED: dict[tuple[str, str], str] = {
     ("serving/control.py", "reply.text.lstrip()[:200]"): "read",
     ("analysis/harness.py", "''.join((h for _, h in facts.sources))[:64]"): "hashes",
     ("analysis/replies.py", "reply.text[:_HALF]"): "read",
+    ("run/plan/openloop.py", "reply.text[:_FRAMED]"): "read",
     ("analysis/replies.py", "reply.text[-_HALF:]"): "read",
     ("analysis/replies.py", "sample.exchange.text[:_HALF]"): "read",
     ("analysis/replies.py", "s.exchange.text[:_HALF]"): "read",

@@ -23,7 +23,7 @@ def bench():
         import sweep
         from worlds_quality import allowed
 
-        patch.setattr(sweep.pairs, "n_noninferiority", sweep.no_remedy)
+        patch.setattr(sweep.suites, "n_noninferiority", sweep.no_remedy)
         sweep.allowed = allowed
         yield sweep
     finally:
