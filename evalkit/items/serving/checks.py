@@ -38,8 +38,7 @@ MODE = Check(
     outcomes={
         "seen": _PASS, "declared": _PASS, "block-loop": _WARN, "inferred-accepted": _WARN, "inferred": _OPEN,
         "unknown": _OPEN, "contradicted": _OPEN, "looks-otherwise": _OPEN, "mixed": _OPEN, "unlike-scored": _OPEN,
-        "slower-scored": _OPEN,
-        "longer-scored": _OPEN, "slower-timed": _OPEN, "longer-timed": _OPEN,
+        "slower-scored": _OPEN, "longer-scored": _OPEN, "slower-timed": _OPEN, "longer-timed": _OPEN,
         "baseline-differs": _OPEN, "another-mode": _FAIL,
         "another-method": _FAIL, "ar-contradicted": _FAIL, "ar-looks-otherwise": _FAIL,
     },

@@ -226,9 +226,10 @@ class _Block:
             return None
 
     def _told(self) -> dict[str, Any]:
-        columns, found = self.columns, copies([(r, "\n".join(texts_of(q.messages))) for r, q in self.looked])
-        for reply, request in self.looked:
-            found.update(signs(reply, "\n".join(texts_of(request.messages)), request.tools))
+        looked = [(reply, "\n".join(texts_of(request.messages)), request.tools) for reply, request in self.looked]
+        columns, found = self.columns, copies([(reply, asked) for reply, asked, _ in looked])
+        for reply, asked, tools in looked:
+            found.update(signs(reply, asked, tools))
 
         def ms(column: array[float]) -> tuple[float, ...]:
             return tuple(0.0 if math.isnan(v) else round(v, 2) for v in column)
