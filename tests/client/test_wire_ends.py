@@ -184,26 +184,35 @@ def test_what_holds_the_loop_up_is_read_when_no_stream_is_timed(kind):
     whole = b'{"choices":[{"message":{"content":"%b"},"finish_reason":"stop"}]}' % text.encode()
     head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(whole)
     heavy = stream(event(text), event(finish="stop")) if kind == "one long event" else [head, whole]
-    slow = [HEAD, *(step for n in range(12) for step in (chunk(event(f"w{n} ")), 0.03)), chunk(event(finish="stop")),
-            chunk(b"data: [DONE]\n\n"), LAST]  # fmt: skip
-    order = []
+    order, begun = [], asyncio.Event()
+
+    def slow(_):
+        begun.set()
+        yield HEAD
+        for n in range(12):
+            yield chunk(event(f"w{n} "))
+            yield 0.03
+        yield chunk(event(finish="stop"))
+        order.append("the end of the slow one is sent")
+        yield chunk(b"data: [DONE]\n\n") + LAST
 
     async def main():
         async with serving(heavy) as one, serving(slow) as two:
             client = WireClient()
 
-            async def ask_one(name, url):
-                got = await client.chat(target(url), ASK)
-                order.append(name)
+            async def ask_heavy():
+                await begun.wait()
+                got = await client.chat(target(one.url), ASK)
+                order.append("the heavy one is read")
                 return got
 
-            got = await asyncio.gather(ask_one("slow", two.url), ask_one("heavy", one.url))
+            got = await asyncio.gather(client.chat(target(two.url), ASK), ask_heavy())
             alone = await client.chat(target(one.url), ASK)
             await client.aclose()
             return *got, alone
 
     slow_reply, heavy_reply, alone = run(main())
-    assert order == ["slow", "heavy"]
+    assert order == ["the end of the slow one is sent", "the heavy one is read"]
     assert slow_reply.ok
     assert heavy_reply.text == alone.text == text
     assert heavy_reply.done_us < slow_reply.done_us
