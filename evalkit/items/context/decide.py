@@ -12,11 +12,8 @@ from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy
 from evalkit.hub.facts import CandidateFacts, ContextLimits
 from evalkit.items.context import checks as check
-from evalkit.items.context.checks import CHECKS
 from evalkit.items.context.live import of_mode
 from evalkit.items.context.words import Trained, Variant, Window
-
-__all__ = ["CHECKS", "decide"]
 
 
 def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:

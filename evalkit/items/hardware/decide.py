@@ -16,25 +16,8 @@ from evalkit.gpu.memory import BLOCK, memory_here, model_of
 from evalkit.gpu.shape import Shape
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items.hardware import checks as check
-from evalkit.items.hardware.checks import CHECKS
-from evalkit.items.hardware.words import (
-    Ecc,
-    Fit,
-    Fitting,
-    IdleMemory,
-    Known,
-    Longest,
-    Mig,
-    SameDevice,
-    Throttled,
-    Unsized,
-    Variant,
-    VendorHardware,
-    describe,
-)
+from evalkit.items.hardware import words
 from evalkit.modes import Mode, base_mode
-
-__all__ = ["CHECKS", "decide"]
 
 #: memory in use without any process of ours that is more than a driver's own
 _IDLE_GIB = 1.0
@@ -53,7 +36,7 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     if known.status.carries:
         findings += _fits(checklist, facts, hardware, wanted)
     else:
-        findings.append(check.FITS.found(Unsized(outcome="hardware-unknown", hint=check.KNOWN.remedy)))
+        findings.append(check.FITS.found(words.Unsized(outcome="hardware-unknown", hint=check.KNOWN.remedy)))
     if hardware.known_by is KnownBy.OBSERVED and hardware.gpus:
         findings += [_memory(hardware, facts), *_throttled(hardware, facts.telemetry), *_same_device(hardware)]
         findings += _devices(hardware)
@@ -68,14 +51,14 @@ def _known(hardware: HardwareFacts) -> Finding:
         outcome = {"elsewhere": "elsewhere", "unknown": "place-unknown", "here": "nothing-found"}[hardware.place]
         if hardware.place == "here" and hardware.nvml_error:
             outcome = "not-readable"
-        unknown = Known.model_validate({"outcome": outcome, "why": hardware.nvml_error, **values})
+        unknown = words.Known.model_validate({"outcome": outcome, "why": hardware.nvml_error, **values})
         return check.KNOWN.found(unknown)
-    values["hardware"] = describe(hardware)
+    values["hardware"] = words.describe(hardware)
     if hardware.unknown_for:
-        return check.KNOWN.found(Known.model_validate({"outcome": "other-machine", **values}))
+        return check.KNOWN.found(words.Known.model_validate({"outcome": "other-machine", **values}))
     outcome = "declared" if hardware.known_by is KnownBy.DECLARED else "found"
     outcome += "-noted" if hardware.notes else ""
-    return check.KNOWN.found(Known.model_validate({"outcome": outcome, **values}), known_by=hardware.known_by)
+    return check.KNOWN.found(words.Known.model_validate({"outcome": outcome, **values}), known_by=hardware.known_by)
 
 
 def _fits(checklist: Checklist, facts: Facts, hardware: HardwareFacts, need: Need | None) -> list[Finding]:
@@ -83,19 +66,19 @@ def _fits(checklist: Checklist, facts: Facts, hardware: HardwareFacts, need: Nee
     candidate = facts.candidate
     pools = _pools(facts)
     if need is None:
-        return [check.FITS.found(Unsized(outcome="need-unknown"))]
+        return [check.FITS.found(words.Unsized(outcome="need-unknown"))]
     try:
         shape, weights = model_of(candidate)
     except MeasurementError as error:
-        lacking = Unsized(outcome="model-unknown", lacking="model", why=str(error), hint=error.hint, need=need)
+        lacking = words.Unsized(outcome="model-unknown", lacking="model", why=str(error), hint=error.hint, need=need)
         return [_by_pool(lacking, pools, need, checklist)]
     room = memory_here(hardware)
     if room.gib is None:
         why = "; ".join(hardware.notes)
-        lacking = Unsized(outcome="memory-unknown", lacking="memory", why=why, hint=check.KNOWN.remedy, need=need)
+        lacking = words.Unsized(outcome="memory-unknown", lacking="memory", why=why, hint=check.KNOWN.remedy, need=need)
         return [_by_pool(lacking, pools, need, checklist)]
     load = _load(checklist, facts, need, shape)
-    fit = Fit(
+    fit = words.Fit(
         placed=place(shape, weights, load, room.gib, devices=room.devices), load=load, room=room, pools=pools,
         reported=_reported_memory(facts), need=need, window=shape.max_positions, weights_from=weights.source,
         unread=tuple(mode for mode in checklist.adopted if mode not in pools),
@@ -111,14 +94,14 @@ def _fit_of_variant(checklist: Checklist, hardware: HardwareFacts, need: Need | 
     return check.VARIANTS.found(values, variant=facts.model, counts=False, known_by=KnownBy.INFERRED)
 
 
-def _variant(checklist: Checklist, hardware: HardwareFacts, need: Need | None, facts: CandidateFacts) -> Variant:
+def _variant(checklist: Checklist, hardware: HardwareFacts, need: Need | None, facts: CandidateFacts) -> words.Variant:
     try:
         shape, weights = model_of(facts)
     except MeasurementError as error:
-        return Variant(outcome="model-unknown", model=facts.model, why=str(error))
+        return words.Variant(outcome="model-unknown", model=facts.model, why=str(error))
     room = memory_here(hardware)
     if room.gib is None or need is None:
-        return Variant(outcome="memory-or-need-unknown", model=facts.model)
+        return words.Variant(outcome="memory-or-need-unknown", model=facts.model)
     load = Load(
         context=need.tokens,
         concurrent=checklist.items.modes.level,
@@ -127,7 +110,7 @@ def _variant(checklist: Checklist, hardware: HardwareFacts, need: Need | None, f
         image_tokens=_image_tokens(shape),
     )
     placed = place(shape, weights, load, room.gib, devices=room.devices)
-    return Variant(
+    return words.Variant(
         outcome="fits" if placed.tp else "too-large", model=facts.model, placed=placed, load=load, hardware=room.label
     )
 
@@ -194,7 +177,7 @@ def _reported_memory(facts: Facts) -> dict[str, dict[str, float]]:
     }
 
 
-def _by_pool(lacking: Unsized, pools: dict[str, int], need: Need, checklist: Checklist) -> Finding:
+def _by_pool(lacking: words.Unsized, pools: dict[str, int], need: Need, checklist: Checklist) -> Finding:
     """Without the formula the servers' own pools decide, where every one of them reports it."""
     wanted = need.tokens * checklist.items.modes.level
     if pools and set(checklist.modes) <= set(pools) and min(pools.values()) >= wanted:
@@ -204,11 +187,11 @@ def _by_pool(lacking: Unsized, pools: dict[str, int], need: Need, checklist: Che
     return check.FITS.found(lacking)
 
 
-def _fit(fit: Fit, known: KnownBy) -> Finding:
+def _fit(fit: words.Fit, known: KnownBy) -> Finding:
     """The formula decides, unless the running servers' own pools are there to do so."""
     placed, need = fit.placed, fit.need
     held = bool(fit.pools) and not fit.short
-    outcome: Fitting
+    outcome: words.Fitting
     if placed.tp is None and held:
         outcome = "pool-not-read" if fit.unread else "pools-hold"
     elif placed.tp is None:
@@ -221,12 +204,12 @@ def _fit(fit: Fit, known: KnownBy) -> Finding:
     return check.FITS.found(fit.model_copy(update={"outcome": outcome}), known_by=known)
 
 
-def _longest(fit: Fit, known: KnownBy) -> Finding:
+def _longest(fit: words.Fit, known: KnownBy) -> Finding:
     longest, needed = fit.placed.max_context, fit.need.tokens
     label = min(fit.pools, key=lambda name: fit.pools[name], default=None)
     if label is not None:
         longest, known = pool_context(fit.pools[label], fit.load.concurrent, fit.window), KnownBy.DECLARED
-    values = Longest(
+    values = words.Longest(
         outcome="enough" if longest >= needed else "too-short", tokens=longest, needed=needed,
         precision=fit.load.precision, concurrent=fit.load.concurrent, hardware=fit.room.label, server=label,
         pool_tokens=fit.pools[label] if label else None, capped=bool(fit.window and longest >= fit.window),
@@ -239,20 +222,20 @@ def _memory(hardware: HardwareFacts, facts: Facts) -> Finding:
     used = [gpu for gpu in hardware.gpus if _relevant(gpu, hardware)]
     others = {gpu.index: tuple(sorted(set(gpu.processes) - own)) for gpu in used if set(gpu.processes) - own}
     if others and own:
-        return check.IDLE_MEMORY.found(IdleMemory(outcome="shared", processes=others), known_by=_SEEN)
+        return check.IDLE_MEMORY.found(words.IdleMemory(outcome="shared", processes=others), known_by=_SEEN)
     taken = [
         (gpu, (gpu.memory_total_bytes - gpu.memory_free_bytes) / (1 << 30))
         for gpu in used
         if gpu.memory_total_bytes and gpu.memory_free_bytes is not None
     ]
     if not taken:
-        return check.IDLE_MEMORY.found(IdleMemory(outcome="not-readable"))
+        return check.IDLE_MEMORY.found(words.IdleMemory(outcome="not-readable"))
     served = any(endpoint.place == "here" for endpoint in facts.endpoints.values())
     busy = [(gpu, gib) for gpu, gib in taken if gib > _IDLE_GIB and not gpu.processes and not served]
     if busy:
         gpu, gib = max(busy, key=lambda one: one[1])
-        return check.IDLE_MEMORY.found(IdleMemory(outcome="taken", gpu=gpu.index, gib=gib), known_by=_SEEN)
-    return check.IDLE_MEMORY.found(IdleMemory(outcome="idle"), known_by=_SEEN)
+        return check.IDLE_MEMORY.found(words.IdleMemory(outcome="taken", gpu=gpu.index, gib=gib), known_by=_SEEN)
+    return check.IDLE_MEMORY.found(words.IdleMemory(outcome="idle"), known_by=_SEEN)
 
 
 def _relevant(gpu: Gpu, hardware: HardwareFacts) -> bool:
@@ -267,16 +250,16 @@ def _throttled(hardware: HardwareFacts, telemetry: tuple[TelemetrySample, ...]) 
             for gpu in hardware.gpus if _relevant(gpu, hardware)}  # fmt: skip
     reasons = {index: why for index, why in slow.items() if why}
     if reasons:
-        found.append(Throttled(outcome="at-start", reasons=reasons))
+        found.append(words.Throttled(outcome="at-start", reasons=reasons))
     for mode in dict.fromkeys(sample.mode for sample in telemetry):
         rows = [SLOWDOWNS & set(s.throttle_reasons) for s in telemetry if s.mode == mode]
         hit = [row for row in rows if row]
         if len(hit) > _SLOW_SHARE * len(rows):
             why = tuple(sorted(frozenset().union(*hit)))
-            found.append(Throttled(outcome="while-timed", mode=mode, slow=len(hit), samples=len(rows), why=why))
+            found.append(words.Throttled(outcome="while-timed", mode=mode, slow=len(hit), samples=len(rows), why=why))
     if not found:
         unread = all("throttle_reasons" in gpu.unreadable for gpu in hardware.gpus)
-        found.append(Throttled(outcome="not-readable" if unread else "not-throttled"))
+        found.append(words.Throttled(outcome="not-readable" if unread else "not-throttled"))
     known = {"not-readable": None}
     return [check.THROTTLED.found(one, known_by=known.get(one.outcome, _SEEN)) for one in found]
 
@@ -289,7 +272,7 @@ def _same_device(hardware: HardwareFacts) -> list[Finding]:
     }
     if len(set(names.values())) <= 1:
         return []
-    return [check.SAME_DEVICE.found(SameDevice(devices=names), known_by=_SEEN)]
+    return [check.SAME_DEVICE.found(words.SameDevice(devices=names), known_by=_SEEN)]
 
 
 def _devices(hardware: HardwareFacts) -> list[Finding]:
@@ -297,10 +280,12 @@ def _devices(hardware: HardwareFacts) -> list[Finding]:
     slices = [gpu for gpu in hardware.gpus if gpu.mig_of is not None]
     parents = [gpu for gpu in hardware.gpus if gpu.mig and gpu.mig_of is None]
     if parents:
-        findings.append(check.MIG.found(Mig(devices=len(parents), slices=len(slices)), known_by=_SEEN, counts=False))
+        findings.append(
+            check.MIG.found(words.Mig(devices=len(parents), slices=len(slices)), known_by=_SEEN, counts=False)
+        )
     ecc = {gpu.ecc for gpu in hardware.gpus if gpu.ecc is not None}
     if ecc:
-        values = Ecc(outcome="corrected" if ecc == {True} else "not-corrected")
+        values = words.Ecc(outcome="corrected" if ecc == {True} else "not-corrected")
         findings.append(check.ECC.found(values, known_by=_SEEN, counts=False))
     return findings
 
@@ -311,5 +296,7 @@ def _vendor(facts: Facts, hardware: HardwareFacts) -> list[Finding]:
     theirs = dict.fromkeys(one.hardware for one in load_vendor_claims() if one.variant == model and one.hardware)
     if not theirs:
         return []
-    values = VendorHardware(vendor=tuple(theirs), hardware=describe(hardware) if hardware.known_by else None)
+    values = words.VendorHardware(
+        vendor=tuple(theirs), hardware=words.describe(hardware) if hardware.known_by else None
+    )
     return [check.VENDOR.found(values, known_by=KnownBy.VENDOR_REPORTED, counts=False)]

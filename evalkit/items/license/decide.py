@@ -11,25 +11,10 @@ from evalkit.facts import Facts
 from evalkit.findings import SEVERITY, Check, Evidence, Finding, KnownBy, Status
 from evalkit.hub.facts import CandidateFacts
 from evalkit.items.license import checks as check
+from evalkit.items.license import words
 from evalkit.items.license.bases import of_bases
-from evalkit.items.license.checks import CHECKS, USES
 from evalkit.items.license.terms import Named, allowed, named
 from evalkit.items.license.texts import README, consistent, contradiction, is_code, of_code, pinned
-from evalkit.items.license.words import (
-    Facet,
-    Gated,
-    Identified,
-    Purpose,
-    RemoteCode,
-    ShippedRecord,
-    Stale,
-    StaleReading,
-    UseAllowed,
-    Variant,
-    table_note,
-)
-
-__all__ = ["CHECKS", "decide", "of_candidate"]
 
 #: what the worst finding on a variant makes of it
 _VARIANT = {
@@ -47,17 +32,17 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     if item.provider_terms is not None:
         return _provider(checklist)
     if checklist.candidate is None:
-        return [check.IDENTIFIED.found(Identified(outcome="no-candidate"))]
+        return [check.IDENTIFIED.found(words.Identified(outcome="no-candidate"))]
     candidate = facts.candidate
     if candidate is None or candidate.error:
         hint = candidate.hint if candidate else None
-        values = Identified(
+        values = words.Identified(
             outcome="not-read",
             model=checklist.candidate.model,
             problem=candidate.error if candidate else None,
             hint=hint,
         )
-        unread = [(one, UseAllowed(outcome="not-read", facet=facet, hint=hint))
+        unread = [(one, words.UseAllowed(outcome="not-read", facet=facet, hint=hint))
                   for facet, one in _asked(checklist.use).items()]  # fmt: skip
         return [check.IDENTIFIED.found(values), *(one.found(said) for one, said in unread)]
     elsewhere = {text.sha256 for variant in facts.variants for text in variant.license_texts}
@@ -66,8 +51,8 @@ def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
     return found + [_variant(checklist.use, v, item.readings, counts=required) for v in facts.variants]
 
 
-def _asked(use: Use) -> dict[Facet, Check]:
-    return {facet: check_ for facet, check_ in USES.items() if getattr(use, facet)}
+def _asked(use: Use) -> dict[words.Facet, Check]:
+    return {facet: check_ for facet, check_ in check.USES.items() if getattr(use, facet)}
 
 
 def of_candidate(
@@ -94,13 +79,13 @@ def of_candidate(
     if not candidate.record or candidate.license_texts:  # whether a repository has a text is not in its record
         found.append(pinned(candidate))
     if candidate.record:
-        shipped = ShippedRecord(model=candidate.model, date=candidate.record)
+        shipped = words.ShippedRecord(model=candidate.model, date=candidate.record)
         found.append(check.RECORD.found(shipped, known_by=KnownBy.THIRD_PARTY_REPORTED))
     if candidate.gated in ("auto", "manual"):
-        gated = Gated(outcome="no-access" if candidate.access_denied else "gated", kind=candidate.gated)
+        gated = words.Gated(outcome="no-access" if candidate.access_denied else "gated", kind=candidate.gated)
         found.append(check.GATED.found(gated, known_by=KnownBy.OBSERVED))
     if candidate.remote_code:
-        code = RemoteCode(files=tuple(candidate.remote_code))
+        code = words.RemoteCode(files=tuple(candidate.remote_code))
         found.append(check.REMOTE.found(code, known_by=KnownBy.DECLARED))
     return found + stale
 
@@ -119,21 +104,21 @@ def _reading(
     lost = [r for r in readings if r.text_sha256 not in hashes | elsewhere]
     current = [r for r in fitting if r not in moved and r.text_sha256 in weights]
     stale = [
-        StaleReading(r.by, str(r.date), r.text_sha256[:12], (r.revision or "")[:12] if r in moved else None)
+        words.StaleReading(r.by, str(r.date), r.text_sha256[:12], (r.revision or "")[:12] if r in moved else None)
         for r in (*moved, *lost)
     ]
-    found = [check.STALE.found(Stale(commit=commit[:12], readings=tuple(stale)))] if stale else []
+    found = [check.STALE.found(words.Stale(commit=commit[:12], readings=tuple(stale)))] if stale else []
     return max(current, key=lambda r: r.date, default=None), found
 
 
 def _sources(row: LicenseRow | None) -> tuple[Evidence, ...]:
-    return (Evidence(url=row.source, note=table_note(row.date, row.how_read)),) if row else ()
+    return (Evidence(url=row.source, note=words.table_note(row.date, row.how_read)),) if row else ()
 
 
 def _facets(row: LicenseRow | None) -> dict[str, str | None]:
     """For the table that sets variants side by side."""
     terms = row.terms if row else None
-    answers = {str(facet): getattr(terms, facet) if terms else "unknown" for facet in USES}
+    answers = {str(facet): getattr(terms, facet) if terms else "unknown" for facet in check.USES}
     return {"license": row.name if row else None, **answers}
 
 
@@ -141,16 +126,16 @@ def _identified(license_: Named, reading: Reading | None, candidate: CandidateFa
     cards = tuple(Evidence(path=t.path, sha256=t.sha256, note=t.name) for t in candidate.texts if t.name == "README.md")
     if license_.row is not None:
         row = license_.row
-        values = Identified.model_validate({
+        values = words.Identified.model_validate({
             "outcome": "in-table", "stated": license_.name, "by_record": candidate.record is not None,
             "known": row.how_read.replace("-", " "), "date": row.date,
             "obligations": row.obligations, "source": row.source, **_facets(row),
         })  # fmt: skip
         return check.IDENTIFIED.found(values, known_by=KnownBy.DECLARED, evidence=(*cards, *_sources(row)))
     if reading is not None:
-        values = Identified(outcome="read", reader=reading.by, date=str(reading.date), note=reading.note)
+        values = words.Identified(outcome="read", reader=reading.by, date=str(reading.date), note=reading.note)
         return check.IDENTIFIED.found(values, known_by=KnownBy.DECLARED, evidence=cards)
-    values = Identified(outcome="not-known", problem=str(license_.problem), stated=license_.name)
+    values = words.Identified(outcome="not-known", problem=str(license_.problem), stated=license_.name)
     return check.IDENTIFIED.found(values, evidence=cards)
 
 
@@ -161,7 +146,7 @@ def _purpose(row: LicenseRow, use: Use) -> Finding:
         "research-evaluation": use.purpose in ("research", "evaluation") and not use.commercial,
         "internal-research": use.purpose == "research" and not use.commercial,
     }.get(row.terms.purpose)
-    values = Purpose(
+    values = words.Purpose(
         outcome="not-known" if can is None else "allowed" if can else "forbidden", license=row.name,
         purpose=use.purpose, commercial_use=bool(use.commercial), allowed_purpose=row.terms.purpose,
     )  # fmt: skip
@@ -171,14 +156,14 @@ def _purpose(row: LicenseRow, use: Use) -> Finding:
 def _variant(use: Use, candidate: CandidateFacts, readings: list[Reading], *, counts: bool) -> Finding:
     """One line on another variant: its worst answer. A reading counts where the text is the same, byte for byte."""
     if candidate.error:
-        unread = Variant(outcome="not-read", model=candidate.model, quoted=candidate.error, hint=candidate.hint)
+        unread = words.Variant(outcome="not-read", model=candidate.model, quoted=candidate.error, hint=candidate.hint)
         return check.VARIANTS.found(unread, variant=candidate.model, counts=counts)
     own = {text.sha256 for text in candidate.license_texts}
     fitting = [r for r in readings if r.text_sha256 in own and not r.revision]
     left_out = (check.PINNED.id, check.REMOTE.id)
     found = [f for f in of_candidate(use, candidate, fitting) if f.id not in left_out]
     worst = min(found, key=lambda f: SEVERITY.index(f.status))
-    values = Variant.model_validate({
+    values = words.Variant.model_validate({
         "outcome": _VARIANT.get(worst.status, "open"), "model": candidate.model, "quoted": worst.summary,
         "stated": named(candidate.card).name, "findings": {f.id: f.status.value for f in found},
         **_facets(named(candidate.card).row),
@@ -196,13 +181,13 @@ def _provider(checklist: Checklist) -> list[Finding]:
     spoken = "provider-allows" if terms.commercial else "provider-forbids"
     found = [
         one.found(
-            UseAllowed.model_validate({
+            words.UseAllowed.model_validate({
                 "outcome": spoken if facet == "commercial" else "provider-silent", "facet": facet, **by
             }), known_by=KnownBy.DECLARED,
         )
         for facet, one in _asked(checklist.use).items()
     ]  # fmt: skip
     if not found:
-        values = Identified.model_validate({"outcome": "provider", **by})
+        values = words.Identified.model_validate({"outcome": "provider", **by})
         found.append(check.IDENTIFIED.found(values, known_by=KnownBy.DECLARED))
     return found

@@ -11,15 +11,12 @@ from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy
 from evalkit.items.modes import checks as check
 from evalkit.items.modes import words
-from evalkit.items.modes.checks import CHECKS
 from evalkit.items.modes.latency import goodput, latency
 from evalkit.items.modes.load import load
 from evalkit.items.modes.traffic import money, traffic, versus
 from evalkit.items.modes.validity import validity
 from evalkit.items.modes.worth import frontier, information, priced
 from evalkit.modes import INCUMBENT
-
-__all__ = ["CHECKS", "decide"]
 
 
 def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:

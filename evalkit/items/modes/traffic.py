@@ -99,9 +99,12 @@ def versus(checklist: Checklist, facts: Facts, readings: Readings) -> list[Findi
     """Speed, and capacity where it was searched, of every mode against the incumbent; nothing without one."""
     if checklist.incumbent is None:
         return []
-    asked = beside_incumbent(checklist)
-    found = _under_load(asked, facts) if checklist.items.modes.decides == "load" else _speed(asked, facts, readings)
-    return found + (_capacity(asked, facts) if checklist.items.modes.capacity else [])
+    asked, item = beside_incumbent(checklist), checklist.items.modes
+    if item.decides == "load":
+        found = _of_load(asked, facts, item.load[0].key, "load", check.INCUMBENT_SPEED)
+    else:
+        found = _speed(asked, facts, readings)
+    return found + (_of_load(asked, facts, CAPACITY, "capacity", check.INCUMBENT_CAPACITY) if item.capacity else [])
 
 
 def _speed(asked: Checklist, facts: Facts, readings: Readings) -> list[Finding]:
@@ -121,14 +124,6 @@ def _speed(asked: Checklist, facts: Facts, readings: Readings) -> list[Finding]:
         guards = validity(asked, facts, readings, mode, claim) if sided else []
         made.append(_guarded(check.INCUMBENT_SPEED, facts, values, guards))
     return made
-
-
-def _under_load(asked: Checklist, facts: Facts) -> list[Finding]:
-    return _of_load(asked, facts, asked.items.modes.load[0].key, "load", check.INCUMBENT_SPEED)
-
-
-def _capacity(asked: Checklist, facts: Facts) -> list[Finding]:
-    return _of_load(asked, facts, CAPACITY, "capacity", check.INCUMBENT_CAPACITY)
 
 
 def _of_load(asked: Checklist, facts: Facts, name: str, what: Literal["load", "capacity"], of: Check) -> list[Finding]:

@@ -12,7 +12,6 @@ from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy, Status
 from evalkit.items.quality import checks, equivalence, harness, loss, probes, texts, tools
-from evalkit.items.quality.checks import CHECKS
 from evalkit.items.quality.words import Images, Incumbent, NonInferiority, OwnTasks, Scored, SuiteGiven
 from evalkit.modes import INCUMBENT
 from evalkit.quality.facts import SuiteFacts
@@ -150,9 +149,6 @@ def against_incumbent(checklist: Checklist, facts: Facts, answers: Answers, mode
         margin = item.incumbent_margin if item.incumbent_margin is not None else item.margin.of(suite.kind)
         findings.append(loss.incumbent(data, margin, item, required=required))
     return findings
-
-
-__all__ = ["CHECKS", "decide"]
 
 
 def _images(facts: Facts, mode: str) -> list[Finding]:

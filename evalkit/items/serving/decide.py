@@ -8,7 +8,7 @@ from typing import Literal
 from evalkit.checklist.schema import Checklist, Endpoint
 from evalkit.data.records import records_for
 from evalkit.facts import Facts
-from evalkit.findings import Check, Evidence, Finding, KnownBy, Status
+from evalkit.findings import Evidence, Finding, KnownBy, Status
 from evalkit.items.serving import checks
 from evalkit.items.serving.afterwards import stability, unchanged
 from evalkit.items.serving.capabilities import named, parallel, sampling, streaming, tools
@@ -19,8 +19,6 @@ from evalkit.items.serving.sameness import distinct, same_model, same_settings
 from evalkit.items.serving.words import Launch, Reachable, Required, Start, Supported
 from evalkit.modes import INCUMBENT, Mode, base_mode
 from evalkit.serving.facts import Attempt, EndpointFacts, LaunchFacts
-
-CHECKS: tuple[Check, ...] = checks.CHECKS
 
 
 def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:

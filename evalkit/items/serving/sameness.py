@@ -63,13 +63,12 @@ def same_model(
     """Against the candidate's card, the modes that the others are compared with, and the names in the replies."""
     shown = ", ".join(filter(None, (served.model_path, served.model_type, *served.architectures))) or None
     values = _against_candidate(checklist, facts, served)
-    others = (one for one in against if one is not None and one.label != served.label)
+    others = [one for one in against if one is not None and one.label != served.label]
     apart = next((found for one in others if (found := _difference(checklist, facts, one, served))), None)
     values = apart or values
     known = KnownBy.DECLARED
     if checks.SAME_MODEL.outcomes[values.outcome] is not Status.FAIL:
-        compared = [one for one in against if one is not None and one.label != served.label]
-        answered = who_answered(checklist, facts, served, label) or _of_baseline(checklist, facts, compared)
+        answered = who_answered(checklist, facts, served, label) or _of_baseline(checklist, facts, others)
         values, known = (answered, KnownBy.OBSERVED) if answered else (values, known)
     values = values.model_copy(update={"mode": label, "shown": shown})
     return checks.SAME_MODEL.found(values, mode=label, known_by=known)
@@ -161,10 +160,8 @@ def who_answered(checklist: Checklist, facts: Facts, served: EndpointFacts, labe
     differing = sum(n for names, n in found.items() if not all(_is_one_of(name, good) for name in names))
     if not differing:
         return None
-    wanted = next(iter(good), "")
-    if differing < found.total():
-        return _counted("replies-differ", dict(by_name), wanted, differing)
-    return _counted("replies-mixed" if len(found) > 1 else "replies-differ", dict(by_name), wanted, differing)
+    mixed = len(found) > 1 and differing == found.total()
+    return _counted("replies-mixed" if mixed else "replies-differ", dict(by_name), next(iter(good), ""), differing)
 
 
 def _counted(outcome: str, named: dict[str, int], wanted: str, differing: int) -> SameModel:

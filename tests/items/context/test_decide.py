@@ -9,7 +9,8 @@ from evalkit.client.types import Exchange
 from evalkit.facts import Facts
 from evalkit.findings import KnownBy, Status
 from evalkit.hub.facts import CandidateFacts, ContextLimits
-from evalkit.items.context.decide import CHECKS, decide
+from evalkit.items.context.checks import CHECKS
+from evalkit.items.context.decide import decide
 from evalkit.serving.context_facts import ContextProbe, ContextStep
 from evalkit.serving.facts import EndpointFacts, ServerContext
 from evalkit.timing.facts import PromptFacts, TimedSample

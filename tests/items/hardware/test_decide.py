@@ -10,7 +10,8 @@ from evalkit.findings import KnownBy, Status
 from evalkit.gpu.declared import read_declared
 from evalkit.gpu.facts import Gpu, HardwareFacts, TelemetrySample
 from evalkit.hub.facts import CandidateFacts, ModelFile
-from evalkit.items.hardware.decide import CHECKS, decide
+from evalkit.items.hardware.checks import CHECKS
+from evalkit.items.hardware.decide import decide
 from evalkit.serving.facts import EndpointFacts, ServerContext
 from evalkit.timing.facts import PromptFacts
 from tests.support.start import NOW, START

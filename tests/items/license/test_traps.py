@@ -13,7 +13,8 @@ from evalkit.data.records import USABLE, records_for
 from evalkit.facts import Facts, RunStart
 from evalkit.findings import Finding, Status
 from evalkit.hub.facts import BaseModelFacts, CandidateFacts, CardLicense
-from evalkit.items.license.decide import CHECKS, decide, of_candidate
+from evalkit.items.license.checks import CHECKS
+from evalkit.items.license.decide import decide, of_candidate
 from evalkit.items.license.terms import by_link, find
 from tests.support.cards import facts
 from tests.support.start import NOW

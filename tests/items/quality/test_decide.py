@@ -8,7 +8,7 @@ from evalkit.analysis.suites import summarise
 from evalkit.client.types import ExchangeError, ToolCall
 from evalkit.facts import Facts
 from evalkit.findings import Status
-from evalkit.items.quality.decide import CHECKS
+from evalkit.items.quality.checks import CHECKS
 from evalkit.quality.facts import Divergence, Signals
 from evalkit.serving.facts import EndpointFacts
 from tests.items.quality.decide_cases import AR, DLM, SPEC, both, checklist, found, one, outcome, run, status, suite

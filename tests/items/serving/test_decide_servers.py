@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.findings import KnownBy, Status
-from evalkit.items.serving.decide import CHECKS, decide
+from evalkit.items.serving.checks import CHECKS
+from evalkit.items.serving.decide import decide
 from evalkit.quality.facts import SamplingProbe, SuiteFacts
 from evalkit.serving.facts import (
     Attempt,
