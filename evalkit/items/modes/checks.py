@@ -63,7 +63,8 @@ GOODPUT = Check(
     "modes.goodput",
     "Enough requests meet all latency targets",
     "A share of requests within every target says more about users than an average.",
-    "time more prompts, relax the latency targets, or lower `items.modes.goodput`",
+    "relax the latency targets, lower `items.modes.goodput`, or serve the mode faster: fewer requests at once, another "
+    "engine or card; where it is open, time more prompts",
     per_mode=True,
     outcomes={
         "met": Status.PASS,
@@ -363,7 +364,8 @@ def _latency(metric: str, share: str) -> Check:
         f"modes.latency-{metric}-{share}",
         f"{name}, {share}",
         "A target on a percentile holds when its distribution-free bound does: p95 needs 59 prompts, p99 needs 299.",
-        "time more prompts, or relax the target under `items.modes.latency`",
+        "relax the target under `items.modes.latency`, or serve the mode faster: fewer requests at once, another "
+        "engine or card",
         per_mode=True,
         outcomes={
             "within": Status.PASS,

@@ -147,7 +147,7 @@ class SpeedUp(Values):
             remedy = "configure the mode you consider, or set `adopt: [autoregressive]` to judge the baseline alone"
             return Words(text, remedy=remedy)
         asked = f"at least {threshold(self.at_least or 0)}"
-        forward = None if self.outcome in ("shown", "below") else self._way_forward()
+        forward = None if self.outcome == "shown" else self._way_forward()
         if self.ratio is None or self.low is None or self.high is None:
             text = f"{self._why()} ({self.baseline} and {self.mode} at {plural(self.concurrency or 0, 'stream')})."
             return Words(text, None, asked, forward)
@@ -183,6 +183,11 @@ class SpeedUp(Values):
     def _way_forward(self) -> str:
         if self.outcome == "reference":
             return ENGINE
+        if self.outcome == "below":
+            elsewhere = "other settings of the mode (`sweep`), another engine or another card"
+            if (self.low or 0) > 1:
+                return f"lower `items.modes.speedup.at_least` if the smaller gain is worth having, or try {elsewhere}"
+            return f"stay with {self.baseline} here, or try {elsewhere}: more prompts will not show the gain asked for"
         if self.outcome == "crowded":
             return "end or move the other work on the machine, then run again"
         if self.prompts_needed is not None:
