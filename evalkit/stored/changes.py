@@ -76,14 +76,16 @@ def changes(old: Checklist, new: Checklist) -> list[Change]:
     return found
 
 
-def readable(loaded: LoadedChecklist) -> tuple[list[str], list[str]]:
-    """Which of `prompts` and `tasks` are files here, so that they can be compared; and the first file of the others."""
+def readable(loaded: LoadedChecklist) -> tuple[list[str], list[Change]]:
+    """Which of `prompts` and `tasks` are files here, so that they can be compared; and a change for each of the others:
+    what is not here may be anything.
+    """
     here, missing = [], []
-    for name in ("prompts", "tasks"):
-        paths = [resolve(loaded.folder, one) for one in getattr(loaded.checklist, name) or []]
-        gone = [path for path in paths if not path.exists()]
+    for name, written in (("prompts", loaded.checklist.prompts), ("tasks", loaded.checklist.suites)):
+        paths = [resolve(loaded.folder, one) for one in written or []]
+        gone = [path.name for path in paths if not path.exists()]
         if gone:
-            missing.append(f"{name} cannot be compared with the run's: {gone[0].name} is not here")
+            missing.append(Change(f"{name} (files)", "those of the run", f"not here: {', '.join(gone)}", looser=True))
         elif paths:
             here.append(name)
     return here, missing

@@ -64,7 +64,7 @@ def gate(
     except RunFolderError as error:
         return GateResult(3, "inconclusive", (f"the run cannot be read: {error}",))
     used = checklist or stored
-    differing, missing = _differing(stored, checklist, facts)
+    differing = _differing(stored, checklist, facts)
     doubts = [f"changed: {problem}" for problem in problems]
     doubts += distrust(facts, now, max_age=max_age, revision=revision, checklist=used.checklist, folder=used.folder)
     looser = [change for change in differing if change.looser]
@@ -75,28 +75,21 @@ def gate(
         doubts += [str(change) for change in looser]
     told = tuple(str(change) for change in differing)
     decision: Decision = decide(used.checklist, facts, now, strict=strict or asked_strictly(facts))
-    notes = (
-        _notes(source, decision, facts)
-        + tuple(missing)
-        + tuple(f"checklist {change}" for change in differing if not change.looser)
-    )
+    notes = _notes(source, decision, facts) + tuple(f"checklist {one}" for one in differing if not one.looser)
     if doubts:
         return GateResult(3, decision.verdict, tuple(doubts), told, notes)
     return GateResult(decision.exit_code, decision.verdict, decision.reasons, told, notes)
 
 
-def _differing(stored: LoadedChecklist, asked: LoadedChecklist | None, facts: Facts) -> tuple[list[Change], list[str]]:
-    """What `asked` changes, and what could not be compared.
-
-    Prompts and suites of a checklist that is a file are compared by what they hold, where they are there to be read.
-    """
+def _differing(stored: LoadedChecklist, asked: LoadedChecklist | None, facts: Facts) -> list[Change]:
+    """What `asked` changes. Prompts and suites of a checklist that is a file are compared by what they hold."""
     if asked is None:
-        return [], []
+        return []
     found = changes(stored.checklist, asked.checklist)
     if asked.path is None:
-        return found, []
+        return found
     here, missing = readable(asked)
-    return [one for one in found if one.path not in here] + contents(asked, facts, here), missing
+    return [one for one in found if one.path not in here] + contents(asked, facts, here) + missing
 
 
 def _notes(source: Source, decision: Decision, facts: Facts) -> tuple[str, ...]:

@@ -93,12 +93,17 @@ def test_files_that_moved_and_a_server_elsewhere_are_no_change(run) -> None:
     assert "asks less" not in doubts(folder, load_checklist(checklist), packed=False)
 
 
-def test_files_that_are_not_here_are_noted(run) -> None:
+@pytest.mark.parametrize("gone", ["p.jsonl", "t.yaml"])
+def test_files_that_are_not_here_are_not_trusted(run, gone) -> None:
+    """A pull request that deletes what it was to be measured with would be judged by what it ran instead."""
     folder, checklist = run
-    (checklist.parent / "p.jsonl").unlink()
-    result = gate(RunFolder.open(folder), NOW, checklist=load_checklist(checklist))
-    assert "asks less" not in " ".join(result.reasons)
-    assert any("prompts cannot be compared" in note for note in result.notes)
+    (checklist.parent / gone).unlink()
+    loaded = load_checklist(checklist)
+    result = gate(RunFolder.open(folder), NOW, checklist=loaded)
+    assert result.exit_code == 3
+    assert any("asks less" in one for one in result.reasons)
+    assert any(gone in one for one in result.reasons)
+    assert "asks less" not in doubts(folder, loaded, packed=True, accept_changed_checklist=True)
 
 
 def test_a_key_in_a_launch_command_changes_nothing(run) -> None:
