@@ -26,10 +26,9 @@ def test_every_code_point_is_shown_as_it_is_or_made_visible():
 
 
 def _right(code: int) -> bool:
-    shown = sanitize(chr(code))
     if _hidden(code):
-        return shown == _escape(code)
-    return unicodedata.category(chr(code))[0] not in "LNPS" or shown in (chr(code), _escape(code))
+        return sanitize(chr(code)) == _escape(code)
+    return unicodedata.category(chr(code))[0] not in "LNPS" or sanitize(chr(code)) in (chr(code), _escape(code))
 
 
 def _escape(code: int) -> str:

@@ -208,12 +208,16 @@ def _item(
 
 
 def _per_mode_status(findings: list[Finding], adopted: list[str], shown: str | None) -> Status:
-    """That of the recommended mode; without one, three-way any over the adopted modes."""
+    """That of the recommended mode; without one, three-way any over the adopted modes.
+
+    Where no mode may be adopted, what holds for the candidate alone shows nothing of a mode: it carries no item.
+    """
     if shown is not None:
         return worst([f.status for f in findings if f.mode in (None, shown)])
     each = [worst([f.status for f in findings if f.mode in (None, mode)]) for mode in adopted]
     if not each:
-        return worst([f.status for f in findings if f.mode is None])
+        alone = worst([f.status for f in findings if f.mode is None])
+        return Status.INCONCLUSIVE if alone.carries else alone
     carrying = [s for s in each if s.carries]
     still_open = [s for s in each if s.open]
     return worst(carrying) if carrying else worst(still_open) if still_open else Status.FAIL
@@ -222,6 +226,8 @@ def _per_mode_status(findings: list[Finding], adopted: list[str], shown: str | N
 def _summary(findings: list[Finding], status: Status, shown: str | None, adopted: list[ModeResult]) -> str:
     """The sentence of the finding that made the status: of the recommended mode, else of one that is open."""
     same = [f for f in findings if f.status is status]
+    if findings and not same:
+        return "no mode that may be adopted was measured"
     groups = (
         (None, shown),
         [r.mode for r in adopted if r.qualified == "inconclusive"],

@@ -142,3 +142,14 @@ def test_every_format_has_every_answer_above_the_first_table_of_figures(document
             for words in (screen.headline, "May we use it?", "How sure are we?"):
                 assert words in flat, (name, words)
             assert all(mode in flat for mode in MODES)
+
+
+def test_before_any_mode_is_configured_the_table_says_how_far_each_item_is() -> None:
+    checklist = Checklist.model_validate({"candidate": {"model": "org/model"}, "items": {"license": {}}})
+    facts = run_facts(cases=10, prompts=10).model_copy(update={"candidates": licensed("apache-2.0"), "samples": ()})
+    document = build(checklist, facts, decide(checklist, facts, facts.as_of))
+    (only,) = first_screen(document).rows
+    assert {name: cell.status for name, cell in only.cells.items()} == {
+        one["id"]: one["status"] for one in document["items"]
+    }
+    assert len(only.cells) == 6

@@ -155,7 +155,9 @@ _OUTER = """
 import asyncio, sys
 from pathlib import Path
 from evalkit.checklist.schema import Endpoint
+from evalkit.serving import launch
 from evalkit.serving.launch import launched
+launch._GRACE_S = 0.5
 async def main():
     async with launched("m", Endpoint(launch=sys.argv[2:]), model="m", revision="r", context=1, log_dir=Path(sys.argv[1])):
         print("up", flush=True)

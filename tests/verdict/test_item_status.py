@@ -69,10 +69,13 @@ def test_a_candidate_item_shows_what_is_said_of_the_candidate():
     assert item(decision, "context").status is Status.PASS
 
 
-def test_without_adopted_modes_an_item_shows_its_own_findings():
+@pytest.mark.parametrize(
+    ("found", "status"), [(Status.WARN, Status.INCONCLUSIVE), (Status.ERROR, Status.ERROR), (Status.FAIL, Status.FAIL)]
+)
+def test_without_adopted_modes_nothing_that_holds_for_the_candidate_alone_carries_an_item(found, status):
     findings = everything(modes=[AR])
-    findings["serving"].append(finding("serving", Status.WARN))
-    assert item(settle(checklist([AR]), findings), "serving").status is Status.WARN
+    findings["serving"].append(finding("serving", found))
+    assert item(settle(checklist([AR]), findings), "serving").status is status
 
 
 def test_a_sentence_that_names_its_mode_is_not_told_the_mode_again():

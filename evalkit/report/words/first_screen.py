@@ -328,7 +328,13 @@ def _optional(doc: Report) -> list[str]:
 
 
 def _rows(doc: Report) -> list[Row]:
-    """The recommended mode first, then other candidates by speed, then what they are compared with."""
+    """The recommended mode first, then other candidates by speed, then what they are compared with.
+
+    Before any mode is configured, one row says how far each item is.
+    """
+    if not doc["modes"]:
+        known = {item["id"]: Cell(item["status"]) for item in doc["items"]}
+        return [Row("no mode yet", "", "inconclusive", {name: known[name] for name in ITEM_IDS if name in known})]
     best, baseline = doc.get("recommended_mode"), doc["baseline"]["speed"]
 
     def order(entry: Mode) -> tuple[bool, bool, float]:
