@@ -24,9 +24,10 @@ FORMATS = ("markdown", "html", "json", "github", "junit", "terminal")
 CODE = """
 import json, resource, sys
 from pathlib import Path
-from evalkit.stored.again import document_of, render_as
+from evalkit.report.formats.write import rendered
+from evalkit.stored.again import document_of
 from tests.support.memory import peak_mib
-text = render_as(sys.argv[2], document_of(Path(sys.argv[1])))
+text = rendered(sys.argv[2], document_of(Path(sys.argv[1])))
 Path(sys.argv[3]).write_text(text, encoding="utf-8")
 used = resource.getrusage(resource.RUSAGE_SELF)
 json.dump({"mib": peak_mib(), "cpu": used.ru_utime + used.ru_stime}, sys.stdout)

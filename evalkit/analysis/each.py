@@ -21,7 +21,8 @@ from evalkit.stats.ratio import log_ratios
 
 Row = TypeVar("Row")
 _NO_REPLIES: Mapping[str, Answer] = {}
-_SEVERITY = {"critical": 0, "normal": 1, "minor": 2}
+#: worst first
+SEVERITY = {"critical": 0, "normal": 1, "minor": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def worst(lost: Sequence[Row], others: Sequence[Row], most: int) -> list[Row]:
 def _worst(row: EachCase) -> tuple[bool, int, int, int, str, str]:
     failing = sum(result is not None and result < 1 for result in row.results.values())
     unscored = sum(result is None for result in row.results.values())
-    return (not row.lost, -failing, _SEVERITY.get(row.severity, 1), -unscored, row.suite, row.case_id)
+    return (not row.lost, -failing, SEVERITY.get(row.severity, 1), -unscored, row.suite, row.case_id)
 
 
 def _modes(checklist: Checklist) -> list[str]:

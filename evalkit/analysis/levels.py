@@ -21,7 +21,7 @@ from evalkit.stats.ratio import RatioEstimate, log_ratios
 from evalkit.timing.facts import TimedSample
 
 #: of a claim's outcome, as report.json names it
-_STATUS = {"shown": "pass", "below": "fail"}
+STATUS = {"shown": "pass", "below": "fail"}
 
 
 class Quantiles(Frozen):
@@ -178,7 +178,7 @@ def _speedup(mode: str, level: int, readings: Readings, checklist: Checklist, de
     deciding = decided is not None and level == item.level
     found: RatioEstimate | None
     if decided is not None and deciding:
-        found, status = decided.estimate, _STATUS.get(decided.outcome, "inconclusive")
+        found, status = decided.estimate, STATUS.get(decided.outcome, "inconclusive")
     else:
         found, status = measure(readings, checklist, mode, level, item.confidence), "informational"
     if found is None:

@@ -13,7 +13,7 @@ from evalkit.findings import Frozen, KnownBy
 _CAREFUL, _GENEROUS = 3.0, 6.0
 _TEMPLATE_TOKENS = 64
 #: how servers answer a request that does not fit
-_REFUSED = (400, 413, 422)
+REFUSED = (400, 413, 422)
 
 
 class Need(Frozen):
@@ -79,7 +79,7 @@ def _counted(checklist: Checklist, facts: Facts) -> tuple[list[tuple[int, int]],
     sent = [(s.prompt_id, s.exchange, longest) for s in facts.timed]
     sent += [(f"{a.suite}|{a.case_id}", a.exchange, reply or a.max_tokens) for a in facts.answers]
     counted = [(name, e.prompt_tokens, most) for name, e, most in sent if e.ok and e.prompt_tokens]
-    refused = {name for name, e, _ in sent if e.error is not None and e.error.status in _REFUSED}
+    refused = {name for name, e, _ in sent if e.error is not None and e.error.status in REFUSED}
     return [(tokens, most) for _, tokens, most in counted], bool(refused - {name for name, *_ in counted})
 
 

@@ -12,7 +12,7 @@ from evalkit import fmt
 from evalkit.modes import INCUMBENT
 from evalkit.quality.suite import facts_of
 from evalkit.run.plan.schedule import GUESSED_START_S, sought
-from evalkit.stats.percentiles import needed
+from evalkit.stats.percentiles import SHARES, needed
 from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
 from evalkit.stats.ratio import MIN_PAIRS
 from evalkit.timing.arrivals import load_seconds
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _RATE = 40.0
 #: requests of a block of open load at least
 _FEWEST = 8
-_PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 def sizing(setup: Setup, today: date) -> dict[str, Any]:
@@ -125,7 +124,7 @@ def _targets(setup: Setup) -> list[dict[str, Any]]:
     item, have = setup.checklist.items.modes, _independent(setup)
     word = "prompts" if have == len(setup.prompts.prompts) else "independent prompts"
     wanted = [
-        (f"latency.{name}", needed(_PERCENTILES[name.split("_")[1]], item.confidence))
+        (f"latency.{name}", needed(SHARES[name.split("_")[1]], item.confidence))
         for name, limit in item.latency.model_dump().items()
         if limit is not None
     ]

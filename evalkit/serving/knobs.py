@@ -14,7 +14,7 @@ from evalkit.checklist.sweep import spelled
 from evalkit.errors import InputFileError
 from evalkit.secrets import redact_words
 from evalkit.serving.engines import ENGINES
-from evalkit.serving.engines.base import Engine, Knob
+from evalkit.serving.engines.base import Engine, Knob, argument
 from evalkit.text import one_line
 
 
@@ -62,13 +62,13 @@ def turned(words: Sequence[str], knobs: Mapping[str, float], own: Path, read: Ca
 
 
 def _set(command: Command, knob: Knob, value: float, own: Path, read: Callable[[str], str]) -> Command:
-    number = int(value) if float(value).is_integer() and not _is_share(knob) else value
+    number = int(value) if float(value).is_integer() and "threshold" not in knob.key else value
     if knob.form == "value":
         words = command.words
         for flag in (knob.flag, *knob.also):
             words = _with(words, flag, spelled(value))
         return replace(command, words=words)
-    given = _value(command.words, knob.flag)
+    given = argument(command.words, knob.flag)
     if knob.form == "json":
         data = _object(json.loads, given or "{}", knob.flag)
         return replace(command, words=_with(command.words, knob.flag, json.dumps({**data, knob.key: number})))
@@ -79,10 +79,6 @@ def _set(command: Command, knob: Knob, value: float, own: Path, read: Callable[[
     return Command(_with(command.words, knob.flag, str(own)), tuple(files.items()))
 
 
-def _is_share(knob: Knob) -> bool:
-    return "threshold" in knob.key
-
-
 def _object(parse: Callable[[str], Any], text: str, what: str) -> dict[str, Any]:
     try:
         data = parse(text) if text.strip() else {}
@@ -91,15 +87,6 @@ def _object(parse: Callable[[str], Any], text: str, what: str) -> dict[str, Any]
     if not isinstance(data, dict):
         raise InputFileError(f"{one_line(what, limit=80)}: not an object that a knob can be set in")
     return data
-
-
-def _value(words: Sequence[str], flag: str) -> str | None:
-    for at, word in enumerate(words):
-        if word == flag and at + 1 < len(words):
-            return words[at + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
 
 
 def _with(words: Sequence[str], flag: str, value: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from statistics import fmean, variance
 from typing import Literal
 
 from evalkit.stats.distributions import binomial_cdf, t_quantile
+from evalkit.stats.ratio import bounded_exp
 
 #: cells over which the first block's search strides before any edge is known, and later ones
 FIRST_STRIDE, LATER_STRIDE = 4, 1
@@ -127,7 +128,7 @@ def mean_log(values: Sequence[float], confidence: float, *, lean: float = 0.0) -
     mean, error = fmean(values), math.sqrt(variance(values) / len(values))
     t = t_quantile(0.5 + confidence / 2, len(values) - 1)
     down = t + lean * (2 * t * t + 1) / (6 * math.sqrt(len(values)))
-    return MeanLog(math.exp(mean), _exp(mean - down * error), _exp(mean + t * error), error, len(values))
+    return MeanLog(math.exp(mean), bounded_exp(mean - down * error), bounded_exp(mean + t * error), error, len(values))
 
 
 def most_of(met: int, n: int, confidence: float) -> Literal["most", "few", "open"]:
@@ -138,7 +139,3 @@ def most_of(met: int, n: int, confidence: float) -> Literal["most", "few", "open
     if n and 1 - binomial_cdf(met - 1, n, 0.5) <= alpha:
         return "most"
     return "few" if n and binomial_cdf(met, n, 0.5) <= alpha else "open"
-
-
-def _exp(value: float) -> float:
-    return math.exp(max(-50.0, min(50.0, value)))

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from evalkit.stats.distributions import binomial_cdf
 
+#: the percentiles that are asked for by name
+SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
 
 def percentile(ordered: Sequence[float], share: float) -> float:
     """The `share` quantile of sorted values, linear between neighbours."""

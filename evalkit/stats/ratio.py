@@ -165,9 +165,9 @@ def estimate(
     error = math.sqrt(within * within + math.fsum(one.variance for one in (*spreads, shift.below)))
     each = sorted(logs.values())
     return RatioEstimate(
-        ratio=_exp(mean - shift.low),
-        low=_exp(low),
-        high=_exp(high),
+        ratio=bounded_exp(mean - shift.low),
+        low=bounded_exp(low),
+        high=bounded_exp(high),
         confidence=confidence,
         pairs=len(each),
         clusters=len(values),
@@ -176,7 +176,7 @@ def estimate(
         df=df,
         method=method,
         slower_share=sum(v < 0 for v in each) / len(each),
-        worst_decile=_exp(fmean(each[: max(1, len(each) // 10)])),
+        worst_decile=bounded_exp(fmean(each[: max(1, len(each) // 10)])),
         half=below,
         start=allowance.start,
         unseen=unseen,
@@ -273,5 +273,5 @@ def _bootstrap_t(values: tuple[float, ...], error: float, confidence: float, see
     return upper * error, -lower * error
 
 
-def _exp(value: float) -> float:
+def bounded_exp(value: float) -> float:
     return math.exp(max(-50.0, min(50.0, value)))

@@ -8,7 +8,7 @@ import pytest
 
 from evalkit.report.document.build import build
 from evalkit.report.formats import html, markdown
-from evalkit.report.words import charts, money_tables, quality_tables, tables
+from evalkit.report.words import charts, load_tables, quality_tables, tables
 from evalkit.verdict.decide import decide
 from tests.support.quality_run import DECIDING, NOW, run_facts
 from tests.support.report_doc import document, finding, item, mode
@@ -91,7 +91,7 @@ def test_a_configuration_that_is_slower_and_no_better_is_said_to_be_dominated() 
         point("diffusion", 1400, 0.95),
         point("diffusion@t0.9", 1700, 0.95, "diffusion", surely=("diffusion",)),
     ]
-    rows = {row.cells[0]: row.cells[-1] for row in tables.frontier_table(doc)[1]}
+    rows = {row[0]: row[-1] for row in tables.frontier_table(doc)[1]}
     assert rows == {
         "autoregressive": "none: on the frontier",
         "diffusion": "none: on the frontier",
@@ -143,20 +143,20 @@ def test_tables_of_what_was_measured_beside_speed_and_quality() -> None:
     doc["quality"]["suites"][0]["by_third"] = [1.0, 0.98, 0.9]
     made = {
         "energy": tables.energy_table(doc)[1],
-        "cost": money_tables.cost_table(doc)[1],
+        "cost": load_tables.cost_table(doc)[1],
         "tools": quality_tables.tool_table(doc)[1],
         "thirds": quality_tables.position_table(doc)[1],
         "lengths": quality_tables.length_table(doc)[1],
         "probe": quality_tables.probe_table(doc)[1],
     }
-    assert made["energy"][0].cells == ("diffusion", "1", "41.5")
-    assert made["cost"][0].cells == (
+    assert made["energy"][0] == ("diffusion", "1", "41.5")
+    assert made["cost"][0] == (
         "diffusion", "2 GPUs by the hour, 3.74/s at concurrency 1", "0.52 (0.50 to 0.55)", "0.61 (0.55 or more)", "85.2% of 54", "–",
     )  # fmt: skip
-    assert made["tools"][0].cells == ("diffusion", "calls", "30 / 9 of 40", "1 (2.5%)", "0", "29 of 31", "28 of 31")
-    assert made["thirds"][0].cells[3:] == ("100.0%", "98.0%", "90.0%")
-    assert made["lengths"][0].cells[:2] == ("autoregressive", "300")
-    assert made["probe"][-1].cells[4] == "2 of 3"
+    assert made["tools"][0] == ("diffusion", "calls", "30 / 9 of 40", "1 (2.5%)", "0", "29 of 31", "28 of 31")
+    assert made["thirds"][0][3:] == ("100.0%", "98.0%", "90.0%")
+    assert made["lengths"][0][:2] == ("autoregressive", "300")
+    assert made["probe"][-1][4] == "2 of 3"
     for text in (markdown.render(doc), html.render(doc)):
         for title in ("Tool calls", "Along long replies", "Length of replies", "Context probe"):
             assert title in text

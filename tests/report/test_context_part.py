@@ -31,7 +31,7 @@ def test_every_source_of_a_limit_has_a_row_with_how_it_is_known(tmp_path):
         label="diffusion", endpoint="http://127.0.0.1:1", reachable=True, context=ServerContext(max_model_len=2048)
     )
     _, rows = limits_table(document(Facts(start=START, candidates=(candidate,), endpoints={"diffusion": server})))
-    cells = {row.cells[0]: row.cells[1:] for row in rows}
+    cells = {row[0]: row[1:] for row in rows}
     assert cells["config.json max_position_embeddings"] == ("262,144", "declared", "yes")
     assert cells["tokenizer model_max_length"] == ("131,072", "declared", "yes")
     assert cells["rope scaling: original length"] == ("16,384", "declared", "no")

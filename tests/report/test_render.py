@@ -75,7 +75,7 @@ def test_of_tokens_that_arrive_together_mean_and_median_are_told() -> None:
     doc["modes"][2]["levels"][0]["tokens_per_chunk"] = {"mean": None, "p50": None}
     head, rows = tables.blocks_table(doc)
     column = head.index("Tokens per chunk, mean (p50)")
-    assert [row.cells[column] for row in rows[1:3]] == ["2.04 (1)", "–"]
+    assert [row[column] for row in rows[1:3]] == ["2.04 (1)", "–"]
 
 
 def test_which_modes_were_up_for_adoption_is_told_beside_the_checklist() -> None:
@@ -83,9 +83,9 @@ def test_which_modes_were_up_for_adoption_is_told_beside_the_checklist() -> None
     told = "Candidates for adoption: diffusion, self-speculation. Also measured, for comparison: autoregressive."
     for text in (markdown.render(doc), html.render(doc)):
         assert told in text.split("Speed of the modes", 1)[0]
-    assert tables.blocks_table(doc)[1][0].cells[-1].endswith(", baseline")
+    assert tables.blocks_table(doc)[1][0][-1].endswith(", baseline")
     doc["modes"][1]["adopted"] = False
-    assert tables.blocks_table(doc)[1][1].cells[-1] == "inconclusive ?, not to be adopted"
+    assert tables.blocks_table(doc)[1][1][-1] == "inconclusive ?, not to be adopted"
 
 
 def test_what_the_offer_differs_in_and_a_machine_that_was_shared_are_on_the_first_screen() -> None:

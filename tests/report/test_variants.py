@@ -44,7 +44,7 @@ def test_terms_size_fit_and_context_of_each_variant_stand_in_one_row(tmp_path):
         model="lost", role="variant", error="the Hub could not be reached", error_kind="network", hint="try"
     )
     head, rows = variants_table(document(text, base, vision, lost))
-    cells = {row.cells[0]: dict(zip(head, row.cells, strict=True)) for row in rows}
+    cells = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
     assert list(cells) == ["the candidate", "base", "vision", "lost"]
     terms = {name: row["Commercial, changed, passed on"] for name, row in cells.items()}
     assert terms == {

@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 from evalkit.analysis.exchanges import of_mode as exchanges_of
-from evalkit.analysis.need import Need
+from evalkit.analysis.need import REFUSED, Need
 from evalkit.analysis.window import server_limits, usable
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
@@ -19,8 +19,7 @@ from evalkit.serving.facts import EndpointFacts
 
 #: tokens of a probe's own question and answer
 _PROBE_REST = 48
-#: how a server answers a reply length that it does not allow; in runs before 0.2 the message alone has the status
-_REFUSED = (400, 413, 422)
+#: how runs before 0.2 have the status of an answer: in the message alone
 _STATUS = re.compile(r"HTTP (\d{3})\b")
 
 
@@ -101,7 +100,7 @@ def _tried(probe: ContextProbe, wanted: int, mode: str) -> Output:
     reached = probe.output_reached or 0
     if probe.output_error:
         written = _STATUS.match(probe.output_error)
-        refused = (probe.output_status or int(written[1] if written else 0)) in _REFUSED
+        refused = (probe.output_status or int(written[1] if written else 0)) in REFUSED
         return Output(outcome="refused" if refused else "error", mode=mode, wanted=wanted, why=probe.output_error)
     outcome: Literal["reached", "cut", "ended"] = "ended"
     if reached >= 0.98 * wanted:

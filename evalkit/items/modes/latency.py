@@ -12,10 +12,8 @@ from evalkit.findings import Finding, KnownBy
 from evalkit.items.modes.checks import GOODPUT, LATENCY
 from evalkit.items.modes.guard_words import Goodput, Percentile
 from evalkit.stats.interval import Interval
-from evalkit.stats.percentiles import Bounds, bounds, needed, percentile
+from evalkit.stats.percentiles import SHARES, Bounds, bounds, needed, percentile
 from evalkit.stats.proportions import clopper_pearson
-
-_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 def _targets(checklist: Checklist) -> dict[str, float]:
@@ -37,8 +35,8 @@ def _one(readings: Readings, mode: str, checklist: Checklist, wanted: tuple[str,
     metric, share, _ = name.split("_")
     values = readings.first_values(mode, level, metric)
     alone = min(readings.independent(mode, level), len(values))
-    found = clustered_bounds(values, alone, _SHARES[share], confidence)
-    least = needed(_SHARES[share], confidence)
+    found = clustered_bounds(values, alone, SHARES[share], confidence)
+    least = needed(SHARES[share], confidence)
     outcome: Literal["within", "beyond", "too-few", "open", "reference"] = "open"
     enough: int | None = 4 * found.n
     if reference:

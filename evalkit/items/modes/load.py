@@ -19,10 +19,9 @@ from evalkit.findings import Finding, KnownBy
 from evalkit.items.modes import load_words as words
 from evalkit.items.modes import traffic_checks as check
 from evalkit.stats.edge import most_of
-from evalkit.stats.percentiles import percentile
+from evalkit.stats.percentiles import SHARES, percentile
 from evalkit.timing.facts import MOST_ERROR, LoadBlock
 
-_SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 #: from which share more of the replies with a sign a mode is worse, and the standard errors of that difference
 _WORSE, _ERRORS = 0.05, 1.645
 #: of the baseline's output tokens: below, a gain may be of the length
@@ -111,7 +110,7 @@ def _latency(
         metric, share, _ = name.split("_")
         slo = Slo(
             ttft_ms=target if metric == "ttft" else None, e2e_ms=target if metric == "e2e" else None,
-            share=_SHARES[share],
+            share=SHARES[share],
         )  # fmt: skip
         met = sum(kept(block, slo) for block in blocks)
         sign = most_of(met, len(blocks), item.confidence)

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
     from evalkit.facts import Facts
 
-_STATUS = {"shown": "pass", "below": "fail"}
-
 
 def loads(checklist: Checklist, facts: Facts, label: str) -> list[dict[str, Any]]:
     """One entry for each load of the checklist that was played to this mode."""
@@ -47,11 +45,13 @@ def _load(point: LoadPoint, rate: float) -> dict[str, Any]:
 
 
 def _ratio(claim: LoadClaim, checklist: Checklist) -> dict[str, Any]:
+    from evalkit.analysis.levels import STATUS
+
     one = claim.ratio
     return {
         "baseline": claim.baseline, "ratio": one.ratio if one else None, "low": one.low if one else None,
         "high": one.high if one and math.isfinite(one.high) else None, "confidence": checklist.items.modes.confidence,
-        "blocks": one.blocks if one else 0, "status": _STATUS.get(claim.outcome, "inconclusive"),
+        "blocks": one.blocks if one else 0, "status": STATUS.get(claim.outcome, "inconclusive"),
     }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from evalkit.analysis.each import SEVERITY
 from evalkit.findings import KnownBy
 from evalkit.items.quality import checks as quality_checks
 from evalkit.modes import INCUMBENT
@@ -26,7 +27,6 @@ MOST_CASES = 10_000
 MOST_REPLIES, REPLY_TEXT = 150, 1500
 _TEXT = 4000
 _REPORTED = KnownBy.THIRD_PARTY_REPORTED
-_SEVERITY = {"critical": 0, "normal": 1, "minor": 2}
 
 
 def quality(
@@ -138,7 +138,7 @@ def harmed(checklist: Checklist, facts: Facts) -> list[tuple[Answer, Answer]]:
     return sorted(
         pairs,
         key=lambda pair: (
-            _SEVERITY.get(pair[1].severity, 1),
+            SEVERITY.get(pair[1].severity, 1),
             order.get(pair[1].mode, len(order)),
             pair[1].suite,
             pair[1].case_id,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit import fmt
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.modes import Timeline
-from evalkit.report.words import cases, dots, money_tables, quality_tables, tables, view
+from evalkit.report.words import cases, dots, load_tables, quality_tables, tables, view
 from evalkit.report.words.first_screen import first_screen
 from evalkit.text import capital, sanitize
 
@@ -93,7 +93,7 @@ def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
             view=view,
             screen=first_screen(doc),
             tables=tables,
-            money=money_tables,
+            money=load_tables,
             quality_tables=quality_tables,
             fmt=fmt,
             policy=f"{_POLICY}; script-src 'sha256-{digest}'",

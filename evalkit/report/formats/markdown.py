@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 from evalkit import fmt
 from evalkit.report.document.model import Report
-from evalkit.report.words import cases, money_tables, quality_tables, quote, tables, view
+from evalkit.report.words import cases, load_tables, quality_tables, quote, tables, view
 from evalkit.report.words.first_screen import first_screen
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def render(doc: Report, *, charts: Iterable[str] = ()) -> str:
             view=view,
             fmt=fmt,
             tables=tables,
-            money=money_tables,
+            money=load_tables,
             cases=cases,
             quality_tables=quality_tables,
             charts={name: TITLES[name] for name in sorted(charts)},
@@ -63,10 +63,10 @@ def render(doc: Report, *, charts: Iterable[str] = ()) -> str:
     return _tidy(text)
 
 
-def _table(head: tuple[str, ...], rows: list[view.Row]) -> str:
+def _table(head: load_tables.Row, rows: Sequence[load_tables.Row]) -> str:
     """A table whose cells are quoted here, first column in bold."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    lines += [f"| {' | '.join(quote.cell(c) for c in row.cells)} |" for row in rows]
+    lines += [f"| {' | '.join(quote.cell(c) for c in row)} |" for row in rows]
     return "\n".join(lines)
 
 

@@ -12,7 +12,7 @@ from evalkit.report.document.model import Report
 from evalkit.report.document.model.modes import PromptRow
 from evalkit.report.document.model.quality import CaseReplies, CaseRow, ModeReply
 from evalkit.report.words import view
-from evalkit.report.words.tables import Table
+from evalkit.report.words.load_tables import Table
 from evalkit.text import one_line, sanitize
 
 Key = TypeVar("Key")
@@ -78,7 +78,7 @@ def worst_table(doc: Report) -> Table:
         name = f"{row['suite']}/{row['case_id']}"
         named = f"{name} ({row['severity']})" if row["severity"] != "normal" else name
         results = [shown(row["results"].get(mode)) for mode in labels]
-        rows.append(view.Row((named, *results, why(row, known.get((row["suite"], row["case_id"]))))))
+        rows.append((named, *results, why(row, known.get((row["suite"], row["case_id"])))))
     return ("Case", *labels, "What failed"), rows
 
 
@@ -240,10 +240,10 @@ def prompts_table(doc: Report, most: int = WORST) -> Table:
     """The prompts that gain least: tags, and the speed-up in each mode."""
     labels = gaining(doc)[:5]
     rows = [
-        view.Row((
+        (
             row["prompt_id"], ", ".join(row["tags"]) or fmt.NOTHING,
             *(fmt.ratio(row["speedup"].get(mode)) for mode in labels),
-        ))
+        )
         for row in (doc.get("prompts") or ())[:most] if row["speedup"]
     ]  # fmt: skip
     return ("Prompt", "Tags", *labels), rows if labels else []

@@ -25,7 +25,6 @@ _MOST_STEPS, _MOST_REASONS = 3, 4
 _ASIDE = "not a candidate"
 #: what keeps a mode from qualifying, as a noun
 _NOUNS = {"modes": "speed"}
-_WORDS = {"go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE"}
 _CARRIES = ("pass", "warn", "not-applicable", "waived")
 #: what a mode is that a diffusion model was not chosen for
 _OTHER_METHOD = {
@@ -84,7 +83,7 @@ def first_screen(doc: Report) -> FirstScreen:
 
 def headline(doc: Report) -> str:
     """An interrupted run has no verdict; a simulated one says so before it."""
-    word = "INTERRUPTED" if doc.get("interrupted") else _WORDS.get(doc["verdict"], str(doc["verdict"]).upper())
+    word = "INTERRUPTED" if doc.get("interrupted") else view.VERDICTS.get(doc["verdict"], str(doc["verdict"]).upper())
     return f"SIMULATED · {word}" if doc.get("simulated") else word
 
 
@@ -92,7 +91,7 @@ def _decision(doc: Report) -> str:
     """One sentence that a manager can repeat."""
     if doc.get("interrupted"):
         return f"No verdict: the run was interrupted. {_so_far(doc)}"
-    best = _mode(doc, doc.get("recommended_mode"))
+    best = view.mode(doc, doc.get("recommended_mode"))
     if doc["verdict"] == "go" and best:
         gain = f"{_speed(best)}{_on(doc)}{_loss(doc, best['mode'])}"
         return f"Adopt {best['mode']}: {gain}.{_other_method(doc, best['mode'])}"
@@ -100,7 +99,7 @@ def _decision(doc: Report) -> str:
     adopted = [m for m in doc["modes"] if m.get("adopted")]
     text = "; ".join(reasons or _by_item(doc, adopted)) or "nothing was shown"
     text = f"{'Do not adopt' if no_go else 'Undecided'}: {text}."
-    baseline = _mode(doc, doc["baseline"]["speed"])
+    baseline = view.mode(doc, doc["baseline"]["speed"])
     if no_go and not reasons and baseline and not baseline.get("adopted") and baseline["qualified"] == "pass":
         text += f" Plain {baseline['mode']} decoding would pass."
     if doc["checklist"].get("profile") == "first-look" and any(m["qualified"] == "pass" for m in adopted):
@@ -366,7 +365,3 @@ def _figure(doc: Report, entry: Mode, item: str) -> str:
         rows = [one for one in mine if one is not None]
         return f"{fmt.points(min(rows))} points" if rows else ""
     return ""
-
-
-def _mode(doc: Report, label: str | None) -> Mode | None:
-    return next((m for m in doc["modes"] if m["mode"] == label), None)

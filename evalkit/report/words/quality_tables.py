@@ -6,8 +6,7 @@ from evalkit import fmt
 from evalkit.items.quality import checks as quality_checks
 from evalkit.report.document.model import Report
 from evalkit.report.words import view
-from evalkit.report.words.tables import Table
-from evalkit.report.words.view import Row
+from evalkit.report.words.load_tables import Table
 
 
 def quality_table(doc: Report) -> Table:
@@ -18,16 +17,14 @@ def quality_table(doc: Report) -> Table:
         low, high = row.get("low"), row.get("high")
         span = f" ({fmt.span(low, high)})" if low is not None and high is not None else ""
         rows.append(
-            Row(
-                (
-                    str(row.get("suite", "")),
-                    str(row.get("mode", "")),
-                    _share(row.get("passed"), row.get("scored"), row.get("share")),
-                    fmt.share(row.get("baseline_share")),
-                    f"{fmt.points(row.get('difference'))}{span}",
-                    fmt.NOTHING if row.get("margin") is None else f"{100 * row['margin']:.1f}",
-                    view.status(row["status"]) if row.get("status") else fmt.NOTHING,
-                )
+            (
+                str(row.get("suite", "")),
+                str(row.get("mode", "")),
+                _share(row.get("passed"), row.get("scored"), row.get("share")),
+                fmt.share(row.get("baseline_share")),
+                f"{fmt.points(row.get('difference'))}{span}",
+                fmt.NOTHING if row.get("margin") is None else f"{100 * row['margin']:.1f}",
+                view.status(row["status"]) if row.get("status") else fmt.NOTHING,
             )
         )
     return head, rows
@@ -50,15 +47,13 @@ def tool_table(doc: Report) -> Table:
         replies, asked = data["replies"], data.get("asked") or 0
         of = [f"{data.get(k, 0)} of {asked}" if asked else fmt.NOTHING for k in ("right_function", "right_arguments")]
         rows.append(
-            Row(
-                (
-                    finding.get("mode") or "",
-                    str(data.get("suite", "")),
-                    f"{data.get('call', 0)} / {data.get('text', 0)} of {replies}",
-                    f"{data.get('malformed', 0)} ({fmt.share(data.get('malformed', 0) / replies)})",
-                    str(data.get("truncated", 0)),
-                    *of,
-                )
+            (
+                finding.get("mode") or "",
+                str(data.get("suite", "")),
+                f"{data.get('call', 0)} / {data.get('text', 0)} of {replies}",
+                f"{data.get('malformed', 0)} ({fmt.share(data.get('malformed', 0) / replies)})",
+                str(data.get("truncated", 0)),
+                *of,
             )
         )
     return head, rows
@@ -68,7 +63,7 @@ def position_table(doc: Report) -> Table:
     """Where along long replies a mode goes wrong."""
     head = ("Suite", "Mode", "Cases, n", "First third right", "Middle third right", "Last third right")
     rows = [
-        Row((str(r["suite"]), str(r["mode"]), str(r.get("scored", fmt.NOTHING)), *map(fmt.share, r["by_third"])))
+        (str(r["suite"]), str(r["mode"]), str(r.get("scored", fmt.NOTHING)), *map(fmt.share, r["by_third"]))
         for r in doc["quality"].get("suites", [])
         if len(r.get("by_third") or ()) == 3
     ]
@@ -87,16 +82,14 @@ def length_table(doc: Report) -> Table:
         "Share of asked",
     )
     rows = [
-        Row(
-            (
-                r["mode"],
-                fmt.number(r["asked"]),
-                r.get("unit") or fmt.NOTHING,
-                str(r["n"]),
-                fmt.number(r["median"]),
-                f"{fmt.number(r['low'])} to {fmt.number(r['high'])}",
-                fmt.share(r["median"] / r["asked"]),
-            )
+        (
+            r["mode"],
+            fmt.number(r["asked"]),
+            r.get("unit") or fmt.NOTHING,
+            str(r["n"]),
+            fmt.number(r["median"]),
+            f"{fmt.number(r['low'])} to {fmt.number(r['high'])}",
+            fmt.share(r["median"] / r["asked"]),
         )
         for r in doc.get("lengths") or []
     ]
@@ -111,15 +104,13 @@ def probe_table(doc: Report) -> Table:
         for step in probe["steps"]:
             back = list((step.get("recalled") or {}).values())
             rows.append(
-                Row(
-                    (
-                        probe["mode"],
-                        fmt.number(step["asked_tokens"]),
-                        fmt.number(step.get("counted_tokens")),
-                        "yes" if step["ok"] else f"no: {step.get('error') or 'no reason given'}",
-                        f"{sum(back)} of {len(back)}" if back else fmt.NOTHING,
-                        step.get("finish_reason") or fmt.NOTHING,
-                    )
+                (
+                    probe["mode"],
+                    fmt.number(step["asked_tokens"]),
+                    fmt.number(step.get("counted_tokens")),
+                    "yes" if step["ok"] else f"no: {step.get('error') or 'no reason given'}",
+                    f"{sum(back)} of {len(back)}" if back else fmt.NOTHING,
+                    step.get("finish_reason") or fmt.NOTHING,
                 )
             )
     return head, rows

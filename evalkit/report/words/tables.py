@@ -19,14 +19,12 @@ from evalkit.report.document.model.findings import FindingPart
 from evalkit.report.document.model.modes import Mode, Percentiles
 from evalkit.report.document.model.origin import VendorClaim
 from evalkit.report.words import load_tables, view
-from evalkit.report.words.view import Row
+from evalkit.report.words.load_tables import Row, Table
 from evalkit.text import one_line
 
 #: of modules of their own
 load_table, capacity_table, slo_of = load_tables.load_table, load_tables.capacity_table, load_tables.slo_of
 sweep_rows, sweep_line = load_tables.sweep_table, load_tables.sweep_line
-
-Table = tuple[tuple[str, ...], list[Row]]
 
 
 def timing_table(doc: Report) -> Table:
@@ -44,16 +42,14 @@ def timing_table(doc: Report) -> Table:
     for entry, level in view.levels(doc):
         rate = level.get("output_tokens_per_second") or {}
         rows.append(
-            Row(
-                (
-                    f"{entry['mode']} ({label})" if (label := entry.get("timing_label")) else entry["mode"],
-                    str(level.get("concurrency", fmt.NOTHING)),
-                    f"{level.get('requests', 0)} ({level.get('failed', 0)})",
-                    "baseline" if entry["mode"] == doc["baseline"]["speed"] else view.speedup(level.get("speedup")),
-                    _pair(level.get("ttft_ms")),
-                    _pair(level.get("e2e_ms")),
-                    f"{fmt.number(_value(rate.get('request')))} / {fmt.number(_value(rate.get('system')))}",
-                )
+            (
+                f"{entry['mode']} ({label})" if (label := entry.get("timing_label")) else entry["mode"],
+                str(level.get("concurrency", fmt.NOTHING)),
+                f"{level.get('requests', 0)} ({level.get('failed', 0)})",
+                "baseline" if entry["mode"] == doc["baseline"]["speed"] else view.speedup(level.get("speedup")),
+                _pair(level.get("ttft_ms")),
+                _pair(level.get("e2e_ms")),
+                f"{fmt.number(_value(rate.get('request')))} / {fmt.number(_value(rate.get('system')))}",
             )
         )
     return head, rows
@@ -93,16 +89,14 @@ def blocks_table(doc: Report) -> Table:
         forward = level["tokens_per_forward"] if level else None
         engine = " ".join(str(x) for x in (entry.get("engine"), entry.get("engine_version")) if x)
         rows.append(
-            Row(
-                (
-                    entry["mode"],
-                    entry.get("declared_mode") or "not said",
-                    entry.get("observed_mode") or "not seen",
-                    engine or "unknown",
-                    _chunk(level["tokens_per_chunk"] if level else {}),
-                    fmt.number(forward["value"] if forward else None),
-                    "incumbent" if entry is doc.get("incumbent") else _qualifies(doc, entry),
-                )
+            (
+                entry["mode"],
+                entry.get("declared_mode") or "not said",
+                entry.get("observed_mode") or "not seen",
+                engine or "unknown",
+                _chunk(level["tokens_per_chunk"] if level else {}),
+                fmt.number(forward["value"] if forward else None),
+                "incumbent" if entry is doc.get("incumbent") else _qualifies(doc, entry),
             )
         )
     return head, rows
@@ -131,15 +125,13 @@ def spread_table(doc: Report) -> Table:
             continue
         tags = ", ".join(f"{tag} {fmt.ratio(value)}" for tag, value in sorted((speed.get("by_tag") or {}).items()))
         rows.append(
-            Row(
-                (
-                    entry["mode"],
-                    str(level["concurrency"]),
-                    str(speed.get("pairs", fmt.NOTHING)),
-                    fmt.share(speed["slower_share"]),
-                    fmt.ratio(speed.get("worst_decile")),
-                    tags or fmt.NOTHING,
-                )
+            (
+                entry["mode"],
+                str(level["concurrency"]),
+                str(speed.get("pairs", fmt.NOTHING)),
+                fmt.share(speed["slower_share"]),
+                fmt.ratio(speed.get("worst_decile")),
+                tags or fmt.NOTHING,
             )
         )
     return head, rows
@@ -152,7 +144,7 @@ def energy_table(doc: Report) -> Table:
     for entry, level in view.levels(doc):
         energy = level.get("energy_j_per_1000_tokens")
         if energy is not None:
-            rows.append(Row((entry["mode"], str(level["concurrency"]), fmt.number(energy))))
+            rows.append((entry["mode"], str(level["concurrency"]), fmt.number(energy)))
     return head, rows
 
 
@@ -166,7 +158,7 @@ def variants_table(doc: Report) -> Table:
     names = list(dict.fromkeys(f["variant"] for f in found if f.get("variant")))
     if not names:
         return head, []
-    return head, [Row(_variant_cells(name, found)) for name in (None, *names)]
+    return head, [_variant_cells(name, found) for name in (None, *names)]
 
 
 #: by subject: findings of the candidate, and of another variant
@@ -214,29 +206,24 @@ def vendor_rest(doc: Report) -> int:
     return sum(not _speaks_of_speed(row) for row in doc["vendor_claims"])
 
 
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
-
-
 def _speaks_of_speed(row: VendorClaim) -> bool:
     return not str(row.get("unit") or "").startswith("percent")
 
 
 def _vendor_row(row: VendorClaim) -> Row:
     measured, value = row.get("measured"), row.get("value")
+    differs: Any = row.get("differs")
     here = "not measured"
     if isinstance(measured, dict) and measured.get("value") is not None:
         here = f"{fmt.number(measured['value'])} {measured.get('unit') or ''} ({measured.get('mode')})"
     figure = fmt.number(value) if isinstance(value, (int, float)) else str(value or "")
-    return Row(
-        (
-            str(row.get("claim") or ""),
-            f"{figure} {row.get('unit') or ''}".strip() or fmt.NOTHING,
-            str(row.get("conditions") or fmt.NOTHING),
-            here,
-            "; ".join(map(str, _listed(row.get("differs")))) or fmt.NOTHING,
-            " ".join(str(part) for part in (row.get("source"), row.get("date")) if part) or fmt.NOTHING,
-        )
+    return (
+        str(row.get("claim") or ""),
+        f"{figure} {row.get('unit') or ''}".strip() or fmt.NOTHING,
+        str(row.get("conditions") or fmt.NOTHING),
+        here,
+        "; ".join(differs or ()) or fmt.NOTHING,
+        " ".join(str(part) for part in (row.get("source"), row.get("date")) if part) or fmt.NOTHING,
     )
 
 
@@ -255,7 +242,7 @@ def frontier_table(doc: Report) -> Table:
         how = "beyond chance" if p.surely else "by the figures, within chance"
         word = f"{', '.join(p.dominated_by)} ({how})" if p.dominated_by else "none: on the frontier"
         share = f"{fmt.share(p.share)} ({fmt.share(p.low)} to {fmt.share(p.high)})"
-        rows.append(Row((p.mode, fmt.number(p.e2e_ms), share, str(p.cases), word)))
+        rows.append((p.mode, fmt.number(p.e2e_ms), share, str(p.cases), word))
     return head, rows if len(points) > 1 else []
 
 
@@ -292,26 +279,22 @@ def limits_table(doc: Report) -> Table:
     window = next((f for f in view.item(doc, "context")["findings"] if f["id"] == context_checks.WINDOW.id), None)
     data = (window.get("data") if window else None) or {}
     rows = [
-        Row(
-            (
-                one_line(str(limit["source"]), limit=160),
-                fmt.number(limit["tokens"]),
-                str(limit["known_by"]),
-                "yes" if limit["binding"] else "no",
-            )
+        (
+            one_line(str(limit["source"]), limit=160),
+            fmt.number(limit["tokens"]),
+            str(limit["known_by"]),
+            "yes" if limit["binding"] else "no",
         )
         for limit in data.get("limits") or []
     ]
     if not rows:
         return head, []
     if data.get("window") is not None:
-        rows.append(
-            Row(("usable window of the model: the least that binds", fmt.number(data["window"]), "inferred", "yes"))
-        )
+        rows.append(("usable window of the model: the least that binds", fmt.number(data["window"]), "inferred", "yes"))
     need = data.get("need")
     if need:
         known = {"checklist": "declared", "counted": "observed", "estimated": "inferred"}.get(
             need["source"], "inferred"
         )
-        rows.append(Row(("needed: prompt and reply together", fmt.number(need["tokens"]), known, fmt.NOTHING)))
+        rows.append(("needed: prompt and reply together", fmt.number(need["tokens"]), known, fmt.NOTHING))
     return head, rows

@@ -12,8 +12,6 @@ from evalkit.report.document.model.findings import FindingPart, ItemPart
 from evalkit.report.document.model.modes import Level, Mode, SpeedUp
 from evalkit.text import capital
 
-Document = Report
-
 VERDICTS = {"go": "GO", "no-go": "NO-GO", "inconclusive": "INCONCLUSIVE"}
 #: a word first, a sign second: never colour or sign alone
 SIGNS = {
@@ -35,12 +33,6 @@ _MOST_STEPS = 6
 def question(item: str) -> str:
     """What an item asks, as a buyer would."""
     return next((one.question for name, one in ITEMS.items() if name == item), item)
-
-
-class Row(NamedTuple):
-    """One row of a table: plain cells."""
-
-    cells: tuple[str, ...]
 
 
 def status(word: str) -> str:

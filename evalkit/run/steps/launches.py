@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from evalkit.checklist.schema import Endpoint
 from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.steps import candidate, tries
+from evalkit.run.steps.restarts import Work
 from evalkit.serving.facts import LaunchFacts
 from evalkit.serving.launch import LaunchFailed, launched
-
-Work = Callable[[Recorder, Session], Awaitable[None]]
 
 
 async def launch_each(

@@ -18,16 +18,13 @@ from evalkit.analysis.pairs import Answers, Table, alpha_of, table
 from evalkit.analysis.readings import Readings
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
-from evalkit.findings import ItemId, Status
+from evalkit.findings import PER_MODE_ITEMS, Status
 from evalkit.items.modes.checks import SPEEDUP
 from evalkit.quality.facts import SuiteFacts
 from evalkit.run.sweep.settings import Setting
 from evalkit.serving.swept import Fate, Seen, SweptSetting
 from evalkit.stats.distributions import beta_cdf
 from evalkit.verdict.decide import gather
-
-#: items whose findings may drop a setting
-_ITEMS: tuple[ItemId, ...] = ("modes", "serving", "quality")
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Screened:
     @cached_property
     def failing(self) -> dict[str, str]:
         """By setting the first counted finding that fails; a fault of speed comes last, as others say more."""
-        every = [one for item in _ITEMS for one in gather(item, self.checklist, self.facts, self.facts.as_of)]
+        every = [one for item in PER_MODE_ITEMS for one in gather(item, self.checklist, self.facts, self.facts.as_of)]
         found: dict[str, str] = {}
         for one in sorted(every, key=lambda one: one.id == SPEEDUP.id):
             if one.counts and one.mode is not None and one.status is Status.FAIL:

@@ -217,3 +217,13 @@ def commit_of(version: str | None) -> str | None:
     """The commit that a version string carries (`…+g1a2b3c4`)."""
     found = _COMMIT.search(version or "")
     return found.group(1) if found else None
+
+
+def argument(words: Sequence[str], flag: str) -> str | None:
+    """The value of a start argument, in either of its two spellings."""
+    for place, word in enumerate(words):
+        if word == flag and place + 1 < len(words):
+            return words[place + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None

@@ -11,7 +11,7 @@ from typing import Any
 
 from evalkit.findings import KnownBy
 from evalkit.modes import Mode
-from evalkit.serving.engines.base import Declared, Engine, Knob, Start
+from evalkit.serving.engines.base import Declared, Engine, Knob, Start, argument
 from evalkit.serving.facts import Capability
 from evalkit.serving.pages import Answers, Pages
 
@@ -45,7 +45,7 @@ class FluxServe(Engine):
 
     def declared(self, answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> Declared:
         del settings, counters
-        way = _after(answers.argv, "--parallel-decoding")
+        way = argument(answers.argv, "--parallel-decoding")
         if way in _MODES:
             return Declared(_MODES[way], f"started with --parallel-decoding {way}")
         return Declared(None, "FluxServe does not say over HTTP how it decodes")
@@ -57,16 +57,6 @@ class FluxServe(Engine):
             Capability(name=name, value=False, known_by=KnownBy.INFERRED, detail=detail)
             for name in ("tool_calls", "json_schema")
         )
-
-
-def _after(argv: Sequence[str], flag: str) -> str | None:
-    """The value of a start argument, in either of its two spellings."""
-    for place, word in enumerate(argv):
-        if word == flag and place + 1 < len(argv):
-            return argv[place + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
 
 
 ENGINE = FluxServe()
