@@ -21,7 +21,7 @@ from worlds import ERROR, NOW, START, sample, shown
 from worlds_quality import _REPLY
 
 from evalkit.checklist.loader import load_checklist
-from evalkit.facts import Facts, PromptFacts
+from evalkit.facts import Facts
 from evalkit.items.modes import decide as speed
 from evalkit.items.quality import decide as quality
 from evalkit.modes import Mode, base_mode
@@ -31,6 +31,7 @@ from evalkit.quality.suite import facts_of
 from evalkit.run.setup import Setup, merged, prepare
 from evalkit.scaffold.detect import Found
 from evalkit.scaffold.write import CHECKLIST, Wanted, scaffold
+from evalkit.timing.facts import PromptFacts
 
 #: models with one and with two modes to adopt that the records can start
 MODELS = ("JetLM/SDAR-8B-Chat", "nvidia/Nemotron-Labs-Diffusion-8B")

@@ -10,34 +10,11 @@ from evalkit.gpu.facts import HardwareFacts, TelemetrySample
 from evalkit.harness.facts import HarnessFacts
 from evalkit.hub.facts import CandidateFacts
 from evalkit.quality.facts import Alone, Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading, ToolLoop
+from evalkit.serving import facts as serving
 from evalkit.serving.context_facts import ContextProbe
-from evalkit.serving.facts import (
-    Afterwards,
-    Attempt,
-    Counters,
-    EndpointFacts,
-    ForwardStats,
-    LaunchFacts,
-    Preflight,
-    StabilityFacts,
-)
 from evalkit.serving.swept import SweepFacts
 from evalkit.text import one_line
-from evalkit.timing.facts import (
-    CacheState,
-    ClientError,
-    ClientLimit,
-    LoadBlock,
-    Look,
-    Pilot,
-    PrefixHits,
-    PromptFacts,
-    RepeatedSample,
-    TimedSample,
-    Traffic,
-    WarmUp,
-    WitnessSample,
-)
+from evalkit.timing import facts as timing
 
 
 class RunStart(Frozen):
@@ -96,24 +73,24 @@ class Facts(Frozen):
     resumed: tuple[Resumed, ...] = ()
     candidates: tuple[CandidateFacts, ...] = ()
     hardware: HardwareFacts | None = None
-    endpoints: dict[str, EndpointFacts] = {}  # noqa: RUF012  latest probe by mode label (and "incumbent")
-    attempts: dict[str, Attempt] = {}  # noqa: RUF012  latest try by mode label
-    launches: tuple[LaunchFacts, ...] = ()
+    endpoints: dict[str, serving.EndpointFacts] = {}  # noqa: RUF012  latest probe by mode label (and "incumbent")
+    attempts: dict[str, serving.Attempt] = {}  # noqa: RUF012  latest try by mode label
+    launches: tuple[serving.LaunchFacts, ...] = ()
     sweep: SweepFacts | None = None
-    prompts: tuple[PromptFacts, ...] = ()
+    prompts: tuple[timing.PromptFacts, ...] = ()
     suites: tuple[SuiteFacts, ...] = ()
-    client_errors: tuple[ClientError, ...] = ()
-    warmups: tuple[WarmUp, ...] = ()
-    caches: dict[str, CacheState] = {}  # noqa: RUF012
-    timed: tuple[TimedSample, ...] = ()
-    looks: tuple[Look, ...] = ()
-    repeated: tuple[RepeatedSample, ...] = ()
-    prefix_hits: tuple[PrefixHits, ...] = ()
-    traffic: dict[str, Traffic] = {}  # noqa: RUF012  by the name of the file
-    loads: tuple[LoadBlock, ...] = ()
-    client_limit: ClientLimit | None = None
-    witness: tuple[WitnessSample, ...] = ()
-    pilot: Pilot | None = None
+    client_errors: tuple[timing.ClientError, ...] = ()
+    warmups: tuple[timing.WarmUp, ...] = ()
+    caches: dict[str, timing.CacheState] = {}  # noqa: RUF012
+    timed: tuple[timing.TimedSample, ...] = ()
+    looks: tuple[timing.Look, ...] = ()
+    repeated: tuple[timing.RepeatedSample, ...] = ()
+    prefix_hits: tuple[timing.PrefixHits, ...] = ()
+    traffic: dict[str, timing.Traffic] = {}  # noqa: RUF012  by the name of the file
+    loads: tuple[timing.LoadBlock, ...] = ()
+    client_limit: timing.ClientLimit | None = None
+    witness: tuple[timing.WitnessSample, ...] = ()
+    pilot: timing.Pilot | None = None
     telemetry: tuple[TelemetrySample, ...] = ()
     answers: tuple[Answer, ...] = ()
     alone: tuple[Alone, ...] = ()
@@ -124,11 +101,11 @@ class Facts(Frozen):
     harness: dict[str, HarnessFacts] = {}  # noqa: RUF012  by task's place, task and mode
     divergences: dict[str, Divergence] = {}  # noqa: RUF012  by mode, suite and case
     context_probes: dict[str, ContextProbe] = {}  # noqa: RUF012
-    stability: dict[str, StabilityFacts] = {}  # noqa: RUF012
-    preflights: dict[str, Preflight] = {}  # noqa: RUF012  by mode label, "run" for the whole
-    counters: tuple[Counters, ...] = ()
-    forwards: tuple[ForwardStats, ...] = ()
-    afterwards: tuple[Afterwards, ...] = ()
+    stability: dict[str, serving.StabilityFacts] = {}  # noqa: RUF012
+    preflights: dict[str, serving.Preflight] = {}  # noqa: RUF012  by mode label, "run" for the whole
+    counters: tuple[serving.Counters, ...] = ()
+    forwards: tuple[serving.ForwardStats, ...] = ()
+    afterwards: tuple[serving.Afterwards, ...] = ()
     errors: tuple[CollectError, ...] = ()
     skipped: tuple[SkippedItem, ...] = ()
 

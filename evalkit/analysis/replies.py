@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -118,7 +118,7 @@ class SignCount:
 
 def sign_counts(readings: Readings, mode: str, baseline: str, level: int) -> list[SignCount]:
     """One for each sign that either mode shows, by prompt: a prompt shows a sign when half of its readings do."""
-    one, other = (_with_repeated(readings, m, level, _by_prompt(readings, m, level)) for m in (mode, baseline))
+    one, other = (_with_copies(readings, m, level, _by_prompt(readings, m, level)) for m in (mode, baseline))
     drawn = _sketches(readings, baseline, level)
     first = {prompt: each[0] for prompt, each in drawn.items()}
     strange = strangers({p: each[0] for p, each in _sketches(readings, mode, level).items()}, first)
@@ -161,20 +161,35 @@ def _by_prompt(readings: Readings, mode: str, level: int) -> dict[str, frozenset
     return {prompt: _usual(each) for prompt, each in found.items()}
 
 
-def _with_repeated(
+def _with_copies(
     readings: Readings, mode: str, level: int, found: dict[str, frozenset[str]]
 ) -> dict[str, frozenset[str]]:
-    """`found`, with a sign for prompts whose reply is also the reply to another: word for word, or but for some."""
-    words: dict[str, set[str]] = {}
-    frames: dict[str, set[str]] = {}
-    for s in readings.good(mode, level):
-        if (mark := s.gist if s.seen is not None else gist(s.exchange)) is not None:
-            words.setdefault(mark, set()).add(s.prompt)
-        if s.frame is not None:
-            frames.setdefault(s.frame, set()).add(s.prompt)
-    again, filled = ({p for one in of.values() if len(one) > 1 for p in one} for of in (words, frames))
-    more = {p: frozenset({REPEATED} if p in again else {FILLED_IN} if p in filled else ()) for p in found}
-    return {prompt: names | more[prompt] for prompt, names in found.items()}
+    """`found`, with a sign for prompts whose reply is also the reply to another; word for word goes before."""
+    marks = [
+        (s.prompt, s.gist if s.seen is not None else gist(s.exchange), s.frame) for s in readings.good(mode, level)
+    ]
+    more = dict(sorted(copies(marks), key=lambda copy: copy[1] == REPEATED))
+    return {prompt: names | ({more[prompt]} if prompt in more else set()) for prompt, names in found.items()}
+
+
+def copies(marks: Sequence[tuple[str, str | None, str | None]]) -> list[tuple[str, str]]:
+    """Of replies, each given by its prompt, gist and frame: prompt and sign of those that are also the reply to another
+    prompt, word for word or but for some.
+    """
+    words, frames = (_common((prompt, mark[n]) for prompt, *mark in marks) for n in (0, 1))
+    return [
+        (prompt, REPEATED if said in words else FILLED_IN)
+        for prompt, said, framed in marks
+        if said in words or framed in frames
+    ]
+
+
+def _common(marks: Iterable[tuple[str, str | None]]) -> set[str]:
+    """Marks that belong to several prompts."""
+    prompts = defaultdict(set)
+    for prompt, mark in marks:
+        prompts[mark].add(prompt)
+    return {mark for mark, of in prompts.items() if mark is not None and len(of) > 1}
 
 
 def _usual(each: list[tuple[str, ...]]) -> frozenset[str]:

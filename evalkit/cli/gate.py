@@ -157,7 +157,6 @@ def _with_live(
     """The live servers, and the result with what they cast doubt on."""
     from evalkit.client import run as run_async
     from evalkit.errors import RunFolderError
-    from evalkit.stored.again import strict as asked_strictly
     from evalkit.stored.live import doubts, look, parse
     from evalkit.verdict.decide import decide
 
@@ -167,7 +166,7 @@ def _with_live(
     except RunFolderError:
         return [], result
     servers = run_async(look(checklist, facts.endpoints, wanted))
-    found = doubts(servers, decide(checklist, facts, now, strict=asked_strictly(facts)))
+    found = doubts(servers, decide(checklist, facts, now, strict=facts.start.strict))
     if found:
         kept = result.reasons if result.exit_code == 3 else ()
         result = result._replace(exit_code=3, reasons=(*kept, *found))

@@ -47,7 +47,8 @@ def report_command(  # noqa: PLR0917  typer reads them by name
     The run is decided again from its own facts, as of the day it ended.
     """
     from evalkit.errors import UsageError
-    from evalkit.stored.again import document_of, render_as, workflow_lines
+    from evalkit.report.formats.write import rendered
+    from evalkit.stored.again import document_of, workflow_lines
 
     if allow_exec and not regrade:
         raise UsageError("--allow-exec runs nothing without --regrade", hint="name the suite: --regrade TASKS")
@@ -60,7 +61,7 @@ def report_command(  # noqa: PLR0917  typer reads them by name
         from evalkit.report.directory import adopted
 
         document["adopted"] = adopted(document, adopted_by, adopted_on)
-    sys.stdout.write(render_as(output.value, document))
+    sys.stdout.write(rendered(output.value, document))
     if annotate is not None:
         from evalkit.cli.streams import write_commands
 

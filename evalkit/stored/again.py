@@ -1,16 +1,24 @@
-"""The document of a stored run, decided again as of the day it ended: the same run, the same bytes."""
+"""The document of a stored run, decided again as of the day it ended: the same run, the same bytes. Its replies may be
+graded anew on the way: from the run alone, nothing is sent, nothing stored is changed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
+from evalkit.errors import UsageError
 from evalkit.facts import Facts
 from evalkit.report.document.build import build
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.origin import Regraded
 from evalkit.stored.open import open_source
+
+if TYPE_CHECKING:
+    from evalkit.quality.case import Suite
+    from evalkit.quality.facts import Answer, SuiteFacts
+    from evalkit.stored.folder import Source
 
 
 def document_of(
@@ -25,14 +33,13 @@ def document_of(
         RunFolderError: nothing there, or damaged.
         UsageError: `regrade` on a pack without texts, or with a suite that the run does not hold.
     """
-    from evalkit.stored.regrade import regraded
     from evalkit.verdict.decide import decide
 
     source = open_source(path)
     read = source.facts()
     facts, told = regraded(source, regrade, allow_exec=allow_exec) if regrade else (read, [])
     loaded = source.checklist()
-    decision = decide(loaded.checklist, facts, facts.as_of, strict=strict(facts))
+    decision = decide(loaded.checklist, facts, facts.as_of, strict=facts.start.strict)
     redacted = redact_prompts or source.redacted
     document = build(
         loaded.checklist, facts, decision, redact_prompts=redacted, without=source.redacted,
@@ -50,13 +57,49 @@ def workflow_lines(path: Path, document: Report, file: str) -> list[str]:
     return workflow_commands(document, file=file, loaded=open_source(path).checklist())
 
 
-def strict(facts: Facts) -> bool:
-    """Whether the run was asked to count warnings as failures."""
-    return facts.start.strict
+def regraded(source: Source, tasks: Sequence[Path], *, allow_exec: bool = False) -> tuple[Facts, list[dict[str, Any]]]:
+    """The run's facts with new grades, and a record for each suite: hashes, and what could not be graded.
+
+    A case whose request has changed since is unscored, as its stored reply answers another question; a new case has no
+    reply; one that is gone is dropped.
+
+    Raises:
+        UsageError: a pack without texts, or a suite that the run does not hold.
+        InputFileError: a suite that cannot be read.
+    """
+    from evalkit.importers.direct import load_suites
+    from evalkit.quality.grading import regrade
+    from evalkit.quality.suite import facts_of
+
+    if source.redacted:
+        raise UsageError(
+            "holds no replies: it was packed with --redact", where=str(source.path), hint="regrade the run folder"
+        )
+    facts, checklist = source.facts(), source.checklist().checklist
+    suites, _ = load_suites(list(tasks), checklist.request)
+    known = {suite.name: suite for suite in facts.suites}
+    for suite in suites:
+        if suite.name not in known:
+            names = ", ".join(known) or "none"
+            raise UsageError(f"suite {suite.name!r} is not in the run", where=suite.path, hint=f"the run has: {names}")
+    answers, alone = (regrade(replies, suites, allow_exec=allow_exec) for replies in (facts.answers, facts.alone))
+    new = {suite.name: suite for suite in suites}
+    told = [_record(suite, known[suite.name], facts.answers, answers) for suite in suites]
+    replaced = tuple(facts_of(new[old.name]) if old.name in new else old for old in facts.suites)
+    update = {"answers": tuple(answers), "alone": tuple(alone), "suites": replaced}
+    return facts.model_copy(update=update), told
 
 
-def render_as(name: str, doc: Report) -> str:
-    """The document in one of the formats of `evalkit report --format`."""
-    from evalkit.report.formats.write import rendered
-
-    return rendered(name, doc)
+def _record(suite: Suite, old: SuiteFacts, before: Sequence[Answer], after: Sequence[Answer]) -> dict[str, Any]:
+    mine = [one for one in after if one.suite == suite.name]
+    stored = {one.case_id for one in before if one.suite == suite.name}
+    changed = {one.case_id for one in mine if [grade.grader for grade in one.grades] == ["request"]}
+    return {
+        "suite": suite.name,
+        "sha256": suite.sha256,
+        "run_sha256": old.sha256,
+        "replies": len(mine),
+        "changed_requests": sorted(changed),
+        "without_reply": sorted(set(suite.by_id) - stored),
+        "dropped": sorted(stored - set(suite.by_id)),
+    }

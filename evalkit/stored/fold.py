@@ -12,40 +12,9 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import ValidationError
 
 from evalkit.errors import RunFolderError
-from evalkit.facts import CollectError, Facts, Resumed, RunEnd, RunStart, SkippedItem
+from evalkit.facts import Facts
 from evalkit.findings import Frozen
-from evalkit.gpu.facts import HardwareFacts, TelemetrySample
-from evalkit.harness.facts import HarnessFacts
-from evalkit.hub.facts import CandidateFacts
-from evalkit.quality.facts import Alone, Answer, Divergence, Judgement, SamplingProbe, SuiteFacts, TieReading, ToolLoop
-from evalkit.serving.context_facts import ContextProbe
-from evalkit.serving.facts import (
-    Afterwards,
-    Attempt,
-    Counters,
-    EndpointFacts,
-    ForwardStats,
-    LaunchFacts,
-    Preflight,
-    StabilityFacts,
-)
-from evalkit.serving.swept import SweepFacts
 from evalkit.stored.journal import Record
-from evalkit.timing.facts import (
-    CacheState,
-    ClientError,
-    ClientLimit,
-    LoadBlock,
-    Look,
-    Pilot,
-    PrefixHits,
-    PromptFacts,
-    RepeatedSample,
-    TimedSample,
-    Traffic,
-    WarmUp,
-    WitnessSample,
-)
 
 
 class Kind(NamedTuple):
@@ -57,47 +26,54 @@ class Kind(NamedTuple):
     single: bool = False
 
 
+def _kind(field: str, key: str | None = None) -> Kind:
+    """What the field of `Facts` holds, and whether it holds one."""
+    hint = Facts.model_fields[field].annotation
+    model = next(one for one in (hint, *get_args(hint)) if isinstance(one, type) and issubclass(one, Frozen))
+    return Kind(model, field, key, single=get_origin(hint) not in (tuple, dict))
+
+
 KINDS: dict[str, Kind] = {
-    "start": Kind(RunStart, "start", single=True),
-    "resumed": Kind(Resumed, "resumed"),
-    "end": Kind(RunEnd, "end", single=True),
-    "candidate": Kind(CandidateFacts, "candidates"),
-    "hardware": Kind(HardwareFacts, "hardware", single=True),
-    "endpoint": Kind(EndpointFacts, "endpoints", key="label"),
-    "attempt": Kind(Attempt, "attempts", key="mode"),
-    "launch": Kind(LaunchFacts, "launches"),
-    "sweep": Kind(SweepFacts, "sweep", single=True),
-    "prompts": Kind(PromptFacts, "prompts"),
-    "suite": Kind(SuiteFacts, "suites"),
-    "client-error": Kind(ClientError, "client_errors"),
-    "warm-up": Kind(WarmUp, "warmups"),
-    "cache": Kind(CacheState, "caches", key="mode"),
-    "timed": Kind(TimedSample, "timed"),
-    "look": Kind(Look, "looks"),
-    "repeated": Kind(RepeatedSample, "repeated"),
-    "prefix-hits": Kind(PrefixHits, "prefix_hits"),
-    "traffic": Kind(Traffic, "traffic", key="source"),
-    "load": Kind(LoadBlock, "loads"),
-    "client-limit": Kind(ClientLimit, "client_limit", single=True),
-    "witness": Kind(WitnessSample, "witness"),
-    "pilot": Kind(Pilot, "pilot", single=True),
-    "telemetry": Kind(TelemetrySample, "telemetry"),
-    "answer": Kind(Answer, "answers"),
-    "alone": Kind(Alone, "alone"),
-    "sampling": Kind(SamplingProbe, "sampling"),
-    "judgement": Kind(Judgement, "judgements"),
-    "harness": Kind(HarnessFacts, "harness", key="key"),
-    "tool-loop": Kind(ToolLoop, "tool_loops", key="key"),
-    "tie-reading": Kind(TieReading, "ties"),
-    "divergence": Kind(Divergence, "divergences", key="key"),
-    "context-probe": Kind(ContextProbe, "context_probes", key="mode"),
-    "stability": Kind(StabilityFacts, "stability", key="mode"),
-    "preflight": Kind(Preflight, "preflights", key="mode"),
-    "counters": Kind(Counters, "counters"),
-    "forwards": Kind(ForwardStats, "forwards"),
-    "afterwards": Kind(Afterwards, "afterwards"),
-    "error": Kind(CollectError, "errors"),
-    "skipped": Kind(SkippedItem, "skipped"),
+    "start": _kind("start"),
+    "resumed": _kind("resumed"),
+    "end": _kind("end"),
+    "candidate": _kind("candidates"),
+    "hardware": _kind("hardware"),
+    "endpoint": _kind("endpoints", key="label"),
+    "attempt": _kind("attempts", key="mode"),
+    "launch": _kind("launches"),
+    "sweep": _kind("sweep"),
+    "prompts": _kind("prompts"),
+    "suite": _kind("suites"),
+    "client-error": _kind("client_errors"),
+    "warm-up": _kind("warmups"),
+    "cache": _kind("caches", key="mode"),
+    "timed": _kind("timed"),
+    "look": _kind("looks"),
+    "repeated": _kind("repeated"),
+    "prefix-hits": _kind("prefix_hits"),
+    "traffic": _kind("traffic", key="source"),
+    "load": _kind("loads"),
+    "client-limit": _kind("client_limit"),
+    "witness": _kind("witness"),
+    "pilot": _kind("pilot"),
+    "telemetry": _kind("telemetry"),
+    "answer": _kind("answers"),
+    "alone": _kind("alone"),
+    "sampling": _kind("sampling"),
+    "judgement": _kind("judgements"),
+    "harness": _kind("harness", key="key"),
+    "tool-loop": _kind("tool_loops", key="key"),
+    "tie-reading": _kind("ties"),
+    "divergence": _kind("divergences", key="key"),
+    "context-probe": _kind("context_probes", key="mode"),
+    "stability": _kind("stability", key="mode"),
+    "preflight": _kind("preflights", key="mode"),
+    "counters": _kind("counters"),
+    "forwards": _kind("forwards"),
+    "afterwards": _kind("afterwards"),
+    "error": _kind("errors"),
+    "skipped": _kind("skipped"),
 }
 
 

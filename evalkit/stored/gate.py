@@ -9,7 +9,6 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from evalkit.errors import RunFolderError, UsageError
-from evalkit.stored.again import strict as asked_strictly
 from evalkit.stored.changes import Change, changes, contents, readable
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def gate(
         )
         doubts += [str(change) for change in looser]
     told = tuple(str(change) for change in differing)
-    decision: Decision = decide(used.checklist, facts, now, strict=strict or asked_strictly(facts))
+    decision: Decision = decide(used.checklist, facts, now, strict=strict or facts.start.strict)
     notes = _notes(source, decision, facts) + tuple(f"checklist {one}" for one in differing if not one.looser)
     if doubts:
         return GateResult(3, decision.verdict, tuple(doubts), told, notes)

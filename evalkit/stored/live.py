@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, pstdev
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from evalkit.checklist.address import endpoint_at
 from evalkit.checklist.schema import Checklist
@@ -100,8 +100,8 @@ async def _one(
     asked = endpoint_at(
         url,
         model=_served(evaluated, mode),
-        api_key_env=_key(checklist, mode),
-        api_key_header=_header(checklist, mode),
+        api_key_env=_of_key(checklist, mode, "api_key_env"),
+        api_key_header=_of_key(checklist, mode, "api_key_header"),
     )
     live = await probe(mode or "live", asked, client=client)
     shown = live.endpoint
@@ -126,19 +126,10 @@ def _served(evaluated: Mapping[str, EndpointFacts], mode: str | None) -> str | N
     return before.model if before else None
 
 
-def _key(checklist: Checklist, mode: str | None) -> str | None:
-    """The variable of the mode's key; of a server without a mode the one that all modes share."""
-    if mode is not None and mode in checklist.modes:
-        return checklist.modes[mode].api_key_env
-    names = {endpoint.api_key_env for endpoint in checklist.modes.values()}
-    return names.pop() if len(names) == 1 else None
-
-
-def _header(checklist: Checklist, mode: str | None) -> str | None:
-    """As `_key`, of the header that carries it."""
-    if mode is not None and mode in checklist.modes:
-        return checklist.modes[mode].api_key_header
-    names = {endpoint.api_key_header for endpoint in checklist.modes.values()}
+def _of_key(checklist: Checklist, mode: str | None, what: Literal["api_key_env", "api_key_header"]) -> str | None:
+    """The variable of the mode's key, or the header that carries it; without a mode what all modes share."""
+    asked = [checklist.modes[mode]] if mode in checklist.modes else checklist.modes.values()
+    names: set[str | None] = {getattr(endpoint, what) for endpoint in asked}
     return names.pop() if len(names) == 1 else None
 
 

@@ -17,8 +17,8 @@ from evalkit.run.collect import collect
 from evalkit.run.setup import prepare
 from evalkit.run.show import Plain
 from evalkit.run.sizing import cost_of
+from evalkit.stored.again import regraded
 from evalkit.stored.folder import RunFolder
-from evalkit.stored.regrade import regraded
 from tests.items.quality.decide_cases import AR, DLM, both, one, outcome, suite
 from tests.support.start import NOW, START
 

@@ -96,7 +96,7 @@ def test_secrets_and_figures_that_are_no_numbers_are_never_written() -> None:
 def test_no_folder_of_this_machine_is_in_a_report() -> None:
     from evalkit.hub.facts import CandidateFacts
     from evalkit.quality.facts import SuiteFacts
-    from evalkit.stored.again import render_as
+    from evalkit.report.formats.write import rendered
     from evalkit.verdict.decide import decide
     from tests.support.quality_run import NOW
 
@@ -109,4 +109,4 @@ def test_no_folder_of_this_machine_is_in_a_report() -> None:
     assert doc["candidate"]["model"] == "tri-8B"
     assert [s["path"] for s in doc["provenance"]["suites"]] == ["tasks/long.yaml", "quick.yaml"]
     for name in ("markdown", "json", "html", "junit", "terminal", "github", "directory"):
-        assert "/srv/" not in render_as(name, doc), name
+        assert "/srv/" not in rendered(name, doc), name

@@ -19,10 +19,11 @@ FORMATS = ("markdown", "html", "github")
 CODE = """
 import json, resource, sys
 from pathlib import Path
-from evalkit.stored.again import document_of, render_as
+from evalkit.report.formats.write import rendered
+from evalkit.stored.again import document_of
 from tests.support.memory import peak_mib
 document = document_of(Path(sys.argv[1]))
-sizes = {name: len(render_as(name, document).encode()) for name in sys.argv[2:]}
+sizes = {name: len(rendered(name, document).encode()) for name in sys.argv[2:]}
 used = resource.getrusage(resource.RUSAGE_SELF)
 json.dump({"bytes": sizes, "mib": peak_mib(), "cpu": used.ru_utime + used.ru_stime}, sys.stdout)
 """

@@ -10,7 +10,7 @@ from evalkit.checklist.schema import Checklist
 from evalkit.errors import UsageError
 from evalkit.facts import Facts, RunStart
 from evalkit.run.resume import same_plan
-from evalkit.stored.again import document_of, strict
+from evalkit.stored.again import document_of
 from tests.support.stored_run import PLAN, write_run
 
 ASKED = Checklist.model_validate({"name": "x", "items": {"hardware": {"declared": "H100-80GB"}}})
@@ -30,13 +30,13 @@ def statuses(folder) -> set[str]:
 
 def test_a_stored_strict_run_has_no_warnings_left(tmp_path):
     folder = stored(tmp_path, strictly=True)
-    assert strict(folder.facts())
+    assert folder.facts().start.strict
     assert "warn" not in statuses(folder)
 
 
 def test_a_stored_run_that_was_not_strict_keeps_its_warnings(tmp_path):
     folder = stored(tmp_path, strictly=False)
-    assert not strict(folder.facts())
+    assert not folder.facts().start.strict
     assert "warn" in statuses(folder)
 
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from evalkit.client.types import ExchangeError
 from evalkit.errors import RunFolderError
-from evalkit.stored.again import document_of, render_as
+from evalkit.report.formats.write import rendered
+from evalkit.stored.again import document_of
 from evalkit.stored.compare import compare
 from evalkit.stored.gate import gate
 from evalkit.stored.pack import Pack, pack
@@ -107,7 +108,7 @@ def test_gate_report_and_compare_take_a_redacted_pack_and_say_what_it_cannot_do(
     assert any("cannot be graded again" in note for note in told.notes)
     document = document_of(redacted.path)
     for name in ("markdown", "html", "terminal", "github"):
-        text = render_as(name, document)
+        text = rendered(name, document)
         assert "it cannot be graded again" in " ".join(text.split()), name
         assert "lanterns" not in text
     side_by_side = compare([("a", CHECKLIST, facts), ("b", redacted.checklist().checklist, redacted.facts())])
@@ -215,11 +216,11 @@ def test_redacted_reports_hold_no_text_of_prompts_or_replies(name) -> None:
     )
     facts = facts.model_copy(update={"answers": one_word})
     document = build(CHECKLIST, facts, decide(CHECKLIST, facts, NOW), redact_prompts=True)
-    text = render_as(name, document)
+    text = rendered(name, document)
     for word in ("lanterns", "harbours", "otters", "kettles", "private", "someone", "/home", "<|mask|>", "Zanzibar"):
         assert word not in text, word
     shown = build(CHECKLIST, facts, decide(CHECKLIST, facts, NOW))
-    assert name in ("terminal", "directory", "junit") or "lanterns" in render_as(name, shown)
+    assert name in ("terminal", "directory", "junit") or "lanterns" in rendered(name, shown)
 
 
 @pytest.mark.parametrize("name", ["markdown", "json", "html", "junit", "terminal", "github", "directory"])
@@ -229,7 +230,7 @@ def test_a_pack_of_an_earlier_version_stays_readable(name) -> None:
 
     file = Path(__file__).parent.parent / "fixtures/runs/small-0.1.0.pack"
     assert Pack.open(file).verify() == []
-    assert "Trident-8B" in render_as(name, document_of(file))
+    assert "Trident-8B" in rendered(name, document_of(file))
 
 
 @pytest.mark.parametrize(

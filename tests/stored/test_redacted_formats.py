@@ -9,9 +9,10 @@ import pytest
 from evalkit.checklist.schema import Checklist
 from evalkit.hub.facts import CandidateFacts, ContextLimits
 from evalkit.report import formats
+from evalkit.report.formats.write import rendered
 from evalkit.serving.context_facts import ContextProbe, ContextStep
 from evalkit.serving.facts import EndpointFacts, ServerContext
-from evalkit.stored.again import document_of, render_as
+from evalkit.stored.again import document_of
 from evalkit.stored.pack import pack
 from tests.cli.command import evalkit
 from tests.support.quality_run import CHECKLIST, COMMIT, MODES, run_facts
@@ -73,14 +74,14 @@ WORDS = (SECRET, "Xylophone", "lanterns", "otters", "private prompt", "<|mask|>"
 @pytest.mark.parametrize("source", ["folder", "pack"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_is_rendered_without_the_texts(documents, name, source) -> None:
-    text = render_as(name, documents[source])
+    text = rendered(name, documents[source])
     assert text
     for word in WORDS:
         assert word not in text, word
 
 
 def test_the_words_are_there_to_be_found(documents) -> None:
-    assert SECRET in render_as("json", documents["whole"])
+    assert SECRET in rendered("json", documents["whole"])
 
 
 @pytest.mark.parametrize("source", [("run", "--redact-prompts"), ("run.pack",)], ids=["folder", "pack"])

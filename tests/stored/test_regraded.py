@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.stored.again import document_of, render_as
+from evalkit.report.formats.write import rendered
+from evalkit.stored.again import document_of
 from evalkit.stored.pack import Pack
 from tests.cli.command import evalkit
 from tests.support import small_run
@@ -65,7 +66,7 @@ def test_changed_graders_change_the_verdict_from_the_folder_alone(tmp_path, fold
 @pytest.mark.parametrize("form", ["markdown", "html", "terminal"])
 def test_every_report_says_that_it_was_regraded_and_by_which_suite(tmp_path, form):
     path = suite(tmp_path, suite_text("[{json: {where: whole}}]"))
-    text = render_as(form, document_of(PACK, regrade=[path]))
+    text = rendered(form, document_of(PACK, regrade=[path]))
     assert "Regraded" in text
     assert document_of(PACK, regrade=[path])["regraded"][0]["sha256"][:12] in text
     assert hashlib.sha256(path.read_bytes()).hexdigest()[:12] in text
@@ -78,7 +79,7 @@ def test_a_changed_prompt_is_said_and_its_cases_are_unscored(tmp_path):
     assert told["changed_requests"] == [f"oslo-{n}" for n in range(8)]
     assert {scored for scored, _ in shares(document).values()} == {56}
     assert document["verdict"] == "inconclusive"
-    assert "8 cases unscored" in render_as("markdown", document)
+    assert "8 cases unscored" in rendered("markdown", document)
 
 
 def test_new_and_vanished_cases_are_named(tmp_path):
@@ -87,7 +88,7 @@ def test_new_and_vanished_cases_are_named(tmp_path):
     (told,) = document["regraded"]
     assert told["without_reply"] == ["new"]
     assert len(told["dropped"]) == 8
-    assert "without a stored reply: new" in render_as("markdown", document)
+    assert "without a stored reply: new" in rendered("markdown", document)
 
 
 def test_a_suite_that_the_run_does_not_hold_is_refused(tmp_path, capsys):

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from evalkit.analysis.copies import frame
 from evalkit.analysis.load import behaviour, good, kept
-from evalkit.analysis.replies import FILLED_IN, REPEATED
+from evalkit.analysis.replies import FILLED_IN, REPEATED, copies, gist
 from evalkit.checklist.load import Slo
 from evalkit.client import run
 from evalkit.client.types import ChatRequest, Exchange, Target
 from evalkit.client.wire import WireClient
 from evalkit.reference import ReferenceServer, preset
-from evalkit.run.plan.openloop import Arrival, Level, copies, play
+from evalkit.run.plan.openloop import Arrival, Level, play
 from evalkit.timing.facts import LoadBlock
 
 REQUEST = ChatRequest(messages=({"role": "user", "content": "Tell me about rivers."},), max_tokens=8)
@@ -94,14 +95,16 @@ def test_no_server_at_all():
     assert block.after_ms is None
 
 
-def said(text):
-    return Exchange(ok=True, text=text, finish_reason="stop")
+def marks(text, prompt):
+    return prompt, gist(Exchange(ok=True, text=text, finish_reason="stop")), frame(text, prompt)
 
 
 def test_replies_of_a_block_that_are_also_those_of_another_prompt_are_counted():
     of_rivers = "The river {} rises in the hills, grows with each brook, turns around the town and meets the sea."
-    own = [(said(f"{n} sheep {'and' * n} {n * 7} more"), f"prompt {n}") for n in range(9)]
+    own = [marks(f"{n} sheep {'and' * n} {n * 7} more", f"prompt {n}") for n in range(9)]
     assert not copies([*own, *own])
-    assert copies([*own, *((said("Fine."), f"other {n}") for n in range(4))]) == {REPEATED: 4}
-    filled = [(said(of_rivers.format(name)), f"Where does the {name} rise?") for name in ("Elbe", "Rhone", "Po")]
-    assert copies([*own, *filled]) == {FILLED_IN: 3}
+    same = [marks("Fine.", f"other {n}") for n in range(4)]
+    assert copies([*own, *same]) == [(f"other {n}", REPEATED) for n in range(4)]
+    asked = {name: f"Where does the {name} rise?" for name in ("Elbe", "Rhone", "Po")}
+    filled = [marks(of_rivers.format(name), prompt) for name, prompt in asked.items()]
+    assert copies([*own, *filled]) == [(prompt, FILLED_IN) for prompt in asked.values()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evalkit.findings import Finding, Status
-from evalkit.verdict.next_steps import next_steps
+from evalkit.verdict.decide import next_steps
 from evalkit.verdict.results import ItemResult, ModeResult
 
 FAIL, OPEN, PASS = Status.FAIL, Status.INCONCLUSIVE, Status.PASS

@@ -7,14 +7,14 @@ import math
 import time
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from evalkit import system
 from evalkit.analysis.copies import frame
-from evalkit.analysis.replies import FILLED_IN, REPEATED, gist, signs
+from evalkit.analysis.replies import copies, gist, signs
 from evalkit.checklist.load import Slo
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.quality.case import texts_of
@@ -227,7 +227,8 @@ class _Block:
 
     def _told(self) -> dict[str, Any]:
         looked = [(reply, "\n".join(texts_of(request.messages)), request.tools) for reply, request in self.looked]
-        columns, found = self.columns, copies([(reply, asked) for reply, asked, _ in looked])
+        marks = [(asked, gist(reply), frame(reply.text[:_FRAMED], asked)) for reply, asked, _ in looked]
+        columns, found = self.columns, Counter(sign for _, sign in copies(marks))
         for reply, asked, tools in looked:
             found.update(signs(reply, asked, tools))
 
@@ -243,17 +244,6 @@ class _Block:
             "cached_tokens": self.cached_tokens if self.told else None, "stopped": self.stopped, "full": self.full,
             "counted_prompts": self.read[0], "read_tokens": self.read[1],
         }  # fmt: skip
-
-
-def copies(looked: Sequence[tuple[Exchange, str]]) -> Counter[str]:
-    """How many replies, each with its prompt, are also the reply to another prompt: word for word, or but for some."""
-    marks = [(asked, gist(reply), frame(reply.text[:_FRAMED], asked)) for reply, asked in looked]
-    asked_with: dict[str, set[str]] = {}
-    for asked, *made in marks:
-        for mark in filter(None, made):
-            asked_with.setdefault(mark, set()).add(asked)
-    again = [[mark is not None and len(asked_with[mark]) > 1 for mark in made] for _, *made in marks]
-    return Counter(REPEATED if words else FILLED_IN for words, framed in again if words or framed)
 
 
 def _end(reply: Exchange) -> str:
