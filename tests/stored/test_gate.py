@@ -15,7 +15,8 @@ import pytest
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.facts import Facts, RunEnd
 from evalkit.hub.facts import CandidateFacts, TextFile
-from evalkit.stored.again import document_of, render_as
+from evalkit.report.formats.write import rendered
+from evalkit.stored.again import document_of
 from evalkit.stored.folder import RunFolder
 from evalkit.stored.gate import gate
 from evalkit.stored.open import open_for_gate
@@ -246,12 +247,12 @@ def test_what_stands_by_waiver_is_noted_and_shown_on_top(stored) -> None:
     assert any("waiver of quality.non-inferiority is used, was fail, valid through" in note for note in result.notes)
     document = document_of(run)
     for name in ("markdown", "terminal", "github"):
-        head = " ".join(render_as(name, document).split())[:900]
+        head = " ".join(rendered(name, document).split())[:900]
         assert (
             "Waiver: quality.non-inferiority: used, was fail; known; owner jd; valid through 2026-12-14."
             in head.replace("\\", "")
         ), name
-    html = render_as("html", document)
+    html = rendered("html", document)
     assert html.index("used, was fail") < html.index("May we use it?")
 
 
@@ -300,7 +301,7 @@ def test_a_stored_run_is_rendered_again_to_the_same_bytes(stored, tmp_path) -> N
     facts = RunFolder.open(run).facts()
     written = write_all(run, build(DECIDING, facts, decide(DECIDING, facts, facts.as_of)))
     again = document_of(run)
-    assert render_as("json", again) == written["report.json"].read_text()
-    assert render_as("html", again) == written["report.html"].read_text()
-    assert render_as("markdown", again) == written["report.md"].read_text()
-    assert render_as("junit", again) == written["junit.xml"].read_text()
+    assert rendered("json", again) == written["report.json"].read_text()
+    assert rendered("html", again) == written["report.html"].read_text()
+    assert rendered("markdown", again) == written["report.md"].read_text()
+    assert rendered("junit", again) == written["junit.xml"].read_text()
