@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from evalkit.quality.echo import words_of
@@ -67,3 +68,11 @@ def strangers(replies: Mapping[str, str], to: Mapping[str, str]) -> set[str]:
 
 def _shared(one: int, other: int) -> float:
     return (one & other).bit_count() / max(1, (one | other).bit_count())
+
+
+def in_common(marks: Iterable[tuple[str, str | None]]) -> set[str]:
+    """Marks of replies to more than one prompt."""
+    prompts = defaultdict(set)
+    for prompt, mark in marks:
+        prompts[mark].add(prompt)
+    return {mark for mark, of in prompts.items() if mark is not None and len(of) > 1}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import math
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median, stdev
 from typing import Any, Literal
 
-from evalkit.analysis.copies import frame, sketch, strangers
+from evalkit.analysis.copies import frame, in_common, sketch, strangers
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.client.types import Exchange
 from evalkit.quality import degeneration
@@ -176,20 +176,12 @@ def copies(marks: Sequence[tuple[str, str | None, str | None]]) -> list[tuple[st
     """Of replies, each given by its prompt, gist and frame: prompt and sign of those that are also the reply to another
     prompt, word for word or but for some.
     """
-    words, frames = (_common((prompt, mark[n]) for prompt, *mark in marks) for n in (0, 1))
+    words, frames = (in_common((prompt, mark[n]) for prompt, *mark in marks) for n in (0, 1))
     return [
         (prompt, REPEATED if said in words else FILLED_IN)
         for prompt, said, framed in marks
         if said in words or framed in frames
     ]
-
-
-def _common(marks: Iterable[tuple[str, str | None]]) -> set[str]:
-    """Marks that belong to several prompts."""
-    prompts = defaultdict(set)
-    for prompt, mark in marks:
-        prompts[mark].add(prompt)
-    return {mark for mark, of in prompts.items() if mark is not None and len(of) > 1}
 
 
 def _usual(each: list[tuple[str, ...]]) -> frozenset[str]:
