@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 from evalkit.quality.echo import words_of
@@ -18,6 +18,9 @@ _BITS, _SKETCHED = 1024, 120
 #: shared words of two replies to one prompt, of all of theirs, from which they are about the same; replies to other
 #: prompts that are looked at
 _ALIKE, _OTHERS = 0.2, 64
+
+#: signs of a reply that is also the reply to another prompt
+REPEATED, FILLED_IN = "another prompt's reply", "another prompt's reply with other words filled in"
 
 
 def frame(text: str, prompt: str) -> str | None:
@@ -70,7 +73,19 @@ def _shared(one: int, other: int) -> float:
     return (one & other).bit_count() / max(1, (one | other).bit_count())
 
 
-def in_common(marks: Iterable[tuple[str, str | None]]) -> set[str]:
+def copies(marks: Sequence[tuple[str, str | None, str | None]]) -> list[tuple[str, str]]:
+    """Of replies, each given by its prompt, gist and frame: prompt and sign of those that are also the reply to another
+    prompt, word for word or but for some.
+    """
+    words, frames = (_common((prompt, mark[n]) for prompt, *mark in marks) for n in (0, 1))
+    return [
+        (prompt, REPEATED if said in words else FILLED_IN)
+        for prompt, said, framed in marks
+        if said in words or framed in frames
+    ]
+
+
+def _common(marks: Iterable[tuple[str, str | None]]) -> set[str]:
     """Marks of replies to more than one prompt."""
     prompts = defaultdict(set)
     for prompt, mark in marks:

@@ -12,7 +12,7 @@ from itertools import pairwise
 from statistics import fmean, median, stdev
 from typing import Any, Literal
 
-from evalkit.analysis.copies import frame, in_common, sketch, strangers
+from evalkit.analysis.copies import FILLED_IN, REPEATED, copies, frame, sketch, strangers
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.client.types import Exchange
 from evalkit.quality import degeneration
@@ -45,8 +45,7 @@ _PACED = 16
 
 Shape = Literal["tokens", "blocks"]
 
-UNCLOSED, NO_END, REPEATED = "unclosed thinking", "no end of thinking", "another prompt's reply"
-FILLED_IN, ECHO = "another prompt's reply with other words filled in", "the prompt's own words"
+UNCLOSED, NO_END, ECHO = "unclosed thinking", "no end of thinking", "the prompt's own words"
 STRANGE = "hardly a word of the baseline's reply"
 #: signs that the prompts may bring about, where the two modes answer in another manner
 NOT_OWN = (FILLED_IN, ECHO)
@@ -170,18 +169,6 @@ def _with_copies(
     ]
     more = dict(sorted(copies(marks), key=lambda copy: copy[1] == REPEATED))
     return {prompt: names | ({more[prompt]} if prompt in more else set()) for prompt, names in found.items()}
-
-
-def copies(marks: Sequence[tuple[str, str | None, str | None]]) -> list[tuple[str, str]]:
-    """Of replies, each given by its prompt, gist and frame: prompt and sign of those that are also the reply to another
-    prompt, word for word or but for some.
-    """
-    words, frames = (in_common((prompt, mark[n]) for prompt, *mark in marks) for n in (0, 1))
-    return [
-        (prompt, REPEATED if said in words else FILLED_IN)
-        for prompt, said, framed in marks
-        if said in words or framed in frames
-    ]
 
 
 def _usual(each: list[tuple[str, ...]]) -> frozenset[str]:

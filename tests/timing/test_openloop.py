@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.analysis.copies import frame
+from evalkit.analysis.copies import FILLED_IN, REPEATED, copies, frame
 from evalkit.analysis.load import behaviour, good, kept
-from evalkit.analysis.replies import FILLED_IN, REPEATED, copies, gist
+from evalkit.analysis.replies import gist
 from evalkit.checklist.load import Slo
 from evalkit.client import run
 from evalkit.client.types import ChatRequest, Exchange, Target

@@ -6,6 +6,7 @@ import math
 from typing import Literal
 
 from evalkit.analysis import replies
+from evalkit.analysis.copies import REPEATED
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.analysis.speed import Claim
 from evalkit.checklist.schema import Checklist
@@ -73,7 +74,7 @@ def _more(one: replies.SignCount) -> _More | None:
         return "never-ends"
     if one.sign in replies.NOT_OWN:  # a baseline in another manner may put into words of its own what the mode quotes
         return "not-own" if one.p <= _ALPHA else "undecided"
-    if one.sign == replies.REPEATED and one.baseline >= _USUAL * one.prompts:
+    if one.sign == REPEATED and one.baseline >= _USUAL * one.prompts:
         return "not-own"
     return "undecided" if one.p > _ALPHA else "more"
 

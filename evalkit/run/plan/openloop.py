@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from evalkit import system
-from evalkit.analysis.copies import frame
-from evalkit.analysis.replies import copies, gist, signs
+from evalkit.analysis.copies import copies, frame
+from evalkit.analysis.replies import gist, signs
 from evalkit.checklist.load import Slo
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.quality.case import texts_of

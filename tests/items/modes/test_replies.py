@@ -6,8 +6,9 @@ import math
 
 import pytest
 
+from evalkit.analysis.copies import REPEATED
 from evalkit.analysis.levels import summarise_modes
-from evalkit.analysis.replies import REPEATED, signs
+from evalkit.analysis.replies import signs
 from evalkit.client.types import Exchange
 from evalkit.findings import Status
 from evalkit.timing.facts import WarmUp
