@@ -104,11 +104,13 @@ def cached(samples: Sequence[TimedSample]) -> float | None:
     return sum(part for part, _ in known) / sum(whole for _, whole in known) if known else None
 
 
-def of_texts(source: str, kind: Literal["prompts", "trace"], seen: Prefixes, *, shipped: bool = False) -> Traffic:
+def of_texts(
+    source: str, kind: Literal["prompts", "trace"], seen: Prefixes, *, shipped: bool = False, sha256: str | None = None
+) -> Traffic:
     """The record of requests that were read."""
     return Traffic(
         source=source, kind=kind, shipped=shipped, requests=seen.texts, repeated=seen.repeated,
-        shared_prefix=seen.share,
+        shared_prefix=seen.share, sha256=sha256,
     )  # fmt: skip
 
 

@@ -261,7 +261,7 @@ def _traffic(prompts: PromptSet, traces: dict[str, Trace]) -> tuple[Traffic, ...
     for prompt in prompts.prompts:
         seen.add(json.dumps(prompt.request.messages))
     name, shipped = ", ".join(one.path for one in prompts.facts), all(one.shipped for one in prompts.facts)
-    replayed = [of_texts(one.path.name, "trace", one.seen) for one in traces.values()]
+    replayed = [of_texts(one.path.name, "trace", one.seen, sha256=one.sha256) for one in traces.values()]
     return (of_texts(name, "prompts", seen, shipped=shipped), *replayed)
 
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from evalkit.checklist.files import resolve, sha256_of
-from evalkit.checklist.schema import Checklist, LoadedChecklist
-from evalkit.errors import InputFileError
+from evalkit.checklist.files import sha256_of
+from evalkit.checklist.schema import Checklist
 from evalkit.secrets import redact_words
-
-if TYPE_CHECKING:
-    from evalkit.facts import Facts
 
 #: +1: a larger value asks more; -1: a smaller value asks more. None asks nothing.
 _DIRECTION = {
@@ -76,63 +71,8 @@ def changes(old: Checklist, new: Checklist) -> list[Change]:
     return found
 
 
-def readable(loaded: LoadedChecklist) -> tuple[list[str], list[Change]]:
-    """Which of `prompts` and `tasks` are files here, so that they can be compared; and a change for each of the others:
-    what is not here may be anything.
-    """
-    here, missing = [], []
-    for name, written in (("prompts", loaded.checklist.prompts), ("tasks", loaded.checklist.suites)):
-        paths = [resolve(loaded.folder, one) for one in written or []]
-        gone = [path.name for path in paths if not path.exists()]
-        if gone:
-            missing.append(Change(f"{name} (files)", "those of the run", f"not here: {', '.join(gone)}", looser=True))
-        elif paths:
-            here.append(name)
-    return here, missing
-
-
-def contents(loaded: LoadedChecklist, facts: Facts, names: Sequence[str]) -> list[Change]:
-    """Prompts and suites (`names`) that are named now and are not, by hash, those that the run was made with."""
-    from evalkit.importers.direct import load_prompts, load_suites
-
-    checklist, found = loaded.checklist, []
-
-    def prompts(paths: list[Path]) -> list[str]:
-        return [_short(one.sha256) for one in load_prompts(paths, checklist.request)[0].facts]
-
-    def suites(paths: list[Path]) -> list[str]:
-        return [_short(one.sha256) for one in load_suites(paths, checklist.request)[0]]
-
-    asked = (
-        ("prompts", checklist.prompts, prompts, facts.prompts),
-        ("tasks", checklist.suites, suites, facts.suites),
-    )
-    for name, written, load, kept in asked:
-        if name not in names or written is None:
-            continue
-        before = [_short(one.sha256) for one in kept]
-        try:
-            now: Any = load([resolve(loaded.folder, one) for one in written])
-        except InputFileError as error:
-            now = f"cannot be read: {error}"
-        if not isinstance(now, list) or sorted(now) != sorted(before):
-            found.append(Change(f"{name} (sha256)", before, now, looser=True))
-    return [*found, *_results(facts, loaded)]
-
-
-def _results(facts: Facts, loaded: LoadedChecklist) -> list[Change]:
-    """Results of other harnesses whose files are no longer those of the run."""
-    from evalkit.harness.registry import given
-
-    before = sorted(_short(sha) for one in facts.harness.values() if not one.ran_here for _, sha in one.sources)
-    try:
-        now: Any = sorted(_short(sha) for one in given(loaded) for _, sha in one.sources)
-    except InputFileError as error:
-        now = f"cannot be read: {error}"
-    return [] if now == before else [Change("results (sha256)", before, now, looser=True)]
-
-
-def _short(digest: str) -> str:
+def short(digest: str) -> str:
+    """As much of a hash as is shown."""
     return digest[:16]
 
 
@@ -145,7 +85,7 @@ def _is_place(path: str) -> bool:
 
 def _command(argv: Sequence[str] | None) -> str | None:
     """A launch command by its hash, keys in it masked as the run folder masks them."""
-    return None if argv is None else f"sha256 {_short(sha256_of(chr(0).join(redact_words(argv))))}"
+    return None if argv is None else f"sha256 {short(sha256_of(chr(0).join(redact_words(argv))))}"
 
 
 def _meant(path: str, flat: dict[str, Any]) -> Any:

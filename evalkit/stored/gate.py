@@ -9,7 +9,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
 from evalkit.errors import RunFolderError, UsageError
-from evalkit.stored.changes import Change, changes, contents, readable
+from evalkit.stored.changes import Change, changes
+from evalkit.stored.contents import contents, readable
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist, LoadedChecklist

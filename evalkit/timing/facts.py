@@ -98,6 +98,8 @@ class Traffic(Frozen):
     repeated: float
     #: of all characters, those in a beginning that an earlier request had too: at least
     shared_prefix: float
+    #: of a trace's file; None: a journal that does not hold it
+    sha256: str | None = None
 
 
 class ClientError(Frozen):
@@ -228,6 +230,8 @@ class PromptFacts(Frozen):
     #: kind of another tool's file that they were imported from, and its hash; `sha256` is then of the converted text
     imported: str | None = None
     source_sha256: str | None = None
+    #: of the images that its prompts show; None: they show none, or a journal that does not hold it
+    images_sha256: str | None = None
 
 
 #: how a request of open load ended, one letter each

@@ -129,7 +129,15 @@ def _facts(file: PromptFile, prompts: list[Prompt]) -> PromptFacts:
         templates=templates(_asked(p) for p in alone),
         imported=file.imported,
         source_sha256=file.source_sha256,
+        images_sha256=_images(prompts),
     )
+
+
+def _images(prompts: list[Prompt]) -> str | None:
+    """A hash of the images that are sent; None where none is."""
+    messages = (message for prompt in prompts for message in prompt.request.messages)
+    urls = [link["url"] for message in messages for link in image_parts(message.get("content"))]
+    return hashlib.sha256("\n".join(urls).encode()).hexdigest() if urls else None
 
 
 def _asked(prompt: Prompt) -> str:
