@@ -87,7 +87,8 @@ def provenance(checklist: Checklist, facts: Facts) -> dict[str, Any]:
             "extra_body": sorted(checklist.request.extra_body),
         },
         "prompts": [
-            {**p.model_dump(mode="json"), "path": shown_path(p.path, checklist.prompts)} for p in facts.prompts
+            {**p.model_dump(mode="json", exclude={"images_sha256"}), "path": shown_path(p.path, checklist.prompts)}
+            for p in facts.prompts
         ],
         "suites": [_suite(s, checklist) for s in facts.suites],
         "servers": [
