@@ -110,11 +110,6 @@ def summarise_modes(modes: Sequence[str], facts: Facts, checklist: Checklist) ->
     return {mode: _summarise(mode, facts, checklist, readings, decided.get(mode)) for mode in modes}
 
 
-def summarise_mode(mode: str, facts: Facts, checklist: Checklist) -> ModeSummary:
-    """Everything that timing says of one mode."""
-    return summarise_modes([mode], facts, checklist)[mode]
-
-
 def _summarise(mode: str, facts: Facts, checklist: Checklist, readings: Readings, decided: Claim | None) -> ModeSummary:
     item = checklist.items.modes
     order = sorted(set(readings.levels(mode)), key=lambda level: (level != item.level, level))

@@ -35,16 +35,7 @@ class LimitsSection(Section):
 
     def generation(self) -> Limits:
         """Deadlines and caps of a request for text."""
-        return replace(
-            GENERATION,
-            connect_s=self.connect_s,
-            first_byte_s=self.first_byte_s,
-            idle_s=self.idle_s,
-            total_s=self.total_s,
-            max_bytes=self.max_bytes,
-            max_line_bytes=self.max_line_bytes,
-            max_events=self.max_events,
-        )
+        return replace(GENERATION, **self.model_dump(exclude={"control_total_s"}))
 
     def control(self) -> ControlLimits:
         """Deadlines and caps of a question about the server."""

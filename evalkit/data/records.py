@@ -7,7 +7,6 @@ disagree; `contradictions` finds what the records themselves say twice and diffe
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from functools import cache
@@ -76,13 +75,6 @@ class Record(Sourced):
     #: False: not to be taken as a baseline
     baseline: bool = True
     note: str
-
-    def age_days(self, today: date) -> int | None:
-        """Days since it was looked at; None where the date has no day."""
-        try:
-            return (today - date.fromisoformat(self.date)).days
-        except ValueError:
-            return None
 
     def stale(self, today: date) -> bool:
         """Looked at so long ago that it may have changed; a date without a day is taken as its first."""
@@ -239,37 +231,3 @@ def _compared(family: Family) -> Related:
         modes=tuple(dict.fromkeys([*family.decodes, *(record.mode for record in usable)])),
         notes=family.notes, source=family.source, date=family.date, how_read=family.how_read,
     )  # fmt: skip
-
-
-def contradictions(all_families: Iterable[Family], all_engines: Mapping[str, Engine]) -> list[str]:
-    """What the records say twice and differently, or without what they rest on; empty when they agree."""
-    all_families = list(all_families)
-    said = [problem for family in all_families for problem in _within(family, all_engines)]
-    owners = Counter(name for family in all_families for name in {one.casefold() for one in family.ids})
-    said += [f"{name} belongs to {times} families" for name, times in owners.items() if times > 1]
-    texts: dict[str, str] = {}
-    for file in (file for f in all_families for record in f.records for file in record.side_files):
-        if texts.setdefault(file.name, file.sha256) != file.sha256:
-            said.append(f"two side files are called {file.name}")
-    return said
-
-
-def _within(family: Family, all_engines: Mapping[str, Engine]) -> Iterator[str]:
-    for record in family.records:
-        where = f"{family.family}, {record.engine} {record.version}, {record.mode}"
-        if record.engine not in all_engines:
-            yield f"{where}: the engine is not described"
-        if record.args is not None and record.status not in USABLE:
-            yield f"{where}: {record.status}, and yet has a start command"
-        if record.side_files and record.args is None:
-            yield f"{where}: side files without a start command"
-        lost = [file.name for file in record.side_files if record.args is not None and file.name not in record.args]
-        if lost:
-            yield f"{where}: the start command does not name {', '.join(lost)}"
-    keys = Counter((r.engine, r.version, r.mode, m.casefold()) for r in family.records for m in r.models)
-    yield from (f"{family.family}, {' '.join(key)}: recorded {n} times" for key, n in keys.items() if n > 1)
-    for variant in family.variants:
-        if family.block and variant.block_size and variant.block_size != family.block:
-            yield f"{variant.id}: block {variant.block_size}, its family says {family.block}"
-        if family.mask and variant.mask_token_id and variant.mask_token_id != family.mask:
-            yield f"{variant.id}: mask {variant.mask_token_id}, its family says {family.mask}"

@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 from evalkit.text import one_line
 
 MAX_JSON_CHARS = 8_000_000
+#: brackets at which a value is looked for
+_TRIES = 60
 
 
 class BadJson(ValueError):  # noqa: N818  it is the name of the thing
@@ -50,15 +52,15 @@ def parse(text: str) -> Any:
         raise BadJson(one_line(str(error), limit=120)) from None
 
 
-def first_value(text: str, *, tries: int = 60) -> Any:
+def first_value(text: str) -> Any:
     """The first object or list that starts somewhere in `text`; marks of citations (`[1]`, `[2, 3]`) come last.
 
     Raises:
-        BadJson: none of the first `tries` brackets starts a JSON value.
+        BadJson: none of the first brackets starts a JSON value.
     """
     text, at = text[:MAX_JSON_CHARS], -1
     citations: list[tuple[int, Any]] = []
-    for _ in range(tries):
+    for _ in range(_TRIES):
         places = [i for i in (text.find("{", at + 1), text.find("[", at + 1)) if i >= 0]
         if not places:
             break

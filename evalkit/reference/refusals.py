@@ -21,9 +21,9 @@ class Refused(Exception):  # noqa: N818  an answer of the protocol, not a fault 
         self.body, self.status = body, status
 
 
-def error_object(message: str, kind: str = "BadRequestError", code: int = 400) -> dict[str, Any]:
+def error_object(message: str, kind: str = "BadRequestError") -> dict[str, Any]:
     """The flat error of the OpenAI routes."""
-    return {"object": "error", "message": message, "type": kind, "param": None, "code": code}
+    return {"object": "error", "message": message, "type": kind, "param": None, "code": 400}
 
 
 def bad_request(route: Route, message: str) -> Refused:

@@ -182,12 +182,12 @@ def _suites(suites: list[Suite], seconds: float, cost: Callable[[Case], float]) 
     return [chosen[suite.name] for suite in suites if suite.name in chosen]
 
 
-def stratified(rows: Sequence[T], stratum: Callable[[T], tuple[str, ...]], seed: int = 1) -> list[T]:
+def stratified(rows: Sequence[T], stratum: Callable[[T], tuple[str, ...]]) -> list[T]:
     """All rows in an order of which every beginning holds the strata in about their own shares."""
     groups: dict[tuple[str, ...], list[T]] = defaultdict(list)
     for row in rows:
         groups[stratum(row)].append(row)
-    rng = random.Random(seed)
+    rng = random.Random(1)
     placed: list[tuple[float, float, T]] = []
     for _, group in sorted(groups.items()):
         rng.shuffle(group)

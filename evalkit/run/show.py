@@ -275,10 +275,3 @@ def plain(*, verbose: bool = False) -> Iterator[Show]:
     """Lines on stderr with a heartbeat."""
     with beating(Lines(to_stderr, verbose=verbose)) as lines:
         yield lines
-
-
-class Plain(Lines):
-    """Lines on stderr, without a heartbeat."""
-
-    def __init__(self) -> None:
-        super().__init__(to_stderr)

@@ -14,9 +14,5 @@ class Interval:
     estimate: float
     method: str = ""
 
-    @property
-    def half_width(self) -> float:
-        return (self.high - self.low) / 2
-
     def contains(self, value: float) -> bool:
         return self.low <= value <= self.high

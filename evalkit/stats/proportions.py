@@ -98,12 +98,6 @@ def tango(n11: int, n10: int, n01: int, n00: int, alpha: float = 0.05) -> Interv
     return Interval(bound(-1.0, z), bound(1.0, z), estimate, "tango")
 
 
-def mcnemar_exact(n10: int, n01: int) -> float:
-    """Two-sided exact p-value that the two shares are equal."""
-    n = n10 + n01
-    return 1.0 if n == 0 else min(1.0, 2 * binomial_cdf(min(n10, n01), n, 0.5))
-
-
 #: share of `alpha` that the exact bound spends: with it the three bounds together let at most 5.0% through
 EXACT_SHARE = 0.95
 #: no margin of ten points or less is shown by fewer cases

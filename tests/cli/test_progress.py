@@ -17,8 +17,9 @@ from evalkit.cli.progress import Screen, drawn
 from evalkit.errors import UsageError
 from evalkit.run.outlook import announcement, consent, left_words, result, seconds_left
 from evalkit.run.setup import prepare
-from evalkit.run.show import HEARTBEAT_S, Board, Both, Lines, Plain, Quiet, duration, logged
+from evalkit.run.show import HEARTBEAT_S, Board, Both, Lines, Quiet, duration, logged
 from tests.run.sessions import write
+from tests.support.show import Plain
 
 LONG = "restart the server at http://127.0.0.1:30000 in mode diffusion: " + "word " * 60 + "END"
 

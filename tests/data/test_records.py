@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date
 
 import pytest
@@ -13,7 +14,6 @@ from evalkit.data.records import (
     Family,
     Record,
     SideFile,
-    contradictions,
     engines,
     families,
     family_of,
@@ -37,6 +37,39 @@ def record(**more):
 
 def family(*rows, **more):
     return Family(**{"family": "f", "title": "F", "models": ("a/b",), "records": rows, **BASE, **more})
+
+
+def contradictions(all_families, all_engines):
+    """What the records say twice and differently, or without what they rest on; empty when they agree."""
+    said = [problem for family in all_families for problem in _within(family, all_engines)]
+    owners = Counter(name for family in all_families for name in {one.casefold() for one in family.ids})
+    said += [f"{name} belongs to {times} families" for name, times in owners.items() if times > 1]
+    texts = {}
+    for file in (file for f in all_families for record in f.records for file in record.side_files):
+        if texts.setdefault(file.name, file.sha256) != file.sha256:
+            said.append(f"two side files are called {file.name}")
+    return said
+
+
+def _within(family, all_engines):
+    for record in family.records:
+        where = f"{family.family}, {record.engine} {record.version}, {record.mode}"
+        if record.engine not in all_engines:
+            yield f"{where}: the engine is not described"
+        if record.args is not None and record.status not in USABLE:
+            yield f"{where}: {record.status}, and yet has a start command"
+        if record.side_files and record.args is None:
+            yield f"{where}: side files without a start command"
+        lost = [file.name for file in record.side_files if record.args is not None and file.name not in record.args]
+        if lost:
+            yield f"{where}: the start command does not name {', '.join(lost)}"
+    keys = Counter((r.engine, r.version, r.mode, m.casefold()) for r in family.records for m in r.models)
+    yield from (f"{family.family}, {' '.join(key)}: recorded {n} times" for key, n in keys.items() if n > 1)
+    for variant in family.variants:
+        if family.block and variant.block_size and variant.block_size != family.block:
+            yield f"{variant.id}: block {variant.block_size}, its family says {family.block}"
+        if family.mask and variant.mask_token_id and variant.mask_token_id != family.mask:
+            yield f"{variant.id}: mask {variant.mask_token_id}, its family says {family.mask}"
 
 
 def test_every_record_has_a_source_a_date_and_a_note():

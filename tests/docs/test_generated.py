@@ -12,9 +12,8 @@ from jsonschema import Draft202012Validator
 
 from evalkit.checklist.keys import keys, meanings
 from evalkit.checklist.schema import Checklist
-from evalkit.docs.__main__ import DATA, main
+from evalkit.docs.__main__ import DATA, main, pages
 from evalkit.docs.commands import commands
-from evalkit.docs.pages import pages
 from evalkit.docs.schemas import report_schema, schemas
 from evalkit.quality.schema import Defaults, RawCase, RawSuite, RequestParams, SuiteHead
 from evalkit.stored.again import document_of

@@ -12,9 +12,9 @@ from evalkit.findings import Status
 from evalkit.reference import Answers, Reply, Script
 from evalkit.run.collect import collect
 from evalkit.run.setup import prepare
-from evalkit.run.show import Plain
 from evalkit.stored.folder import RunFolder
 from evalkit.verdict.decide import decide
+from tests.support.show import Plain
 from tests.support.virtual_world import worlds
 
 pytestmark = pytest.mark.slow

@@ -12,9 +12,9 @@ from evalkit.reference import Script
 from evalkit.report.document.build import build
 from evalkit.run.collect import collect
 from evalkit.run.setup import prepare
-from evalkit.run.show import Plain
 from evalkit.stored.folder import RunFolder
 from evalkit.verdict.decide import decide
+from tests.support.show import Plain
 from tests.support.virtual_world import worlds
 
 AR, DLM = "autoregressive", "diffusion"

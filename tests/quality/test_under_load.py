@@ -15,11 +15,11 @@ from evalkit.quality.facts import Alone
 from evalkit.reference import ReferenceServer, Script
 from evalkit.run.collect import collect
 from evalkit.run.setup import prepare
-from evalkit.run.show import Plain
 from evalkit.run.sizing import cost_of
 from evalkit.stored.again import regraded
 from evalkit.stored.folder import RunFolder
 from tests.items.quality.decide_cases import AR, DLM, both, one, outcome, suite
+from tests.support.show import Plain
 from tests.support.start import NOW, START
 
 FAST = {"ttft_ms": 2, "ms_per_forward": 0.1}

@@ -15,7 +15,7 @@ SHARES = [(k, n) for n in (1, 2, 7, 40) for k in {0, 1, n // 2, n - 1, n}]
 
 def test_an_interval_holds_its_ends_and_half_its_width():
     got = Interval(0.25, 0.75, 0.4)
-    assert got.half_width == 0.25
+    assert (got.high - got.low) / 2 == 0.25
     assert [got.contains(x) for x in (0.2, 0.25, 0.4, 0.75, 0.8)] == [False, True, True, True, False]
 
 
@@ -97,14 +97,6 @@ def test_the_score_at_the_ends_is_beyond_any_quantile_unless_the_data_lie_there(
     assert p._tango_score(5, 0, 5, -1.0) == 0.0
     assert p._tango_score(5, 4, 0, 1.0) == -math.inf
     assert p._tango_score(5, 0, 4, -1.0) == math.inf
-
-
-def test_mcnemar_at_its_ends():
-    assert p.mcnemar_exact(0, 0) == 1.0
-    assert p.mcnemar_exact(3, 3) == 1.0
-    assert p.mcnemar_exact(0, 1) == 1.0
-    assert p.mcnemar_exact(0, 6) == pytest.approx(2 / 64)
-    assert p.mcnemar_exact(6, 0) == pytest.approx(2 / 64)
 
 
 def test_a_guarded_mean_by_hand():

@@ -20,9 +20,9 @@ from evalkit.run.collect import collect
 from evalkit.run.plan.pilot import Means, of_baseline
 from evalkit.run.plan.schedule import make_plan
 from evalkit.run.setup import Setup, prepare
-from evalkit.run.show import Plain
 from evalkit.stats.planning import Sought
 from evalkit.stored.folder import RunFolder
+from tests.support.show import Plain
 from tests.timing.support import AR, DLM, NOW, checklist, facts, prompts, sample
 
 SPEC = "self-speculation"

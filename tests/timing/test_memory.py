@@ -9,8 +9,8 @@ import pytest
 
 from evalkit.run.recorder import Recorder
 from evalkit.run.setup import prepare
-from evalkit.run.show import Plain
 from evalkit.stored.folder import RunFolder
+from tests.support.show import Plain
 from tests.timing.support import AR, sample
 from tests.timing.test_launched import loaded
 

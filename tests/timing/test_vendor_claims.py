@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from evalkit.analysis.levels import summarise_mode
+from evalkit.analysis.levels import summarise_modes
 from evalkit.checklist.schema import Checklist
 from evalkit.data import load_vendor_claims
 from evalkit.gpu.facts import Gpu, HardwareFacts
@@ -28,7 +28,8 @@ def shown(label=SPEC, gpu="NVIDIA H100 80GB HBM3", level=1, **endpoint):
         endpoints={label: EndpointFacts(label=label, endpoint="http://a:1", reachable=True, **endpoint)},
     )
     modes = [
-        {"mode": m, **summarise_mode(m, seen, check).model_dump(mode="json", exclude={"mode"})} for m in (AR, label)
+        {"mode": m, **summarise_modes([m], seen, check)[m].model_dump(mode="json", exclude={"mode"})}
+        for m in (AR, label)
     ]
     return {row["claim"] + f" {row['value']:g}": row for row in vendor_claims(MODEL, seen, modes)}
 

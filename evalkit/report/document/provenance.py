@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
+
+from evalkit.findings import Frozen
+from evalkit.gpu.facts import HardwareFacts
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -43,25 +47,22 @@ def _variant(variant: Any) -> dict[str, Any]:
 
 def gpus(facts: Facts) -> list[dict[str, Any]]:
     """The cards behind the endpoints, without their serial identities."""
-    if facts.hardware is None:
-        return []
-    return [
-        {
-            "index": gpu.index,
-            "name": gpu.name,
-            "memory_total_bytes": gpu.memory_total_bytes,
-            "compute_capability": gpu.compute_capability,
-            "mig": gpu.mig,
-            "power_limit_w": gpu.power_limit_w,
-            "known_by": facts.hardware.known_by.value if facts.hardware.known_by else None,
-        }
-        for gpu in facts.hardware.gpus
-    ]
+    hardware = facts.hardware or HardwareFacts()
+    names = ("index", "name", "memory_total_bytes", "compute_capability", "mig", "power_limit_w")
+    return [{**_fields(gpu, names), "known_by": _known_by(hardware)} for gpu in hardware.gpus]
+
+
+def _fields(of: Frozen, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names}
+
+
+def _known_by(hardware: HardwareFacts) -> str | None:
+    return hardware.known_by.value if hardware.known_by else None
 
 
 def provenance(checklist: Checklist, facts: Facts) -> dict[str, Any]:
     """Machines, servers, hashes and settings."""
-    hardware = facts.hardware
+    hardware = facts.hardware or HardwareFacts()
     return {
         "evalkit_version": facts.start.evalkit_version,
         "resumed": [one.model_dump() for one in facts.resumed],
@@ -71,14 +72,8 @@ def provenance(checklist: Checklist, facts: Facts) -> dict[str, Any]:
         "checklist_sha256": facts.start.checklist_sha256,
         "seed": facts.start.seed,
         "hardware": {
-            "known_by": hardware.known_by.value if hardware and hardware.known_by else None,
-            "place": hardware.place if hardware else "unknown",
-            "declared": hardware.declared if hardware else None,
-            "driver": hardware.driver if hardware else None,
-            "cuda": hardware.cuda if hardware else None,
-            "cpu": hardware.cpu if hardware else None,
-            "cores": hardware.cores if hardware else None,
-            "memory_bytes": hardware.memory_bytes if hardware else None,
+            "known_by": _known_by(hardware),
+            **_fields(hardware, ("place", "declared", "driver", "cuda", "cpu", "cores", "memory_bytes")),
         },
         "request": {
             "temperature": checklist.request.temperature,
@@ -94,12 +89,7 @@ def provenance(checklist: Checklist, facts: Facts) -> dict[str, Any]:
         "servers": [
             {
                 "mode": label,
-                "endpoint": e.endpoint,
-                "engine": e.engine,
-                "engine_version": e.engine_version,
-                "release": e.release,
-                "model": e.model,
-                "revision": e.revision,
+                **_fields(e, ("endpoint", "engine", "engine_version", "release", "model", "revision")),
                 "settings": dict(sorted(e.settings.items())),
                 "provenance": dict(sorted(e.provenance.items())),
                 "launched": e.launched,

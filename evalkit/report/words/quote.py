@@ -98,11 +98,11 @@ def command_value(text: object, *, limit: int = 1000) -> str:
     return line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def command_property(text: object, *, limit: int = 300) -> str:
+def command_property(text: object) -> str:
     """The value of a property (file, title) of a GitHub workflow command."""
-    return command_value(text, limit=limit).replace(":", "%3A").replace(",", "%2C")
+    return command_value(text, limit=300).replace(":", "%3A").replace(",", "%2C")
 
 
-def xml_text(text: object, *, limit: int = 20_000) -> str:
+def xml_text(text: object) -> str:
     """Text that XML 1.0 may hold; the writer still escapes markup."""
-    return _XML_ILLEGAL.sub("\ufffd", sanitize(str(text), limit=limit))
+    return _XML_ILLEGAL.sub("\ufffd", sanitize(str(text), limit=20_000))

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from evalkit.analysis.levels import summarise_mode
+from evalkit.analysis.levels import summarise_modes
 from evalkit.findings import Status
 from evalkit.run.steps.timing import chunk_rate
 from evalkit.serving.facts import EndpointFacts, TokenDeltas
@@ -232,7 +232,7 @@ def test_the_summary_holds_what_the_report_needs():
         sample(m, f"p{i}", 0, 100 if m == AR else 130, level=8) for i in range(40) for m in (AR, DLM)
     ]
     check = checklist(concurrency=[1, 8])
-    got = summarise_mode(DLM, facts(timed), check)
+    got = summarise_modes([DLM], facts(timed), check)[DLM]
     assert [level.concurrency for level in got.levels] == [1, 8]
     assert got.speedup.ratio == pytest.approx(2.0, rel=0.05)
     assert got.speedup.status == "pass"
@@ -241,7 +241,7 @@ def test_the_summary_holds_what_the_report_needs():
     assert got.levels[0].tokens_per_forward is None
     assert got.levels[0].tokens_per_forward_reason
     assert got.levels[0].output_tokens_per_second.system > 0
-    base = summarise_mode(AR, facts(timed), check)
+    base = summarise_modes([AR], facts(timed), check)[AR]
     assert base.speedup is None
     assert base.levels[0].tokens_per_forward.value == 1.0
 
@@ -279,5 +279,5 @@ def test_times_of_a_reference_implementation_decide_nothing_and_carry_its_label(
         assert got("goodput").outcome == mine
         assert got("reference-implementation").observed == "reference implementation: not a serving speed"
     if DLM in own:
-        (summary,) = [summarise_mode(DLM, facts(simulated(true), endpoints=served), asked)]
+        (summary,) = [summarise_modes([DLM], facts(simulated(true), endpoints=served), asked)[DLM]]
         assert summary.speedup.status == "inconclusive"

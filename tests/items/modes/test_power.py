@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.analysis.levels import summarise_mode
+from evalkit.analysis.levels import summarise_modes
 from evalkit.analysis.power import power
 from evalkit.analysis.readings import Readings
 from evalkit.gpu.facts import Gpu, HardwareFacts, TelemetrySample
@@ -76,7 +76,7 @@ def test_energy_is_power_times_the_time_under_load_over_the_tokens(counter):
     energy = found["modes.energy", DLM]
     assert (energy.outcome, energy.counts) == ("by-counter" if counter else "by-power", False)
     assert energy.data["baseline_joules_per_1000_tokens"] == pytest.approx(1.5 * energy.data["joules_per_1000_tokens"])
-    levels = summarise_mode(DLM, facts(timed(), telemetry=telemetry), checklist()).levels
+    levels = summarise_modes([DLM], facts(timed(), telemetry=telemetry), checklist())[DLM].levels
     assert levels[0].energy_j_per_1000_tokens == pytest.approx(4000, rel=0.01)
 
 
