@@ -15,7 +15,7 @@ from functools import partial
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, ExchangeError, Target
 from evalkit.limits import GIVE_UP_AFTER
 from evalkit.quality.case import Case, Suite, request_for, request_sha256
-from evalkit.quality.facts import Answer
+from evalkit.quality.facts import Answer, SamplingProbe
 from evalkit.quality.grading import answer
 
 #: over the client's own deadline: a client that hangs is cut off here
@@ -172,3 +172,47 @@ async def run_cases(
         for _ in range(max(1, min(concurrency, len(open_cases)))):
             group.create_task(worker())
     return stored
+
+
+#: asked to see whether a server draws: it has many good replies
+_DRAWN = "Invent a name for a small bakery by the sea, and add one sentence about it."
+_DRAWS = 10
+
+
+async def probe_sampling(
+    mode: str,
+    target: Target,
+    client: ChatClient,
+    *,
+    temperature: float = 1.0,
+    draws: int = _DRAWS,
+    extra_body: dict[str, object] | None = None,
+) -> SamplingProbe:
+    """Distinct replies of `draws` short requests at temperature 1, at 0, and at production's `temperature`: several
+    diffusion algorithms and verification steps ignore it without a word.
+    """
+
+    async def replies(at: float) -> list[Exchange]:
+        request = ChatRequest(
+            messages=({"role": "user", "content": _DRAWN},), max_tokens=48, temperature=at, extra_body=extra_body or {}
+        )
+        found: list[Exchange] = []
+        for _ in range(draws):
+            found.append(await client.chat(target, request))
+            if [one.ok for one in found[-3:]] == [False, False, False]:
+                break  # a dead server is not asked twenty times
+        return found
+
+    def distinct(found: list[Exchange]) -> int:
+        return len({one.text for one in found if one.ok})
+
+    warm, cold = await replies(1.0), await replies(0.0)
+    return SamplingProbe(
+        mode=mode,
+        draws=draws,
+        distinct_at_one=distinct(warm),
+        distinct_at_zero=distinct(cold),
+        failed=draws - sum(one.ok for one in warm),
+        temperature=temperature,
+        distinct_at_asked=None if temperature in (0.0, 1.0) else distinct(await replies(temperature)),
+    )

@@ -84,7 +84,7 @@ def fit(
     modes = len(checklist.modes) + bool(checklist.incumbent)
     context = _PROBES_S * modes if checklist.items.context.probe else 0.0
     again = _alone(checklist, suites) if quality else 0.0
-    fixed = GUESSED_START_S * starts + context + _soak(checklist) + loads + again + repeated
+    fixed = GUESSED_START_S * starts + context + soak_seconds(checklist) + loads + again + repeated
     rounds = max(starts, modes)  # each start is warmed up
     left = max(_SLACK * minutes * 60 - fixed - _warm_up(prompts.prompts, checklist, rounds), 0.0)
     streams = checklist.items.streams
@@ -100,7 +100,7 @@ def fit(
     asked = sum(cost(case) for suite in chosen for case in suite.cases) if quality else 0.0
     split = Split(
         minutes * 60, GUESSED_START_S * starts, speed + _warm_up(kept, checklist, rounds), asked + again, context,
-        _soak(checklist), (len(kept), len(prompts.prompts)),
+        soak_seconds(checklist), (len(kept), len(prompts.prompts)),
         (sum(len(s.cases) for s in chosen), sum(len(s.cases) for s in suites)), loads, repeated,
     )  # fmt: skip
     return replace(prompts, prompts=tuple(kept)), chosen, split
@@ -114,7 +114,8 @@ def without_soak(checklist: Checklist) -> Checklist:
     return checklist.model_copy(update={"items": items})
 
 
-def _soak(checklist: Checklist) -> float:
+def soak_seconds(checklist: Checklist) -> float:
+    """Of load and silence after all else, one mode after the other, where stability is asked for."""
     from evalkit.serving.stability import IDLE_S
 
     asked = checklist.items.serving.stability

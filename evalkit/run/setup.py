@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -296,3 +297,19 @@ def merged(loaded: LoadedChecklist, changes: dict[str, Any]) -> LoadedChecklist:
         raise input_error(error, Path("the command line"), {}, schema=Checklist) from None
     digest = sha256_of(f"{loaded.sha256}\n{checklist.model_dump_json()}")
     return loaded.model_copy(update={"checklist": checklist, "sha256": digest, "folder": Path(loaded.folder)})
+
+
+@contextmanager
+def demo(loaded: LoadedChecklist) -> Iterator[LoadedChecklist]:
+    """The checklist pointed at servers that run as long as the block: diffusion is faster but corrupts JSON."""
+    from evalkit.data import demo_path
+    from evalkit.reference import ReferenceProcess, preset
+
+    faults: dict[str, dict[str, Any]] = {"diffusion": {"corrupt_json_rate": 0.4}}
+    with ExitStack() as stack:
+        modes = {}
+        for label in ("autoregressive", "diffusion", "self-speculation"):
+            script = preset(label, speed=12.0, model="acme-labs/Trident-8B", **faults.get(label, {}))
+            modes[label] = {"endpoint": stack.enter_context(ReferenceProcess(script)).base_url}
+        candidate = {"model": str(demo_path("trident-8b")), "variants": [str(demo_path("trident-vlm-8b"))]}
+        yield merged(loaded, {"modes": modes, "candidate": candidate})

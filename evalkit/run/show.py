@@ -1,4 +1,4 @@
-"""How a run shows how far it is: a protocol, the state behind it, and lines for logs. Rich belongs to `cli`."""
+"""How a run shows how far it is: its base, the state behind it, and lines for logs. Rich belongs to `cli`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from evalkit import system
 from evalkit.findings import ITEM_IDS
@@ -23,8 +22,10 @@ HEARTBEAT_S = 30.0
 _WHOLE = 1000
 
 
-class Show(Protocol):
-    """What a run shows on stderr while it works. Every text is made safe and cut by the one who shows it."""
+class Show:
+    """What a run shows on stderr while it works: nothing, where a class does not say otherwise. Every text is made safe
+    and cut by the one who shows it.
+    """
 
     def say(self, item: str, text: str) -> None:
         """A step of the item begins."""
@@ -45,26 +46,11 @@ class Show(Protocol):
         """The results so far, a line each, and how long the whole run still takes."""
 
 
-class Quiet:
+class Quiet(Show):
     """Only what must be read; the base of the others."""
-
-    def say(self, item: str, text: str) -> None:
-        """Nothing."""
 
     def tell(self, item: str, text: str) -> None:
         print(f"{item:9} {one_line(text, limit=_WHOLE)}", file=sys.stderr, flush=True)  # noqa: T201  for the person
-
-    def detail(self, item: str, text: str) -> None:
-        """Nothing."""
-
-    def advance(self, item: str, done: int, planned: int) -> None:
-        """Nothing."""
-
-    def finish(self, item: str, text: str = "") -> None:
-        """Nothing."""
-
-    def overall(self, results: Sequence[str], left: str) -> None:
-        """Nothing."""
 
 
 @dataclass
@@ -192,7 +178,7 @@ def beating(lines: Lines) -> Iterator[Lines]:
         thread.join(timeout=1)
 
 
-class Both:
+class Both(Show):
     """Shows on two places: the person's, and the run's log."""
 
     def __init__(self, one: Show, other: Show) -> None:

@@ -204,6 +204,7 @@ def _loads(checklist: Checklist) -> Iterator[str]:
 def work(setup: Setup) -> Work:
     """What the items that are not left out ask of the servers."""
     from evalkit.quality.collect import plan, plan_alone
+    from evalkit.run.fit import soak_seconds
     from evalkit.run.plan.schedule import estimate
 
     checklist = setup.checklist
@@ -223,7 +224,7 @@ def work(setup: Setup) -> Work:
         starts_s=starts,
         task_requests=len(tasks) + len(again) + len(labels) * len(steps),
         task_s=(task_tokens / streams + alone_tokens) / _RATE,
-        soak_s=_soak_s(setup),
+        soak_s=soak_seconds(setup.checklist) if setup.asks("serving") else 0.0,
         output_tokens=task_tokens + alone_tokens + (timed.output_tokens if timed else 0),
         load_s=load_seconds(checklist, spans) if setup.asks("modes") else 0.0,
     )
@@ -244,16 +245,6 @@ def cost_of(setup: Setup) -> dict[str, Any]:
         "tokens_per_second": _RATE,
         "usd": _usd(setup.checklist, found.seconds),
     }
-
-
-def _soak_s(setup: Setup) -> float:
-    """Seconds of load and silence after all else, one mode after the other, where stability is asked for."""
-    from evalkit.serving.stability import IDLE_S
-
-    asked = setup.checklist.items.serving.stability
-    if asked is None or not setup.asks("serving"):
-        return 0.0
-    return (asked.minutes * 60 + IDLE_S) * len(setup.checklist.modes)
 
 
 def _usd(checklist: Checklist, seconds: float) -> float | None:

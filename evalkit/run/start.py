@@ -28,7 +28,7 @@ from evalkit.modes import INCUMBENT, canonical
 from evalkit.run.lock import FolderLock
 from evalkit.run.outlook import announcement, consent
 from evalkit.run.resume import resumed
-from evalkit.run.setup import Setup, merged, prepare
+from evalkit.run.setup import Setup, demo, merged, prepare
 from evalkit.run.show import Both, Shown, logged, plain
 from evalkit.run.token import given, wait
 from evalkit.run.words import continued
@@ -85,9 +85,7 @@ def evaluate(loaded: LoadedChecklist, flags: Flags, shown: Shown = plain) -> dic
     with ExitStack() as stack:
         stack.enter_context(ended_by_term())
         if flags.demo and not flags.dry_run:
-            from evalkit.run.demo import serve
-
-            loaded = stack.enter_context(serve(loaded))
+            loaded = stack.enter_context(demo(loaded))
         swept = None
         if loaded.checklist.sweep is not None:
             if flags.dry_run:

@@ -9,9 +9,8 @@ import pytest
 
 from evalkit.checklist.schema import Request
 from evalkit.client.types import Exchange, ExchangeError, Limits, Target
-from evalkit.quality.collect import plan, run_cases
+from evalkit.quality.collect import plan, probe_sampling, run_cases
 from evalkit.quality.grading import answer, regrade
-from evalkit.quality.sampling import probe_sampling
 from evalkit.quality.suite import load_suite
 from evalkit.quality.timed import cases_of, timed_answers
 from evalkit.timing.facts import TimedSample

@@ -10,6 +10,7 @@ from evalkit.checklist.schema import Endpoint
 from evalkit.client.types import Target
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
+from evalkit.run.fit import soak_seconds
 from evalkit.run.preflight import Work, preflight
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.words import continued
@@ -135,7 +136,6 @@ def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:
     if ready:
         rate["start_s"] = max(ready)
     cost = estimate(run.setup.plan, run.setup.prompts.prompts, **rate)
-    soak = checklist.items.serving.stability
     return Work(
         tokens=longest.tokens if longest else None,
         least=longest.least if longest else None,
@@ -143,7 +143,7 @@ def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:
         tools=run.wanted("quality") and any(suite.kind == "tools" for suite in run.setup.suites),
         requests=cost.requests,
         minutes=run.setup.minutes,
-        seconds=cost.seconds + (len(checklist.modes) * (soak.minutes * 60 + IDLE_S) if soak else 0.0),
+        seconds=cost.seconds + soak_seconds(checklist),
     )
 
 
@@ -208,7 +208,7 @@ async def probe_windows(run: Recorder, session: Session) -> None:
 async def soak_servers(run: Recorder, session: Session) -> None:
     """One soak a mode, one after the other; modes soaked in an earlier session are left out."""
     from evalkit.serving.flush import flush
-    from evalkit.serving.stability import DISCONNECTS, IDLE_S, soak
+    from evalkit.serving.stability import DISCONNECTS, soak
 
     asked, facts = run.checklist.items.serving.stability, run.facts
     requests = [prompt.request for prompt in run.setup.prompts.prompts]
