@@ -6,6 +6,7 @@ about processes, the real clock or the client's own error needs `ReferenceProces
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -24,6 +25,7 @@ import evalkit.serving.place
 from evalkit.reference.answers import Answers
 from evalkit.reference.script import Script
 from evalkit.serving.place import Place
+from evalkit.timing import watch, witness
 from evalkit.timing.facts import ClientError
 from tests.faults import virtual
 from tests.faults.virtual import Clock
@@ -36,6 +38,11 @@ async def _calibrated(_: object, streams: int, *, events_per_s: float = 50.0, **
         streams=streams, events_per_s=events_per_s * streams, ttft_error_ms=0.1, e2e_error_ms=0.1,
         e2e_error_share=0.001, itl_error_share=0.001, lag_p99_ms=0.1, events=50,
     )  # fmt: skip
+
+
+def _quiet() -> witness._Reading:
+    """Nobody else works on this machine: what others use while a virtual second goes by says nothing."""
+    return witness._Reading(at=time.monotonic(), wall=time.time(), used={}, parents={}, steal=0.0, total=0.0)
 
 
 async def _here(_: str) -> Place:
@@ -63,6 +70,8 @@ def world(patch: pytest.MonkeyPatch, clock: Clock, servers: Callable[[], Sequenc
         for step in (evalkit.run.steps.timing, evalkit.run.steps.load):
             inner.setattr(step, "client_error", _calibrated)
         inner.setattr(evalkit.serving.place, "find", _here)
+        inner.setattr(witness, "_read", _quiet)
+        inner.setattr(watch, "_EVERY_S", 0.1)  # nothing holds up a loop whose clock waits for it
         yield
 
 
