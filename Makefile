@@ -23,7 +23,7 @@ demo: venv
 	exit $$status
 
 test: venv
-	$(BIN)/pytest -q -m "not real and not harness and not tools and not proof" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -q -m "not real and not harness and not tools and not proof" -n 3 --dist loadfile --no-loadscope-reorder
 
 check: venv
 	$(BIN)/ruff check .

@@ -79,9 +79,9 @@ def cells() -> Iterator[Cell]:
 
 
 def sampled(cell: Cell) -> bool:
-    """Whether the suite plays the cell: of each fault every fourth place, the stages in turn."""
+    """Whether the suite plays the cell: of each fault every sixth place, the stages in turn."""
     fault, place = list(FAULTS).index(cell.fault.name), list(PLACES).index(cell.place.name)
-    return (fault + place) % 4 == 0 and cell.stage == STAGES[(fault + place // 4) % len(STAGES)]
+    return (fault + place) % 6 == 0 and cell.stage == STAGES[(fault + place // 6) % len(STAGES)]
 
 
 class Matrix:

@@ -1,4 +1,4 @@
-"""The fault matrix: a twelfth of its cells in the suite, all of them by `make faults`."""
+"""The fault matrix: an eighteenth of its cells in the suite, all of them by `make faults`."""
 
 import resource
 

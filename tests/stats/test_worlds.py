@@ -58,7 +58,7 @@ def test_a_world_that_fooled_a_plain_interval_is_no_wrong_go(worlds, name, promp
     [
         ("noise 0.3 normal", 28), ("noise 0.3 exponential", 28), ("carry-over 5% against one mode", 60),
         ("second reading 5% faster", 60), ("2% lose 4x", 28), ("level 4, batches .05", 60), ("level 16, wandering", 60),
-        ("one mode fades by e^0.5", 200), ("one mode improves by e^0.5", 200), ("both up, starts 0.03", 60),
+        ("one mode fades by e^0.5", 200), ("both up, starts 0.03", 60),
         ("replicated starts 0.08", 60), ("single, machine 20% slower", 60), ("4 modes", 60),
     ],
 )  # fmt: skip
