@@ -49,6 +49,19 @@ class Readings:
                 times.setdefault(s.prompt, []).append(each)
         return times
 
+    def until_text(self, mode: str, level: int) -> dict[str, list[float]]:
+        """Share of the E2E time after which the last text that a reader sees was there."""
+        shares: dict[str, list[float]] = {}
+        for s in self.good(mode, level):
+            if s.exchange.last_visible_us and s.exchange.e2e_us:
+                shares.setdefault(s.prompt, []).append(s.exchange.last_visible_us / s.exchange.e2e_us)
+        return shares
+
+    def tails(self, mode: str, level: int) -> list[float]:
+        """Ms of each reply from that text to the end of its stream."""
+        replies = [s.exchange for s in self.good(mode, level)]
+        return [(e.e2e_us - e.last_visible_us) / 1000 for e in replies if e.e2e_us and e.last_visible_us]
+
     def tokens(self, mode: str, level: int) -> dict[str, list[float]]:
         counts: dict[str, list[float]] = {}
         for s in self.good(mode, level):

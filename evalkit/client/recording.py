@@ -240,6 +240,7 @@ def _exchange(recording: Recording, reply: Reply, error: ExchangeError | None, d
         first_chunk_us=times[0] if times else None,
         first_visible_us=reply.first_visible_us,
         last_chunk_us=times[-1] if times else None,
+        last_visible_us=reply.last_visible_us,
         done_us=done_us if done_us is not None else recording.us(recording.end_ns),
         chunks=tuple(reply.chunks),
         empty_events=reply.empty_events,

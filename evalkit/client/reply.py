@@ -89,6 +89,9 @@ class Reply:
         self.cached_tokens: int | None = None
         self.chunks: list[tuple[int, int | None]] = []
         self.first_visible_us: int | None = None
+        #: when each part of the text came, and the last call
+        self._text_at: list[int] = []
+        self._called_us: int | None = None
         self.empty_events = 0
         self.events = 0
         self.server: dict[str, Any] = {}
@@ -120,6 +123,13 @@ class Reply:
             ToolCall(name=whole_text([name]), arguments=whole_text(arguments))
             for name, arguments in self._calls.finished()
         )
+
+    @property
+    def last_visible_us(self) -> int | None:
+        """When the last call or text that a reader sees came."""
+        parts = zip(reversed(self.text[: len(self._text_at)]), reversed(self._text_at), strict=True)
+        last = next((at for part, at in parts if shows(part)), None)
+        return max((at for at in (last, self._called_us) if at is not None), default=None)
 
     def event(self, data: bytes, at_us: int) -> None:
         """Takes in one event of a stream.
@@ -224,6 +234,7 @@ class Reply:
         if counted is not None:
             self._count(counted)
         self.text.append(text)
+        self._text_at.append(at_us)
         if self.first_visible_us is None and shows(text):
             self.first_visible_us = at_us
         self._in_order(data, counted)
@@ -246,7 +257,8 @@ class Reply:
         if isinstance(probabilities := choice.get("logprobs"), dict):
             content = probabilities.get("content")
             self.server["logprob_tokens"] = len(content) if isinstance(content, list) else 0
-        self.first_visible_us = None  # a reply that arrives whole has no first text
+        self.first_visible_us = self._called_us = None  # a reply that arrives whole has no first and last text
+        self._text_at.clear()
         self._leads(choice.get("logprobs"))
         self._finish(choice)
         self.settle()
@@ -306,6 +318,9 @@ class Reply:
         called = self._tools(message) if get("tool_calls") or get("function_call") else False
         if content:
             self.text.append(content)
+            self._text_at.append(at_us)
+        if called:
+            self._called_us = at_us
         if reasoning:
             self.reasoning.append(reasoning)
         if self.first_visible_us is None and (called or shows(content)):

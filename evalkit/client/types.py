@@ -178,6 +178,8 @@ class Exchange(Frozen):
     #: first event with non-blank answer text or a tool call
     first_visible_us: int | None = None
     last_chunk_us: int | None = None
+    #: last event with answer text that is not blank, or a tool call; None: a journal without it, or not streamed
+    last_visible_us: int | None = None
     #: `[DONE]`, or the end of the body
     done_us: int | None = None
     chunks: tuple[tuple[int, int | None], ...] = ()

@@ -37,7 +37,7 @@ def outcome(events, *, short):
         failed = error.error
     return (
         failed, reply.text, reply.reasoning, reply.finish_reason, reply.prompt_tokens, reply.completion_tokens, reply.chunks,
-        reply.first_visible_us, reply.empty_events, reply.events, reply.notes, reply.tool_calls,
+        reply.first_visible_us, reply.last_visible_us, reply.empty_events, reply.events, reply.notes, reply.tool_calls,
     )  # fmt: skip
 
 

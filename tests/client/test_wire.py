@@ -25,7 +25,8 @@ def test_a_stream_becomes_text_counts_and_ordered_times(client):
     assert got.ok, got.error
     assert (got.text, got.finish_reason, got.completion_tokens, got.prompt_tokens) == ("Hello", "stop", 3, 5)
     assert [tokens for _, tokens in got.chunks] == [1, 2]
-    assert 0 <= got.first_byte_us <= got.first_chunk_us <= got.first_visible_us <= got.last_chunk_us <= got.done_us
+    assert 0 <= got.first_byte_us <= got.first_chunk_us <= got.first_visible_us <= got.last_visible_us <= got.done_us
+    assert got.last_visible_us == got.last_chunk_us
     assert got.e2e_us == got.done_us
     assert got.transport == client.transport
 

@@ -192,6 +192,10 @@ SPEED = (
     Kind("distant-baseline", "a baseline that is 200 ms farther away", ("modes.round-trip", "inconclusive"),
          mode={"ms_per_forward": 13.5},
          tricks=(Trick(play.waits, frozenset({AR}), frozenset({*ALL, "control", "flush"})),)),
+    Kind("late-end", "a baseline whose streams end 400 ms behind their last text", ("modes.tail", "inconclusive", "may-decide"),
+         mode=_BLOCKS_AS_SLOW, tricks=(Trick(play.late_end(400), frozenset({AR})),)),
+    Kind("blank-end", "a baseline that sends blank lines for 400 ms behind its answer", ("modes.tail", "inconclusive", "may-decide"),
+         mode=_BLOCKS_AS_SLOW, tricks=(Trick(play.blanks_at_the_end, frozenset({AR})),)),
 )  # fmt: skip
 
 _LOADED = {"items": {"modes": {"load": [{"rate": 1, "seconds": 20}], "decide_at": "load"}}}

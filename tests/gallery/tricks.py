@@ -12,7 +12,7 @@ from evalkit.modes import Mode
 from evalkit.reference.script import Script
 from tests.support.faults import Healthy, Turn
 from tests.support.faults.protocol import json_answer
-from tests.support.faults.turn import changed
+from tests.support.faults.turn import changed, events
 
 
 async def waits(turn: Turn) -> None:
@@ -143,6 +143,26 @@ def stretched(by: float) -> Callable[[Turn], Awaitable[None]]:
         await turn.send(replace(answer, pieces=tuple((by * after, data) for after, data in answer.pieces)))
 
     return play
+
+
+def late_end(ms: float) -> Callable[[Turn], Awaitable[None]]:
+    """The stream ends so long after its last text."""
+
+    async def play(turn: Turn) -> None:
+        *pieces, (after, last) = turn.answer.pieces
+        await turn.send(replace(turn.answer, pieces=(*pieces, (after + ms, last))))
+
+    return play
+
+
+async def blanks_at_the_end(turn: Turn) -> None:
+    """40 blank lines behind the answer, 10 ms each."""
+    *pieces, (after, data), closing = turn.answer.pieces
+    said, ended = ([e for e in events(data) if (b'"finish_reason":"' in e) is ends] for ends in (False, True))
+    line = {"choices": [{"index": 0, "delta": {"content": "\n"}, "finish_reason": None}]}
+    blank = (10.0, b"data: " + json.dumps(line).encode() + b"\n\n")
+    pieces += [(after, b"".join(said)), *[blank] * 40, (0.0, b"".join(ended)), closing]
+    await turn.send(replace(turn.answer, pieces=tuple(pieces)))
 
 
 def later(after: int, play: Callable[[Turn], Awaitable[None]]) -> Callable[[Turn], Awaitable[None]]:

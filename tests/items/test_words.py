@@ -47,6 +47,7 @@ CASES = [
     (modes.ORDER_TREND, words.OrderTrend, {}),
     (modes.WITNESS, guard_words.Witness, {"seen": CROWD, "most": 0.25}),
     (modes.ROUND_TRIP, guard_words.RoundTrip, {**PAIR, "mode_ms": 1.0, "baseline_ms": 20.0, "ratio_without": 1.05}),
+    (modes.TAIL, guard_words.Tail, {**PAIR, "mode_ms": 1.0, "baseline_ms": 400.0, "ratio_without": 1.05}),
     (modes.REPLIES, reply_words.Replies,
      {**PAIR, "prompts": 9, "signs": {"loops": reply_words.SignSeen(mode=2, baseline=0, p=0.2)}}),
     (modes.LENGTH, reply_words.ReplyLength, {**PAIR, "at_least": 1.1, "length_ratios": {"tokens": 0.5}}),

@@ -171,6 +171,15 @@ ROUND_TRIP = Check(
         "may-decide": Status.INCONCLUSIVE,
     },
 )
+TAIL = Check(
+    "modes.tail",
+    "The gain is there when the last text is",
+    "A server, or a gateway before it, may end a stream long after the last text that a reader sees. A claim that this "
+    "alone could explain is open.",
+    "ask both servers past their gateways, and see why one of them ends its streams late",
+    per_mode=True,
+    outcomes={"may-decide": Status.INCONCLUSIVE},
+)
 REPLIES = Check(
     "modes.replies",
     "The timed replies are as sound as the baseline's",
@@ -383,7 +392,7 @@ LATENCY = {
 
 CHECKS: tuple[Check, ...] = (
     OWN_PROMPTS, DISTINCT_PROMPTS, MEASURED, SPEEDUP, *LATENCY.values(), GOODPUT, FAILURES, CLIENT_ERROR, WARM_UP,
-    NOISE_FLOOR, ORDER_TREND, WITNESS, ROUND_TRIP, REPLIES, LENGTH, TOKEN_COUNTS, SECOND_READINGS, FIXED_LENGTH,
+    NOISE_FLOOR, ORDER_TREND, WITNESS, ROUND_TRIP, TAIL, REPLIES, LENGTH, TOKEN_COUNTS, SECOND_READINGS, FIXED_LENGTH,
     *TRAFFIC_CHECKS, STREAM, SAME_ENGINE, CACHE, LAUNCHES, LEVELS, *LOAD_CHECKS, THROTTLED, ENERGY, FRONTIER,
     *MONEY_CHECKS, *VERSUS_CHECKS, REFERENCE,
 )  # fmt: skip

@@ -186,6 +186,24 @@ class RoundTrip(Values):
         return Words(f"{text}.", f"{self.mode_ms:.1f} ms, {self.baseline_ms:.1f} ms")
 
 
+class Tail(Values):
+    """Medians from the last text to the end of the stream, ms; `ratio_without`: the speed-up up to the last text."""
+
+    outcome: Literal["may-decide"]
+    mode: str
+    baseline: str
+    mode_ms: float
+    baseline_ms: float
+    ratio_without: float
+
+    def words(self) -> Words:
+        text = (
+            f"streams end {self.mode_ms:.0f} ms behind the last text in {self.mode}, {self.baseline_ms:.0f} ms in "
+            f"{self.baseline}: up to that text the ratio is {ratio(self.ratio_without)}, so the late end may decide it"
+        )
+        return Words(f"{text}.", f"{self.mode_ms:.0f} ms, {self.baseline_ms:.0f} ms")
+
+
 class SameEngine(Values):
     outcome: Literal["same", "different", "not-known"]
     engine: str | None = None

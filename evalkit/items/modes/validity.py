@@ -11,7 +11,7 @@ from statistics import fmean, median
 from typing import Literal
 
 from evalkit.analysis.order import Contrast
-from evalkit.analysis.readings import Readings
+from evalkit.analysis.readings import Readings, geometric
 from evalkit.analysis.speed import Claim, without_way
 from evalkit.analysis.traffic import cached
 from evalkit.analysis.witness import crowd, crowded
@@ -34,6 +34,8 @@ _FAILURE_SLACK = 0.01
 #: share of failures from which nothing is passed over
 _MOST_FAILED = 0.05
 _CACHED_SLACK = 0.1
+#: share by which late ends have to move a ratio, so that they may decide it
+_TAIL = 0.02
 #: share of the cores that a hypervisor may give to others
 _MOST_STEAL = 0.05
 _NOTED_SHARE = 0.05
@@ -61,6 +63,7 @@ def validity(checklist: Checklist, facts: Facts, readings: Readings, mode: str, 
             _order_trend(checklist, readings, mode, claim),
             *_witness(checklist, facts, mode),
             *_round_trip(checklist, facts, readings, mode, claim),
+            *_tail(readings, mode, claim),
             *of_replies(checklist, facts, readings, mode, claim),
             _same_engine(checklist, facts, mode),
             _cache(checklist, facts, readings, mode, claim),
@@ -213,6 +216,26 @@ def _round_trip(
         baseline_ms=ways[1], ratio_without=found.ratio * factor,
     )  # fmt: skip
     return [check.ROUND_TRIP.found(values, mode=mode, known_by=KnownBy.OBSERVED)]
+
+
+def _tail(readings: Readings, mode: str, claim: Claim | None) -> list[Finding]:
+    """Whether the claim holds (or falls) by the end of the streams, and not by the last text that a reader sees."""
+    if claim is None or claim.estimate is None:
+        return []
+    level, names = claim.concurrency, (mode, claim.baseline)
+    mine, theirs = (readings.until_text(name, level) for name in names)
+    factor = geometric(log_ratios(theirs, mine)) or 1.0
+    found, target = claim.estimate, claim.at_least
+    gained = claim.outcome == "shown" and found.low * factor < target and factor < 1 - _TAIL
+    lost = claim.outcome == "below" and found.high * factor >= target and factor > 1 + _TAIL
+    if not gained and not lost:
+        return []
+    late = [median(readings.tails(name, level)) for name in names]
+    values = guard_words.Tail(
+        outcome="may-decide", mode=mode, baseline=claim.baseline, mode_ms=late[0], baseline_ms=late[1],
+        ratio_without=found.ratio * factor,
+    )  # fmt: skip
+    return [check.TAIL.found(values, mode=mode, known_by=KnownBy.OBSERVED)]
 
 
 def _stream(checklist: Checklist, readings: Readings, mode: str) -> Finding:
