@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -13,7 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from evalkit.stored.pack import Pack
+from evalkit.stored.pack import Pack, pack
 from tests.support.stored_run import write_run
 
 ROOT = Path(__file__).parents[2]
@@ -176,8 +179,59 @@ def test_the_evidence_is_a_redacted_pack_and_a_page(repository, what):
     done = step(repository, "Evidence", run=str(run if what == "folder" else PACK))
     assert done.returncode == 0, done.stderr
     made = repository / "temp" / "evalkit-evidence"
-    assert Pack.open(made / "run.pack").facts().timed is not None
+    kept = Pack.open(made / "run.pack")
+    assert kept.redacted, "docs/ci.md says that it is"
+    assert kept.facts().timed is not None
     assert (made / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_a_redacted_pack_is_uploaded_as_it_is(repository):
+    """Its attestation names its bytes."""
+    kept = repository / "kept.pack"
+    kept.write_bytes(pack(Pack.open(PACK), redact=True))
+    assert step(repository, "Evidence", run=str(kept)).returncode == 0
+    assert (repository / "temp/evalkit-evidence/run.pack").read_bytes() == kept.read_bytes()
+
+
+def test_a_link_to_another_file_uploads_nothing_of_it(repository):
+    """A pull request names what is uploaded, and anybody may read the artifact."""
+    (repository / "config").write_text("extraheader = AUTHORIZATION: basic canary")
+    (repository / "evaluation/run.pack").symlink_to("../config")
+    assert step(repository, "Evidence", run="evaluation/run.pack").returncode != 0
+    left = repository / "temp/evalkit-evidence"
+    assert not [one for one in left.rglob("*") if "canary" in one.read_text(errors="replace")]
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq stands in for that of gh")
+@pytest.mark.parametrize("me", ["", "writer"], ids=["token of a bot", "token of a user"])
+def test_a_comment_of_somebody_else_is_left_alone(repository, me):
+    """Its author could write another verdict into it."""
+    tool = repository / "bin" / "gh"
+    tool.parent.mkdir()
+    tool.write_text(
+        "#!/usr/bin/env bash\n"
+        'if [ "$2" = user ]; then [ -z "$ME" ] || echo "$ME"; [ -n "$ME" ] || { echo "{}"; exit 1; }; exit; fi\n'
+        f'case "$*" in *--paginate*) jq -r "${{@: -1}}" {repository}/comments;; *) echo "$*" >> {repository}/asked;; esac\n'
+    )
+    tool.chmod(0o755)
+    (repository / "temp").mkdir()
+    (repository / "temp" / "evalkit-gate.txt").write_text("gate: cannot be trusted\n")
+    marker = f"<!-- evalkit {hashlib.sha256(b'a.pack').hexdigest()[:16]} -->"
+    comments = [
+        {"id": 7, "body": f"{marker}\nGO", "user": {"login": "author", "type": "User"}},
+        {"id": 8, "body": f"{marker}\nold", "user": {"login": me or "x[bot]", "type": "User" if me else "Bot"}},
+    ]
+    environment = {
+        **os.environ, "RUN": "a.pack", "REPOSITORY": "o/r", "NUMBER": "5", "ME": me,
+        "RUNNER_TEMP": str(repository / "temp"), "PATH": f"{tool.parent}{os.pathsep}{os.environ['PATH']}",
+    }  # fmt: skip
+    for known in (comments[:1], comments):
+        (repository / "comments").write_text(json.dumps(known))
+        argv = ["bash", "-eo", "pipefail", "-c", STEPS["Comment"]["run"]]
+        assert subprocess.run(argv, env=environment, check=False).returncode == 0
+    first, second = (repository / "asked").read_text().splitlines()
+    assert "--method POST" in first
+    assert "--method PATCH repos/o/r/issues/comments/8" in second
 
 
 def test_the_comment_is_written_once_and_then_updated(repository):
@@ -233,6 +287,8 @@ def test_the_action_judges_a_pull_request_by_the_base_branchs_checklist(reposito
     asked = yaml.safe_load(path.read_text())
     asked["name"] = "changed"
     (clone / "evaluation" / "checklist.yaml").write_text(yaml.safe_dump(asked) + "# x\n# y\n\n  # ::error::obeyed\n")
+    (clone / "evaluation" / "notes.txt").write_bytes(b"a\r::add-mask::b\n##[error]c\n\x1b[2Jd\n")
+    git(clone, "add", "evaluation")
     variables = {"run": str(repository / "runs" / "2026-11-24"), "checklist": "evaluation/checklist.yaml"}
     variables["base-checklist"] = str(on_base).lower()
     os.environ["GITHUB_BASE_REF"] = "main"
@@ -245,4 +301,6 @@ def test_the_action_judges_a_pull_request_by_the_base_branchs_checklist(reposito
     assert ("of the base branch" in done.stdout) == on_base
     assert ("| +name: changed" in done.stdout) == on_base
     assert not [line for line in done.stdout.splitlines() if line.lstrip().startswith("::")]
+    assert "##[" not in done.stdout
+    assert "\x1b" not in done.stdout
     assert missing.returncode == (3 if on_base else 2)
