@@ -16,6 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
+from evalkit.checklist.files import sha256_of
 from evalkit.stored.pack import Pack, pack
 from tests.support.stored_run import write_run
 
@@ -39,16 +40,24 @@ def bare(candidates):
 
 @pytest.fixture
 def repository(tmp_path):
-    """A team's repository: a run of today in runs/, and its checklist."""
+    """A team's repository: a run of today in runs/, and its checklist with prompts and tasks beside it."""
     stored = Pack.open(PACK)
     facts, checklist = stored.facts(), stored.checklist().checklist
     now = datetime.now(UTC).isoformat(timespec="seconds")
+    folder = tmp_path / "evaluation"
+    folder.mkdir()
+    written = checklist.model_dump(mode="json", exclude_unset=True)
+    (folder / "checklist.yaml").write_text(yaml.safe_dump(written), encoding="utf-8")
+    (folder / checklist.prompts[0]).write_text('{"id": "p0", "prompt": "Name a river."}\n', encoding="utf-8")
+    case = "cases:\n  - {id: a, prompt: Capital of France?, expect: [{contains: {any: [Paris]}}]}\n"
+    (folder / checklist.tasks[0]).write_text(f"suite: {{name: own, kind: chat}}\n{case}", encoding="utf-8")
+    digests = {path.name: sha256_of(path.read_bytes()) for path in folder.iterdir()}
     changed = {"end": facts.end.model_copy(update={"finished_at": now}), "candidates": bare(facts.candidates)}
+    for name, paths in (("prompts", checklist.prompts), ("suites", checklist.tasks)):
+        (fact,) = getattr(facts, name)
+        changed[name] = (fact.model_copy(update={"sha256": digests[paths[0]]}),)
     (tmp_path / "runs").mkdir()
     write_run(tmp_path / "runs" / "2026-11-24", checklist, facts.model_copy(update=changed))
-    (tmp_path / "evaluation").mkdir()
-    written = checklist.model_dump(mode="json", exclude_unset=True)
-    (tmp_path / "evaluation" / "checklist.yaml").write_text(yaml.safe_dump(written), encoding="utf-8")
     return tmp_path
 
 
