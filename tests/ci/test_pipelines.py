@@ -51,8 +51,11 @@ def repository(tmp_path):
     (folder / checklist.prompts[0]).write_text('{"id": "p0", "prompt": "Name a river."}\n', encoding="utf-8")
     case = "cases:\n  - {id: a, prompt: Capital of France?, expect: [{contains: {any: [Paris]}}]}\n"
     (folder / checklist.tasks[0]).write_text(f"suite: {{name: own, kind: chat}}\n{case}", encoding="utf-8")
+    snapshot = folder / checklist.candidate.model
+    snapshot.write_text("as it was read", encoding="utf-8")
     digests = {path.name: sha256_of(path.read_bytes()) for path in folder.iterdir()}
-    changed = {"end": facts.end.model_copy(update={"finished_at": now}), "candidates": bare(facts.candidates)}
+    read = [one.model_copy(update={"revision": f"sha256:{digests[snapshot.name]}"}) for one in bare(facts.candidates)]
+    changed = {"end": facts.end.model_copy(update={"finished_at": now}), "candidates": tuple(read)}
     for name, paths in (("prompts", checklist.prompts), ("suites", checklist.tasks)):
         (fact,) = getattr(facts, name)
         changed[name] = (fact.model_copy(update={"sha256": digests[paths[0]]}),)
