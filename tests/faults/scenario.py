@@ -24,7 +24,6 @@ from tests.support.virtual_world import world
 
 MODEL = "acme-labs/Trident-8B"
 AR, DIFFUSION, SELF = Mode.AUTOREGRESSIVE.value, Mode.DIFFUSION.value, Mode.SELF_SPECULATION.value
-LABELS = (AR, DIFFUSION, SELF, INCUMBENT)
 CITIES = ("Paris", "Tokyo", "Rome", "Madrid", "Berlin", "London", "Vienna", "Lisbon", "Athens", "Oslo", "Cairo", "Lima",
           "Delhi", "Beijing")  # fmt: skip
 #: enough for the margin with two adopted modes

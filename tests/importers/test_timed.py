@@ -64,7 +64,6 @@ def test_messages_with_production_settings_are_kept(tmp_path):
     assert trace.seen.repeated == 39 / 40
 
 
-LATER = {"timestamp": 99_000, "prompt": "later"}
 BAD = {
     "out of order": ({"timestamp": 5, "prompt": "x"}, "earlier than that of the line before"),
     "negative": ({"timestamp": -5, "prompt": "x"}, "not negative"),

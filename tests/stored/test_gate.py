@@ -54,7 +54,6 @@ LOST = GO.model_copy(
     }
 )
 EVIDENCE = b"# the card\n"
-SHA = "9a3c7ff9c2b4f5a9e3c3d3a9c8f31d3f4e9a2f3c5a4f3b2e1d0c9b8a79685746"
 
 
 def with_card(facts: Facts) -> Facts:
@@ -143,7 +142,6 @@ TOO_STRICT = checklist(items__modes__speedup={"at_least": 9.0})
 LOOSER = checklist(items__modes__speedup={"at_least": 1.1})
 OTHER = checklist(candidate={"model": "org/other"})
 WAIVING = checklist(waivers=[waiver(20)])
-EXPIRED = "the waiver of quality.non-inferiority has run out"
 
 TABLE = [
     # the run's own checklist

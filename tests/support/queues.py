@@ -73,24 +73,6 @@ class Server:
             yield middle * exp(of_request * size(0.0, 1.0) + anew * own(0.0, 1.0))
 
 
-def closed_loop(server: Server, users: int, seconds: float, seed="0") -> LoadBlock:
-    """A block of users who each send the next request when the last is done; the rate is what they came to."""
-    draws = random.Random(f"{seed}|closed"), random.Random(f"{seed}|own")
-    free, ready, e2e = [0.0] * server.slots, [0.0] * users, []
-    for took in server._times(*draws):
-        if ready[0] > seconds:
-            break
-        begin = max(ready[0], free[0])
-        heapq.heapreplace(free, begin + took)
-        e2e.append(1000 * (begin + took - ready[0]))
-        heapq.heapreplace(ready, begin + took)
-    n = len(e2e)
-    return LoadBlock.model_construct(
-        load="closed", mode="a", block=0, rate=n / seconds, seconds=seconds, planned=n, intended_ms=(0.0,) * n,
-        late_ms=(0.0,) * n, ttft_ms=tuple(e2e), e2e_ms=tuple(e2e), tokens=(32,) * n, ends="a" * n,
-    )  # fmt: skip
-
-
 def searched(
     server, mode, asked: CapacityAsked, *, seed="0", within: Bounds, number=1
 ) -> tuple[Search, list[LoadBlock]]:

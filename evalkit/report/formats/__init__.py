@@ -1,6 +1,7 @@
 """The formats of a report, each in a file of its own: this list is what `run` writes, `report` offers and the docs say.
 
-To add one: a module here with `render(doc, *, charts)`, and a line in `FORMATS`.
+To add one: a module here with `render(doc)`, or `render(doc, *, charts)` where it shows charts (SVG by name), and a line
+in `FORMATS`.
 """
 
 from __future__ import annotations
@@ -8,15 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol
 
 from evalkit.report.document.model import Report
-
-
-class Render(Protocol):
-    """What the module of a format has: the text of `doc`, with `charts` (SVG by name) where the format shows any."""
-
-    def __call__(self, doc: Report, *, charts: Mapping[str, str]) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -32,8 +26,9 @@ class Format:
 
     def render(self, doc: Report, charts: Mapping[str, str]) -> str:
         """The text; pure."""
-        renderer: Render = import_module(f"evalkit.report.formats.{self.module}").render
-        return renderer(doc, charts=charts)
+        render = import_module(f"evalkit.report.formats.{self.module}").render
+        text: str = render(doc, charts=charts) if self.drawn else render(doc)
+        return text
 
 
 FORMATS = (

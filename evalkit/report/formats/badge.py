@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 
 from evalkit.fmt import ratio
 from evalkit.report.document.model import Report
@@ -11,9 +10,8 @@ from evalkit.report.document.model import Report
 _COLOURS = {"go": "brightgreen", "no-go": "red", "inconclusive": "yellow"}
 
 
-def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
+def render(doc: Report) -> str:
     """The verdict, the recommended mode and its speed-up; a simulated or interrupted run says so."""
-    del charts
     words, colour = [doc["verdict"].upper()], _COLOURS[doc["verdict"]]
     mode = doc["recommended_mode"]
     if mode:

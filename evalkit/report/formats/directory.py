@@ -15,9 +15,8 @@ from evalkit.text import sanitize
 _LOOKED_AT = ("absent", "not-known")
 
 
-def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
+def render(doc: Report) -> str:
     """The entry of the candidate of a run."""
-    del charts
     candidate = doc["candidate"]
     model = candidate.get("model") or "unknown"
     local = candidate.get("kind") == "folder"

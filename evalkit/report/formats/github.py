@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from evalkit.items.registry import ITEMS
@@ -20,9 +19,8 @@ _NOTE = "\n> Cut to fit a step summary. The whole report is in the run folder.\n
 _LEVEL = {"fail": "error", "error": "warning", "inconclusive": "warning", "warn": "notice"}
 
 
-def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
+def render(doc: Report) -> str:
     """The Markdown report without sibling files; long parts are left out before it is cut."""
-    del charts  # a step summary reaches no file
     text = markdown.render(doc)
     if len(text.encode()) <= BUDGET:
         return text

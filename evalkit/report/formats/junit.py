@@ -21,12 +21,11 @@ _OPEN = ("inconclusive", "error")
 Case = Mapping[str, Any]
 
 
-def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
+def render(doc: Report) -> str:
     """The verdict as a suite of its own, then the six items.
 
     A finding that does not count is a skipped case. So is one of a mode that a GO does not rest on: a GO is green.
     """
-    del charts
     prefix = "SIMULATED " if doc["simulated"] else ""
     root = ET.Element("testsuites", name=xml_text(f"{prefix}evalkit: {view.subject(doc)}"))
     verdict = {

@@ -11,9 +11,8 @@ from evalkit.report.document.model.modes import Mode
 from evalkit.text import json_safe
 
 
-def render(doc: Report, *, charts: Mapping[str, str] | None = None) -> str:
+def render(doc: Report) -> str:
     """UTF-8, two spaces, keys in the document's order, no NaN."""
-    del charts
     shown = {**doc, "modes": [_with_loads(mode) for mode in doc["modes"]]}
     return json_safe(json.dumps(shown, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 from evalkit.report.document.model import Report
@@ -19,11 +18,8 @@ _STYLES = {"go": "bold green", "no-go": "bold red", "inconclusive": "bold yellow
 _STATUS = {"pass": "green", "fail": "bold red", "warn": "yellow", "inconclusive": "yellow", "error": "yellow"}
 
 
-def render(
-    doc: Report, *, width: int = 80, report_path: str | None = None, charts: Mapping[str, str] | None = None
-) -> str:
+def render(doc: Report, *, width: int = 80, report_path: str | None = None) -> str:
     """The plain text of the report, no line longer than `width`."""
-    del charts
     from rich.cells import cell_len
     from rich.console import Console
 
