@@ -6,6 +6,7 @@ Reference: docs/checklist.md, made from the texts under the keys. Defaults are h
 # ruff: noqa: RUF012  pydantic copies defaults
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,11 +16,11 @@ from pydantic_core import PydanticCustomError
 
 from evalkit.checklist.base import SETTINGS, EnvName, ModeLabel, Positive, Section, Url
 from evalkit.checklist.items import Items, ModesItem, QualityItem, Reading
-from evalkit.checklist.limits import LimitsSection
 from evalkit.checklist.prices import Cost
 from evalkit.checklist.sweep import Sweep
 from evalkit.checklist.tasks import HarnessTask
 from evalkit.findings import ItemId
+from evalkit.limits import CONTROL, GENERATION, ControlLimits, Limits
 from evalkit.modes import INCUMBENT, Mode, canonical
 from evalkit.text import cut
 
@@ -195,6 +196,41 @@ def _task_kind(value: object) -> str:
 
 #: brackets in the tags keep them out of messages
 Task = Annotated[Annotated[str, Tag("[file]")] | Annotated[HarnessTask, Tag("[harness]")], Discriminator(_task_kind)]
+
+
+_Count = Annotated[int, Field(gt=0)]
+
+
+class LimitsSection(Section):
+    """How long evalkit waits for a server, and how much it reads. A request beyond them has failed."""
+
+    connect_s: Positive = GENERATION.connect_s
+    """Seconds until a connection is open."""
+    first_byte_s: Positive = GENERATION.first_byte_s
+    """Seconds from a request's last byte to its reply's first."""
+    idle_s: Positive = GENERATION.idle_s
+    """Seconds of silence inside a reply."""
+    total_s: Positive = GENERATION.total_s
+    """Seconds of a whole reply; raise it for outputs that take longer."""
+    max_bytes: _Count = GENERATION.max_bytes
+    """Bytes of a whole reply."""
+    max_line_bytes: _Count = GENERATION.max_line_bytes
+    """Bytes of one event of a stream."""
+    max_events: _Count = GENERATION.max_events
+    """Events of one stream."""
+    control_total_s: Positive = CONTROL.total_s
+    """Seconds for each answer of a server about itself (models, settings, metrics)."""
+
+    def generation(self) -> Limits:
+        """Deadlines and caps of a request for text."""
+        return replace(GENERATION, **self.model_dump(exclude={"control_total_s"}))
+
+    def control(self) -> ControlLimits:
+        """Deadlines and caps of a question about the server."""
+        total = self.control_total_s
+        return replace(
+            CONTROL, connect_s=min(CONTROL.connect_s, total), idle_s=min(CONTROL.idle_s, total), total_s=total
+        )
 
 
 class Checklist(Section):

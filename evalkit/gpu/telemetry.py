@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
 
 from evalkit.gpu.devices import Guarded, throttle_reasons
-from evalkit.gpu.facts import GpuOthers, TelemetrySample
+from evalkit.gpu.facts import GpuOthers, HardwareFacts, TelemetrySample
 from evalkit.gpu.host import pid_state
 from evalkit.gpu.nvml import NvmlUnavailable, session
 
@@ -35,6 +36,10 @@ class Sampler:
     @property
     def samples(self) -> tuple[TelemetrySample, ...]:
         return tuple(self._rows)
+
+    def on_load(self, mode: str | None, level: int) -> None:
+        """What `Settings.on_load` wants: readings are of the mode that is under load."""
+        self.mode, self.concurrency = mode or "", level
 
     def start(self) -> None:
         self._stop.clear()
@@ -158,3 +163,16 @@ def _utilisation(nvml: Any, handle: Any, since_us: int) -> Mapping[int, float]:
         if one.timeStamp > since_us:
             found.setdefault(int(one.pid), []).append(int(one.smUtil))
     return {pid: sum(each) / len(each) / 100 for pid, each in found.items()}
+
+
+@contextmanager
+def watched(hardware: HardwareFacts | None, *, every_s: float = 0.2) -> Iterator[Sampler]:
+    """The devices of this machine, for as long as the block lasts. Nothing is read where the endpoints are elsewhere or
+    no device is known.
+    """
+    sampler = Sampler("", 0, interval_s=every_s)
+    if hardware is None or hardware.place != "here" or not hardware.gpus:
+        yield sampler
+        return
+    with sampler:
+        yield sampler

@@ -1,7 +1,7 @@
 """The formats of a report, each in a file of its own: this list is what `run` writes, `report` offers and the docs say.
 
-To add one: a module here with `render(doc)`, or `render(doc, *, charts)` where it shows charts (SVG by name), and a line
-in `FORMATS`.
+To add one: a module here with `render(doc)`, or `render(doc, *, charts)` where it shows charts (SVG by name), and a
+line in `FORMATS`.
 """
 
 from __future__ import annotations

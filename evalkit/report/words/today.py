@@ -6,7 +6,7 @@ from evalkit import fmt
 from evalkit.modes import INCUMBENT
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.modes import Mode
-from evalkit.report.document.model.versus import RatioAgainst
+from evalkit.report.document.model.money import RatioAgainst
 from evalkit.report.words import view
 from evalkit.text import sentence
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from evalkit.client import loop
 from evalkit.client.types import ChatClient, Target
 from evalkit.facts import Facts
+from evalkit.gpu.telemetry import watched
 from evalkit.run.plan.execute import Event, Flush, Progress, Settings, Stopped, planned_here, run_modes
 from evalkit.run.plan.looks import question
 from evalkit.run.plan.pilot import PILOT_PROMPTS, Means, interleaved, of_baseline, words
@@ -20,7 +21,6 @@ from evalkit.stats.ratio import MIN_PAIRS
 from evalkit.timing.arrivals import load_seconds
 from evalkit.timing.calibrate import client_error
 from evalkit.timing.facts import CacheState, Look, Pilot, PrefixHits, RepeatedSample, TimedSample, WarmUp
-from evalkit.timing.power import watched
 from evalkit.timing.prompts import Prompt
 from evalkit.timing.salt import with_salt
 from evalkit.timing.witness import Witness
@@ -92,7 +92,8 @@ async def time_modes(run: Recorder, session: Session) -> None:
             if seen := witness.look("after"):
                 run.keep(seen)
             for reading in devices.samples:
-                run.keep(reading)
+                if reading.mode:
+                    run.keep(reading)
 
 
 def server_devices(facts: Facts) -> list[int]:

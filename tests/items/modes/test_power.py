@@ -8,15 +8,15 @@ from evalkit.analysis.levels import summarise_modes
 from evalkit.analysis.power import power
 from evalkit.analysis.readings import Readings
 from evalkit.gpu.facts import Gpu, HardwareFacts, TelemetrySample
+from evalkit.gpu.telemetry import watched
 from evalkit.items.modes import decide as item
-from evalkit.timing.power import watched
 from tests.gpu.conftest import stub_dir, with_stub  # noqa: F401  fixtures
 from tests.timing.support import AR, DLM, NOW, checklist, facts, sample
 
 WATCH = """
 import json, time
 from evalkit.gpu.facts import Gpu, HardwareFacts
-from evalkit.timing.power import watched
+from evalkit.gpu.telemetry import watched
 
 here = HardwareFacts(place="here", gpus=(Gpu(index=0, name="a card"),))
 with watched(here, every_s=0.02) as devices:
@@ -25,7 +25,7 @@ with watched(here, every_s=0.02) as devices:
         time.sleep(0.3)
         devices.on_load(None, 4)
         time.sleep(0.1)
-print(json.dumps([one.model_dump(mode="json") for one in devices.samples]))
+print(json.dumps([one.model_dump(mode="json") for one in devices.samples if one.mode]))
 """
 
 

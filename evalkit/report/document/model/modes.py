@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import WithJsonSchema, with_config
 from typing_extensions import TypedDict
 
-from evalkit.report.document.model.money import Cost
+from evalkit.report.document.model.money import AgainstIncumbent, Cost
 from evalkit.report.document.model.part import PART
-from evalkit.report.document.model.versus import AgainstIncumbent
 
 
 @with_config(PART)
