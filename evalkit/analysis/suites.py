@@ -164,9 +164,6 @@ def needed(data: Table, margin: float) -> int:
     return n_noninferiority(min(1.0, data.discordant), margin - loss, data.alpha, 0.9, most=MOST_CASES)
 
 
-__all__ = ["SuiteModeSummary", "SuitePower", "independent", "needed", "power", "summarise"]
-
-
 SIGNS = (
     "loops", "doubled words", "special tokens", "cut off", "malformed calls", "unclosed", "reasoning not closed",
     "the prompt again",

@@ -8,7 +8,8 @@ from typing import Any
 
 import evalkit
 from evalkit.checklist.schema import Reading, Use
-from evalkit.data import LicenseRow, table_ages
+from evalkit.data import table_ages
+from evalkit.data.models import LicenseRow
 from evalkit.findings import Finding, Status, worst
 from evalkit.hub.facts import CandidateFacts, TextFile
 from evalkit.items.license.checks import CHECKS

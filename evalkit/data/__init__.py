@@ -12,24 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.data import records
-from evalkit.data.models import LicenseRow, RawTable, Related, TableInfo, Terms, Variant, VendorClaim
-
-__all__ = [
-    "LicenseRow",
-    "Related",
-    "TableInfo",
-    "Terms",
-    "Variant",
-    "VendorClaim",
-    "demo_path",
-    "load_licenses",
-    "load_related",
-    "load_table",
-    "load_variants",
-    "load_vendor_claims",
-    "table_ages",
-    "table_info",
-]
+from evalkit.data.models import LicenseRow, RawTable, Related, TableInfo, Variant, VendorClaim
 
 
 @cache

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from evalkit.data import Variant, load_variants
+from evalkit.data import load_variants
+from evalkit.data.models import Variant
 from evalkit.errors import MeasurementError
 from evalkit.findings import Frozen, Status
 from evalkit.gpu.declared import read_declared

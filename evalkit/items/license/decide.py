@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from evalkit.checklist.schema import Checklist, Reading, Use
-from evalkit.data import LicenseRow
+from evalkit.data.models import LicenseRow
 from evalkit.facts import Facts
 from evalkit.findings import SEVERITY, Check, Evidence, Finding, KnownBy, Status
 from evalkit.hub.facts import CandidateFacts

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evalkit.data import LicenseRow, Related, load_related
+from evalkit.data import load_related
+from evalkit.data.models import LicenseRow, Related
 from evalkit.findings import Frozen
 from evalkit.hub.facts import CandidateFacts, TextFile
 from evalkit.items.license.bases import base_rows, upstream

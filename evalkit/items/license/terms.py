@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple
 
 from evalkit.checklist.schema import Reading, Use
-from evalkit.data import LicenseRow, load_licenses
+from evalkit.data import load_licenses
+from evalkit.data.models import LicenseRow
 from evalkit.hub.facts import CardLicense
 from evalkit.items.license.words import Facet, Problem, ProblemKind, UseAllowed
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from evalkit.checklist.schema import Reading, Use
-from evalkit.data import LicenseRow
+from evalkit.data.models import LicenseRow
 from evalkit.findings import SEVERITY, Evidence, Finding, KnownBy, Status
 from evalkit.hub.facts import CandidateFacts, TextFile
 from evalkit.items.license.checks import CODE, CONSISTENT, PINNED, USES

@@ -13,7 +13,7 @@ from evalkit.analysis.speed import reference
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from evalkit.data import VendorClaim
+    from evalkit.data.models import VendorClaim
     from evalkit.facts import Facts
 
 _BLOCK = re.compile(r"\bblock (\d+)\b")
