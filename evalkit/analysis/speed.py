@@ -106,7 +106,9 @@ def _claims(checklist: Checklist, facts: Facts, readings: Readings) -> dict[str,
     read = readings.read(item.level)
     modes = [mode for mode in checklist.modes if mode != checklist.baseline.speed]
     found = {mode: compare(read, checklist.baseline.speed, mode, asked) for mode in modes}
-    decided = {mode: _decide(checklist, facts, readings, mode, found[mode]) for mode in modes}
+    decided = {
+        mode: _with_plan(checklist, facts, readings, mode, one, _outcome(checklist, one)) for mode, one in found.items()
+    }
     if len(checklist.adopted) < 2:
         return decided
     target = item.speedup.at_least
@@ -137,10 +139,6 @@ def _of_look(facts: Facts, wanted: float, found: Comparison | None) -> Compariso
     size, one = facts.looks[-1].prompts, found.estimate
     method = f"{one.method}, at the O'Brien-Fleming bound of the look at {size} prompts"
     return replace(found, estimate=replace(one, confidence=wanted, method=method))
-
-
-def _decide(checklist: Checklist, facts: Facts, readings: Readings, mode: str, found: Comparison | None) -> Claim:
-    return _with_plan(checklist, facts, readings, mode, found, _outcome(checklist, found))
 
 
 def _outcome(checklist: Checklist, found: Comparison | None) -> Outcome:

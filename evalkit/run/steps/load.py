@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from statistics import fmean, median
 
-from evalkit.analysis.capacity import Bounds, Search, bounds, search
+from evalkit.analysis.capacity import Search, bounds, search
 from evalkit.analysis.load import CAPACITY
 from evalkit.checklist.load import CapacityAsked, LoadPoint
 from evalkit.client.types import ChatRequest
@@ -80,12 +80,9 @@ def _key(load: str, mode: str, block: int, rate: float) -> str:
     return LoadBlock(load=load, mode=mode, block=block, rate=rate, seconds=0, planned=0).key
 
 
-def _bounds(asked: CapacityAsked, limit: ClientLimit, label: str) -> Bounds:
-    return bounds(asked, limit.rate(label, asked.slo.e2e_ms), limit.e2e_ms.get(label))
-
-
 def _searched(run: Recorder, facts: Facts, label: str, asked: CapacityAsked, limit: ClientLimit) -> Search:
-    return search(facts.loads, label, asked, _bounds(asked, limit, label), run.setup.plan.seed)
+    known = bounds(asked, limit.rate(label, asked.slo.e2e_ms), limit.e2e_ms.get(label))
+    return search(facts.loads, label, asked, known, run.setup.plan.seed)
 
 
 class _Loads:
