@@ -30,8 +30,7 @@ _ZSTD = 93
 _MAX_SAMPLE = 64 << 20
 
 
-def _read(path: Path, task: HarnessTask, mode: str) -> Iterator[Read]:
-    del mode
+def _read(path: Path, task: HarnessTask, _mode: str) -> Iterator[Read]:
     if path.is_file():
         files = [path]
     else:

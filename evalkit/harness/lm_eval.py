@@ -19,8 +19,7 @@ _STAMP = re.compile(r"results_(.+)\.json\Z")
 _BESIDE = frozenset({"doc_id", "target", "doc", "arguments", "resps", "filtered_resps", "filter", "metrics"})
 
 
-def _read(path: Path, task: HarnessTask, mode: str) -> Iterator[Read]:
-    del mode
+def _read(path: Path, task: HarnessTask, _mode: str) -> Iterator[Read]:
     newest: dict[str, tuple[Path, dict[str, Any]]] = {}
     servers: dict[str, set[tuple[object, object]]] = {}
     for file in files_below(path, "results_*.json", "results_*.json of lm-eval"):

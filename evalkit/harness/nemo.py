@@ -19,8 +19,7 @@ _SAME = (
 _PROMPTS = ("prompt", "question", "messages")
 
 
-def _read(path: Path, task: HarnessTask, mode: str) -> Iterator[Read]:
-    del mode
+def _read(path: Path, task: HarnessTask, _mode: str) -> Iterator[Read]:
     found: dict[str, Read] = {}
     for file in files_below(path, "eval-*.json", "eval-*.json of NeMo Evaluator"):
         document = load_json(file)

@@ -21,8 +21,7 @@ _OWN = frozenset({"apiBaseUrl", "apiHost", "apiKey", "apiKeyEnvar", "headers", "
 _WHERE = ("apiBaseUrl", "apiHost", "url")
 
 
-def _read(path: Path, task: HarnessTask, mode: str) -> Iterator[Read]:
-    del mode
+def _read(path: Path, task: HarnessTask, _mode: str) -> Iterator[Read]:
     found = []
     for file in files_below(path, "*.json", "output JSON of promptfoo"):
         document = load_json(file)

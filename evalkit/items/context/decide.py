@@ -16,9 +16,8 @@ from evalkit.items.context.live import of_mode
 from evalkit.items.context.words import Trained, Variant, Window
 
 
-def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
+def decide(checklist: Checklist, facts: Facts, _now: datetime) -> list[Finding]:
     """Window and trained length of the candidate; everything that a server did or said carries its mode."""
-    del now
     wanted = need(checklist, facts)
     findings = [_window(facts, wanted), _trained(facts, wanted)]
     for mode in checklist.modes:

@@ -26,9 +26,8 @@ _SLOW_SHARE = 0.05
 _SEEN = KnownBy.OBSERVED
 
 
-def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
+def decide(checklist: Checklist, facts: Facts, _now: datetime) -> list[Finding]:
     """Findings of the candidate's hardware; those of other variants, and information, do not count."""
-    del now
     hardware = facts.hardware or HardwareFacts()
     wanted = need(checklist, facts)
     known = _known(hardware)

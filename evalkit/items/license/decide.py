@@ -25,9 +25,8 @@ _VARIANT = {
 }
 
 
-def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
+def decide(checklist: Checklist, facts: Facts, _now: datetime) -> list[Finding]:
     """Findings on the candidate's license, and on the variants'."""
-    del now
     item = checklist.items.license
     if item.provider_terms is not None:
         return _provider(checklist)

@@ -19,9 +19,8 @@ from evalkit.items.modes.worth import frontier, information, priced
 from evalkit.modes import INCUMBENT
 
 
-def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
+def decide(checklist: Checklist, facts: Facts, _now: datetime) -> list[Finding]:
     """Findings of every configured mode, the baseline's own included: the verdict counts those of adopted modes."""
-    del now
     if not checklist.modes:
         return [check.MEASURED.found(words.Measured(outcome="no-mode"))]
     readings = Readings(facts.timed)

@@ -20,9 +20,8 @@ from evalkit.quality.facts import SuiteFacts
 _GENERAL = ("chat", "structured", "custom")
 
 
-def decide(checklist: Checklist, facts: Facts, now: datetime) -> list[Finding]:
+def decide(checklist: Checklist, facts: Facts, _now: datetime) -> list[Finding]:
     """Findings per configured mode, and whether own tasks were used."""
-    del now
     if checklist.tasks == []:
         return [checks.OWN_TASKS.found(OwnTasks(outcome="not-asked"))]
     answers = Answers(facts.answers)

@@ -24,13 +24,12 @@ class PythonTests(Params):
     memory_mib: Annotated[int, Field(ge=64, le=4096)] = 512
 
 
-def python_tests(reply: Exchange, case: Case, params: PythonTests) -> Grade:
+def python_tests(_reply: Exchange, _case: Case, _params: PythonTests) -> Grade:
     """Without permission: information, neither right nor wrong."""
-    del reply, case, params
     return grade("python_tests", None, OFF, counts=False)
 
 
-def run_python_tests(reply: Exchange, case: Case, params: PythonTests) -> Grade:
+def run_python_tests(reply: Exchange, _case: Case, params: PythonTests) -> Grade:
     """Runs the reply's code in one process and the tests in another; see `evalkit.quality.sandbox`.
 
     The tests' own values and comparisons are out of the code's reach, so code that leaves early, answers to every name
@@ -38,7 +37,6 @@ def run_python_tests(reply: Exchange, case: Case, params: PythonTests) -> Grade:
     """
     from evalkit.quality.sandbox.run import run_tests
 
-    del case
     code = code_of(text_of(reply), "auto")
     if not code or not code.strip():
         return grade("python_tests", False, "no code in the reply")

@@ -195,8 +195,7 @@ def variants(text: str) -> list[str]:
     return [t.strip() for t in texts + [t.replace("*", "") for t in texts]]
 
 
-def instructions(reply: Exchange, case: Case, params: Instructions) -> Grade:
-    del case
+def instructions(reply: Exchange, _case: Case, params: Instructions) -> Grade:
     text = prose.folded(text_of(reply)).strip()
     strict = broken(text, params)
     total = _constraints(params)

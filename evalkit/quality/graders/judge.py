@@ -29,13 +29,11 @@ class Prefer(Params):
     criterion: Annotated[str, Field(min_length=3, max_length=1000)]
 
 
-def rubric(reply: Exchange, case: Case, params: Rubric) -> Grade:
-    del reply, case
+def rubric(_reply: Exchange, _case: Case, params: Rubric) -> Grade:
     return grade("rubric", None, OFF, counts=False, questions=params.questions)
 
 
-def prefer(reply: Exchange, case: Case, params: Prefer) -> Grade:
-    del reply, case
+def prefer(_reply: Exchange, _case: Case, params: Prefer) -> Grade:
     return grade("prefer", None, OFF, counts=False, criterion=params.criterion)
 
 

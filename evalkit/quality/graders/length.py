@@ -54,8 +54,7 @@ def length_score(asked: int, achieved: int) -> float:
     return max(0.0, 1 - (achieved / asked - 1) / 3) if over else max(0.0, 1 - (asked / achieved - 1) / 2)
 
 
-def length(reply: Exchange, case: Case, params: Length) -> Grade:
-    del case
+def length(reply: Exchange, _case: Case, params: Length) -> Grade:
     got = measured(reply, params.unit)
     if got is None:
         return grade("length", None, "the server did not count the tokens")
@@ -79,8 +78,7 @@ class Finish(Params):
         return [value] if isinstance(value, str) else value
 
 
-def finish_reason(reply: Exchange, case: Case, params: Finish) -> Grade:
-    del case
+def finish_reason(reply: Exchange, _case: Case, params: Finish) -> Grade:
     good = reply.finish_reason in params.any
     return grade("finish_reason", good, "" if good else f"finish_reason is {reply.finish_reason}")
 

@@ -63,8 +63,7 @@ def _begins(line: str, title: str) -> bool:
     return line.startswith(title) and not line[len(title) : len(title) + 1].isalnum()
 
 
-def sections(reply: Exchange, case: Case, params: Sections) -> Grade:
-    del case
+def sections(reply: Exchange, _case: Case, params: Sections) -> Grade:
     lines = text_of(reply).splitlines()
     places = _places(params, lines)
     names = params.titles or [f"{params.prefix}{n + 1}" for n in range(len(places))]
@@ -91,8 +90,7 @@ class Loop(Params):
     max_share: Annotated[float, Field(ge=0, lt=1)] = TAIL_LOOP_LIMIT
 
 
-def no_loop(reply: Exchange, case: Case, params: Loop) -> Grade:
-    del case
+def no_loop(reply: Exchange, _case: Case, params: Loop) -> Grade:
     share = degeneration.loop_share(text_of(reply))
     good = share <= params.max_share
     return grade("no_loop", good, "" if good else f"{share:.0%} of the reply repeat one passage", share=round(share, 4))
@@ -104,8 +102,7 @@ class Duplicates(Params):
     lines: Annotated[int, Field(ge=1)] | None = None
 
 
-def no_duplicates(reply: Exchange, case: Case, params: Duplicates) -> Grade:
-    del case
+def no_duplicates(reply: Exchange, _case: Case, params: Duplicates) -> Grade:
     text = text_of(reply)
     twice, share = degeneration.adjacent_duplicates(text), degeneration.doubled_share(text)
     if share > params.max_share:
@@ -130,8 +127,7 @@ class Repetition(Params):
     over_baseline: Annotated[float, Field(gt=0, lt=1)] = 0.2
 
 
-def max_repetition(reply: Exchange, case: Case, params: Repetition) -> Grade:
-    del case
+def max_repetition(reply: Exchange, _case: Case, params: Repetition) -> Grade:
     rep4 = degeneration.repetition(degeneration.words_of(text_of(reply))[:50_000], 4)
     return grade(
         "max_repetition",
@@ -149,8 +145,7 @@ class CleanEnd(Params):
     end: str | None = None
 
 
-def clean_end(reply: Exchange, case: Case, params: CleanEnd) -> Grade:
-    del case
+def clean_end(reply: Exchange, _case: Case, params: CleanEnd) -> Grade:
     text = text_of(reply)
     if reply.finish_reason == "length":
         return grade("clean_end", False, "cut off at the token limit")
@@ -197,8 +192,7 @@ class Language(Params):
         return name
 
 
-def language(reply: Exchange, case: Case, params: Language) -> Grade:
-    del case
+def language(reply: Exchange, _case: Case, params: Language) -> Grade:
     import regex
 
     letters = "".join(_LETTERS.findall(text_of(reply)[:400_000]))
@@ -214,8 +208,7 @@ def language(reply: Exchange, case: Case, params: Language) -> Grade:
     return grade("language", True)
 
 
-def no_special_tokens(reply: Exchange, case: Case, params: NoParams) -> Grade:
-    del params
+def no_special_tokens(reply: Exchange, case: Case, _params: NoParams) -> Grade:
     text = text_of(reply)
     marks = tuple(mark for mark in reasoning_marks(text) if mark not in case.prompt_text)
     found = (*degeneration.special_tokens(text, case.prompt_text), *marks)

@@ -162,8 +162,7 @@ def _float(value: Fraction) -> float:
         return math.copysign(math.inf, value)
 
 
-def number(reply: Exchange, case: Case, params: Number) -> Grade:
-    del case
+def number(reply: Exchange, _case: Case, params: Number) -> Grade:
     found = _found(text_of(reply))
     if not found:
         return grade("number", False, "no number in the reply")

@@ -32,8 +32,7 @@ def entries(text: str, separator: str, *, ignore_case: bool = True) -> list[str]
     return [part.casefold() if ignore_case else part for part in plain if part]
 
 
-def items(reply: Exchange, case: Case, params: Items) -> Grade:
-    del case
+def items(reply: Exchange, _case: Case, params: Items) -> Grade:
     got = entries(folded(text_of(reply)), params.separator, ignore_case=params.ignore_case)
     asked = [folded(one).casefold() if params.ignore_case else folded(one) for one in params.of]
     wanted = {"reversed": asked[::-1], "sorted": sorted(asked)}.get(params.order, asked)
@@ -90,8 +89,7 @@ class Balanced(Params):
     only: bool = True
 
 
-def balanced(reply: Exchange, case: Case, params: Balanced) -> Grade:
-    del case
+def balanced(reply: Exchange, _case: Case, params: Balanced) -> Grade:
     closing = {params.brackets[i + 1]: params.brackets[i] for i in range(0, len(params.brackets), 2)}
     stack: list[str] = []
     depth = pairs = 0

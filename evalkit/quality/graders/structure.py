@@ -106,8 +106,7 @@ def _fenced_json(blocks: list[Fence]) -> Any:
     return jsontext.parse(unknown[0].strip())
 
 
-def json_(reply: Exchange, case: Case, params: Json) -> Grade:
-    del case
+def json_(reply: Exchange, _case: Case, params: Json) -> Grade:
     try:
         value = found_json(text_of(reply), params.where)
     except jsontext.BadJson as error:
@@ -118,8 +117,7 @@ def json_(reply: Exchange, case: Case, params: Json) -> Grade:
     return grade("json", True)
 
 
-def json_schema(reply: Exchange, case: Case, params: JsonSchema) -> Grade:
-    del case
+def json_schema(reply: Exchange, _case: Case, params: JsonSchema) -> Grade:
     try:
         value = found_json(text_of(reply), params.where)
         broken = schemas.errors(params.definition, value)
@@ -130,8 +128,7 @@ def json_schema(reply: Exchange, case: Case, params: JsonSchema) -> Grade:
     return grade("json_schema", not broken, shown(broken[0], 200) if broken else "", errors=broken, json=True)
 
 
-def json_match(reply: Exchange, case: Case, params: JsonMatch) -> Grade:
-    del case
+def json_match(reply: Exchange, _case: Case, params: JsonMatch) -> Grade:
     try:
         value = found_json(text_of(reply), params.where)
     except jsontext.BadJson as error:
@@ -226,8 +223,7 @@ def defined(code: str) -> set[str] | None:
     return names
 
 
-def code_parses(reply: Exchange, case: Case, params: CodeParses) -> Grade:
-    del case
+def code_parses(reply: Exchange, _case: Case, params: CodeParses) -> Grade:
     code = code_of(text_of(reply), params.where, params.defines)
     if code is None or not code.strip():
         return grade("code_parses", False, "no code in the reply")

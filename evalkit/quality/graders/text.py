@@ -50,8 +50,7 @@ class Equals(_Text):
         return " ".join(text.split()) if self.ignore_whitespace else text
 
 
-def equals(reply: Exchange, case: Case, params: Equals) -> Grade:
-    del case
+def equals(reply: Exchange, _case: Case, params: Equals) -> Grade:
     got = params.plain(text_of(reply))
     wanted = params.plain(params.any[0])
     place: dict[str, Any] = {"by_third": _places(got, wanted)} if wanted.count("\n") >= MIN_LINES else {}
@@ -90,8 +89,7 @@ class Contains(_Text):
         return self
 
 
-def contains(reply: Exchange, case: Case, params: Contains) -> Grade:
-    del case
+def contains(reply: Exchange, _case: Case, params: Contains) -> Grade:
     text = text_of(reply)
 
     def there(word: str) -> bool:
@@ -136,8 +134,7 @@ class Regex(Params):
         return value
 
 
-def regex_(reply: Exchange, case: Case, params: Regex) -> Grade:
-    del case
+def regex_(reply: Exchange, _case: Case, params: Regex) -> Grade:
     import regex
 
     text = text_of(reply).strip()
@@ -161,15 +158,13 @@ class Start(_Text):
     _one = field_validator("any", mode="before")(_listed)
 
 
-def starts_with(reply: Exchange, case: Case, params: Start) -> Grade:
-    del case
+def starts_with(reply: Exchange, _case: Case, params: Start) -> Grade:
     text = text_of(reply)
     good = any(whole.startswith(part) for whole, part in (params.beside(text, word) for word in params.any))
     return grade("starts_with", good, "" if good else f"begins with {shown(cut(params.plain(text), 40))!r}")
 
 
-def ends_with(reply: Exchange, case: Case, params: Start) -> Grade:
-    del case
+def ends_with(reply: Exchange, _case: Case, params: Start) -> Grade:
     text = text_of(reply)
     good = any(whole.endswith(part) for whole, part in (params.beside(text, word) for word in params.any))
     return grade("ends_with", good, "" if good else f"ends with {shown(cut(params.plain(text), 40, tail=True))!r}")

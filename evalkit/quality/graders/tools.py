@@ -118,8 +118,7 @@ def _facts(reading: ToolReading, asked: list[str]) -> dict[str, Any]:
     }
 
 
-def no_tool_call(reply: Exchange, case: Case, params: NoParams) -> Grade:
-    del params
+def no_tool_call(reply: Exchange, case: Case, _params: NoParams) -> Grade:
     reading = read(reply, case.tools)
     called = [call.name for call in reading.calls]
     reason = {"text": "", "call": f"called {', '.join(called)}"}.get(reading.outcome, reading.reason)
@@ -140,8 +139,7 @@ def calls_any(reply: Exchange, case: Case, params: CallsAny) -> Grade:
     return grade("calls_any", good, reason, outcome=reading.outcome, called=names)
 
 
-def tool_schema_valid(reply: Exchange, case: Case, params: NoParams) -> Grade:
-    del params
+def tool_schema_valid(reply: Exchange, case: Case, _params: NoParams) -> Grade:
     reading = read(reply, case.tools)
     good = reading.outcome in ("call", "text")
     return grade("tool_schema_valid", good, "" if good else reading.reason, outcome=reading.outcome)

@@ -139,63 +139,51 @@ class Engine:
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:
         """Whether this engine answers; if so, `answers` holds what its pages reported."""
-        del pages, answers
         return False
 
     def settings(self, answers: Answers) -> dict[str, Any]:
         """The allow-listed settings, under SGLang's names where another engine has the same one."""
-        del answers
         return {}
 
     def declared(self, answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> Declared:
         """The mode that the server declares. `counters` None: no metrics were had."""
-        del settings, counters
         return Declared(None, f"{answers.engine or answers.gateway or 'this server'} does not say how it decodes")
 
     def release(self, version: str | None, settings: Mapping[str, Any]) -> Release:
         """The kind of build, as far as its version shows."""
-        del settings
         return release_of(version)
 
     def block_size(self, settings: Mapping[str, Any], architectures: tuple[str, ...]) -> int | None:
         """Tokens per block of a diffusion server, where it is known."""
-        del architectures
         told = settings.get("block_size")
         return told if isinstance(told, int) and told > 1 else None
 
     def capabilities(self, settings: Mapping[str, Any], mode: str | None) -> tuple[Capability, ...]:
         """What follows from the settings alone."""
-        del settings, mode
         return ()
 
     def never_ask(self, settings: Mapping[str, Any], mode: str | None) -> frozenset[str]:
         """Capabilities that must not be asked by a request, as the server would hang on it or fall over."""
-        del settings
         return frozenset({"json_schema"}) if mode == "diffusion" else frozenset()
 
     def knobs(self, words: Sequence[str]) -> dict[str, Knob]:
         """By the names of `sweep.knobs`: how the start command `words` says each; one that is not known is left out."""
-        del words
         return {"max_running_requests": Knob(self.start.requests)} if self.start else {}
 
     def memory_gib(self, info: Mapping[str, Any]) -> dict[str, float]:
         """GiB that the server says it took of one device: weight, kvcache, graph."""
-        del info
         return {}
 
     def kv_use(self, load: object) -> float | None:
         """Share of the KV pool in use, 0 to 1, by the page at `load`."""
-        del load
         return None
 
     def drafts_counted(self, settings: Mapping[str, Any]) -> bool:
         """Whether drafting in these settings shows in the count of verify calls."""
-        del settings
         return True
 
     def round_is_forward(self, settings: Mapping[str, Any]) -> bool:
         """Whether one counted scheduler round is one forward pass of a diffusion server."""
-        del settings
         return False
 
 

@@ -44,14 +44,12 @@ class FluxServe(Engine):
         return isinstance(paths, dict) and set(paths) == _ROUTES
 
     def declared(self, answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> Declared:
-        del settings, counters
         way = argument(answers.argv, "--parallel-decoding")
         if way in _MODES:
             return Declared(_MODES[way], f"started with --parallel-decoding {way}")
         return Declared(None, "FluxServe does not say over HTTP how it decodes")
 
     def capabilities(self, settings: Mapping[str, Any], mode: str | None) -> tuple[Capability, ...]:
-        del settings, mode
         detail = "the server that was read takes neither tools nor a response format"
         return tuple(
             Capability(name=name, value=False, known_by=KnownBy.INFERRED, detail=detail)

@@ -44,7 +44,6 @@ class LMDeploy(Engine):
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:
         """By the owner of the model card; no page reports the version."""
-        del pages
         return answers.owner in self.owners
 
     def declared(self, answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> Declared:

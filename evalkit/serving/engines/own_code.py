@@ -52,7 +52,6 @@ class OwnCode(Engine):
         return flat(answers.info, KEPT)
 
     def declared(self, answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> Declared:
-        del settings, counters
         mode = answers.info.get("decoding_mode")
         if isinstance(mode, str) and mode in {known.value for known in Mode}:
             return Declared(mode, "the model's own code decodes in this mode")
@@ -60,11 +59,9 @@ class OwnCode(Engine):
 
     def release(self, version: str | None, settings: Mapping[str, Any]) -> Release:
         """A model's own code is not an engine that is released."""
-        del version, settings
         return "unknown"
 
     def capabilities(self, settings: Mapping[str, Any], mode: str | None) -> tuple[Capability, ...]:
-        del mode
         none = "the model's own code parses none"
         found = [Capability(name="tool_calls", value=False, known_by=KnownBy.DECLARED, detail=none)]
         limit = settings.get("max_running_requests")

@@ -170,7 +170,6 @@ class SGLang(Engine):
         return kept
 
     def declared(self, answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> Declared:
-        del answers, counters
         return declared(settings)
 
     def release(self, version: str | None, settings: Mapping[str, Any]) -> Release:
@@ -191,7 +190,6 @@ class SGLang(Engine):
         return next((BLOCK_SIZES[arch] for arch in architectures if arch in BLOCK_SIZES), None)
 
     def capabilities(self, settings: Mapping[str, Any], mode: str | None) -> tuple[Capability, ...]:
-        del mode
         found: list[Capability] = []
 
         def add(name: str, value: bool | int | None, detail: str = "", known_by: KnownBy = KnownBy.DECLARED) -> None:

@@ -11,7 +11,6 @@ class Transformers(Engine):
     title = "transformers serve"
 
     async def detect(self, pages: Pages, answers: Answers) -> bool:
-        del answers
         paths = (await pages.get_json("/openapi.json")).page.get("paths")
         return isinstance(paths, dict) and "/load_model" in paths and "/v1/chat/completions" in paths
 

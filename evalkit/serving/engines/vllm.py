@@ -106,7 +106,6 @@ class VLLM(Engine):
         return shown
 
     def declared(self, answers: Answers, settings: Mapping[str, Any], counters: Mapping[str, float] | None) -> Declared:
-        del answers
         return declared(settings, counters)
 
     def capabilities(self, settings: Mapping[str, Any], mode: str | None) -> tuple[Capability, ...]:
