@@ -7,6 +7,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import aclosing
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -175,11 +176,8 @@ async def _calibrate(concurrency: Sequence[int]) -> list[ClientError]:
     from evalkit.client import open_client
     from evalkit.timing.calibrate import calibrate
 
-    client = open_client()
-    try:
+    async with aclosing(open_client()) as client:
         return await calibrate(client, concurrency)
-    finally:
-        await client.aclose()
 
 
 def missing(document: dict[str, Any], concurrency: Sequence[int]) -> list[Problem]:

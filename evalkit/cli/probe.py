@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -59,14 +60,11 @@ async def _probe_all(
     from evalkit.serving.probe import probe
 
     endpoints = [endpoint_at(url, model=model, api_key_env=key.variable, api_key_header=key.header) for url in urls]
-    client = open_client(urls)
-    try:
+    async with aclosing(open_client(urls)) as client:
         return [
             await probe(e.endpoint or "", e, client=client, observe=observe, ask_capabilities=capabilities)
             for e in endpoints
         ]
-    finally:
-        await client.aclose()
 
 
 def document(facts: EndpointFacts) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,11 +157,8 @@ def _probed(loaded: LoadedChecklist) -> EndpointFacts:
     (endpoint,) = loaded.checklist.modes.values()
 
     async def look(endpoint: Endpoint) -> EndpointFacts:
-        client = clients.open_client([endpoint.endpoint or ""])
-        try:
+        async with aclosing(clients.open_client([endpoint.endpoint or ""])) as client:
             return await probe("b", endpoint, client=client, limits=loaded.checklist.limits.control())
-        finally:
-            await client.aclose()
 
     return clients.run(look(endpoint))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import replace
 
 from evalkit import client as clients
@@ -54,8 +55,7 @@ async def _servers(run: Recorder) -> None:
         candidate.look_at_hardware(run)
         return
     run.sessions_left = bool(alone or not endpoints) + sum(map(len, shared)) + len(run.setup.plan.starts)
-    client = clients.open_client([e.endpoint for e in endpoints.values() if e.endpoint])
-    try:
+    async with aclosing(clients.open_client([e.endpoint for e in endpoints.values() if e.endpoint])) as client:
         if alone or not endpoints:
             await sit(run, Session(client, alone))
         for group in shared:
@@ -65,8 +65,6 @@ async def _servers(run: Recorder) -> None:
         for item in ITEM_IDS:
             if run.wanted(item):
                 run.finish(item)
-    finally:
-        await client.aclose()
 
 
 async def sit(run: Recorder, session: Session) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import aclosing
 
 from evalkit import client as clients
 from evalkit.checklist.schema import Endpoint
@@ -158,11 +159,8 @@ async def _judge(run: Recorder) -> None:
         run.say("quality", f"the judge is not asked: {error}")  # a judge never decides, so neither does its absence
         return
     run.say("quality", f"asking the judge {configured.model} {len(questions)} questions")
-    client = clients.open_client([configured.endpoint])
-    try:
+    async with aclosing(clients.open_client([configured.endpoint])) as client:
         await judge(questions, target, client, run.keep)
-    finally:
-        await client.aclose()
 
 
 async def draw(run: Recorder, session: Session) -> None:
