@@ -170,7 +170,8 @@ class Check:
     title: str
     why: str
     remedy: str
-    per_mode: bool = False
+    #: whether it is decided for each mode, where that is otherwise than with its item
+    by_mode: bool | None = None
     sources: tuple[str, ...] = field(default=())
     outcomes: Mapping[str, Status] = field(default_factory=dict, compare=False)
 
@@ -181,6 +182,11 @@ class Check:
             if known == name:
                 return known
         raise ValueError(f"check id {self.id!r} does not start with an item")
+
+    @property
+    def per_mode(self) -> bool:
+        """Whether it is decided for each decoding mode, not once."""
+        return self.item in PER_MODE_ITEMS if self.by_mode is None else self.by_mode
 
     def found(
         self,

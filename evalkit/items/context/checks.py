@@ -35,7 +35,7 @@ SERVER_LIMIT = Check(
     " to 2,048 tokens.",
     remedy="start the server with a larger window (SGLang: --context-length, vLLM: --max-model-len) and enough memory"
     " for its token pool",
-    per_mode=True,
+    by_mode=True,
     sources=("https://github.com/NVlabs/Nemotron-Labs-Diffusion",),
     outcomes={
         "fits": _PASS, "answered": _PASS, "not-reachable": _OPEN, "need-unknown": _OPEN, "not-reported": _OPEN,
@@ -47,7 +47,7 @@ OUTPUT = Check(
     title="A reply of the needed length is reachable",
     why="Servers cap replies silently: to the rest of the window, a default, or a block's end.",
     remedy="raise the server's window or its output cap; with `context.probe: true` the length is tried",
-    per_mode=True,
+    by_mode=True,
     outcomes={
         "reached": _PASS, "reached-in-run": _PASS, "refused": _FAIL, "error": _OPEN, "cut": _FAIL, "ended": _OPEN,
         "capped": _FAIL, "not-seen": _OPEN,
@@ -59,7 +59,7 @@ PROBE = Check(
     why="A server may accept a long prompt and read a part of it only; block modes can differ from autoregressive.",
     remedy="run with `context: {probe: true}` on a live endpoint; where facts are lost, shorten prompts or"
     " change the mode",
-    per_mode=True,
+    by_mode=True,
     outcomes={
         "ok": _PASS, "no-recall": _WARN, "truncated": _FAIL, "lost-middle": _FAIL, "lost": _FAIL, "refused": _FAIL,
         "too-short": _OPEN, "unclear": _OPEN, "not-run": _OPEN, "not-asked": _OPEN,
@@ -70,7 +70,7 @@ OVER_LIMIT = Check(
     title="An over-long request is refused with an error",
     why="A request that is cut silently gives an answer to another question than the one asked.",
     remedy="turn off truncation on the server (SGLang: no --allow-auto-truncate), or count tokens in the client",
-    per_mode=True,
+    by_mode=True,
     outcomes={
         "refused": _PASS, "accepted": _WARN, "no-limit-reported": _WARN, "truncated": _FAIL, "unclear": _OPEN,
         "not-tried": _OPEN,
@@ -81,7 +81,7 @@ RATE_LIMITS = Check(
     title="The service's rate limits allow the needed load",
     why="A hosted service refuses requests above its rate, whatever its speed.",
     remedy="ask the provider for a higher tier, or lower the load; set limits.need_rpm and limits.need_tpm",
-    per_mode=True,
+    by_mode=True,
     outcomes={
         "allowed": _PASS, "information": _PASS, "allowed-but-refused": _WARN, "refusals": _WARN, "below": _FAIL,
         "not-reported": _OPEN, "longer-window": _OPEN, "no-limits-here": Status.NOT_APPLICABLE,

@@ -10,6 +10,7 @@ OWN_PROMPTS = Check(
     "Timed on your own prompts",
     "Speed by diffusion or speculation depends on the text: code and lists gain more than prose.",
     "put 60 or more of your production prompts in a .jsonl file and name it under `prompts:`",
+    by_mode=False,
     outcomes={
         "own": Status.PASS,
         "shipped-only": Status.WARN,
@@ -21,6 +22,7 @@ DISTINCT_PROMPTS = Check(
     "Prompts of one text count once",
     "One text under many ids is read more often, but says nothing of other texts: it must not pass for a sample.",
     "give prompts that differ: 20 distinct ones are the least for a verdict on speed, a p95 needs 59",
+    by_mode=False,
     outcomes={
         "repeated": Status.WARN,
     },
@@ -30,7 +32,6 @@ MEASURED = Check(
     "The mode was timed",
     "A mode without usable timed replies has shown nothing.",
     "see the errors of the run, bring the mode's server up, and resume: only open requests are sent",
-    per_mode=True,
     outcomes={
         "timed": Status.PASS,
         "no-mode": Status.ERROR,
@@ -44,7 +45,6 @@ SPEEDUP = Check(
     "Faster than the baseline by what you ask",
     "Decided on end-to-end latency per prompt, paired: gaps between chunks flatter blocks (1.97× without a gain).",
     "time more prompts, or lower `items.modes.speedup.at_least` if a smaller gain is worth having",
-    per_mode=True,
     sources=("docs/timing.md",),
     outcomes={
         "shown": Status.PASS,
@@ -65,7 +65,6 @@ GOODPUT = Check(
     "A share of requests within every target says more about users than an average.",
     "relax the latency targets, lower `items.modes.goodput`, or serve the mode faster: fewer requests at once, another "
     "engine or card; where it is open, time more prompts",
-    per_mode=True,
     outcomes={
         "met": Status.PASS,
         "missed": Status.FAIL,
@@ -79,7 +78,6 @@ FAILURES = Check(
     "Failed requests are as rare as with the baseline",
     "Failed requests carry no time: a mode that drops its hard requests would look fast.",
     "read the errors in the journal, fix the server (queue length, memory, timeouts), and time the mode again",
-    per_mode=True,
     outcomes={
         "none": Status.PASS,
         "as-rare": Status.WARN,
@@ -91,7 +89,6 @@ CLIENT_ERROR = Check(
     "evalkit's own timing error is small against the claim",
     "An overloaded client delays streams of many small chunks more than streams of few large ones: a gain of its own.",
     "close other programs on this machine, lower `concurrency`, or run evalkit on a machine with more free cores",
-    per_mode=True,
     outcomes={
         "small": Status.PASS,
         "not-measured": Status.INCONCLUSIVE,
@@ -104,7 +101,6 @@ WARM_UP = Check(
     "Readings had settled before they counted",
     "First requests compile kernels and capture graphs: one that is counted can be ten times slower than the next.",
     "raise `warmup`, or send the server a minute of traffic before the run",
-    per_mode=True,
     outcomes={
         "levelled": Status.PASS,
         "none": Status.WARN,
@@ -117,7 +113,6 @@ NOISE_FLOOR = Check(
     "Each mode against itself shows what this machine calls a difference: readings right after another mode, and later "
     "readings of a prompt. What flatters the mode beyond chance is taken out of the ratio.",
     "set `cache: salt-each` under items.modes if a cache answers, stop other load on the servers, and time again",
-    per_mode=True,
     sources=("docs/timing.md",),
     outcomes={
         "agree": Status.PASS,
@@ -133,7 +128,6 @@ ORDER_TREND = Check(
     "A GPU that heats up, a cache that fills or another server in a resumed run moves the later readings. A claim that "
     "holds at one end of the run alone is open.",
     "let the server warm up longer (`warmup`), fix the GPU's clocks, and time again, in one session",
-    per_mode=True,
     outcomes={
         "still": Status.PASS,
         "drifts": Status.WARN,
@@ -150,7 +144,6 @@ WITNESS = Check(
     "time), or take a GiB more of its memory.",
     "end or move the other work, then run again; where it belongs to production, items.modes.outside_cpu and "
     "outside_gpu allow more",
-    per_mode=True,
     outcomes={
         "quiet": Status.PASS,
         "steal": Status.WARN,
@@ -165,7 +158,6 @@ ROUND_TRIP = Check(
     "A baseline that is far away is slow for the network's sake. The shortest round trip to each server is measured; a "
     "claim that it alone could explain is open.",
     "time both from the same place: run evalkit next to the farther server, or compare servers that are equally near",
-    per_mode=True,
     outcomes={
         "not-decisive": Status.PASS,
         "may-decide": Status.INCONCLUSIVE,
@@ -187,7 +179,6 @@ REPLIES = Check(
     "replies are looked at, by the same signs as those of the tasks.",
     "read the replies in the journal, correct the decoding (or raise max_tokens where they are cut off), and time the "
     "mode again; where it is open, time more prompts",
-    per_mode=True,
     outcomes={
         "as-sound": Status.PASS,
         "few-more": Status.WARN,
@@ -205,7 +196,6 @@ LENGTH = Check(
     "baseline's length the gain must hold per token and per character too.",
     "ask for replies of equal length (a system prompt, max_tokens), set `fixed_length: true` to see decoding alone, or "
     "ask for less with items.modes.speedup.at_least",
-    per_mode=True,
     outcomes={
         "alike": Status.PASS,
         "apart": Status.WARN,
@@ -219,7 +209,6 @@ TOKEN_COUNTS = Check(
     "A server that counts three tokens where the other counts one looks three times as fast per token. The end-to-end "
     "time does not depend on counts.",
     "trust end-to-end times alone, and report the count to the makers of the engine",
-    per_mode=True,
     outcomes={
         "agree": Status.PASS,
         "contradict": Status.WARN,
@@ -232,7 +221,6 @@ SECOND_READINGS = Check(
     "ratio is then of the cache.",
     "set `cache: salt-each` under items.modes, so that every request differs, or give the server's own address instead "
     "of the gateway's",
-    per_mode=True,
     outcomes={
         "alike": Status.PASS,
         "read-once": Status.WARN,
@@ -246,7 +234,6 @@ FIXED_LENGTH = Check(
     "Speed when all modes must say as much",
     "With `ignore_eos` every answer runs to max_tokens: it shows decoding alone, on text that no user wants to read.",
     "set `fixed_length: true` under items.modes; servers that refuse `ignore_eos` have no such reading",
-    per_mode=True,
     outcomes={
         "measured": Status.PASS,
         "not-honoured": Status.PASS,
@@ -259,7 +246,6 @@ STREAM = Check(
     "A proxy that buffers, or counts that contradict the text, spoil gaps between chunks and figures per token; the "
     "end-to-end time still holds.",
     "ask the server past its proxy, and trust end-to-end times alone until the counts agree",
-    per_mode=True,
     outcomes={
         "clean": Status.PASS,
         "noted": Status.WARN,
@@ -270,7 +256,6 @@ SAME_ENGINE = Check(
     "Baseline and mode run on the same engine",
     "Between two engines the ratio measures engine and mode together.",
     "serve the baseline with the same engine and version if you want the effect of the mode alone",
-    per_mode=True,
     outcomes={
         "same": Status.PASS,
         "different": Status.WARN,
@@ -284,7 +269,6 @@ CACHE = Check(
     "give `admin_key_env` so that the cache can be flushed; or start the servers with cached tokens reported "
     "(--enable-cache-report, vLLM: --enable-prompt-tokens-details) or without the cache "
     "(--disable-radix-cache, vLLM: --no-enable-prefix-caching)",
-    per_mode=True,
     outcomes={
         "equal": Status.PASS,
         "unequal": Status.INCONCLUSIVE,
@@ -300,7 +284,6 @@ LAUNCHES = Check(
     "One server is a little faster or slower each time it is started. Servers that are not restarted cannot show by "
     "how much: `start_sd` is assumed instead.",
     "give each mode a `launch` command, so that evalkit starts its server three times (`launches: replicated`)",
-    per_mode=True,
     sources=("docs/timing.md",),
     outcomes={
         "replicated": Status.PASS,
@@ -316,7 +299,6 @@ REFERENCE = Check(
     "The model's own code answers one request at a time, without batching, graphs or a prefix cache. Its answers and "
     "its forward passes are evidence; its times, and their ratio, say nothing of a server in production.",
     "serve the mode with an engine to decide its speed: `evalkit explain support MODEL` lists what can",
-    per_mode=True,
     outcomes={
         "reference": Status.WARN,
     },
@@ -326,7 +308,6 @@ LEVELS = Check(
     "Where the gain ends",
     "Diffusion and speculation spend compute that is free at low concurrency and missing at high.",
     "list the concurrency you expect in production under `concurrency`",
-    per_mode=True,
     outcomes={
         "wins": Status.PASS,
         "ends": Status.WARN,
@@ -338,7 +319,6 @@ THROTTLED = Check(
     "The GPU held its clocks",
     "A throttled GPU slows the mode that it met.",
     "improve cooling or lower the power limit for all modes alike, and time again",
-    per_mode=True,
     outcomes={
         "held": Status.PASS,
         "throttled": Status.WARN,
@@ -350,7 +330,6 @@ ENERGY = Check(
     "Energy per output token",
     "A mode that draws more power for a shorter time can cost more energy per token.",
     "run evalkit on the machine of the GPUs: the devices are read there, and nowhere else",
-    per_mode=True,
     outcomes={
         "by-counter": Status.PASS,
         "by-power": Status.PASS,
@@ -361,6 +340,7 @@ FRONTIER = Check(
     "Which configurations are worth having",
     "Thresholds, block sizes and steps trade quality for speed: one that another beats in both is not worth having.",
     "declare configurations of a mode as entries of their own, such as diffusion@t0.9, each with its server",
+    by_mode=False,
     outcomes={
         "drawn": Status.PASS,
     },
@@ -375,7 +355,6 @@ def _latency(metric: str, share: str) -> Check:
         "A target on a percentile holds when its distribution-free bound does: p95 needs 59 prompts, p99 needs 299.",
         "relax the target under `items.modes.latency`, or serve the mode faster: fewer requests at once, another "
         "engine or card",
-        per_mode=True,
         outcomes={
             "within": Status.PASS,
             "beyond": Status.FAIL,

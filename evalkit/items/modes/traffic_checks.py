@@ -10,7 +10,6 @@ LOAD = Check(
     "Production sends requests when users do, not when the last one is done. Latency counts from the intended start: "
     "what waits in a queue counts. The same arrivals go to both modes, block by block, and the block is the unit.",
     "raise `blocks` of the load's entry, or lower `items.modes.speedup.at_least`",
-    per_mode=True,
     sources=("docs/load.md",),
     outcomes={
         "shown": Status.PASS,
@@ -30,7 +29,6 @@ LOAD_LATENCY = Check(
     "A target on a percentile holds when it holds in more blocks than not, beyond chance (exact sign test on blocks): "
     "requests of one block share a queue, and are not independent.",
     "lower the rate, relax the target under `items.modes.latency`, or raise `blocks` where it is open",
-    per_mode=True,
     sources=("docs/load.md",),
     outcomes={
         "within": Status.PASS,
@@ -45,7 +43,6 @@ CAPACITY = Check(
     "The highest rate that keeps the service level is what a card is worth in production. It is searched block by "
     "block, on the same arrivals for each mode.",
     "raise `blocks` under items.modes.capacity, or lower its `at_least`",
-    per_mode=True,
     sources=("docs/load.md",),
     outcomes={
         "shown": Status.PASS,
@@ -67,7 +64,6 @@ LOAD_CLIENT = Check(
     "A client that falls behind sends fewer requests than planned, and its own delay passes for the server's. What "
     "evalkit can send and time is measured before: a rate beyond it is not sent.",
     "lower the rate, close other programs on this machine, or run evalkit on one with more free cores",
-    per_mode=True,
     sources=("docs/load.md",),
     outcomes={
         "small": Status.PASS,
@@ -80,7 +76,6 @@ LOAD_REPLIES = Check(
     "Replies under open load are as sound and as long as the baseline's",
     "A mode that says less, or loops, once its server is busy keeps a service level without doing the work.",
     "read what the server answers under load, correct the decoding, and run the load again",
-    per_mode=True,
     sources=("docs/load.md",),
     outcomes={
         "alike": Status.PASS,
@@ -94,7 +89,6 @@ OVERLOAD = Check(
     "Some servers turn requests away (429, 503), some let all of them wait, some go down: production needs to be ready "
     "for the one that it gets.",
     "set a limit of waiting requests on the server or its gateway, so that overload is turned away early",
-    per_mode=True,
     sources=("docs/load.md",),
     outcomes={
         "slows": Status.PASS,
@@ -113,7 +107,6 @@ COST = Check(
     "A faster mode that answers wrongly is dearer per correct answer.",
     "give `cost: {usd_per_gpu_hour: …}`, or what a hosted model bills (`usd_per_million_input` and `…_output`, "
     "`usd_per_request`); tokens are billed by the counts that the server reports with each reply",
-    per_mode=True,
     sources=("docs/money.md",),
     outcomes={
         "per-request": Status.PASS,
@@ -128,7 +121,6 @@ INCUMBENT_COST = Check(
     "Speed that is paid for with dearer hardware, or with wrong answers, may save nothing.",
     "give the prices of both sides (`cost`, `modes.NAME.cost`, `incumbent.cost`); where it is undecided, time more "
     "prompts and score more cases",
-    per_mode=True,
     sources=("docs/money.md",),
     outcomes={
         "cheaper": Status.PASS,
@@ -154,7 +146,6 @@ INCUMBENT_SPEED = Check(
     "A mode that is faster than its own autoregressive decoding can still be slower than what you have.",
     "time more prompts, and mend what keeps the two from being compared; `baseline: {speed: incumbent}` makes it the "
     "claim that decides",
-    per_mode=True,
     sources=("docs/replacing-todays-model.md",),
     outcomes=_OUTCOMES,
 )
@@ -163,7 +154,6 @@ INCUMBENT_CAPACITY = Check(
     "More requests a second than the model that you use today",
     "What a server takes within the service level decides how many of them you need.",
     "let the search run longer (`items.modes.capacity.blocks`), and mend what keeps the two from being compared",
-    per_mode=True,
     sources=("docs/replacing-todays-model.md", "docs/load.md"),
     outcomes=_OUTCOMES,
 )
@@ -177,7 +167,6 @@ REPEATED = Check(
     "A warm server spares the prompt pass, and a drafter may copy from its earlier answers: the same modes can come "
     "out in another order. Fresh prompts decide; this says what happens where production asks again.",
     "give `load: [{trace: FILE}]` or prompts from your logs: their share of repeats says which of the two counts",
-    per_mode=True,
     sources=("docs/timing.md",),
     outcomes={
         "fresh": Status.PASS,
@@ -193,7 +182,6 @@ CONVERSATIONS = Check(
     "The first turn finds a cold server, later ones find their own beginning in the prefix cache. The conversation is "
     "the unit of the interval: its turns are not independent.",
     "give more conversations, or `messages` without `items.modes.turns` to time the last request of each alone",
-    per_mode=True,
     sources=("docs/timing.md",),
     outcomes={
         "scripted": Status.PASS,

@@ -17,6 +17,7 @@ OWN_TASKS = Check(
     "Public benchmarks and shipped suites hide what your product does. Only tasks of your own show what a customer"
     " would see.",
     "Write 30 or more cases from your logs as a suite (docs/tasks.md) and name the file under `tasks`.",
+    by_mode=False,
     outcomes={
         "own": Status.PASS,
         "shipped-only": Status.WARN,
@@ -31,7 +32,6 @@ SCORED = Check(
     "Nearly all cases were scored",
     "A case without a usable reply is neither right nor wrong. If many are missing, the others are a chosen few.",
     "Read the errors named here, mend the server or raise its deadline, and resume the run: only open cases are sent.",
-    per_mode=True,
     outcomes={
         "complete": Status.PASS,
         "open": Status.INCONCLUSIVE,
@@ -47,7 +47,6 @@ NON_INFERIORITY = Check(
     "'no significant difference' on a few cases shows nothing.",
     "Look at the lost cases in the report. If the loss is real, try a stricter threshold or a smaller block; if it is"
     " undecided, add cases.",
-    per_mode=True,
     sources=_PAPERS,
     outcomes={
         "shown": Status.PASS,
@@ -72,7 +71,6 @@ FLOOR = Check(
     "the minimum pass rate that you set (key `floor`).",
     "Check prompts, chat template and max_tokens on failing cases; lower `items.quality.floor` only if fewer are"
     " enough.",
-    per_mode=True,
     outcomes={
         "met": Status.PASS,
         "below": Status.FAIL,
@@ -85,7 +83,6 @@ BASELINE_VALID = Check(
     "The baseline is worth comparing with",
     "Where the baseline itself fails, or is not what it says, a mode that loses nothing against it proves nothing.",
     "Serve a sound baseline (AR on vLLM, or `baseline: {quality: incumbent}`), or use tasks that the model can do.",
-    per_mode=True,
     outcomes={
         "valid": Status.PASS,
         "below-floor": Status.INCONCLUSIVE,
@@ -102,7 +99,6 @@ EQUIVALENCE = Check(
     " likeliest tokens lie closer than the noise of bf16 is a near-tie, and counts as equal.",
     "Look at the first divergences; serve with deterministic kernels. If equal text is not needed, raise "
     "`items.quality.match_margin`: the tasks still decide.",
-    per_mode=True,
     sources=("https://github.com/vllm-project/vllm/issues/7627", "https://github.com/sgl-project/sglang/issues/10678"),
     outcomes={
         "equal": Status.PASS,
@@ -123,7 +119,6 @@ DEGENERATION = Check(
     "Loops at the end, doubled words, leaked mask tokens, truncation and broken tool calls are how decoding in"
     " parallel fails. They are counted against the baseline's.",
     "Raise the confidence threshold, use the block size that the model was trained with, or add denoising steps.",
-    per_mode=True,
     outcomes={
         "as-sound": Status.PASS,
         "more": Status.WARN,
@@ -137,7 +132,6 @@ LENGTH_HONESTY = Check(
     "Replies are about as long as the baseline's",
     "A mode that says less, or rambles, makes tokens per second a false comparison.",
     "Compare time per answer, not tokens per second, for this mode.",
-    per_mode=True,
     outcomes={
         "alike": Status.PASS,
         "apart": Status.WARN,
@@ -151,7 +145,6 @@ BY_POSITION = Check(
     "Errors of parallel decoding add up: the last entries of a list, or the last sections of a report, go first. The"
     " parts of each reply are compared by third, with the baseline's.",
     "Serve shorter replies in this mode, or a stricter threshold; look at the last parts of the lost cases.",
-    per_mode=True,
     outcomes={
         "even": Status.PASS,
         "grows": Status.WARN,
@@ -164,7 +157,6 @@ LADDER = Check(
     "The same task at growing sizes (2 to 32 items; a fact further and further from the end) shows where decoding"
     " in parallel breaks. The knee is the size from which the pass rate falls beyond chance.",
     "Keep production's tasks below the knee in this mode, or use a stricter threshold or a smaller block.",
-    per_mode=True,
     sources=("https://arxiv.org/abs/2510.04767",),
     outcomes={
         "holds": Status.PASS,
@@ -179,7 +171,6 @@ UNDER_LOAD = Check(
     " The verdict rests on the replies under load, so this explains a loss and decides nothing.",
     "Lower the requests that run at a time in this mode (SGLang: --max-running-requests, vLLM: --max-num-seqs), decide"
     " at that load, or use deterministic kernels.",
-    per_mode=True,
     outcomes={
         "as-good": Status.PASS,
         "falls": Status.WARN,
@@ -195,7 +186,6 @@ HARM = Check(
     "Cases that the baseline passed and this mode failed",
     "A share hides which customer is hurt. Each lost case is listed with both replies.",
     "Read the list first. Mark a case `severity: critical` if losing it must stop the adoption.",
-    per_mode=True,
     outcomes={
         "none": Status.PASS,
         "lost": Status.WARN,
@@ -206,7 +196,6 @@ CRITICAL = Check(
     "No critical case is lost",
     "A case marked critical may not be lost, whatever the other cases do.",
     "Look at the case's two replies in the report; the mode is not adopted until it passes.",
-    per_mode=True,
     outcomes={
         "all-pass": Status.PASS,
         "baseline-fails-too": Status.WARN,
@@ -219,7 +208,6 @@ INCUMBENT = Check(
     "Against the model that you use today",
     "The question of a buyer is not whether the mode equals its own baseline, but whether it beats what is there.",
     "Configure `incumbent:` with the endpoint that you use today; add cases if the comparison is undecided.",
-    per_mode=True,
     outcomes={
         "better": Status.PASS,
         "no-worse": Status.PASS,
@@ -243,7 +231,6 @@ TOOLS = Check(
     "Without a tool parser every call stays in the text and every tool case fails: a set-up, not a quality.",
     "Start the server with the tool-call parser of the model's family (SGLang and vLLM: --tool-call-parser NAME), and "
     "check that the chat template has tools.",
-    per_mode=True,
     outcomes={
         "available": Status.PASS,
         "refused": Status.ERROR,
@@ -259,7 +246,6 @@ TOOL_OUTCOMES = Check(
     " three questions.",
     "Look at the malformed calls in the report: brackets filled out of order come from decoding in parallel, markers"
     " in the text from the server's parser.",
-    per_mode=True,
     sources=("https://github.com/ShishirPatil/gorilla/issues/1362",),
     outcomes={
         "as-sound": Status.PASS,
@@ -272,7 +258,6 @@ STREAM_PARITY = Check(
     "A stream's parser can lose calls or arguments that the unstreamed reply has, above all when a whole call arrives"
     " at once.",
     "Ask without streaming where tools are used, or upgrade the engine's tool parser.",
-    per_mode=True,
     outcomes={
         "alike": Status.PASS,
         "lost-in-stream": Status.WARN,
@@ -284,7 +269,6 @@ TOOL_LOOPS = Check(
     "An agent that gets an error and asks the very same again is in a loop: a known weakness of decoding in parallel. "
     "A case with `tool_result` answers each call with it, and the next reply is read for the same calls.",
     "Read the replies in the journal; limit how often your agent may repeat a call, or keep tools on the baseline.",
-    per_mode=True,
     sources=("https://arxiv.org/abs/2601.12979",),
     outcomes={
         "none-repeated": Status.PASS,
@@ -299,7 +283,6 @@ HARNESS = Check(
     " sampling and limits, no sample is missing, and the server that they name is the one that was probed in that mode"
     " in this run.",
     "Let evalkit run the harness (tasks: [{run: lm-eval, …}] or {command: …, reads: …}), or run both modes alike.",
-    per_mode=True,
     outcomes={
         "ran-here": Status.PASS,
         "witnessed": Status.PASS,
@@ -320,7 +303,6 @@ JUDGE = Check(
     " can talk to it. It never decides.",
     "Read the cases yourself where the judge differs from the graders. Verdicts that flip with the order, or are"
     " missing, say that this judge cannot tell.",
-    per_mode=True,
     outcomes={
         "clear": Status.PASS,
         "unclear": Status.WARN,
@@ -336,7 +318,6 @@ IMAGES = Check(
     " the picture.",
     "Add cases with images: `images: [FILE]` with the prompt of a case; prompts/tasks/images.yaml has 300. Waive this"
     " where your product sends no image.",
-    per_mode=True,
     outcomes={"scored": Status.PASS, "not-scored": Status.INCONCLUSIVE, "none": Status.INCONCLUSIVE},
 )
 

@@ -13,7 +13,6 @@ REACHABLE = Check(
     "Each configured mode has a server that answers",
     "Without a server there is nothing to measure, and without a measurement there is no GO.",
     "Start a server for the mode and name it with --mode NAME=URL, or give modes.NAME.launch in the checklist.",
-    per_mode=True,
     outcomes={"answers": _PASS, "no-mode": _ERROR, "not-configured": _ERROR, "not-probed": _ERROR, "unusable": _ERROR},
 )
 LAUNCH = Check(
@@ -23,7 +22,6 @@ LAUNCH = Check(
     "Each is tried once before anything is measured, so that a wrong command ends a run in minutes.",
     "Read the last lines of its log in the run folder, run the command by hand, correct modes.NAME.launch, and run "
     "again; `--keep-going` measures the other modes, `--resume` tries again what failed.",
-    per_mode=True,
     outcomes={"ready": _PASS, "tried": _PASS, "failed": _ERROR, "never-ready": _ERROR, "try-failed": _ERROR},
 )
 MODE = Check(
@@ -33,7 +31,6 @@ MODE = Check(
     "server's configuration says, observed is the pattern of tokens per streamed event.",
     "Compare the server's start flags with the label: no --dllm-algorithm for autoregressive, one of diffusion for "
     "diffusion, LinearSpec for self-speculation, --speculative-algorithm for speculative.",
-    per_mode=True,
     sources=("https://docs.sglang.io/docs/supported-models/diffusion_language_models",),
     outcomes={
         "seen": _PASS, "declared": _PASS, "block-loop": _WARN, "inferred-accepted": _WARN, "inferred": _OPEN,
@@ -50,7 +47,6 @@ BLOCK_LOOP = Check(
     "those of plain autoregressive decoding, so any other mode looks good in comparison.",
     "Use it as speed baseline only. For quality name another baseline: AR on vLLM, the model's own code, or the "
     "incumbent (baseline: {quality: incumbent}).",
-    per_mode=True,
     sources=("https://github.com/NVlabs/Nemotron-Labs-Diffusion",),
     outcomes={"block-loop": _WARN},
 )
@@ -59,7 +55,6 @@ PROVENANCE = Check(
     "The engine's kind of build is allowed",
     "A fork or a commit build may vanish and gets no fixes; who adopts it should do so knowingly.",
     "Serve with a released version, or allow this kind by name: items.serving.allow: [release, pre-release, fork].",
-    per_mode=True,
     outcomes={"release": _PASS, "allowed": _WARN, "not-allowed": _FAIL, "unknown": _OPEN, "reference": _OPEN},
 )
 SAME_MODEL = Check(
@@ -68,7 +63,6 @@ SAME_MODEL = Check(
     "A comparison between modes means something only on the same weights.",
     "Start every mode from the same model id and revision as candidate.model. Names that mean the same model: "
     "candidate.same_as: [NAME]; two classes of one checkpoint: candidate.same_weights: true.",
-    per_mode=True,
     outcomes={
         "same": _PASS, "declared": _PASS, "declared-weights": _WARN, "card-not-read": _WARN, "not-verified": _WARN,
         "other-type": _FAIL, "other-architecture": _FAIL, "other-revision": _FAIL, "other-variant": _FAIL,
@@ -85,7 +79,6 @@ SAME_SETTINGS = Check(
     "and batch limits, chunked prefill and GPUs are compared; a limit that the run never reached counts as equal.",
     "Start the servers with equal settings. Where the difference is part of what you would buy, name it: "
     "modes.NAME.differs: [tp_size]",
-    per_mode=True,
     outcomes={"equal": _PASS, "not-known": _WARN, "forced": _WARN, "declared": _WARN, "unequal": _OPEN},
 )
 PROMPTS_READ = Check(
@@ -96,7 +89,6 @@ PROMPTS_READ = Check(
     "Compare `usage.prompt_tokens` of both servers for one prompt; start them with the same chat template and a "
     "context that holds the longest prompt, without truncation. A template that is part of the offer: "
     "modes.NAME.differs: [template_tokens]",
-    per_mode=True,
     outcomes={
         "same": _PASS,
         "not-counted": _WARN,
@@ -111,7 +103,6 @@ DISTINCT = Check(
     "Two modes are two server processes",
     "The mode is fixed when a server starts: the same process under two labels is measured against itself.",
     "Give each mode its own server, or start them one after the other with --only-mode and --resume.",
-    per_mode=True,
     outcomes={"same-process": _FAIL, "same-address": _OPEN},
 )
 PARALLEL = Check(
@@ -120,7 +111,6 @@ PARALLEL = Check(
     "Beyond its limit requests wait: the figures then show a queue. A diffusion server of SGLang that was started "
     "without --max-running-requests admits one.",
     "Start the server with --max-running-requests of at least items.modes.decide_at, or decide at a lower level.",
-    per_mode=True,
     outcomes={
         "enough": _PASS, "one-needed": _PASS, "below-highest": _WARN, "not-reported": _WARN, "below-deciding":
         _OPEN,
@@ -131,7 +121,6 @@ TOOLS = Check(
     "The server parses tool calls where tool suites are asked",
     "Without a parser a right call comes back as text, and every tool case fails for the server's sake.",
     "Start the server with the model's parser (SGLang: --tool-call-parser, vLLM: --enable-auto-tool-choice).",
-    per_mode=True,
     outcomes={"parsed": _PASS, "not-reported": _WARN, "not-parsed": _ERROR},
 )
 SAMPLING = Check(
@@ -139,7 +128,6 @@ SAMPLING = Check(
     "Temperature has an effect where production sends one",
     "Several diffusion algorithms pick the likeliest token and ignore temperature without an error.",
     "Use temperature 0 (request.temperature), or an engine and algorithm that samples.",
-    per_mode=True,
     outcomes={
         "honoured": _PASS, "one-at-production": _WARN, "ignored": _FAIL, "ignored-unasked": _WARN,
         "not-honoured": _FAIL, "not-honoured-unasked": _WARN, "not-sampled": Status.NOT_APPLICABLE,
@@ -151,7 +139,6 @@ STREAMING = Check(
     "Streams carry token counts",
     "Tokens per event show the mode and the TTFT of block output; an event is not a token.",
     "Use a server that honours stream_options.continuous_usage_stats, without a proxy that rewrites streams.",
-    per_mode=True,
     outcomes={"counted": _PASS, "without-counts": _WARN, "one-piece": _WARN, "not-seen": _OPEN},
 )
 PREFLIGHT = Check(
@@ -160,7 +147,6 @@ PREFLIGHT = Check(
     "A run that takes an hour should not end in what was known after a minute: what the server reports is compared "
     "with what the checklist asks, before the first timed request.",
     "Change what the conflict states and run again, or measure anyway with --keep-going.",
-    per_mode=True,
     outcomes={"clear": _PASS, "conflicts": _WARN, "stopped": _ERROR},
 )
 UNCHANGED = Check(
@@ -170,7 +156,6 @@ UNCHANGED = Check(
     "two servers under one name. Each server, the baseline's included, is asked once more after the work.",
     "Keep every server as it is for the whole run: read its log for a crash, hold deployments back, give an address "
     "without a router in front; then run again.",
-    per_mode=True,
     outcomes={
         "same": _PASS, "cut-off": _WARN, "not-asked": _OPEN, "gone": _OPEN, "changed": _OPEN, "changed-between":
         _OPEN, "restarted": _OPEN,
@@ -183,7 +168,6 @@ CORROBORATED = Check(
     "verify calls of a drafter, denoising steps, scheduler rounds.",
     "Start SGLang with --enable-metrics, and let evalkit reach /metrics; where counters contradict the mode, compare "
     "the start flags with the label.",
-    per_mode=True,
     outcomes={
         "drafts": _PASS, "verify-not-counted": _PASS, "autoregressive": _PASS, "steps-gain": _PASS, "rounds":
         _PASS, "nothing-against": _PASS, "ar-block-loop-declared": _WARN, "one-token-a-round": _WARN,
@@ -198,7 +182,6 @@ FORWARDS = Check(
     "The fork writes forward passes and tokens of every reply to the file that `stats_file` names. A drafter that "
     "silently did not load shows there as fewer tokens a forward, and nowhere else.",
     "Look at lora_path and lora_mode in the algorithm's YAML, and at the server's log where it loads the adapter.",
-    per_mode=True,
     outcomes={"gains": _PASS, "too-few": _OPEN, "not-used": _OPEN},
 )
 IGNORE_EOS = Check(
@@ -206,7 +189,6 @@ IGNORE_EOS = Check(
     "The server generates to a given length when asked",
     "Replies of equal length separate the speed of decoding from how much a mode says.",
     "Fixed lengths are a SGLang and vLLM extension (ignore_eos); without it, compare times per token.",
-    per_mode=True,
     outcomes=_ASKED,
 )
 JSON_SCHEMA = Check(
@@ -214,7 +196,6 @@ JSON_SCHEMA = Check(
     "The server holds replies to a JSON schema",
     "Block diffusion of SGLang applies no grammar: a schema is ignored, or the request never ends.",
     "Ask for JSON in the prompt and grade it with a structured suite, or serve that traffic in another mode.",
-    per_mode=True,
     outcomes=_ASKED,
 )
 LOGPROBS = Check(
@@ -222,7 +203,6 @@ LOGPROBS = Check(
     "The server gives log probabilities",
     "Diffusion decoding has no left-to-right probability of a token; SGLang answers with an empty list.",
     "Do not build on logprobs in this mode.",
-    per_mode=True,
     outcomes=_ASKED,
 )
 ENFORCED = Check(
@@ -230,7 +210,6 @@ ENFORCED = Check(
     "A request beyond the context limit is refused",
     "A server that takes more than it can hold cuts silently, and the reply answers another prompt.",
     "Start it without --allow-auto-truncate, or check lengths before sending.",
-    per_mode=True,
     outcomes=_ASKED,
 )
 SEED = Check(
@@ -238,7 +217,6 @@ SEED = Check(
     "The server takes a seed",
     "Diffusion requests with a seed are refused by some engines: a client that always sends one then fails.",
     "Take the seed out of request.extra_body, or use an engine that accepts it.",
-    per_mode=True,
     outcomes=_ASKED,
 )
 TEMPLATE = Check(
@@ -247,7 +225,6 @@ TEMPLATE = Check(
     "A server that sends a message to the model as it is asks another question than one that applies the template: "
     "their replies do not compare.",
     "Start the server so that it applies the model's template (FluxServe: --apply-template).",
-    per_mode=True,
     outcomes=_ASKED,
 )
 MASK_TEXT = Check(
@@ -255,7 +232,6 @@ MASK_TEXT = Check(
     "A prompt that spells a mask token is answered",
     "Block loops find open positions by the mask token; a prompt that contains its text was taken for such positions.",
     "Escape the text of mask tokens in prompts, or use a release that distinguishes them.",
-    per_mode=True,
     sources=("https://github.com/sgl-project/sglang/issues/35998",),
     outcomes=_ASKED,
 )
@@ -264,7 +240,6 @@ STOP = Check(
     "A stop string ends a reply inside a block",
     "A block is decoded as a whole: what follows the stop string is there already, and must not be sent.",
     "Cut replies at the stop string in the client.",
-    per_mode=True,
     outcomes=_ASKED,
 )
 ODD_LENGTH = Check(
@@ -272,7 +247,6 @@ ODD_LENGTH = Check(
     "max_tokens binds inside a block",
     "Some implementations fill up to the end of a block, or refuse a limit that is not a multiple of it.",
     "Ask for multiples of the block, and compare times per token.",
-    per_mode=True,
     outcomes=_ASKED,
 )
 STABILITY = Check(
@@ -280,7 +254,6 @@ STABILITY = Check(
     "The server survives load, disconnects and idling",
     "Diffusion schedulers are young: some die when they fall idle, or keep memory of requests that were given up.",
     "Look at the server's log for the minute of the failure; try --disable-radix-cache or a newer release.",
-    per_mode=True,
     sources=(
         "https://github.com/sgl-project/sglang/issues/35270",
         "https://github.com/sgl-project/sglang/issues/32992",
@@ -295,6 +268,7 @@ REQUIRED = Check(
     "Every mode that the checklist requires is served",
     "The buyer asked for these modes by name.",
     "Serve the missing mode, or take it out of items.serving.require.",
+    by_mode=False,
     outcomes={"served": _PASS, "not-configured": _ERROR, "not-served": _FAIL, "not-shown": _OPEN},
 )
 SUPPORT = Check(
@@ -302,7 +276,6 @@ SUPPORT = Check(
     "Something can serve this model in this mode today",
     "Released engines serve few diffusion models, and rarely in every mode.",
     "Start one of the engines named here and give its address.",
-    per_mode=True,
     outcomes={"documented": _OPEN},
 )
 
