@@ -169,7 +169,6 @@ TAIL = Check(
     "A server, or a gateway before it, may end a stream long after the last text that a reader sees. A claim that this "
     "alone could explain is open.",
     "ask both servers past their gateways, and see why one of them ends its streams late",
-    per_mode=True,
     outcomes={"may-decide": Status.INCONCLUSIVE},
 )
 REPLIES = Check(
