@@ -36,13 +36,13 @@ def announcement(setup: Setup) -> tuple[str, int]:
         return "", 0
     parts = [
         f"up to {requests:,} requests ({cost['timed_requests']:,} timed, {cost['task_requests']:,} of tasks)",
-        f"{cost['output_tokens']:,} output tokens",
-        f"{duration(minutes * 60)} at {cost['tokens_per_second']:g} tokens/s",
+        f"at most {duration(minutes * 60)} at {cost['tokens_per_second']:g} tokens/s "
+        f"({cost['output_tokens']:,} output tokens, were every reply as long as it may be)",
     ]
     if cost["starts"]:
         parts.append(plural(len(cost["starts"]), "server start"))
     if cost["usd"] is not None:
-        parts.append(f"USD {cost['usd']:g}")
+        parts.append(f"at most USD {cost['usd']:g}")
     limits = []
     if setup.minutes is not None:
         limits.append(f"{setup.minutes:g} minutes")
