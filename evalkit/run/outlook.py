@@ -36,8 +36,7 @@ def announcement(setup: Setup) -> tuple[str, int]:
         return "", 0
     parts = [
         f"up to {requests:,} requests ({cost['timed_requests']:,} timed, {cost['task_requests']:,} of tasks)",
-        f"at most {duration(minutes * 60)} at {cost['tokens_per_second']:g} tokens/s "
-        f"({cost['output_tokens']:,} output tokens, were every reply as long as it may be)",
+        f"at most {duration(minutes * 60)} at {cost['tokens_per_second']:g} tokens/s",
     ]
     if cost["starts"]:
         parts.append(plural(len(cost["starts"]), "server start"))
@@ -48,8 +47,9 @@ def announcement(setup: Setup) -> tuple[str, int]:
         limits.append(f"{setup.minutes:g} minutes")
     if setup.checklist.budget.requests is not None:
         limits.append(f"{setup.checklist.budget.requests:,} requests")
+    longest = f"; {cost['output_tokens']:,} output tokens, were every reply as long as it may be"
     budget = f"; the budget is {' and '.join(limits)}" if limits else ""
-    return f"this run sends {', '.join(parts)}{budget}", minutes
+    return f"this run sends {', '.join(parts)}{longest}{budget}", minutes
 
 
 def consent(setup: Setup, minutes: int, *, yes: bool) -> None:
