@@ -12,6 +12,8 @@ from evalkit.quality.echo import words_of
 
 #: words that a reply must hold beyond its prompt's and beyond numbers, so that its frame means something
 _FEWEST_OWN = 12
+#: characters from which on a word is none: text without its blanks, or noise
+_LONGEST = 32
 _NO_BLANKS = re.compile("[\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 #: bits of a sketch, and the words that it holds: few enough that texts of a thousand words do not look alike
 _BITS, _SKETCHED = 1024, 120
@@ -37,14 +39,16 @@ def frame(text: str, prompt: str) -> str | None:
 
 def sketch(text: str) -> str | None:
     """Which words a text has, as bits in hexadecimal; None where it has fewer than a dozen. Of scripts without blanks,
-    pairs of characters.
+    and of what is too long for a word, pairs of characters; of a text that is mostly signs, pairs of these too.
     """
     found: dict[str, None] = {}
     for word in words_of(text):
-        pairs = [word[i : i + 2] for i in range(max(1, len(word) - 1))] if _NO_BLANKS.search(word) else [word]
-        found |= dict.fromkeys(pairs)
+        found |= dict.fromkeys(_pairs(word) if len(word) > _LONGEST or _NO_BLANKS.search(word) else [word])
         if len(found) >= _SKETCHED:
             break
+    signs = "".join(char for char in text if not (char.isalnum() or char.isspace()))
+    if len(found) < _FEWEST_OWN and 2 * len(signs) > len(text) - sum(map(str.isspace, text)):
+        found |= dict.fromkeys(_pairs(signs))
     if len(found) < _FEWEST_OWN:
         return None
     bits = 0
@@ -52,6 +56,10 @@ def sketch(text: str) -> str | None:
         mark = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=4).digest()
         bits |= 1 << int.from_bytes(mark, "big") % _BITS
     return f"{bits:0{_BITS // 4}x}"
+
+
+def _pairs(word: str) -> list[str]:
+    return [word[i : i + 2] for i in range(max(1, len(word) - 1))]
 
 
 def strangers(replies: Mapping[str, str], to: Mapping[str, str]) -> set[str]:

@@ -16,7 +16,8 @@ from evalkit.analysis.copies import FILLED_IN, REPEATED, copies, frame, sketch, 
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.client.types import Exchange
 from evalkit.quality import degeneration
-from evalkit.quality.echo import says_the_prompt
+from evalkit.quality.astray import next_turn, other_script
+from evalkit.quality.echo import begins_with_the_prompt, says_the_prompt
 from evalkit.quality.facts import ADJACENT_LIMIT, TAIL_LOOP_LIMIT
 from evalkit.quality.reasoning import answered
 from evalkit.quality.toolcalls import read
@@ -47,8 +48,9 @@ Shape = Literal["tokens", "blocks"]
 
 UNCLOSED, NO_END, ECHO = "unclosed thinking", "no end of thinking", "the prompt's own words"
 STRANGE = "hardly a word of the baseline's reply"
+OTHER_SCRIPT, NEXT_TURN = "another script than the prompt's", "the user's next turn"
 #: signs that the prompts may bring about, where the two modes answer in another manner
-NOT_OWN = (FILLED_IN, ECHO)
+NOT_OWN = (FILLED_IN, ECHO, OTHER_SCRIPT, NEXT_TURN)
 #: kept of a reply to see whether another mode's lacks the end of its thinking; no fault by themselves
 _THOUGHT, _ALONE = "thinking", "a closing mark alone"
 NO_FAULT = (_THOUGHT, _ALONE)
@@ -68,7 +70,9 @@ def signs(reply: Exchange, prompt: str = "", tools: Sequence[dict[str, Any]] = (
         _ALONE: found.alone,
         "malformed calls": bool(tools) and read(reply, tools).outcome == "malformed",
         "calls that were not offered": not tools and bool(reply.tool_calls),
-        ECHO: bool(prompt) and says_the_prompt(text, prompt),
+        ECHO: bool(prompt) and (says_the_prompt(text, prompt) or begins_with_the_prompt(text, prompt)),
+        OTHER_SCRIPT: bool(prompt) and other_script(text, prompt),
+        NEXT_TURN: next_turn(text, prompt),
     }
     return tuple(name for name, flag in flags.items() if flag)
 

@@ -8,7 +8,7 @@ errors flat, nested, or as text.
 from __future__ import annotations
 
 import math
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 from evalkit.client.calls import Calls
@@ -24,6 +24,8 @@ _MAX_TOOL_CALLS = 256
 _MAX_MODELS = 4
 #: characters of a first event whose repetition shows a cumulative stream
 _SURE = 4
+#: parts from which on a chain of longer and longer ones shows it too, however short the first
+_CHAIN = 6
 #: forms of an event that are tried before a stream is read as JSON throughout
 _MAX_FORMS = 8
 #: figures of the server about its own work that are kept when they are numbers
@@ -193,6 +195,8 @@ class Reply:
         """
         if len(self._again) > 1 and all(self._again[1:]) and len(self.text[0]) >= _SURE:
             raise BadReplyError("protocol", "events carry the whole text so far in `message`, and not what is new")
+        if self._cumulative():
+            raise BadReplyError("protocol", "events carry the whole text so far in `delta`, and not what is new")
         if self.completion_tokens == 0 and (self.chunks or self.text or len(self._calls)):
             self.note(Note.NO_TOKEN)
             self.completion_tokens = None
@@ -207,6 +211,13 @@ class Reply:
             self.chunks = [(at_us, None) for at_us, _ in self.chunks]
             return
         raise BadReplyError("protocol", f"a chunk came twice: the same text at the same count of {self._twice} tokens")
+
+    def _cumulative(self) -> bool:
+        """Whether each part of the text is the one before and more; the last may be said twice."""
+        parts = self.text[:-1] if len(self.text) > 3 and self.text[-1] == self.text[-2] else self.text
+        if len(parts) < 3 or (len(parts[0]) < _SURE and len(parts) < _CHAIN):
+            return False
+        return all(len(one) < len(other) and other.startswith(one) for one, other in pairwise(parts))
 
     def _apart(self) -> bool:
         """Whether counts that fall are of each chunk alone and add up to the last: running ones add up to more."""

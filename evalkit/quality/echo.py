@@ -29,6 +29,23 @@ def says_the_prompt(text: str, prompt: str) -> bool:
     return len(runs) >= _FEWEST_RUNS and sum(run in asked for run in runs) >= _MOST_TAKEN * len(runs)
 
 
+def begins_with_the_prompt(text: str, prompt: str) -> bool:
+    """Whether a reply says its prompt, or the end of it, before anything else."""
+    asked, said = words_of(prompt), words_of(text)
+    if len(said) < _FEWEST_RUNS or said[:_FEWEST_RUNS] not in _starts(prompt):
+        return False
+    at = _starts(prompt)[said[:_FEWEST_RUNS]]
+    rest = asked[at:]
+    return sum(one == other for one, other in zip(said, rest, strict=False)) >= _MOST_TAKEN * len(rest)
+
+
+@lru_cache(maxsize=4)
+def _starts(prompt: str) -> dict[tuple[str, ...], int]:
+    """Where in a prompt each run of its words begins."""
+    asked = words_of(prompt)
+    return {asked[at : at + _FEWEST_RUNS]: at for at in reversed(range(len(asked) - _FEWEST_RUNS + 1))}
+
+
 def repeats_the_prompt(text: str, prompt: str) -> bool:
     """Whether a reply says its prompt, and nearly all of it: who is asked to quote says a part."""
     asked, said = _runs(prompt), set(_runs(text))

@@ -159,3 +159,28 @@ def test_white_space_and_invisible_characters_show_nothing(text):
 @given(st.text(max_size=6), st.sampled_from("a0.?é中ह🙂‐"), st.text(max_size=6))
 def test_one_visible_character_is_enough(before, seen, after):
     assert shows(before + seen + after)
+
+
+def deltas(*texts):
+    reply = Reply()
+    for place, text in enumerate(texts):
+        reply.event(choice(None, text)[6:-2], place)
+    reply.event(choice("stop", "")[6:-2], len(texts))
+    return reply
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [("Once", "Once upon", "Once upon a time"), ("O", "On", "Onc", "Once", "Once u", "Once up"),
+     ("Once upon", "Once upon a", "Once upon a time", "Once upon a time")],
+)  # fmt: skip
+def test_a_stream_whose_deltas_repeat_the_text_so_far_is_refused_in_words(texts):
+    with pytest.raises(BadReplyError, match="whole text so far"):
+        deltas(*texts).settle()
+
+
+@pytest.mark.parametrize(
+    "texts", [("ha", "haha", "haha!"), ("1", "10", "100", "1000"), ("Once", "Once upon"), ("well", "well", "well"), ()]
+)
+def test_deltas_that_only_happen_to_begin_alike_are_read(texts):
+    deltas(*texts).settle()

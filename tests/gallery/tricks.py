@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from random import Random
 
 from evalkit.modes import Mode
 from evalkit.reference.script import Script
@@ -196,6 +197,54 @@ def turns_away(every: int) -> Callable[[Turn], Awaitable[None]]:
 def counts_of_prompts(tokens: int) -> Callable[[Turn], Awaitable[None]]:
     """Every prompt is counted as so many tokens."""
     return rewritten(rb'"prompt_tokens":\d+', b'"prompt_tokens":%d' % tokens)
+
+
+def altered(change: Callable[[str, str], str]) -> Callable[[Turn], Awaitable[None]]:
+    """What `change` makes of a prompt and its sound reply, at the speed of the script."""
+
+    async def play(turn: Turn) -> None:
+        said = re.findall(rb'"content":("(?:[^"\\]|\\.)*")', turn.answer.body)
+        reply = "".join(json.loads(part) for part in said)
+        await saying(lambda asked: change(asked, reply))(turn)
+
+    return play
+
+
+def noise(letters: str) -> Callable[[str, str], str]:
+    """As many of `letters` as the reply has, others for each prompt."""
+    return lambda asked, reply: "".join(Random(asked).choices(letters, k=len(reply)))
+
+
+def in_another_script(asked: str, reply: str) -> str:
+    """The first half of the reply, and as much in Chinese characters, of which none follows itself."""
+    words = reply.split()
+    han = [chr(0x4E00 + n) for n in Random(asked).sample(range(4000), len(reply) // 2)]
+    return f"{' '.join(words[: len(words) // 2])} {''.join(han)}"
+
+
+def half_of_it_the_prompt(asked: str, reply: str) -> str:
+    words = reply.split()
+    return f"{asked} {' '.join(words[: len(words) // 2])}"
+
+
+def goes_on_as_the_user(asked: str, reply: str) -> str:
+    words = reply.split()
+    return f"{' '.join(words[: 2 * len(words) // 3])}\nUser: And part {number_of(asked)}0?"
+
+
+async def all_so_far(turn: Turn) -> None:
+    """Each event carries the whole text so far."""
+    so_far = b""
+
+    def cumulative(event: bytes) -> bytes:
+        nonlocal so_far
+        found = re.search(rb'"content":"((?:[^"\\]|\\.)+)"', event)
+        if found is None:
+            return event
+        so_far += found[1]
+        return event[: found.start(1)] + so_far + event[found.end(1) :]
+
+    await turn.send(changed(turn.answer, cumulative))
 
 
 def briefly(slower: float = 1.0) -> Callable[[Turn], Awaitable[None]]:

@@ -17,8 +17,8 @@ from evalkit.items.modes import reply_words as words
 from evalkit.stats.distributions import t_quantile
 from evalkit.stats.ratio import log_ratios
 
-#: one-sided error of "more than the baseline", shared by the eight signs
-_ALPHA = 0.05 / 8
+#: one-sided error of "more than the baseline", shared by the ten signs
+_ALPHA = 0.05 / 10
 #: error of strange replies, and the share of the prompts up to which they are a warning: sound modes have next to none
 _STRANGE = 0.05, 0.1
 #: share of the prompts by which a mode may show a sign more often than the baseline
