@@ -22,10 +22,8 @@ from evalkit.text import one_line, shows
 _MAX_TOOL_CALLS = 256
 #: names of models that are kept of one reply
 _MAX_MODELS = 4
-#: characters of a first event whose repetition shows a cumulative stream
-_SURE = 4
-#: parts from which on a chain of longer and longer ones shows it too, however short the first
-_CHAIN = 6
+#: characters of a first event whose repetition shows a cumulative stream, and parts that show it however short it is
+_SURE, _CHAIN = 4, 6
 #: forms of an event that are tried before a stream is read as JSON throughout
 _MAX_FORMS = 8
 #: figures of the server about its own work that are kept when they are numbers
@@ -215,9 +213,8 @@ class Reply:
     def _cumulative(self) -> bool:
         """Whether each part of the text is the one before and more; the last may be said twice."""
         parts = self.text[:-1] if len(self.text) > 3 and self.text[-1] == self.text[-2] else self.text
-        if len(parts) < 3 or (len(parts[0]) < _SURE and len(parts) < _CHAIN):
-            return False
-        return all(len(one) < len(other) and other.startswith(one) for one, other in pairwise(parts))
+        sure = len(parts) >= (3 if parts and len(parts[0]) >= _SURE else _CHAIN)
+        return sure and all(len(one) < len(other) and other.startswith(one) for one, other in pairwise(parts))
 
     def _apart(self) -> bool:
         """Whether counts that fall are of each chunk alone and add up to the last: running ones add up to more."""
