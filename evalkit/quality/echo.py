@@ -32,10 +32,10 @@ def says_the_prompt(text: str, prompt: str) -> bool:
 def begins_with_the_prompt(text: str, prompt: str) -> bool:
     """Whether a reply says its prompt, or the end of it, before anything else."""
     asked, said = words_of(prompt), words_of(text)
-    if len(said) < _FEWEST_RUNS or said[:_FEWEST_RUNS] not in _starts(prompt):
+    first = tuple(islice(said, _FEWEST_RUNS))
+    if first not in _starts(prompt):
         return False
-    at = _starts(prompt)[said[:_FEWEST_RUNS]]
-    rest = asked[at:]
+    rest = asked[_starts(prompt)[first] :]
     return sum(one == other for one, other in zip(said, rest, strict=False)) >= _MOST_TAKEN * len(rest)
 
 
