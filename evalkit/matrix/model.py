@@ -11,7 +11,6 @@ from evalkit.matrix.outcome import Status
 from evalkit.report.document.model.part import PART
 
 
-@with_config(PART)
 class CellEntry(TypedDict):
     """One cell: its place, and what became of it."""
 
@@ -67,7 +66,6 @@ class CellEntry(TypedDict):
     """Devices that the run lists."""
 
 
-@with_config(PART)
 class LeftEntry(TypedDict):
     """A cell that was not planned."""
 
@@ -77,7 +75,6 @@ class LeftEntry(TypedDict):
     """Why it cannot work, or `exclude`."""
 
 
-@with_config(PART)
 class Transfer(TypedDict):
     """Whether the speed-up of one mode is the same in the cells in which it is the best mode (Cochran's Q)."""
 
@@ -103,7 +100,6 @@ class Transfer(TypedDict):
     """`no-difference-shown` is not proof that there is none."""
 
 
-@with_config(PART)
 class ClaimedIn(TypedDict):
     """Our figure of the claim's kind in one cell."""
 
@@ -115,7 +111,6 @@ class ClaimedIn(TypedDict):
     """What is between the two figures."""
 
 
-@with_config(PART)
 class ClaimEntry(TypedDict):
     """What the vendor reports of the speed of a mode. Never evidence."""
 
@@ -139,7 +134,6 @@ class ClaimEntry(TypedDict):
     """Cells that have a figure of this kind."""
 
 
-@with_config(PART)
 class FrontierEntry(TypedDict):
     """A cell that may still be taken, in time, right answers and money."""
 
@@ -159,7 +153,6 @@ class FrontierEntry(TypedDict):
     """Cells that are no worse in each and better in one, at the same load, by the figures alone."""
 
 
-@with_config(PART)
 class Taken(TypedDict):
     """The cell to take."""
 

@@ -14,7 +14,6 @@ Status = Literal["watch", "candidate", "rejected", "adopted"]
 YesNo = Literal["yes", "no", "unknown"]
 
 
-@with_config(PART)
 class Attribution(TypedDict):
     """Who says it, and when that was read."""
 
@@ -26,7 +25,6 @@ class Attribution(TypedDict):
     """How it is known; `stated`: by the person who asked for the entry."""
 
 
-@with_config(PART)
 class Support(TypedDict):
     """One program that decodes the model in a mode, or was looked at and does not."""
 
@@ -44,7 +42,6 @@ class Support(TypedDict):
     """Who says so."""
 
 
-@with_config(PART)
 class Measured(TypedDict):
     """What a run of this team measured; it says nothing about other machines or prompts."""
 
@@ -64,7 +61,6 @@ class Measured(TypedDict):
     """The run."""
 
 
-@with_config(PART)
 class DecodingMode(TypedDict):
     """One way in which the model decodes."""
 
@@ -80,7 +76,6 @@ class DecodingMode(TypedDict):
     """Empty without a run; one entry a configuration."""
 
 
-@with_config(PART)
 class Architecture(TypedDict):
     """What the model is. Null: not seen."""
 
@@ -104,7 +99,6 @@ class Architecture(TypedDict):
     """Who says so."""
 
 
-@with_config(PART)
 class License(TypedDict):
     """The license of one variant, and what evalkit's license table says of it."""
 
@@ -124,7 +118,6 @@ class License(TypedDict):
     """Who says what it allows."""
 
 
-@with_config(PART)
 class Topic(TypedDict):
     """One of the three questions that keep an entry at `watch`."""
 
@@ -136,7 +129,6 @@ class Topic(TypedDict):
     """The source; null while it is open."""
 
 
-@with_config(PART)
 class Settled(TypedDict):
     """The three questions. A team's own run settles none of them."""
 
@@ -148,7 +140,6 @@ class Settled(TypedDict):
     """Somebody who serves it in production, and how."""
 
 
-@with_config(PART)
 class OwnEvaluation(TypedDict):
     """What this team's run decided, for its own use and machine."""
 
@@ -172,7 +163,6 @@ class OwnEvaluation(TypedDict):
     """Who adopted it and when, where somebody said so."""
 
 
-@with_config(PART)
 class VendorClaim(TypedDict):
     """A figure of the vendor. Never evidence."""
 
@@ -188,7 +178,6 @@ class VendorClaim(TypedDict):
     """Where."""
 
 
-@with_config(PART)
 class Link(TypedDict):
     """Something that belongs next to the entry."""
 

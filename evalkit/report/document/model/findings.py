@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired
 
-from pydantic import with_config
 from typing_extensions import TypedDict
 
-from evalkit.report.document.model.part import PART
 
-
-@with_config(PART)
 class Evidence(TypedDict):
     """Where a finding can be checked."""
 
@@ -24,7 +20,6 @@ class Evidence(TypedDict):
     """A remark."""
 
 
-@with_config(PART)
 class FindingPart(TypedDict):
     """One tested statement and what became of it."""
 
@@ -60,7 +55,6 @@ class FindingPart(TypedDict):
     """Figures: counts, intervals, ids."""
 
 
-@with_config(PART)
 class ItemPart(TypedDict):
     """One of the six items with its findings."""
 
@@ -76,7 +70,6 @@ class ItemPart(TypedDict):
     """All its findings."""
 
 
-@with_config(PART)
 class Waiver(TypedDict):
     """A waiver and whether it was used."""
 
@@ -106,7 +99,6 @@ class Waiver(TypedDict):
     """Status of the finding before."""
 
 
-@with_config(PART)
 class Limit(TypedDict):
     """Something that the verdict does not cover."""
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import WithJsonSchema, with_config
+from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
 from evalkit.report.document.model.money import AgainstIncumbent, Cost
-from evalkit.report.document.model.part import PART
 
 
-@with_config(PART)
 class SpeedUp(TypedDict):
     """How much faster a mode is than what it is compared with."""
 
@@ -43,7 +41,6 @@ class SpeedUp(TypedDict):
     """Of repeated prompts: the same share of the baseline's."""
 
 
-@with_config(PART)
 class Percentiles(TypedDict):
     """Percentiles in ms; null where there are too few requests."""
 
@@ -57,7 +54,6 @@ class Percentiles(TypedDict):
     """99th percentile, ms; needs 299 samples."""
 
 
-@with_config(PART)
 class OutputTokensPerSecond(TypedDict):
     """Throughput in tokens per second."""
 
@@ -67,7 +63,6 @@ class OutputTokensPerSecond(TypedDict):
     """All requests of the level together."""
 
 
-@with_config(PART)
 class TokensPerForward(TypedDict):
     """Work a step inside the server."""
 
@@ -77,7 +72,6 @@ class TokensPerForward(TypedDict):
     """What was divided by what."""
 
 
-@with_config(PART)
 class Level(TypedDict):
     """What was timed at one concurrency."""
 
@@ -119,7 +113,6 @@ class Level(TypedDict):
     """
 
 
-@with_config(PART)
 class OpenLoad(TypedDict):
     """One open load in one mode: requests at their own times, latency from the intended start."""
 
@@ -147,7 +140,6 @@ class OpenLoad(TypedDict):
     """Against the baseline on the same arrivals: ratio, low, high, confidence, blocks, status."""
 
 
-@with_config(PART)
 class Mode(TypedDict):
     """One decoding mode, or the incumbent: what it is, what was timed, what became of it."""
 
@@ -202,7 +194,6 @@ class Mode(TypedDict):
     """Compared with the incumbent; null when none is configured, and for itself."""
 
 
-@with_config(PART)
 class Frontier(TypedDict):
     """Latency and quality of one mode."""
 
@@ -224,7 +215,6 @@ class Frontier(TypedDict):
     """Those of them for which chance does not explain it."""
 
 
-@with_config(PART)
 class TimelineMode(TypedDict):
     """When the tokens of one reply arrived."""
 
@@ -240,7 +230,6 @@ class TimelineMode(TypedDict):
     """More than 400 chunks: the rest is left out."""
 
 
-@with_config(PART)
 class Timeline(TypedDict):
     """Replies of several modes to one prompt."""
 
@@ -254,7 +243,6 @@ class Timeline(TypedDict):
     """One entry a mode."""
 
 
-@with_config(PART)
 class PromptRow(TypedDict):
     """One prompt at the deciding concurrency."""
 

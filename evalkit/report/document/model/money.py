@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired
 
-from pydantic import with_config
 from typing_extensions import TypedDict
 
-from evalkit.report.document.model.part import PART
 
-
-@with_config(PART)
 class Span(TypedDict):
     """A figure with its interval."""
 
@@ -22,7 +18,6 @@ class Span(TypedDict):
     """Upper end; null also where there is none."""
 
 
-@with_config(PART)
 class Cost(TypedDict):
     """What one server costs at the deciding load, in USD."""
 
@@ -52,7 +47,6 @@ class Cost(TypedDict):
     """Independent cases that were scored."""
 
 
-@with_config(PART)
 class BreakEven(TypedDict):
     """From which rate a server that is paid by the hour costs less than a model that bills usage."""
 
@@ -68,7 +62,6 @@ class BreakEven(TypedDict):
     """Whether one server serves as many at the deciding load; null where it was asked for less."""
 
 
-@with_config(PART)
 class CostAgainst(TypedDict):
     """A mode's cost beside the incumbent's."""
 
@@ -90,7 +83,6 @@ class CostAgainst(TypedDict):
     """Null where both are paid alike."""
 
 
-@with_config(PART)
 class RatioAgainst(TypedDict):
     """Speed, or capacity, of a mode over the incumbent's: above 1 the mode is better."""
 
@@ -122,7 +114,6 @@ class RatioAgainst(TypedDict):
     """To the incumbent's, ms."""
 
 
-@with_config(PART)
 class SuiteAgainst(TypedDict):
     """One suite of a mode beside the incumbent's."""
 
@@ -142,7 +133,6 @@ class SuiteAgainst(TypedDict):
     """What the comparison says."""
 
 
-@with_config(PART)
 class AgainstIncumbent(TypedDict):
     """A mode beside the model used today; what was not compared is null, and the findings say why."""
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired
 
-from pydantic import with_config
 from typing_extensions import TypedDict
 
-from evalkit.report.document.model.part import PART
 
-
-@with_config(PART)
 class Asked(TypedDict):
     """The checklist of a run."""
 
@@ -24,7 +20,6 @@ class Asked(TypedDict):
     """Warnings were counted as failures."""
 
 
-@with_config(PART)
 class Candidate(TypedDict):
     """A model, as it was named and read."""
 
@@ -48,7 +43,6 @@ class Candidate(TypedDict):
     """Other variants: model, revision, license, license_name, error."""
 
 
-@with_config(PART)
 class Baselines(TypedDict):
     """The modes that others are compared with."""
 
@@ -58,7 +52,6 @@ class Baselines(TypedDict):
     """Mode that losses are measured against."""
 
 
-@with_config(PART)
 class VendorClaim(TypedDict):
     """What a vendor says, quoted and never counted."""
 
@@ -80,7 +73,6 @@ class VendorClaim(TypedDict):
     """Our figure in the same unit: mode, value, unit; null when the run has none."""
 
 
-@with_config(PART)
 class Gpu(TypedDict):
     """A device behind the endpoints."""
 
@@ -100,7 +92,6 @@ class Gpu(TypedDict):
     """declared or observed."""
 
 
-@with_config(PART)
 class SharedGpu(TypedDict):
     """Processes that are not the compared servers, on one GPU; null where the driver does not tell."""
 
@@ -112,7 +103,6 @@ class SharedGpu(TypedDict):
     """Growth of the memory that they hold, in GiB."""
 
 
-@with_config(PART)
 class Witness(TypedDict):
     """What evalkit's machine did during the run. Shares are of all cores; null where a server's process is unknown."""
 
@@ -138,7 +128,6 @@ class Witness(TypedDict):
     """What others did on the GPUs of the servers."""
 
 
-@with_config(PART)
 class Resumed(TypedDict):
     """A later session."""
 
@@ -152,7 +141,6 @@ class Resumed(TypedDict):
     """Operating system in it."""
 
 
-@with_config(PART)
 class Provenance(TypedDict):
     """Machines, servers, versions and hashes of a run."""
 
@@ -188,7 +176,6 @@ class Provenance(TypedDict):
     """evalkit's own timing error on loopback, a concurrency, in ms and as a share."""
 
 
-@with_config(PART)
 class Regraded(TypedDict):
     """A suite that stored replies were graded by again."""
 

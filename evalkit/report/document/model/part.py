@@ -1,4 +1,4 @@
-"""How every part of report.json is read."""
+"""How every part of a document is read: what the document is read by holds for the parts in it."""
 
 from __future__ import annotations
 

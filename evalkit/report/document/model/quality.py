@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired
 
-from pydantic import with_config
 from typing_extensions import TypedDict
 
-from evalkit.report.document.model.part import PART
 
-
-@with_config(PART)
 class SuiteRow(TypedDict):
     """One task suite in one mode."""
 
@@ -58,7 +54,6 @@ class SuiteRow(TypedDict):
     """Replies with a sign of broken decoding, by sign."""
 
 
-@with_config(PART)
 class Regression(TypedDict):
     """A case that the baseline passed and the mode failed."""
 
@@ -94,7 +89,6 @@ class Regression(TypedDict):
     """The mode's reply; absent when redacted."""
 
 
-@with_config(PART)
 class CaseRow(TypedDict):
     """One case in every mode."""
 
@@ -114,7 +108,6 @@ class CaseRow(TypedDict):
     """Modes that pass it less often than the baseline does."""
 
 
-@with_config(PART)
 class ModeReply(TypedDict):
     """What one mode answered to a case."""
 
@@ -136,7 +129,6 @@ class ModeReply(TypedDict):
     """The reply, then its tool calls; absent when redacted."""
 
 
-@with_config(PART)
 class CaseReplies(TypedDict):
     """The replies of all modes to one case."""
 
@@ -150,7 +142,6 @@ class CaseReplies(TypedDict):
     """One entry a mode that answered, in configured order."""
 
 
-@with_config(PART)
 class Quality(TypedDict):
     """Suites and regressions."""
 
@@ -170,7 +161,6 @@ class Quality(TypedDict):
     """Replies to the worst 150 of those. A quarter of the places is for cases that fail without being lost."""
 
 
-@with_config(PART)
 class Length(TypedDict):
     """Length of replies against the length asked."""
 

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NotRequired
 
-from pydantic import with_config
 from typing_extensions import TypedDict
 
-from evalkit.report.document.model.part import PART
 
-
-@with_config(PART)
 class Stage(TypedDict):
     """What was seen of a setting by the end of one stage of screening."""
 
@@ -30,7 +26,6 @@ class Stage(TypedDict):
     """Timed and task requests that it was sent in this stage."""
 
 
-@with_config(PART)
 class Swept(TypedDict):
     """One setting, from the first stage to its fate."""
 
@@ -50,7 +45,6 @@ class Swept(TypedDict):
     """What each stage saw."""
 
 
-@with_config(PART)
 class SweepPart(TypedDict):
     """The screening that left the settings among the modes. It decides nothing: the verdict rests on other prompts and
     cases.
