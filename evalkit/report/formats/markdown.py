@@ -17,12 +17,11 @@ if TYPE_CHECKING:
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, PackageLoader, Undefined
+    from jinja2 import Environment, PackageLoader
 
     environment = Environment(
         loader=PackageLoader("evalkit.report"),
         autoescape=False,  # noqa: S701  Markdown has quoting of its own: every value passes one of the filters below
-        undefined=Undefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
