@@ -24,7 +24,7 @@ FORMATS = ("markdown", "html", "json", "github", "junit", "terminal")
 CODE = """
 import json, resource, sys
 from pathlib import Path
-from evalkit.report.formats.write import rendered
+from evalkit.report.formats import rendered
 from evalkit.stored.again import document_of
 from tests.support.memory import peak_mib
 text = rendered(sys.argv[2], document_of(Path(sys.argv[1])))

@@ -47,7 +47,7 @@ def report_command(  # noqa: PLR0917  typer reads them by name
     The run is decided again from its own facts, as of the day it ended.
     """
     from evalkit.errors import UsageError
-    from evalkit.report.formats.write import rendered
+    from evalkit.report.formats import rendered
     from evalkit.stored.again import document_of, workflow_lines
 
     if allow_exec and not regrade:

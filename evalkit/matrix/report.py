@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from evalkit.matrix.outcome import DECIDED, Outcome, Status, outcome
 from evalkit.matrix.plan import Cell, Plan, read
 from evalkit.stats.distributions import normal_quantile
-from evalkit.stats.homogeneity import cochran, standard_error
-from evalkit.stats.interval import Interval
+from evalkit.stats.interval import Interval, cochran, standard_error
 
 #: p-value below which the speed-ups are called different
 ALPHA = 0.05

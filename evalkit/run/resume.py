@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -106,3 +107,20 @@ def _shown(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return one_line(shlex.join(redact_words(value)), limit=80)
     return one_line(str(value), limit=80)
+
+
+def continued(words: Sequence[str], folder: str, *, only_mode: str | None = None) -> str:
+    """The command that continues the run in `folder`; `only_mode` is the mode of its next session."""
+    session = ("--output-dir", "--resume", *(("--only-mode",) if only_mode else ()))
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if skip:
+            skip = False
+        elif name in session:
+            skip = not equals
+        else:
+            kept.append(word)
+    more = ("--only-mode", only_mode) if only_mode else ()
+    return shlex.join(["evalkit", *kept, *more, "--resume", folder])

@@ -27,11 +27,10 @@ from evalkit.findings import ITEM_IDS, ItemId
 from evalkit.modes import INCUMBENT, canonical
 from evalkit.run.lock import FolderLock
 from evalkit.run.outlook import announcement, consent
-from evalkit.run.resume import resumed
+from evalkit.run.resume import continued, resumed
 from evalkit.run.setup import Setup, demo, merged, prepare
 from evalkit.run.show import Both, Shown, logged, plain
 from evalkit.run.token import given, wait
-from evalkit.run.words import continued
 from evalkit.stored.folder import RunFolder
 from evalkit.system import ended_by_term
 
@@ -242,8 +241,7 @@ def _logged(setup: Setup, folder: RunFolder, flags: Flags, shown: Shown, cost: s
 def report(loaded: LoadedChecklist, facts: Facts, folder: RunFolder, flags: Flags) -> Report:
     """Decide, write the report's files and print the result."""
     from evalkit.report.document.build import build
-    from evalkit.report.formats import terminal
-    from evalkit.report.formats.write import write_all
+    from evalkit.report.formats import terminal, write_all
     from evalkit.stored.export import files_of
     from evalkit.verdict.decide import decide
 

@@ -18,9 +18,10 @@ from evalkit.errors import UsageError
 from evalkit.findings import KnownBy
 from evalkit.limits import CONTROL, GENERATION, ControlLimits, Limits
 from evalkit.secrets import redact
-from evalkit.serving import capabilities, metrics, place, redaction
+from evalkit.serving import capabilities, place, redaction
 from evalkit.serving import observe as observing
 from evalkit.serving.control import Control
+from evalkit.serving.counters import sampled
 from evalkit.serving.engines import ask, engine_of
 from evalkit.serving.engines.base import commit_of
 from evalkit.serving.facts import EndpointFacts, ServerContext, ServerWarning
@@ -141,7 +142,7 @@ async def _describe(label: str, endpoint: Endpoint, control: Control, answers: A
     settings = engine.settings(answers)
     info, about, listed = answers.info, answers.model_info, answers.cards
     card, served = _card(listed, endpoint.model)
-    counters = metrics.counters(answers.metrics) if answers.metrics is not None else None
+    counters = sampled(answers.metrics) if answers.metrics is not None else None
     said = engine.declared(answers, settings, counters)
     architectures = _texts(about.get("architectures"))
     version = answers.version
@@ -325,7 +326,7 @@ async def _look(facts: EndpointFacts, target: Target, client: ChatClient, contro
             "block_size": (seen.block if seen.shape == "blocks" and result.mode == "diffusion" else None)
             or facts.block_size,
             "known_by": KnownBy.OBSERVED if result.mode and result.mode == facts.declared_mode else known,
-            "counters_after": metrics.counters(page.text) if page and page.ok else {},
+            "counters_after": sampled(page.text) if page and page.ok else {},
             "capabilities": capabilities.merge(facts.capabilities, (*takes, *capabilities.observed(exchange))),
             "rate_limits": {**facts.rate_limits, **_rate_limits(exchange)},
             "gateway": facts.gateway,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.quality.graders import grade_one
-from evalkit.quality.matching import maximum_matching
+from evalkit.quality.graders.compare import maximum_matching
 from evalkit.quality.toolcalls import read
 from tests.quality.support import case, function, said
 

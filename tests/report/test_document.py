@@ -96,7 +96,7 @@ def test_secrets_and_figures_that_are_no_numbers_are_never_written() -> None:
 def test_no_folder_of_this_machine_is_in_a_report() -> None:
     from evalkit.hub.facts import CandidateFacts
     from evalkit.quality.facts import SuiteFacts
-    from evalkit.report.formats.write import rendered
+    from evalkit.report.formats import rendered
     from evalkit.verdict.decide import decide
     from tests.support.quality_run import NOW
 

@@ -19,7 +19,7 @@ FORMATS = ("markdown", "html", "github")
 CODE = """
 import json, resource, sys
 from pathlib import Path
-from evalkit.report.formats.write import rendered
+from evalkit.report.formats import rendered
 from evalkit.stored.again import document_of
 from tests.support.memory import peak_mib
 document = document_of(Path(sys.argv[1]))

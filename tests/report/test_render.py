@@ -4,9 +4,8 @@ import json
 
 import pytest
 
-from evalkit.report.formats import directory, html, markdown, terminal
+from evalkit.report.formats import directory, html, markdown, terminal, write_all
 from evalkit.report.formats.report_json import render as to_json
-from evalkit.report.formats.write import write_all
 from evalkit.report.words import tables, view
 from evalkit.report.words.first_screen import first_screen
 from tests.support.report_doc import document, finding

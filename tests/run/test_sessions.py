@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from evalkit.reference import ReferenceProcess, Script
-from evalkit.run.words import continued
+from evalkit.run.resume import continued
 from evalkit.serving.launch import free_port
 from tests.cli.command import evalkit
 from tests.run.sessions import FAST, command, finding, findings, inside, write

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from evalkit.serving.counters import grown
-from evalkit.serving.metrics import counters, prefix
+from evalkit.serving.counters import grown, prefix_of, sampled
 
 SGLANG = (
     'sglang:prompt_tokens_total{is_streaming="false"} 209.0\nsglang:prompt_tokens_total{is_streaming="true"} 5348.0\n'
@@ -19,7 +18,7 @@ VLLM = 'vllm:prefix_cache_queries_total{engine="0"} 42.0\nvllm:prefix_cache_hits
     [(SGLANG + HITS, (5557.0, 2236.0)), (SGLANG, (5557.0, 0.0)), (VLLM, (42.0, 0.0)), (HITS, None), ("", None)],
 )
 def test_both_are_summed_over_labels_and_hits_are_zero_until_there_is_one(page, found):
-    assert prefix(counters(page)) == found
+    assert prefix_of(sampled(page)) == found
 
 
 @pytest.mark.parametrize(

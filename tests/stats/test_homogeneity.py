@@ -8,8 +8,7 @@ import random
 import pytest
 
 from evalkit.stats.distributions import chi_square_tail, normal_quantile
-from evalkit.stats.homogeneity import cochran
-from evalkit.stats.interval import Interval
+from evalkit.stats.interval import Interval, cochran
 
 
 @pytest.mark.parametrize(

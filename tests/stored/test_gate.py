@@ -15,7 +15,7 @@ import pytest
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.facts import Facts, RunEnd
 from evalkit.hub.facts import CandidateFacts, TextFile
-from evalkit.report.formats.write import rendered
+from evalkit.report.formats import rendered
 from evalkit.stored.again import document_of
 from evalkit.stored.folder import RunFolder
 from evalkit.stored.gate import gate
@@ -292,7 +292,7 @@ def test_a_run_in_a_folder_that_may_only_be_read_is_rendered_and_packed_elsewher
 
 def test_a_stored_run_is_rendered_again_to_the_same_bytes(stored, tmp_path) -> None:
     from evalkit.report.document.build import build
-    from evalkit.report.formats.write import write_all
+    from evalkit.report.formats import write_all
     from evalkit.verdict.decide import decide
 
     run = stored("go")

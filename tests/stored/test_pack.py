@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from evalkit.client.types import ExchangeError
 from evalkit.errors import RunFolderError
-from evalkit.report.formats.write import rendered
+from evalkit.report.formats import rendered
 from evalkit.stored.again import document_of
 from evalkit.stored.compare import compare
 from evalkit.stored.gate import gate

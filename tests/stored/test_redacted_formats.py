@@ -9,7 +9,7 @@ import pytest
 from evalkit.checklist.schema import Checklist
 from evalkit.hub.facts import CandidateFacts, ContextLimits
 from evalkit.report import formats
-from evalkit.report.formats.write import rendered
+from evalkit.report.formats import rendered
 from evalkit.serving.context_facts import ContextProbe, ContextStep
 from evalkit.serving.facts import EndpointFacts, ServerContext
 from evalkit.stored.again import document_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.report.formats.write import rendered
+from evalkit.report.formats import rendered
 from evalkit.stored.again import document_of
 from evalkit.stored.pack import Pack
 from tests.cli.command import evalkit

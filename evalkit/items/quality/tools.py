@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
-from evalkit.analysis import loops as step
+from evalkit.analysis import exchanges as step
 from evalkit.analysis.pairs import Answers
 from evalkit.facts import Facts
 from evalkit.findings import Finding, KnownBy

@@ -10,8 +10,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, NoParams, Params, Reply, grade
-from evalkit.quality.graders.compare import Comparison, Options, check_rules, compare
-from evalkit.quality.matching import maximum_matching
+from evalkit.quality.graders.compare import Comparison, Options, check_rules, compare, maximum_matching
 from evalkit.quality.toolcalls import ReadCall, ToolReading, declared, read
 
 

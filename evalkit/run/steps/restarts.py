@@ -11,10 +11,10 @@ from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT, base_mode
 from evalkit.run.recorder import Recorder, Session
+from evalkit.run.resume import continued
 from evalkit.run.steps.load import open_loads
 from evalkit.run.steps.quality import open_cases
 from evalkit.run.steps.timing import open_requests
-from evalkit.run.words import continued
 from evalkit.serving.control import base_url
 from evalkit.serving.facts import EndpointFacts
 from evalkit.serving.probe import probe

@@ -13,7 +13,7 @@ from evalkit.modes import INCUMBENT
 from evalkit.run.fit import soak_seconds
 from evalkit.run.preflight import Work, preflight
 from evalkit.run.recorder import Recorder, Session
-from evalkit.run.words import continued
+from evalkit.run.resume import continued
 from evalkit.secrets import redact
 from evalkit.serving import counters
 from evalkit.serving.engines import engine_of

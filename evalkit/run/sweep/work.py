@@ -15,14 +15,13 @@ from evalkit.findings import ItemId
 from evalkit.fmt import plural
 from evalkit.run.lock import FolderLock
 from evalkit.run.parts import Part
-from evalkit.run.resume import resumed
+from evalkit.run.resume import continued, resumed
 from evalkit.run.setup import Inputs, Setup, inputs
 from evalkit.run.show import Both, Shown, logged, to_stderr
 from evalkit.run.sizing import cost_of
 from evalkit.run.sweep.choose import Screened, choose
 from evalkit.run.sweep.plan import Standing, SweepPlan, plan, settings_of, stage_setup, standing
 from evalkit.run.sweep.settings import Setting, endpoints
-from evalkit.run.words import continued
 from evalkit.serving.swept import SweepFacts, SweptSetting
 from evalkit.stored.folder import RunFolder
 from evalkit.stored.swept import command_hash, settled

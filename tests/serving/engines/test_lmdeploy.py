@@ -6,7 +6,7 @@ import asyncio
 import json
 
 from evalkit.checklist.schema import Endpoint
-from evalkit.serving.metrics import counters, kv_use
+from evalkit.serving.counters import kv_share, sampled
 from evalkit.serving.probe import probe
 from tests.serving.replay import serving
 
@@ -43,10 +43,10 @@ def test_it_is_known_by_the_owner_of_its_model_card_and_asked_for_nothing_else()
 
 
 def test_its_counters_are_kept():
-    found = counters(METRICS.decode())
+    found = sampled(METRICS.decode())
     assert found == {
         "lmdeploy:generation_tokens_total": 640.0,
         "lmdeploy:gpu_cache_usage_perc": 0.25,
         "lmdeploy:spec_decode_num_drafts_total": 0.0,
     }
-    assert kv_use(found) == 0.25
+    assert kv_share(found) == 0.25
