@@ -144,7 +144,7 @@ def _hider(hint: Any) -> Hider:
     if origin is Annotated and Sketch in hint.__metadata__:
         return _mixed
     if origin is Annotated and Text in hint.__metadata__:
-        return hide
+        return _text
     if origin is dict:
         each = _hider(inner[1])
         return lambda value, key: {name: each(one, key) for name, one in value.items()}
@@ -153,6 +153,10 @@ def _hider(hint: Any) -> Hider:
         return lambda value, key: tuple([each(one, key) for one in value])
     (each,) = (_hider(one) for one in inner if _holds_text(one))
     return lambda value, key: None if value is None else each(value, key)
+
+
+def _text(value: str, key: bytes) -> str:
+    return hide(value, key)
 
 
 def _mixed(value: str, key: bytes) -> str:

@@ -6,26 +6,33 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evalkit import fmt
+from evalkit.analysis.harness import differences, table
+from evalkit.analysis.pairs import alpha_of
+from evalkit.analysis.readings import effective
+from evalkit.analysis.suites import independent, power
+from evalkit.checklist.schema import Checklist
+from evalkit.explain.explain import suggestions, topics
+from evalkit.items.quality.harness_words import difference_words
 from evalkit.modes import INCUMBENT
+from evalkit.quality.case import Suite
+from evalkit.quality.collect import plan, plan_alone
 from evalkit.quality.suite import facts_of
-from evalkit.run.plan.schedule import GUESSED_START_S, sought
+from evalkit.run.fit import Split, least_margin, notes, soak_seconds
+from evalkit.run.plan.schedule import GUESSED_START_S, estimate, sought
+from evalkit.run.setup import Setup
 from evalkit.stats.percentiles import SHARES, needed
 from evalkit.stats.planning import TYPICAL_SD, detectable_ratio
+from evalkit.stats.proportions import least_cases
 from evalkit.stats.ratio import MIN_PAIRS
 from evalkit.timing.arrivals import load_seconds
 from evalkit.timing.conversations import turns_of
 from evalkit.timing.facts import MOST_EVENTS, REQUEST_EVENTS
 from evalkit.timing.templates import some
 from evalkit.verdict.results import asks_little
-
-if TYPE_CHECKING:
-    from evalkit.checklist.schema import Checklist
-    from evalkit.quality.case import Suite
-    from evalkit.run.fit import Split
-    from evalkit.run.setup import Setup
+from evalkit.verdict.waivers import LONGEST
 
 #: tokens per second of one stream where nothing is known yet
 _RATE = 40.0
@@ -114,8 +121,6 @@ def _units(setup: Setup) -> int:
 
 def _independent(setup: Setup) -> int:
     """Prompts of equal text once, and those that go together as their clusters allow."""
-    from evalkit.analysis.readings import effective
-
     return effective(prompt.cluster for prompt in setup.prompts.distinct)
 
 
@@ -138,9 +143,6 @@ def _targets(setup: Setup) -> list[dict[str, Any]]:
 
 
 def _suites(suites: list[Suite], checklist: Checklist) -> list[dict[str, Any]]:
-    from evalkit.analysis.pairs import alpha_of
-    from evalkit.analysis.suites import power
-
     margin, alpha = checklist.items.quality.margin, alpha_of(checklist)
     found = [power(suite, margin.of(suite.kind), alpha) for suite in suites]
     return [one.model_dump(mode="json") for one in found]
@@ -148,11 +150,6 @@ def _suites(suites: list[Suite], checklist: Checklist) -> list[dict[str, Any]]:
 
 def _reported(setup: Setup) -> Iterator[str]:
     """What keeps results of another harness from deciding, as far as the files tell it."""
-    from evalkit.analysis.harness import differences, table
-    from evalkit.analysis.pairs import alpha_of
-    from evalkit.items.quality.harness_words import difference_words
-    from evalkit.stats.proportions import least_cases
-
     checklist, baseline = setup.checklist, setup.checklist.baseline.quality
     by_key = {one.key: one for one in setup.reported}
     for one in setup.reported:
@@ -203,10 +200,6 @@ def _loads(checklist: Checklist) -> Iterator[str]:
 
 def work(setup: Setup) -> Work:
     """What the items that are not left out ask of the servers."""
-    from evalkit.quality.collect import plan, plan_alone
-    from evalkit.run.fit import soak_seconds
-    from evalkit.run.plan.schedule import estimate
-
     checklist = setup.checklist
     timed = estimate(setup.plan, setup.prompts.prompts) if setup.asks("modes") else None
     labels = [*checklist.modes, *([INCUMBENT] if checklist.incumbent else [])]
@@ -332,9 +325,6 @@ def _templates(setup: Setup) -> Iterator[str]:
 
 def _alone(setup: Setup) -> Iterator[str]:
     """Whether the cases that are asked again one at a time can show anything."""
-    from evalkit.analysis.pairs import alpha_of
-    from evalkit.stats.proportions import least_cases
-
     checklist, item = setup.checklist, setup.checklist.items.quality
     cases = min(item.alone, sum(len(suite.cases) for suite in setup.suites))
     least = least_cases(item.margin.default, alpha_of(checklist))
@@ -347,10 +337,6 @@ def _alone(setup: Setup) -> Iterator[str]:
 
 def _fitted(setup: Setup, split: Split) -> Iterator[str]:
     """How the budget is split, and what the cases that fit can show where the margin asks for more."""
-    from evalkit.analysis.pairs import alpha_of
-    from evalkit.analysis.suites import independent
-    from evalkit.run.fit import least_margin, notes
-
     yield from notes(split)
     for suite in setup.suites:
         cases, margin = independent(suite), setup.checklist.items.quality.margin.of(suite.kind)
@@ -363,9 +349,6 @@ def _fitted(setup: Setup, split: Split) -> Iterator[str]:
 
 
 def _waivers(checklist: Checklist, today: date) -> Iterator[str]:
-    from evalkit.explain.explain import suggestions, topics
-    from evalkit.verdict.waivers import LONGEST
-
     for waiver in checklist.waivers:
         if waiver.finding not in topics():
             near = suggestions(waiver.finding)

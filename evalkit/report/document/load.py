@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from evalkit.analysis.load_claims import LoadClaim
-    from evalkit.checklist.load import LoadPoint
-    from evalkit.checklist.schema import Checklist
-    from evalkit.facts import Facts
+from evalkit.analysis import capacity as search
+from evalkit.analysis.levels import STATUS
+from evalkit.analysis.load import CAPACITY, behaviour, by_rate, shown
+from evalkit.analysis.load_claims import LoadClaim, claims
+from evalkit.checklist.load import LoadPoint
+from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts
+from evalkit.items.modes.load_words import slo_words
+from evalkit.stats.percentiles import percentile
+from evalkit.timing.facts import ENDS
 
 
 def loads(checklist: Checklist, facts: Facts, label: str) -> list[dict[str, Any]]:
     """One entry for each load of the checklist that was played to this mode."""
-    from evalkit.analysis.load import shown
-    from evalkit.analysis.load_claims import claims
-    from evalkit.stats.percentiles import percentile
-    from evalkit.timing.facts import ENDS
-
     found = []
     for point in checklist.items.modes.load:
         whole = shown([b for b in facts.loads if b.mode == label and b.load == point.key])
@@ -45,8 +45,6 @@ def _load(point: LoadPoint, rate: float) -> dict[str, Any]:
 
 
 def _ratio(claim: LoadClaim, checklist: Checklist) -> dict[str, Any]:
-    from evalkit.analysis.levels import STATUS
-
     one = claim.ratio
     return {
         "baseline": claim.baseline, "ratio": one.ratio if one else None, "low": one.low if one else None,
@@ -57,10 +55,6 @@ def _ratio(claim: LoadClaim, checklist: Checklist) -> dict[str, Any]:
 
 def capacity(checklist: Checklist, facts: Facts, label: str) -> dict[str, Any] | None:
     """The capacity of a mode with its curve of latency against rate; None where it was not searched."""
-    from evalkit.analysis import capacity as search
-    from evalkit.analysis.load import CAPACITY, behaviour, by_rate, shown
-    from evalkit.analysis.load_claims import claims
-
     item = checklist.items.modes
     blocks = [b for b in facts.loads if b.mode == label and b.load == CAPACITY]
     if item.capacity is None or not blocks:
@@ -86,7 +80,5 @@ def capacity(checklist: Checklist, facts: Facts, label: str) -> dict[str, Any] |
 
 
 def _slo(checklist: Checklist) -> str:
-    from evalkit.items.modes.load_words import slo_words
-
     asked = checklist.items.modes.capacity
     return slo_words(asked.slo) if asked else ""

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from evalkit.analysis import frontier as analysis
+from evalkit.analysis.each import prompts as each
+from evalkit.analysis.levels import summarise_modes
+from evalkit.analysis.money import Spent, against, spent
 from evalkit.analysis.readings import Readings
 from evalkit.analysis.speed import reference
+from evalkit.analysis.traffic import again
+from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts
+from evalkit.findings import Finding
 from evalkit.items.modes.traffic_checks import INCUMBENT_CAPACITY, INCUMBENT_SPEED
 from evalkit.items.quality.checks import INCUMBENT as INCUMBENT_QUALITY
 from evalkit.items.quality.checks import VERSUS
 from evalkit.modes import INCUMBENT
 from evalkit.report.document.load import capacity, loads
-
-if TYPE_CHECKING:
-    from evalkit.checklist.schema import Checklist
-    from evalkit.facts import Facts
-    from evalkit.findings import Finding
-    from evalkit.stats.means import Amount
-    from evalkit.timing.facts import TimedSample
-    from evalkit.verdict.results import Decision
+from evalkit.stats.means import Amount
+from evalkit.timing.facts import TimedSample
+from evalkit.verdict.results import Decision
 
 #: points of a stored distribution: enough for a curve, small enough for a document
 _STEPS = 40
@@ -94,8 +97,6 @@ def _open_load(checklist: Checklist, facts: Facts, label: str) -> dict[str, Any]
 
 def _repeated(checklist: Checklist, facts: Facts, label: str) -> dict[str, Any]:
     """Nothing where no prompt was timed again."""
-    from evalkit.analysis.traffic import again
-
     if not facts.repeated:
         return {}
     found = again(checklist, facts, label)
@@ -111,8 +112,6 @@ def _repeated(checklist: Checklist, facts: Facts, label: str) -> dict[str, Any]:
 
 
 def _timing(labels: list[str], facts: Facts, checklist: Checklist) -> dict[str, dict[str, Any]]:
-    from evalkit.analysis.levels import summarise_modes
-
     found = summarise_modes(labels, facts, checklist)
     return {label: summary.model_dump(mode="json", exclude={"mode"}) for label, summary in found.items()}
 
@@ -146,15 +145,11 @@ def frontier(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
     """Latency and quality of each mode and configuration, with what is dominated."""
     from dataclasses import asdict
 
-    from evalkit.analysis import frontier as analysis
-
     return [asdict(point) for point in analysis.frontier(checklist, facts, Readings(facts.timed))]
 
 
 def prompts(checklist: Checklist, facts: Facts) -> list[dict[str, Any]]:
     """Each prompt's own speed-up by mode, those that gain least first."""
-    from evalkit.analysis.each import prompts as each
-
     return [
         {"prompt_id": one.prompt, "tags": list(one.tags), "e2e_ms": dict(one.e2e_ms), "speedup": dict(one.speedup)}
         for one in each(checklist, facts)
@@ -235,8 +230,6 @@ def _suite(found: Finding) -> dict[str, Any]:
 
 def cost(checklist: Checklist, facts: Facts, readings: Readings, label: str) -> dict[str, Any] | None:
     """None without a price, or where what it pays for was not measured."""
-    from evalkit.analysis.money import Spent, spent
-
     found = spent(checklist, facts, readings, label)
     if not isinstance(found, Spent):
         return None
@@ -253,8 +246,6 @@ def cost(checklist: Checklist, facts: Facts, readings: Readings, label: str) -> 
 
 def cost_against(checklist: Checklist, facts: Facts, readings: Readings, label: str) -> dict[str, Any] | None:
     """A mode's cost beside today's model; None where one of the two is not known."""
-    from evalkit.analysis.money import against
-
     found = against(checklist, facts, readings, label)
     if found is None:
         return None

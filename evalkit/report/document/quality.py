@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from evalkit.analysis.each import SEVERITY
+from evalkit.analysis.each import SEVERITY, EachCase, cases, worst
+from evalkit.analysis.pairs import Answers, alpha_of, failing, table
+from evalkit.analysis.suites import summarise
+from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts
 from evalkit.findings import KnownBy
 from evalkit.items.quality import checks as quality_checks
 from evalkit.modes import INCUMBENT
+from evalkit.quality.facts import Answer
 from evalkit.redaction import UNITS
 from evalkit.text import cut
-
-if TYPE_CHECKING:
-    from evalkit.analysis.each import EachCase
-    from evalkit.checklist.schema import Checklist
-    from evalkit.facts import Facts
-    from evalkit.quality.facts import Answer
-    from evalkit.verdict.results import Decision
+from evalkit.verdict.results import Decision
 
 #: harmed cases shown with their texts; the rest are counted
 MOST_HARMS = 60
@@ -33,9 +32,6 @@ def quality(
     checklist: Checklist, facts: Facts, decision: Decision | None = None, *, redact_prompts: bool
 ) -> dict[str, Any]:
     """`quality` of the report (document.model.quality); a suite's status is that of its finding."""
-    from evalkit.analysis.each import cases, worst
-    from evalkit.analysis.suites import summarise
-
     pairs, decided = harmed(checklist, facts), _statuses(decision)
     rows = (row.model_dump(mode="json") for row in summarise(facts, checklist))
     every = cases(checklist, facts, MOST_CASES)
@@ -60,8 +56,6 @@ def _case(row: EachCase) -> dict[str, Any]:
 
 
 def _replies(row: EachCase, baseline: str, *, redact_prompts: bool) -> dict[str, Any]:
-    from evalkit.analysis.pairs import failing
-
     base, modes = row.replies.get(baseline), []
     for mode in row.results:
         answer = row.replies.get(mode)
@@ -123,8 +117,6 @@ def _suite(row: dict[str, Any], status: str | None) -> dict[str, Any]:
 
 def harmed(checklist: Checklist, facts: Facts) -> list[tuple[Answer, Answer]]:
     """(baseline, mode) for every case that the mode lost: critical first, then by name."""
-    from evalkit.analysis.pairs import Answers, alpha_of, table
-
     answers, baseline, alpha = Answers(facts.answers), checklist.baseline.quality, alpha_of(checklist)
     modes = [mode for mode in checklist.modes if mode not in (baseline, INCUMBENT) and mode in answers.modes]
     pairs = [
@@ -148,8 +140,6 @@ def harmed(checklist: Checklist, facts: Facts) -> list[tuple[Answer, Answer]]:
 
 
 def _harm(base: Answer, answer: Answer, *, redact_prompts: bool) -> dict[str, Any]:
-    from evalkit.analysis.pairs import failing
-
     failed = failing(answer, base)
     document: dict[str, Any] = {
         "suite": answer.suite,

@@ -6,20 +6,24 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from evalkit.analysis.need import need
 from evalkit.checklist.schema import Endpoint
 from evalkit.client.types import Target
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT
 from evalkit.run.fit import soak_seconds
+from evalkit.run.plan.schedule import estimate
 from evalkit.run.preflight import Work, preflight
 from evalkit.run.recorder import Recorder, Session
 from evalkit.run.resume import continued
 from evalkit.secrets import redact
 from evalkit.serving import counters
+from evalkit.serving.context_probe import probe_context
 from evalkit.serving.engines import engine_of
 from evalkit.serving.facts import Afterwards, Counters, EndpointFacts, Identity, Preflight
+from evalkit.serving.flush import flush
 from evalkit.serving.probe import probe, target_for
-from evalkit.serving.stability import IDLE_S
+from evalkit.serving.stability import DISCONNECTS, IDLE_S, soak
 from evalkit.serving.stats_file import StatsFile
 
 
@@ -122,9 +126,6 @@ def timing_references(run: Recorder, session: Session) -> dict[str, Target]:
 
 def _work(run: Recorder, known: dict[str, EndpointFacts]) -> Work:
     """What is about to be asked, at the speed that the probes saw."""
-    from evalkit.analysis.need import need
-    from evalkit.run.plan.schedule import estimate
-
     checklist = run.checklist
     context = checklist.items.context.model_copy(update={"need_tokens": None})
     sent = checklist.model_copy(update={"items": checklist.items.model_copy(update={"context": context})})
@@ -186,9 +187,6 @@ async def counted(run: Recorder, session: Session) -> AsyncIterator[None]:
 
 async def probe_windows(run: Recorder, session: Session) -> None:
     """One probe a mode, up to the need; modes probed in an earlier session are left out."""
-    from evalkit.analysis.need import need
-    from evalkit.serving.context_probe import probe_context
-
     facts, item = run.facts, run.checklist.items.context
     wanted = need(run.checklist, facts)
     for label, target in session.targets.items():
@@ -207,9 +205,6 @@ async def probe_windows(run: Recorder, session: Session) -> None:
 
 async def soak_servers(run: Recorder, session: Session) -> None:
     """One soak a mode, one after the other; modes soaked in an earlier session are left out."""
-    from evalkit.serving.flush import flush
-    from evalkit.serving.stability import DISCONNECTS, soak
-
     asked, facts = run.checklist.items.serving.stability, run.facts
     requests = [prompt.request for prompt in run.setup.prompts.prompts]
     if asked is None or not requests:
