@@ -108,6 +108,11 @@ def json_safe(document: str) -> str:
     return _UNSAFE.sub(lambda found: json.dumps(found.group())[1:-1], document)
 
 
+def json_page(value: Any) -> str:
+    """A JSON document to read, with its last line's end: the one way to print or write one."""
+    return json_safe(json.dumps(value, indent=2, ensure_ascii=False)) + "\n"
+
+
 def strict_json(text: str | bytes) -> Any:
     """The value of a JSON document that can be read in one way only, whoever reads it.
 

@@ -3,12 +3,14 @@
 import json
 import sys
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalkit.text import capital, json_safe, one_line, sanitize, strict_json
+import evalkit
+from evalkit.text import capital, json_page, json_safe, one_line, sanitize, strict_json
 
 #: format characters that are signs of their own script and show as such
 _SIGNS = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
@@ -120,3 +122,19 @@ def test_an_id_that_opens_a_sentence_keeps_its_spelling(name):
 def test_prose_gets_a_capital():
     assert capital("the repository has no license file: x/y") == "The repository has no license file: x/y"
     assert capital("no") == "No"
+
+
+@given(st.text() | st.text(alphabet="a\x9b\u202e\u2066\x7f"))
+def test_a_page_of_json_holds_the_text_and_nothing_that_a_terminal_obeys(text):
+    page = json_page({"a": [text]})
+    assert json.loads(page) == {"a": [text]}
+    assert not {c for c in page if unicodedata.category(c) in ("Cc", "Cs") and c != "\n"}
+    assert not set(page) & set("\u200b\u202e\u2066")
+
+
+def test_documents_are_printed_by_it_alone():
+    """A server's text may hold C1 and bidi controls, which JSON does not escape by itself."""
+    rooms = [Path(evalkit.__file__).parent / name for name in ("cli", "matrix", "report/formats", "stored")]
+    lines = [line for room in rooms for path in room.rglob("*.py") for line in path.read_text().splitlines()]
+    raw = [x for x in lines if "indent=2, ensure_ascii=False" in x and "json_safe(" not in x]
+    assert raw == []

@@ -224,7 +224,7 @@ def _busy_seconds(samples: Sequence[TimedSample]) -> float:
             return 0.0
         try:
             start = datetime.fromisoformat(s.exchange.written_at).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return 0.0
         spans.append((start, start + (s.exchange.e2e_us or 0) / 1e6))
     total, end = 0.0, float("-inf")

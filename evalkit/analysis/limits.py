@@ -58,6 +58,6 @@ def _minutes(readings: Readings, checklist: Checklist, level: int) -> float | No
     at = [s.exchange.written_at for mode in checklist.modes for s in readings.all(mode, level) if s.exchange.written_at]
     try:
         first, last = (datetime.fromisoformat(stamp) for stamp in (min(at), max(at)))
-    except ValueError:
+        return (last - first).total_seconds() / 60
+    except (ValueError, TypeError):  # no date, or one with a time zone and one without
         return None
-    return (last - first).total_seconds() / 60

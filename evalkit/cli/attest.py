@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -32,14 +31,14 @@ def attest_command(
     from evalkit.stored.attest import evidence_of, statement
     from evalkit.stored.gate import untrusted
     from evalkit.stored.open import open_source
-    from evalkit.text import one_line
+    from evalkit.text import json_page, one_line
 
     doubts = untrusted(open_source(run))
     if doubts:
         for doubt in doubts:
             sys.stderr.write(f"attest: cannot be trusted: {one_line(doubt, limit=1000)}\n")
         raise typer.Exit(3)
-    text = json.dumps(statement(document_of(run), evidence=evidence_of(run)), indent=2, ensure_ascii=False) + "\n"
+    text = json_page(statement(document_of(run), evidence=evidence_of(run)))
     if output is None:
         sys.stdout.write(text)
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -39,6 +38,7 @@ def compare_command(
     from evalkit.stored.compare import Run, compare
     from evalkit.stored.comparison_text import to_markdown, to_table
     from evalkit.stored.open import open_source
+    from evalkit.text import json_page
 
     paths = [path for given in runs for path in (_cells(given) if is_matrix(given) else [given])]
     if len(paths) < 2:
@@ -51,7 +51,7 @@ def compare_command(
     document = compare(sides)
     as_json = json_output or output is Layout.JSON
     as_text = to_table if output is Layout.TABLE else to_markdown
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n" if as_json else as_text(document)
+    text = json_page(document) if as_json else as_text(document)
     sys.stdout.write(text)
     raise typer.Exit(0 if document["comparable"] else 3)
 

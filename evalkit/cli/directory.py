@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,9 +34,10 @@ def directory_command(
     read from the Hub. Every claim has its source; the status is `watch` until three questions are settled.
     """
     from evalkit.report.formats.directory import clean, page
+    from evalkit.text import json_page
 
     made = _entry(model, _pairs(settled or []), revision, hub=hub)
-    sys.stdout.write(json.dumps(clean(made), indent=2, ensure_ascii=False) + "\n" if as_json else page(made))
+    sys.stdout.write(json_page(clean(made)) if as_json else page(made))
 
 
 def _pairs(given: list[str]) -> dict[str, str]:

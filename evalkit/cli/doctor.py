@@ -23,12 +23,11 @@ def doctor_command(
 
     Exit codes: 0 all there, 3 something is missing. Values of keys and tokens are never shown.
     """
-    import json
-
     from evalkit.doctor import examine
+    from evalkit.text import json_page
 
     document = examine(folder, concurrency or [1, 4, 16])
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n" if as_json else _text(document))
+    sys.stdout.write(json_page(document) if as_json else _text(document))
     raise typer.Exit(3 if document["missing"] else 0)
 
 

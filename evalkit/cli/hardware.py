@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -53,6 +52,8 @@ def hardware_command(  # noqa: PLR0917  typer reads them by name
 
     if gpu is not None and gpu.lower() != "cpu":
         lookup(counted(gpu)[1])
+    from evalkit.text import json_page
+
     facts = collect(declared=None, endpoints={}, local=True)
     memory, gpus = memory_to_judge(facts, gpu)
     load = Load(context=0, concurrent=concurrent, kv=kv, overhead_gib=overhead_gib)
@@ -65,7 +66,7 @@ def hardware_command(  # noqa: PLR0917  typer reads them by name
             *(f for one, each in sized for f in remarks(one, memory, each)),
         ],
     }
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if as_json else text(document))
+    typer.echo(json_page(document).rstrip("\n") if as_json else text(document))
     if any(finding["status"] != "pass" for finding in document["findings"]):
         raise typer.Exit(3)
 

@@ -110,10 +110,10 @@ def _shown(  # noqa: PLR0917  what the formats need
     readings: list[Reading],
     now: Any,
 ) -> str:
-    import json
+    from evalkit.text import json_page
 
     if kind == "json":
-        return json.dumps(records, indent=2, ensure_ascii=False)
+        return json_page(records).rstrip("\n")
     from evalkit.cli.license_packet import NOT_ADVICE, asked, packet
     from evalkit.data import table_ages
 

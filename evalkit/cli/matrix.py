@@ -65,9 +65,10 @@ def _plan(planned: Planned, out: Path, *, as_json: bool) -> None:
     """Write the plan, unless cells have results of another one, and show it."""
     from evalkit.matrix.plan import table
     from evalkit.matrix.run import prepare
+    from evalkit.text import json_page
 
     prepare(planned, out, resume=True)
-    sys.stdout.write(planned.plan.model_dump_json(indent=2) + "\n" if as_json else table(planned.plan, out))
+    sys.stdout.write(json_page(planned.plan.model_dump(mode="json")) if as_json else table(planned.plan, out))
 
 
 def _run(planned: Planned, out: Path, engine: str, *, submit: bool, resume: bool) -> None:

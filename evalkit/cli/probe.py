@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -32,10 +31,11 @@ def probe_command(  # noqa: PLR0917  typer reads them by name
 ) -> None:
     """Say what each server is, which mode it decodes in, and how we know. Exit 0: every mode known; 3: not."""
     from evalkit.client import run
+    from evalkit.text import json_page
 
     found = run(_probe_all(urls, observe, capabilities, Key(api_key_env, api_key_header), model))
     if as_json:
-        typer.echo(json.dumps([document(facts) for facts in found], indent=2, ensure_ascii=False))
+        typer.echo(json_page([document(facts) for facts in found]), nl=False)
     else:
         typer.echo("\n\n".join(text(facts) for facts in found))
     if not all(known(facts) for facts in found):

@@ -39,7 +39,7 @@ def validate_command(
 
     from evalkit.errors import InputFileError, UsageError
     from evalkit.run.sizing import sizing
-    from evalkit.text import sanitize
+    from evalkit.text import json_page, sanitize
 
     try:
         path, setup = _loaded(checklist, mode or [])
@@ -53,7 +53,7 @@ def validate_command(
         raise typer.Exit(error.exit_code) from None
     document = {"checklist": str(path), "valid": True, **sizing(setup, datetime.now(UTC).date())}
     document["notes"] += _unset(setup)
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n" if as_json else _text(document))
+    sys.stdout.write(json_page(document) if as_json else _text(document))
     raise typer.Exit(0 if document["able_to_decide"] else 3)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
@@ -19,7 +18,7 @@ from evalkit.matrix.plan import Cell, requests_hash
 from evalkit.modes import base_mode
 from evalkit.secrets import redact
 from evalkit.stored.folder import RunFolder
-from evalkit.text import one_line
+from evalkit.text import json_page, one_line
 
 if TYPE_CHECKING:
     from evalkit.checklist.schema import Checklist
@@ -298,4 +297,4 @@ def _tail(path: Path) -> str:
 
 def as_json(value: object) -> str:
     """A document as evalkit prints it."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_page(value)

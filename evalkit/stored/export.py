@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +17,9 @@ from evalkit.facts import Facts
 from evalkit.stats.ratio import log_ratios
 from evalkit.text import one_line
 
-#: a spreadsheet takes a cell that begins so for a formula
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: a spreadsheet takes a cell that begins so for a formula, also in wide letters; and one that cuts lines at other signs
+#: than commas begins a cell behind each of them
+_FORMULA = re.compile(r"(^|[;|])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 PROMPT_COLUMNS = (
     "prompt", "mode", "concurrency", "repeat", "ok", "ttft_ms", "e2e_ms", "output_tokens", "speedup", "tags",
@@ -143,5 +145,4 @@ def _cell(value: object) -> object:
     """Texts as one line, and never a formula."""
     if not isinstance(value, str):
         return value
-    text = one_line(value, limit=500)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return _FORMULA.sub(r"\1\2'", one_line(value, limit=500))

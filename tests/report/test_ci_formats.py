@@ -43,6 +43,14 @@ def test_junit_is_valid_whatever_the_text(text: str) -> None:
         assert int(root.get(counter)) == len(root.findall(f".//{kind}"))
 
 
+@pytest.mark.parametrize("text", ["[[ATTACHMENT|/etc/passwd]]", "a [[attachment|../../key]] b", "[[[ATTACHMENT|/x]]"])
+def test_no_text_names_a_file_that_a_reader_of_junit_would_attach(text: str) -> None:
+    """GitLab and the plugin of Jenkins take such a file from the machine and show it with the test."""
+    made = junit.render(hostile(text)).lower()
+    assert "attachment|" in made
+    assert "[[attachment|" not in made
+
+
 def test_the_verdict_has_the_time_of_the_run_and_a_run_without_an_end_has_none() -> None:
     root = read(document())  # 10:15 to 10:42
     assert root.get("time") == root.find("testsuite/testcase").get("time") == "1620"

@@ -160,3 +160,11 @@ def test_settings_that_all_servers_share_are_told_once() -> None:
     for text in (markdown.render(doc), html.render(doc)):
         assert text.count("dtype=bf16") == 1
         assert "All servers alike" not in text
+
+
+@pytest.mark.parametrize("stamp", ["", "no date", "2026-13-01T00:00:00Z"])
+def test_a_run_without_a_date_that_can_be_read_is_rendered(stamp: str) -> None:
+    """A stranger's pack may hold any text there."""
+    doc = document(started_at=stamp)
+    assert markdown.render(doc)
+    assert html.render(doc)

@@ -6,6 +6,7 @@ import json
 
 from evalkit.fmt import ratio
 from evalkit.report.document.model import Report
+from evalkit.text import json_safe
 
 _COLOURS = {"go": "brightgreen", "no-go": "red", "inconclusive": "yellow"}
 
@@ -26,4 +27,4 @@ def render(doc: Report) -> str:
     if doc["simulated"]:
         words, colour = ["SIMULATED ·", *words], "lightgrey"
     badge = {"schemaVersion": 1, "label": "evalkit", "message": " ".join(words), "color": colour}
-    return json.dumps(badge, ensure_ascii=False) + "\n"
+    return json_safe(json.dumps(badge, ensure_ascii=False)) + "\n"

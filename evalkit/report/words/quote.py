@@ -19,8 +19,8 @@ _XML_ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ff
 _SPAN = re.compile(r"((?<!`)`[^`\s](?:[^`]*[^`\s])?`(?!`))")
 #: brackets and stops around a word stay outside its code span
 _AROUND = re.compile(r"(\(?)(.*?)([.,;:)]*)", re.DOTALL)
-#: Mermaid labels: everything else is dropped
-_MERMAID = re.compile(r"[^A-Za-z0-9 .,@%/()+-]")
+#: what GitLab and Jenkins take for a file of the machine that is to be shown with a test
+_ATTACHMENT = re.compile(r"\[(?=\[ATTACHMENT\|)", re.IGNORECASE)
 #: looks like a pipe, ends no table cell; entities do not work inside code spans
 _PIPE = "│"
 
@@ -104,5 +104,5 @@ def command_property(text: object) -> str:
 
 
 def xml_text(text: object) -> str:
-    """Text that XML 1.0 may hold; the writer still escapes markup."""
-    return _XML_ILLEGAL.sub("\ufffd", sanitize(str(text), limit=20_000))
+    """Text that XML 1.0 may hold and that names no attachment to a reader of JUnit; the writer still escapes markup."""
+    return _ATTACHMENT.sub("[ ", _XML_ILLEGAL.sub("\ufffd", sanitize(str(text), limit=20_000)))

@@ -192,7 +192,11 @@ def table_ages(doc: Report) -> str:
     """The packaged tables that the decision used, with their age at the time of the run."""
     from evalkit.data import table_ages as ages
 
-    return ages(date.fromisoformat(str(doc["started_at"])[:10]))
+    try:
+        today = date.fromisoformat(str(doc["started_at"])[:10])
+    except ValueError:  # a run that somebody else wrote
+        today = date.min
+    return ages(today)
 
 
 def vendor_table(doc: Report) -> Table:
