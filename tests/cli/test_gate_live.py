@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import date
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import yaml
 
+from evalkit.data import demo_path
 from evalkit.reference import ReferenceServer, preset
 from evalkit.stored.pack import Pack, pack
 from tests.cli.command import evalkit
-from tests.support.small_run import MODEL
+from tests.support.small_run import MODEL, write_inputs
 
 PACK = Path(__file__).parents[1] / "fixtures" / "runs" / "small.pack"
 AGE = ("--max-age", "99999d")
@@ -74,6 +77,19 @@ def test_a_malformed_address_is_exit_2(capsys):
     assert evalkit(capsys, "gate", PACK, *AGE, "--live", "localhost").code == 2
 
 
+def with_files(folder: Path) -> Path:
+    """The pack as made with prompts and tasks that lie in `folder`, where its snapshot lies too."""
+    facts = Pack.open(PACK).facts()
+    body = b"".join(gzip.decompress(pack(Pack.open(PACK))).splitlines(keepends=True)[:-1])
+    write_inputs(folder, {})
+    (folder / "trident-8b.json").write_bytes(demo_path("trident-8b").read_bytes())
+    for name, fact in (("prompts.jsonl", facts.prompts[0]), ("suite.yaml", facts.suites[0])):
+        body = body.replace(fact.sha256.encode(), sha256((folder / name).read_bytes()).hexdigest().encode())
+    made = folder / "run.pack"
+    made.write_bytes(gzip.compress(body + b'{"sha256":"%s"}\n' % sha256(body).hexdigest().encode()))
+    return made
+
+
 def checklist(tmp_path, **items):
     stored = Pack.open(PACK).checklist().checklist.model_dump(mode="json", exclude_unset=True)
     stored = {**stored, **items}
@@ -106,11 +122,12 @@ WAIVER = {"finding": "modes.own-prompts", "reason": "they are ours", "owner": "j
     ],
 )
 def test_a_looser_checklist_or_a_new_waiver_prints_the_difference_and_is_exit_3(tmp_path, capsys, changed, code, says):
+    run = with_files(tmp_path)
     path = checklist(tmp_path, **changed)
-    done = evalkit(capsys, "gate", PACK, *AGE, "--checklist", path)
+    done = evalkit(capsys, "gate", run, *AGE, "--checklist", path)
     assert (done.code, says in done.out) == (code, True), done.out
     if code == 3:
-        accepted = evalkit(capsys, "gate", PACK, *AGE, "--checklist", path, "--accept-changed-checklist")
+        accepted = evalkit(capsys, "gate", run, *AGE, "--checklist", path, "--accept-changed-checklist")
         assert accepted.code == 0, accepted.out
 
 
