@@ -43,6 +43,15 @@ _LEGIT_TWICE = frozenset(
         "there",
         "please",
         "really",
+        "her",
+        "nous",  # the French reflexive, and relative clauses of German, Dutch and Swedish
+        "vous",
+        "die",
+        "der",
+        "das",
+        "den",
+        "dat",
+        "det",
     ]
 )
 _SPECIAL = re.compile(
@@ -265,6 +274,7 @@ def special_tokens(text: str, prompt: str = "") -> tuple[str, ...]:
 
 
 #: a half-open interval: [0, 1) or (0, 1]
+_INLINE = re.compile(r"`[^`\n]{1,200}`")
 _INTERVAL = re.compile(r"\[[^\[\]()\n,;]{1,40}[,;][^\[\]()\n]{1,40}\)|\([^\[\]()\n,;]{1,40}[,;][^\[\]()\n]{1,40}\]")
 
 
@@ -274,7 +284,7 @@ def unclosed(text: str) -> tuple[str, ...]:
     fences = len(re.findall(r"^[ \t]{0,3}(?:```|~~~)", text, re.MULTILINE))
     if fences % 2:
         found.append("code fence")
-    prose = _INTERVAL.sub("", re.sub(r"```.*?(?:```|\Z)", "", text, flags=re.DOTALL))
+    prose = _INTERVAL.sub("", _INLINE.sub("", re.sub(r"```.*?(?:```|\Z)", "", text, flags=re.DOTALL)))
     stripped = prose.strip()
     if stripped[:1] in ("{", "["):
         try:

@@ -7,7 +7,7 @@ import unicodedata
 from functools import lru_cache
 
 #: scripts without blanks between words
-_UNSPACED = "\u0e00-\u0e7f\u3041-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+UNSPACED = "\u0e00-\u0e7f\u3041-\u30fa\u30fc\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TITLES = "Dr|Mr|Mrs|Ms|Prof|St|Sr|Jr|Hr|Fr|Mme|Mlle|Gen|Col|Capt|Lt|Rev|Hon|Sen|Rep|Gov|Pres"
 _SHORT = r"e\.g|i\.e|z\.B|d\.h|u\.a|bzw|vgl|cf|vs|approx|ca|No|Nr|Fig|Abb|Vol|pp|p\.m|a\.m|Ph\.D|U\.S|U\.K|E\.U"
 #: a dot that ends no sentence: of titles and short forms, of "etc." inside a sentence, and of a first initial
@@ -19,7 +19,7 @@ _NO_END = re.compile(
 )
 _END = re.compile(
     r"(?<![.!?\u2026])[.!?\u2026]++[\"'\u201d\u2019)\]*_]*+(?=\s|$)"
-    r"|[\u3002\uff01\uff1f\uff0e\uff61]++[\u300d\u300f\u201d\"\uff09]*+|\n"
+    r"|[\u3002\uff01\uff1f\uff0e\uff61\u0964\u0965\u061f\u06d4]++[\u300d\u300f\u201d\"\uff09]*+|\n"
 )
 _ENDED = tuple(".!?\u2026\u3002\uff01\uff1f\uff0e:")
 _CLOSERS = "\"'\u201d\u2019)]*_`\u300d\u300f\uff09\u00bb"
@@ -85,7 +85,7 @@ def word_count(text: str, word: str) -> int:
     if not word:
         return 0
     bounded = rf"(?<!\w){re.escape(word)}(?!\w)"
-    pattern = re.escape(word) if re.search(f"[{_UNSPACED}]", word) else bounded
+    pattern = re.escape(word) if re.search(f"[{UNSPACED}]", word) else bounded
     return len(re.findall(pattern, text))
 
 
@@ -105,6 +105,6 @@ def stopped_mid_sentence(text: str) -> bool:
     if _NO_PROSE_LINE.match(line):
         return False
     tail = re.split(r"(?<=[.!?])\s|(?<=[\u3002\uff01\uff1f])", line)[-1]
-    long_enough = words(tail) >= 6 or len(re.findall(f"[{_UNSPACED}]", tail)) >= 6
+    long_enough = words(tail) >= 6 or len(re.findall(f"[{UNSPACED}]", tail)) >= 6
     ended = len(re.findall(r"[.!?](?=[\s\"'\u201d\u2019)])|[\u3002\uff01\uff1f]", body))
     return long_enough and ended >= 2

@@ -14,7 +14,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade, text_of
-from evalkit.quality.prose import folded
+from evalkit.quality.prose import UNSPACED, folded
 
 #: thousands marks: comma, apostrophes, underscore, and the blanks that typesetters put between groups of three
 _MARKS = ",'\u2019_\u00a0\u2009\u202f"
@@ -27,12 +27,21 @@ _APART = re.compile(
 )
 #: what makes a number one that is not the answer
 _DENIED = re.compile(
-    r"(?:\bnot|\bnever|n['\u2019]t(?: be)?|\bnicht|\u2260|\\neq?)(?: equal to)?[\s*$`(]*\Z", re.IGNORECASE
+    r"(?:\bnot|\bnever|n['\u2019]t(?: be)?|\bnicht|\brather than|\binstead of|\u2260|\\neq?)(?: equal to)?[\s*$`(]*\Z",
+    re.IGNORECASE,
 )
 _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
-_SCALE = re.compile(rf"[ \u00a0-]?({'|'.join(_SCALES)})s?\b", re.IGNORECASE)
+_SCALES |= {"\u5341": 1, "\u767e": 2, "\u5343": 3, "\u4e07": 4, "\u842c": 4, "\u4ebf": 8, "\u5104": 8, "\u5146": 12}
+_SCALE = re.compile(
+    rf"[ \u00a0-]?({'|'.join(filter(str.isascii, _SCALES))})s?\b|({'|'.join(w for w in _SCALES if not w.isascii())})",
+    re.IGNORECASE,
+)
+#: groups of three with plain blanks between them, as some languages write a large number
+_SPACED = re.compile(r"(?<![\d.,] )(?<![\d.,])(\d{1,3}(?: \d{3})*) \Z")
+#: where a solution in LaTeX marks its answer
+_BOXED = re.compile(r"\\boxed\s?\{((?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*)\}")
 _DIGITS = (
-    rf"(?:\d{{1,3}}(?:[{_MARKS}]\d{{3}})+|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?![.\d])|\d{{1,2}}(?:,\d{{2}})+,\d{{3}}"
+    rf"(?:\d{{1,3}}(?:[{_MARKS}]\d{{3}})+|\d{{1,3}}(?:\.\d{{3}})+,\d{{1,2}}(?!\d)|\d{{1,3}}(?:\.\d{{3}}){{2,}}(?!\.?\d)|\d{{1,2}}(?:,\d{{2}})+,\d{{3}}"
     r"|\d{1,400})"
 )
 _SUPERSCRIPTS = str.maketrans("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207b", "0123456789-")
@@ -41,9 +50,12 @@ _POWER = (
     r"|(?P<raised>[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]{1,4}))"
 )
 #: letters that follow a number at once are its unit, but for those that change its size
-_UNIT = r"(?![\w])|(?=(?!(?:[kKMGTB]|bn|mio|Mio|mn|[xX][0-9a-fA-F])(?!\w))[^\W\d_]{1,8}[23]?(?!\w))"
+_UNIT = (
+    rf"(?![\w])|(?=[{UNSPACED}])"
+    r"|(?=(?!(?:[kKMGTB]|bn|mio|Mio|mn|[xX][0-9a-fA-F])(?!\w))[^\W\d_]{1,8}[23]?(?!\w))"
+)
 _NUMBER = re.compile(
-    rf"(?<![\w.^])(?<!\^\{{)(?P<sign>{_SIGN})?(?:"
+    rf"(?:(?<![\w.^])|(?<=[{UNSPACED}]))(?<!\^\{{)(?P<sign>{_SIGN})?(?:"
     rf"\\[dt]?frac\{{(?P<top>\d{{1,15}})\}}\{{(?P<below>\d{{1,15}})\}}"
     r"|\\[dt]?frac\s?(?P<upper>\d)(?P<lower>\d)"
     rf"|(?:(?P<whole>\d{{1,9}})[ \u00a0])?(?P<over>\d{{1,15}})[/\u2044](?P<under>\d{{1,15}})(?![\d/\u2044])"
@@ -76,10 +88,11 @@ def exact(text: str) -> list[Fraction]:
 
 
 class _Found(NamedTuple):
-    """A number as it stands, and times the word behind it (`2 million`)."""
+    """A number as it stands, times the word behind it (`2 million`), and with the groups before it (`1 234`)."""
 
     value: Fraction
     scaled: Fraction
+    joined: Fraction
 
 
 def _found(text: str) -> list[_Found]:
@@ -91,8 +104,18 @@ def _found(text: str) -> list[_Found]:
             continue
         value = -value if match.group("sign") not in (None, "+") else value
         word = _SCALE.match(plain, match.end())
-        found.append(_Found(value, value * 10 ** _SCALES[word.group(1).lower()] if word else value))
+        scaled = value * 10 ** _SCALES[word.group(word.lastindex or 1).lower()] if word else value
+        found.append(_Found(value, scaled, _joined(plain, match, value)))
     return found
+
+
+def _joined(plain: str, match: re.Match[str], value: Fraction) -> Fraction:
+    """The number with the groups of three that blanks part from it."""
+    digits = match.group("digits") or ""
+    before = _SPACED.search(plain, max(0, match.start() - 20), match.start())
+    if before is None or match.group("sign") or not re.fullmatch(r"\d{3}(?:\.\d+)?", digits):
+        return value
+    return value + 1000 * int(before.group(1).replace(" ", ""))
 
 
 def _plain(text: str) -> str:
@@ -135,7 +158,8 @@ def _value(match: re.Match[str]) -> Fraction | None:
         return Fraction(unicodedata.numeric(part("vulgar"))).limit_denominator(1000) + int(part("mixed") or 0)
     if part("upper"):
         return _ratio(part("upper"), part("lower"))
-    digits = re.sub(f"[{_MARKS}]", "", part("digits"))
+    whole, comma, decimals = part("digits").partition(",") if re.search(r"\.\d{3},", part("digits")) else ("", "", "")
+    digits = f"{whole.replace('.', '')}.{decimals}" if comma else re.sub(f"[{_MARKS}]", "", part("digits"))
     digits = digits.replace(".", "") if digits.count(".") > 1 else digits
     base = Fraction(f"0{digits}" if digits.startswith(".") else digits) * Fraction(10) ** int(part("exponent") or 0)
     power = _exponent(match)
@@ -164,12 +188,17 @@ def _float(value: Fraction) -> float:
 
 def number(reply: Exchange, _case: Case, params: Number) -> Grade:
     found = _found(text_of(reply))
+def number(reply: Exchange, case: Case, params: Number) -> Grade:
+    del case
+    text = text_of(reply)
+    boxed = _BOXED.findall(text) if params.pick == "last" else []
+    found = (_found(boxed[-1]) if boxed else []) or _found(text)
     if not found:
         return grade("number", False, "no number in the reply")
     if params.pick == "only" and len(found) > 1:
         return grade("number", False, f"{len(found)} numbers where one was asked for")
-    value, scaled = found[0] if params.pick == "first" else found[-1]
-    good = _equal(value, params) or _equal(scaled, params)
+    chosen = found[0] if params.pick == "first" else found[-1]
+    value, good = chosen.value, any(_equal(one, params) for one in chosen)
     read = int(value) if value.denominator == 1 and abs(value) < 10**30 else _float(value)
     return grade(
         "number", good, "" if good else f"{_shown(read)}, expected {_shown(params.value)}", found=_float(value)
@@ -200,7 +229,8 @@ GRADERS = (
             "Thousands marks (`1,234`, `1'234`), fractions (`1/2`), powers (`10^3`) and units (`42km`) are read.",
             "A percent sign is ignored: `12%` is 12. `2 million` is 2,000,000, or 2 where that is asked.",
             "A number right behind `not` is not the answer: `3, not 4` is 3.",
-            "A decimal comma is not read: `1,5` is the numbers 1 and 5.",
+            "A decimal comma is read behind thousands alone (`1.234,56`): `1,5` is the numbers 1 and 5.",
+            "Where the reply has `\\boxed{}`, its last one holds the number that counts as the last.",
         ),
     ),
 )

@@ -10,10 +10,16 @@ from pydantic import Field
 from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
+from evalkit.quality.fences import closed
 from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, grade, shown, text_of
 from evalkit.quality.prose import folded
 
 Entries = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=2000)]
+
+
+#: a line that only announces a list, and a last entry behind a word for `and`
+_ANNOUNCES = re.compile(r"[:\uff1a][*_ \t]*\Z")
+_AND = re.compile(r"(?:(.+?)\s+)?(?:and|und|et|y|e|og|och|en|\u0438|&)\s+(.+)", re.IGNORECASE)
 
 
 class Items(Params):
@@ -27,14 +33,39 @@ class Items(Params):
 
 def entries(text: str, separator: str, *, ignore_case: bool = True) -> list[str]:
     """Entries of a list that a model wrote: in one line or one a line, marks and numbers around them dropped."""
+    text = unwrapped(text)
+    if separator == ",":
+        text = text.replace("\u3001", ",").replace("\uff0c", ",")
     parts = text.strip().strip("[](){}").replace("\n", separator).split(separator)
     plain = [re.sub(r"^\s*(?:[-*•]|\d{1,4}[.)])\s+", "", part).strip(" \t\"'`.*") for part in parts]
     return [part.casefold() if ignore_case else part for part in plain if part]
 
 
 def items(reply: Exchange, _case: Case, params: Items) -> Grade:
+def unwrapped(text: str) -> str:
+    """What stands in the one code fence of a reply, and without a line that announces it."""
+    fences = list(closed(text))
+    if len(fences) == 1:
+        (fence,) = fences
+        around = [line for line in (text[: fence.start] + text[fence.end :]).splitlines() if line.strip()]
+        text = fence.body if not around else text
+        if len(around) == 1 and _ANNOUNCES.search(around[0]) and not text[fence.end :].strip():
+            return fence.body
+    first, rest = text.strip().partition("\n")[::2]
+    return rest if rest.strip() and _ANNOUNCES.search(first) else text
+
+
+def _without_and(got: list[str], asked: list[str]) -> list[str]:
+    """Entries of a list in prose: its last one may come behind a word for `and`, with a comma before it or without."""
+    last = _AND.fullmatch(got[-1]) if got and got[-1] not in asked else None
+    return [*got[:-1], *(part for part in last.groups() if part)] if last else got
+
+
+def items(reply: Exchange, case: Case, params: Items) -> Grade:
+    del case
     got = entries(folded(text_of(reply)), params.separator, ignore_case=params.ignore_case)
     asked = [folded(one).casefold() if params.ignore_case else folded(one) for one in params.of]
+    got = _without_and(got, asked)
     wanted = {"reversed": asked[::-1], "sorted": sorted(asked)}.get(params.order, asked)
     if params.order in ("any", "different"):
         missing = next((one for one in asked if got.count(one) != asked.count(one)), None)
@@ -93,7 +124,7 @@ def balanced(reply: Exchange, _case: Case, params: Balanced) -> Grade:
     closing = {params.brackets[i + 1]: params.brackets[i] for i in range(0, len(params.brackets), 2)}
     stack: list[str] = []
     depth = pairs = 0
-    for char in text_of(reply).strip().strip("`"):
+    for char in unwrapped(text_of(reply)).strip().strip("`"):
         if char in closing.values():
             stack.append(char)
             depth = max(depth, len(stack))
