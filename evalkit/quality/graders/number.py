@@ -188,6 +188,8 @@ def _float(value: Fraction) -> float:
 
 def number(reply: Exchange, _case: Case, params: Number) -> Grade:
     found = _found(text_of(reply))
+
+
 def number(reply: Exchange, case: Case, params: Number) -> Grade:
     del case
     text = text_of(reply)

@@ -41,15 +41,13 @@ def entries(text: str, separator: str, *, ignore_case: bool = True) -> list[str]
     return [part.casefold() if ignore_case else part for part in plain if part]
 
 
-def items(reply: Exchange, _case: Case, params: Items) -> Grade:
 def unwrapped(text: str) -> str:
     """What stands in the one code fence of a reply, and without a line that announces it."""
     fences = list(closed(text))
     if len(fences) == 1:
         (fence,) = fences
-        around = [line for line in (text[: fence.start] + text[fence.end :]).splitlines() if line.strip()]
-        text = fence.body if not around else text
-        if len(around) == 1 and _ANNOUNCES.search(around[0]) and not text[fence.end :].strip():
+        before, behind = text[: fence.start].strip(), text[fence.end :].strip()
+        if not behind and (not before or ("\n" not in before and _ANNOUNCES.search(before))):
             return fence.body
     first, rest = text.strip().partition("\n")[::2]
     return rest if rest.strip() and _ANNOUNCES.search(first) else text
@@ -61,8 +59,7 @@ def _without_and(got: list[str], asked: list[str]) -> list[str]:
     return [*got[:-1], *(part for part in last.groups() if part)] if last else got
 
 
-def items(reply: Exchange, case: Case, params: Items) -> Grade:
-    del case
+def items(reply: Exchange, _case: Case, params: Items) -> Grade:
     got = entries(folded(text_of(reply)), params.separator, ignore_case=params.ignore_case)
     asked = [folded(one).casefold() if params.ignore_case else folded(one) for one in params.of]
     got = _without_and(got, asked)
