@@ -187,11 +187,6 @@ def _float(value: Fraction) -> float:
 
 
 def number(reply: Exchange, _case: Case, params: Number) -> Grade:
-    found = _found(text_of(reply))
-
-
-def number(reply: Exchange, case: Case, params: Number) -> Grade:
-    del case
     text = text_of(reply)
     boxed = _BOXED.findall(text) if params.pick == "last" else []
     found = (_found(boxed[-1]) if boxed else []) or _found(text)
