@@ -7,6 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from evalkit.checklist.keys import meanings
+from evalkit.checklist.schema import Checklist
+from evalkit.matrix.model import MatrixReport
+from evalkit.matrix.schema import Matrix
+from evalkit.quality.graders import registry
+from evalkit.quality.schema import RawCase, RawSuite
+from evalkit.report.document.model import Report
+from evalkit.report.document.model.directory import Entry
+
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _SHARED = "In a suite: one entry of `expect`. A grader alone, or the grader with its parameters, and perhaps a weight."
 
@@ -21,8 +30,6 @@ def schemas() -> dict[str, str]:
 
 def report_schema() -> dict[str, Any]:
     """report.json: `recommended_mode` is a text exactly when the verdict is go."""
-    from evalkit.report.document.model import Report
-
     go = {"properties": {"verdict": {"const": "go"}}}
     text, none = ({"properties": {"recommended_mode": {"type": kind}}} for kind in ("string", "null"))
     schema = _plain(_json_schema(Report), closed=False)
@@ -43,15 +50,11 @@ def _json_schema(kind: Any) -> dict[str, Any]:
 
 def directory_schema() -> dict[str, Any]:
     """The entry of a model directory: front matter of the page, and what `evalkit directory --json` prints."""
-    from evalkit.report.document.model.directory import Entry
-
     return _headed("evalkit directory entry", _plain(_json_schema(Entry), closed=False))
 
 
 def matrix_schema() -> dict[str, Any]:
     """matrix-report.json: there is a cell to take exactly when the exit code is 0."""
-    from evalkit.matrix.model import MatrixReport
-
     go = {"properties": {"exit_code": {"const": 0}}}
     some, none = ({"properties": {"take": shape}} for shape in ({"type": "object"}, {"type": "null"}))
     schema = _plain(_json_schema(MatrixReport), closed=False)
@@ -60,8 +63,6 @@ def matrix_schema() -> dict[str, Any]:
 
 def checklist_schema() -> dict[str, Any]:
     """A checklist, with the meaning of every key. What one key asks of another is checked by `evalkit validate`."""
-    from evalkit.checklist.schema import Checklist
-
     schema = _plain(_described(Checklist), closed=True)
     schema["properties"]["modes"].pop("propertyNames", None)  # NVIDIA's names of modes are taken too
     schema["properties"]["baseline"] = {"anyOf": [schema["properties"]["baseline"], {"type": "string"}]}
@@ -70,8 +71,6 @@ def checklist_schema() -> dict[str, Any]:
 
 def matrix_file_schema() -> dict[str, Any]:
     """matrix.yaml, with the meaning of every key."""
-    from evalkit.matrix.schema import Matrix
-
     schema = _plain(_described(Matrix), closed=True)
     for axis, what in (("variants", "A model's id."), ("engines", "An engine's name.")):
         shown = schema["$defs"]["Axes"]["properties"][axis]
@@ -82,9 +81,6 @@ def matrix_file_schema() -> dict[str, Any]:
 
 def suite_schema() -> dict[str, Any]:
     """A task suite, with every grader's parameters."""
-    from evalkit.quality.graders import registry
-    from evalkit.quality.schema import RawCase, RawSuite
-
     suite, case = _described(RawSuite), _described(RawCase)
     defs: dict[str, Any] = {**suite.pop("$defs", {}), **case.pop("$defs", {})}
     entry = {"$ref": "#/$defs/Expectation"}
@@ -111,8 +107,6 @@ _WEIGHT = {"type": "number", "description": "Of this entry in the case's score."
 
 def _grader(name: str, defs: dict[str, Any]) -> dict[str, Any]:
     """What may be behind a grader's name: its parameters, or the value of its short form."""
-    from evalkit.quality.graders import registry
-
     grader = registry()[name]
     if grader.nested:
         return {"description": grader.summary}
@@ -127,8 +121,6 @@ def _grader(name: str, defs: dict[str, Any]) -> dict[str, Any]:
 
 def _described(model: type[BaseModel]) -> dict[str, Any]:
     """The schema of a model with the text under each of its fields, and of the sections inside, as description."""
-    from evalkit.checklist.keys import meanings
-
     schema = model.model_json_schema(by_alias=True)
     for kind in _kinds(model):
         shape = schema if kind is model else schema.get("$defs", {}).get(kind.__name__)

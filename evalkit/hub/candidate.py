@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from evalkit.checklist.files import read_bytes
-from evalkit.data import load_variants
+from evalkit.data import load_licenses, load_variants
 from evalkit.errors import HubError, InputFileError
 from evalkit.files import make_private, write_atomic
+from evalkit.findings import KnownBy
 from evalkit.hub.bases import follow
 from evalkit.hub.card import Card, card_in, from_fields
 from evalkit.hub.config import load_json, read_config
@@ -69,8 +70,6 @@ def open_source(model: str, revision: str) -> Source:
 
 def full_id(model: str) -> str:
     """The id of a recorded repository whose name alone was given; a folder or file of that name comes first."""
-    from evalkit.data import load_variants
-
     if not model or "/" in model or Path(model).exists():
         return model
     wanted = model.casefold()
@@ -79,8 +78,6 @@ def full_id(model: str) -> str:
 
 def nearest(model: str, *, wrong_only: bool = False) -> str | None:
     """A hint that names the real id for a wrong one, or None. `wrong_only`: no guesses, only ids known to be wrong."""
-    from evalkit.data import load_variants
-
     known = {v.id: v for v in load_variants()}
     folded = model.casefold()
     if folded in (i.casefold() for i in known):
@@ -268,8 +265,6 @@ def _extra(extra: ExtraText, keep: Keep) -> TextFile:
 
 def _matches(content: bytes) -> tuple[str, ...]:
     """Rows of the license table all of whose phrases the text contains."""
-    from evalkit.data import load_licenses
-
     text = " ".join(content.decode("utf-8", "replace").casefold().split())
     rows = [row for row in load_licenses() if row.markers and all(m in text for m in row.markers)]
     return tuple(row.id for row in rows)
@@ -277,9 +272,6 @@ def _matches(content: bytes) -> tuple[str, ...]:
 
 def trained(limits: ContextLimits, model: str) -> ContextLimits:
     """`limits` with the trained length, where a source of the packaged tables names one."""
-    from evalkit.data import load_variants
-    from evalkit.findings import KnownBy
-
     variant = next((v for v in load_variants() if v.id.casefold() == model.casefold()), None)
     if variant is None or variant.trained is None:
         return limits

@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from evalkit.analysis.pairs import pass_shares
 from evalkit.checklist.files import read_bytes
+from evalkit.checklist.schema import Checklist
 from evalkit.errors import EvalkitError
+from evalkit.facts import Facts
 from evalkit.files import write_atomic
 from evalkit.findings import Frozen
 from evalkit.gpu.declared import read_declared
 from evalkit.matrix.plan import Cell, requests_hash
 from evalkit.modes import base_mode
+from evalkit.report.document.build import essence
 from evalkit.secrets import redact
-from evalkit.stored.folder import RunFolder
+from evalkit.stored.folder import RunFolder, Source
+from evalkit.stored.open import open_source
 from evalkit.text import json_page, one_line
-
-if TYPE_CHECKING:
-    from evalkit.checklist.schema import Checklist
-    from evalkit.facts import Facts
-    from evalkit.stored.folder import Source
+from evalkit.verdict.decide import decide
 
 Status = Literal[
     "go", "no-go", "inconclusive", "not-run", "not-measured", "interrupted", "lost", "timed-out", "out-of-memory",
@@ -157,10 +158,6 @@ def _died(ended: Ended, folder: Path) -> Outcome:
 
 def _decided(cell: Cell, folder: Path) -> Outcome:
     """The verdict of the stored run, decided again from its journal: report.json alone could have been edited."""
-    from evalkit.report.document.build import essence
-    from evalkit.stored.open import open_source
-    from evalkit.verdict.decide import decide
-
     source = open_source(folder / "run")
     facts = source.facts()
     if facts.end is None:
@@ -185,8 +182,6 @@ def _decided(cell: Cell, folder: Path) -> Outcome:
 
 def _passed(checklist: Checklist, facts: Facts, mode: str) -> dict[str, float]:
     """Share of the cases that were scored in `mode` and passed."""
-    from evalkit.analysis.pairs import pass_shares
-
     shares = pass_shares(facts.answers, mode, checklist.baseline.quality)
     return {"pass_share": round(fmean(shares.values()), 6)} if shares else {}
 

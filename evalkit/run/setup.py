@@ -11,9 +11,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from evalkit.analysis.pairs import alpha_of
+from evalkit.analysis.suites import independent
 from evalkit.analysis.traffic import of_texts
 from evalkit.checklist.errors import input_error
-from evalkit.checklist.files import resolve
+from evalkit.checklist.files import resolve, sha256_of
 from evalkit.checklist.loader import shipped_folder
 from evalkit.checklist.schema import Checklist, LoadedChecklist, ModesItem
 from evalkit.errors import Mistakes
@@ -24,13 +26,16 @@ from evalkit.importers.direct import Conversion, load_prompts, load_suites
 from evalkit.importers.timed import Trace, load_trace
 from evalkit.modes import INCUMBENT
 from evalkit.quality.case import Suite
+from evalkit.quality.collect import plan as cases
 from evalkit.quality.loops import looping
+from evalkit.quality.timed import case_id_of, cases_of
 from evalkit.run.fit import Split, fit, minutes_of, without_soak
 from evalkit.run.parts import Part
 from evalkit.run.plan.schedule import MOST_STARTS, Plan, again_prompts, again_seconds, estimate, make_plan, sought
 from evalkit.serving.swept import SweepFacts
 from evalkit.stats.planning import detectable_ratio
 from evalkit.stats.prefixes import Prefixes
+from evalkit.stats.proportions import least_cases
 from evalkit.timing.arrivals import load_seconds
 from evalkit.timing.conversations import played, units
 from evalkit.timing.facts import Traffic
@@ -234,10 +239,6 @@ def prepare(
 
 def repeated(suites: list[Suite], checklist: Checklist) -> list[Suite]:
     """Suites too small to show their margin are asked three times whole: what few cases say should at least be sure."""
-    from evalkit.analysis.pairs import alpha_of
-    from evalkit.analysis.suites import independent
-    from evalkit.stats.proportions import least_cases
-
     margin, alpha = checklist.items.quality.margin, alpha_of(checklist)
     return [
         suite.asked(SMALL_SUITE_REPEATS) if independent(suite) < least_cases(margin.of(suite.kind), alpha) else suite
@@ -247,8 +248,6 @@ def repeated(suites: list[Suite], checklist: Checklist) -> list[Suite]:
 
 def _affords_repeated(checklist: Checklist, plan: Plan, prompts: PromptSet, suites: list[Suite]) -> bool:
     """Whether a budget of requests has room for repeated prompts behind all that decides."""
-    from evalkit.quality.collect import plan as cases
-
     most, labels = checklist.budget.requests, [*checklist.modes, *([INCUMBENT] if checklist.incumbent else [])]
     if most is None:
         return True
@@ -268,8 +267,6 @@ def _traffic(prompts: PromptSet, traces: dict[str, Trace]) -> tuple[Traffic, ...
 
 def _scored(prompts: PromptSet, suites: list[Suite]) -> dict[str, str]:
     """Timed prompts whose request is that of a task case: the text that is timed is the text that is scored."""
-    from evalkit.quality.timed import case_id_of, cases_of
-
     alone = [one for one in prompts.prompts if one.conversation is None]
     return {name: case_id_of(*named[0]) for name, named in cases_of(alone, suites).items()}
 
@@ -286,8 +283,6 @@ def merged(loaded: LoadedChecklist, changes: dict[str, Any]) -> LoadedChecklist:
     Raises:
         InputFileError: a flag holds what a checklist must not.
     """
-    from evalkit.checklist.files import sha256_of
-
     if not changes:
         return loaded
     data = loaded.checklist.model_dump(mode="python", exclude_unset=True) | changes

@@ -6,19 +6,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from evalkit.errors import UsageError
 from evalkit.facts import Facts
+from evalkit.importers.direct import load_suites
+from evalkit.quality.case import Suite
+from evalkit.quality.facts import Answer, SuiteFacts
+from evalkit.quality.grading import regrade
+from evalkit.quality.suite import facts_of
 from evalkit.report.document.build import build
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.origin import Regraded
+from evalkit.report.formats.github import workflow_commands
+from evalkit.stored.folder import Source
 from evalkit.stored.open import open_source
-
-if TYPE_CHECKING:
-    from evalkit.quality.case import Suite
-    from evalkit.quality.facts import Answer, SuiteFacts
-    from evalkit.stored.folder import Source
+from evalkit.verdict.decide import decide
 
 
 def document_of(
@@ -33,8 +36,6 @@ def document_of(
         RunFolderError: nothing there, or damaged.
         UsageError: `regrade` on a pack without texts, or with a suite that the run does not hold.
     """
-    from evalkit.verdict.decide import decide
-
     source = open_source(path)
     read = source.facts()
     facts, told = regraded(source, regrade, allow_exec=allow_exec) if regrade else (read, [])
@@ -52,8 +53,6 @@ def document_of(
 
 def workflow_lines(path: Path, document: Report, file: str) -> list[str]:
     """GitHub workflow commands for the findings of `document`, on the lines of the checklist `file`."""
-    from evalkit.report.formats.github import workflow_commands
-
     return workflow_commands(document, file=file, loaded=open_source(path).checklist())
 
 
@@ -67,10 +66,6 @@ def regraded(source: Source, tasks: Sequence[Path], *, allow_exec: bool = False)
         UsageError: a pack without texts, or a suite that the run does not hold.
         InputFileError: a suite that cannot be read.
     """
-    from evalkit.importers.direct import load_suites
-    from evalkit.quality.grading import regrade
-    from evalkit.quality.suite import facts_of
-
     if source.redacted:
         raise UsageError(
             "holds no replies: it was packed with --redact", where=str(source.path), hint="regrade the run folder"

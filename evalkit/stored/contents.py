@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from evalkit.checklist.files import read_bytes, resolve, sha256_of
 from evalkit.checklist.schema import LoadedChecklist
 from evalkit.errors import InputFileError
+from evalkit.facts import Facts
+from evalkit.harness.registry import given
+from evalkit.hub.facts import CandidateFacts
+from evalkit.importers.convert import sha256_of_file
+from evalkit.importers.direct import load_prompts, load_suites
 from evalkit.stored.changes import Change, short
-
-if TYPE_CHECKING:
-    from evalkit.facts import Facts
-    from evalkit.hub.facts import CandidateFacts
 
 #: of a model's card, configuration or license text, and of a snapshot
 _MOST_BYTES = 64 << 20
@@ -52,8 +53,6 @@ def contents(loaded: LoadedChecklist, facts: Facts, names: Sequence[str]) -> lis
 
 
 def _prompts_and_suites(loaded: LoadedChecklist, facts: Facts, names: Sequence[str]) -> Iterator[Change]:
-    from evalkit.importers.direct import load_prompts, load_suites
-
     checklist = loaded.checklist
     shown = {short(one.sha256): one.images_sha256 for one in facts.prompts}
 
@@ -86,8 +85,6 @@ def _with_images(text: str, images: str | None, kept: dict[str, str | None]) -> 
 
 def _results(facts: Facts, loaded: LoadedChecklist) -> Iterator[Change]:
     """Results of other harnesses whose files are no longer those of the run."""
-    from evalkit.harness.registry import given
-
     before = sorted(short(sha) for one in facts.harness.values() if not one.ran_here for _, sha in one.sources)
     try:
         now: Any = sorted(short(sha) for one in given(loaded) for _, sha in one.sources)
@@ -138,8 +135,6 @@ def _license_text(facts: Facts, loaded: LoadedChecklist) -> Iterator[Change]:
 
 def _compared(name: str, before: str, path: Path, most: int | None = _MOST_BYTES) -> Iterator[Change]:
     """A change where the file is not the one with the hash `before`. `most`: bytes that are read at most."""
-    from evalkit.importers.convert import sha256_of_file
-
     try:
         now = sha256_of_file(path) if most is None else sha256_of(read_bytes(path, max_bytes=most))
     except InputFileError as error:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
+from evalkit.checklist.files import read_bytes, sha256_of
 from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import InputFileError, RunFolderError
 from evalkit.facts import Facts, RunStart
@@ -208,8 +209,6 @@ class RunFolder:
         return problems
 
     def _changed_evidence(self, facts: Facts) -> list[str]:
-        from evalkit.checklist.files import sha256_of
-
         problems = []
         for candidate in facts.candidates:
             for text in (*candidate.texts, *candidate.license_texts):
@@ -243,8 +242,6 @@ def _content(path: Path) -> bytes:
     Raises:
         RunFolderError: missing, no regular file, not readable, or larger than evalkit writes.
     """
-    from evalkit.checklist.files import read_bytes
-
     try:
         return read_bytes(path, max_bytes=_MOST_BYTES)
     except InputFileError as error:
@@ -253,8 +250,6 @@ def _content(path: Path) -> bytes:
 
 def plan_hash(plan: dict[str, Any]) -> str:
     """The identity of a plan: sha256 of its canonical JSON."""
-    from evalkit.checklist.files import sha256_of
-
     return sha256_of(json.dumps(plan, sort_keys=True, ensure_ascii=False, allow_nan=False))
 
 
