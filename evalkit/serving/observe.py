@@ -139,7 +139,6 @@ async def observe(
     *,
     stream_interval: int | None = None,
     extra_body: dict[str, Any] | None = None,
-    lengths: Sequence[int] = (256, 1024),
     native: bool = False,
 ) -> Seen:
     """Streams the prompt, and once more with a longer reply when the first was too short for its blocks.
@@ -147,7 +146,7 @@ async def observe(
     `native`: where the chat stream does not tell, SGLang's `/generate` is asked, which counts on every event.
     """
     best: Seen | None = None
-    for tokens in lengths:
+    for tokens in (256, 1024):
         request = ChatRequest(
             messages=({"role": "user", "content": PROMPT},),
             max_tokens=tokens,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -51,10 +51,6 @@ _NO_CHAT = re.compile(
 )
 
 
-def _utc() -> datetime:
-    return datetime.now(UTC)
-
-
 async def probe(
     label: str,
     endpoint: Endpoint,
@@ -63,7 +59,6 @@ async def probe(
     observe: bool = True,
     ask_capabilities: bool = False,
     temperature: float = 0.0,
-    now: Callable[[], datetime] = _utc,
     limits: ControlLimits = CONTROL,
     generation: Limits = GENERATION,
 ) -> EndpointFacts:
@@ -75,7 +70,7 @@ async def probe(
     Raises:
         UsageError: a variable named for a key is not set, or the address is malformed.
     """
-    when = now().isoformat(timespec="seconds")
+    when = datetime.now(UTC).isoformat(timespec="seconds")
     if endpoint.endpoint is None:
         return EndpointFacts(
             label=label,

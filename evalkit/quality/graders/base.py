@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
@@ -21,6 +21,14 @@ class Params(BaseModel):
     """Base of all parameters: no unknown keys, no bool for a number, no number for a text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+Count = Annotated[int, Field(ge=0)]
+
+
+def listed(value: object) -> object:
+    """A single text where a list is taken is a list of one."""
+    return [value] if isinstance(value, str) else value
 
 
 class NoParams(Params):

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from evalkit.client.types import Exchange
 from evalkit.quality import prose
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
-from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade, shown, text_of
-
-Count = Annotated[int, Field(ge=0)]
+from evalkit.quality.graders.base import Count, Example, Grader, Params, Reply, grade, shown, text_of
 
 
 class Range(Params):

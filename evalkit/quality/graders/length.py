@@ -9,10 +9,8 @@ from pydantic import Field, field_validator, model_validator
 from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
-from evalkit.quality.graders.base import Example, Grader, Params, Reply, grade, text_of
+from evalkit.quality.graders.base import Count, Example, Grader, Params, Reply, grade, listed, text_of
 from evalkit.quality.prose import words
-
-Count = Annotated[int, Field(ge=0)]
 
 
 class Length(Params):
@@ -72,10 +70,7 @@ def length(reply: Exchange, _case: Case, params: Length) -> Grade:
 class Finish(Params):
     any: Annotated[list[str], Field(min_length=1)]
 
-    @field_validator("any", mode="before")
-    @classmethod
-    def _one(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
+    _one = field_validator("any", mode="before")(listed)
 
 
 def finish_reason(reply: Exchange, _case: Case, params: Finish) -> Grade:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import Grade
-from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, grade, shown, text_of
+from evalkit.quality.graders.base import Example, Grader, Params, Reply, by_thirds, grade, listed, shown, text_of
 from evalkit.quality.prose import as_read, folded, looks_like
 from evalkit.text import cut
 
@@ -17,10 +17,6 @@ REGEX_SECONDS = 1.0
 #: a text of more lines is a long copy, and where it goes wrong is worth knowing
 MIN_LINES = 5
 Words = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 class _Text(Params):
@@ -43,7 +39,7 @@ class Equals(_Text):
     any: Words
     ignore_whitespace: bool = False
 
-    _one = field_validator("any", mode="before")(_listed)
+    _one = field_validator("any", mode="before")(listed)
 
     def plain(self, text: str) -> str:
         text = super().plain(text)
@@ -77,7 +73,7 @@ class Contains(_Text):
     all: Words | None = None
     none: Words | None = None
 
-    _one = field_validator("any", "all", "none", mode="before")(_listed)
+    _one = field_validator("any", "all", "none", mode="before")(listed)
 
     @model_validator(mode="after")
     def _something(self) -> Contains:
@@ -155,7 +151,7 @@ def regex_(reply: Exchange, _case: Case, params: Regex) -> Grade:
 class Start(_Text):
     any: Words
 
-    _one = field_validator("any", mode="before")(_listed)
+    _one = field_validator("any", mode="before")(listed)
 
 
 def starts_with(reply: Exchange, _case: Case, params: Start) -> Grade:
