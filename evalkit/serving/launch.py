@@ -127,7 +127,6 @@ async def launched(
     revision: str,
     context: int | None,
     log_dir: Path,
-    port: int | None = None,
     launch: int = 0,
 ) -> AsyncIterator[Running]:
     """Runs `endpoint.launch` for as long as the block lasts; nothing of it is left behind, however the block ends.
@@ -137,7 +136,7 @@ async def launched(
     """
     assert endpoint.launch is not None
     given = urlsplit(endpoint.endpoint).port if endpoint.endpoint else None
-    port = port or given or free_port()
+    port = given or free_port()
     base = base_url(endpoint.endpoint) if endpoint.endpoint else f"http://127.0.0.1:{port}"
     argv = filled(endpoint.launch, model=model, revision=revision, port=port, context=context)
     shown = tuple(one_line(word) for word in redact_words(argv))

@@ -60,7 +60,6 @@ async def soak(
     disconnects: int = DISCONNECTS,
     idle_s: float | None = None,
     flush: Flush | None = None,
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> StabilityFacts:
     """Runs `requests` round and round at `concurrency` for `minutes`. Never raises for what the server does.
 
@@ -83,7 +82,7 @@ async def soak(
                 load.add(exchange)
                 number += concurrency
                 if not exchange.ok:
-                    await sleep(0.5)  # a dead server is not hammered
+                    await asyncio.sleep(0.5)  # a dead server is not hammered
 
         await asyncio.gather(*(worker(n) for n in range(concurrency)))
         lasted = (loop.time() - began) / 60
@@ -93,7 +92,7 @@ async def soak(
             if left < disconnects:
                 stay = usual * _STAYS[number % len(_STAYS)]
                 left += await _leave(client, target, requests[number % len(requests)], stay)
-        await sleep(idle_s)
+        await asyncio.sleep(idle_s)
         last = await client.chat(target, check)
         flushed = flushed and flush is not None and await flush()
         after = await counters.kv_use(control)

@@ -70,27 +70,25 @@ async def client_error(
     *,
     events_per_s: float = 50.0,
     tokens: int = 50,
-    chunk: int = 1,
-    ttft_ms: float = 100.0,
     rounds: int = 1,
 ) -> ClientError:
     """What `client` reads minus what happened, at `streams` streams of `events_per_s` events each.
 
     All streams start together, as a closed loop does at its start: the hardest moment. Takes about `rounds` times
-    (`ttft_ms` + `tokens`/`chunk`/`events_per_s`), and a short warm-up.
+    (100 ms + `tokens`/`events_per_s`), and a short warm-up.
 
     Raises:
         MeasurementError: the emitter did not start, or no request came back.
     """
     request = ChatRequest(messages=({"role": "user", "content": "calibrate"},), max_tokens=tokens)
     replies: dict[str, Exchange] = {}
-    async with emitter(ttft_ms=ttft_ms, gap_ms=1000 / events_per_s, tokens=tokens, chunk=chunk) as source:
+    async with emitter(ttft_ms=100.0, gap_ms=1000 / events_per_s, tokens=tokens) as source:
         target = Target(label="calibration", base_url=source.url, model="emitter", limits=CALIBRATION)
 
         async def one(name: str, request: ChatRequest = request) -> None:
             replies[name] = await client.chat(target, request, request_id=name)
 
-        short = replace(request, max_tokens=min(tokens, _WARM_CHUNKS * chunk))
+        short = replace(request, max_tokens=min(tokens, _WARM_CHUNKS))
         await asyncio.gather(*(one(f"warm-{i}", short) for i in range(streams)))
         replies.clear()
         async with LoadWatch() as watch:

@@ -79,9 +79,9 @@ def cell(text: object, *, limit: int = 300) -> str:
     return prose(text, limit=limit, table=True)
 
 
-def cell_code(text: object, *, limit: int = 120) -> str:
+def cell_code(text: object) -> str:
     """`code` for a table cell."""
-    return code(text, limit=limit, table=True)
+    return code(text, limit=120, table=True)
 
 
 def block(text: object, *, limit: int = 4000) -> str:
