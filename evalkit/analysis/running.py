@@ -6,12 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
-from typing import TYPE_CHECKING
 
+from evalkit.analysis.order import Reading
 from evalkit.stats.distributions import t_quantile
-
-if TYPE_CHECKING:
-    from evalkit.analysis.order import Reading
 
 #: prompts of both modes before which no interval is worth a look
 _FEWEST = 5

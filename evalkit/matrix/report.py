@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import Any, cast, get_args
 
+from evalkit.matrix.model import MatrixReport
 from evalkit.matrix.outcome import DECIDED, Outcome, Status, outcome
 from evalkit.matrix.plan import Cell, Plan, read
 from evalkit.stats.distributions import normal_quantile
@@ -16,9 +17,6 @@ from evalkit.stats.interval import Interval, cochran, standard_error
 ALPHA = 0.05
 SCHEMA_VERSION = 1
 Row = tuple[Cell, Outcome]
-
-if TYPE_CHECKING:
-    from evalkit.matrix.model import MatrixReport
 
 
 def report(out: Path) -> MatrixReport:

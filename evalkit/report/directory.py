@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from evalkit.data import load_licenses, load_related, load_variants, load_vendor_claims
 from evalkit.data import records as shipped
+from evalkit.data.models import Sourced, Variant
+from evalkit.data.records import Family, Record
 from evalkit.errors import UsageError
+from evalkit.hub.facts import CandidateFacts
 from evalkit.modes import base_mode
+from evalkit.report.document.model import Report
 from evalkit.report.document.model.directory import (
     Architecture,
     Attribution,
@@ -32,14 +36,8 @@ from evalkit.report.document.model.directory import (
     VendorClaim,
     YesNo,
 )
+from evalkit.report.document.model.modes import Mode
 from evalkit.report.words import view
-
-if TYPE_CHECKING:
-    from evalkit.data.models import Sourced, Variant
-    from evalkit.data.records import Family, Record
-    from evalkit.hub.facts import CandidateFacts
-    from evalkit.report.document.model import Report
-    from evalkit.report.document.model.modes import Mode
 
 RULE = (
     "watch until access, independent benchmarks and production deployment are each settled with a source; then "

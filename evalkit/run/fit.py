@@ -6,17 +6,15 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from evalkit.checklist.schema import Checklist
+from evalkit.quality.case import Case, Suite
 from evalkit.run.plan.schedule import GUESSED_RATE, GUESSED_START_S
 from evalkit.stats.proportions import least_cases
 from evalkit.stats.ratio import MIN_PAIRS
 from evalkit.timing.conversations import turns_of
-
-if TYPE_CHECKING:
-    from evalkit.checklist.schema import Checklist
-    from evalkit.quality.case import Case, Suite
-    from evalkit.timing.prompts import Prompt, PromptSet
+from evalkit.timing.prompts import Prompt, PromptSet
 
 T = TypeVar("T")
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from evalkit.analysis.running import Running
+from evalkit.analysis.order import Reading
+from evalkit.analysis.running import Running, SoFar
 from evalkit.errors import UsageError
 from evalkit.fmt import plural, ratio
+from evalkit.run.setup import Setup
 from evalkit.run.show import duration
-
-if TYPE_CHECKING:
-    from evalkit.analysis.order import Reading
-    from evalkit.analysis.running import SoFar
-    from evalkit.run.setup import Setup
 
 #: minutes from which a run without a budget asks first
 ASKS_FROM = 30

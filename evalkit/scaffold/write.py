@@ -7,22 +7,20 @@ import os
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from evalkit.analysis.pairs import alpha_of
 from evalkit.analysis.suites import independent
 from evalkit.checklist.loader import shipped_folder
 from evalkit.errors import UsageError
+from evalkit.importers.direct import Conversion
 from evalkit.run.fit import least_margin
+from evalkit.run.setup import Setup
 from evalkit.scaffold.detect import Found, asks_for_a_key
 from evalkit.scaffold.propose import Model, Proposal, model_of, named, owned, propose, serves, what
 from evalkit.serving.facts import EndpointFacts
 from evalkit.stats.proportions import least_cases, power_noninferiority
 from evalkit.text import one_line, sanitize
-
-if TYPE_CHECKING:
-    from evalkit.importers.direct import Conversion
-    from evalkit.run.setup import Setup
 
 CHECKLIST = "checklist.yaml"
 #: characters of a system prompt

@@ -6,18 +6,16 @@ import os
 import re
 from datetime import datetime, timedelta
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from evalkit.checklist.schema import Checklist, LoadedChecklist
 from evalkit.errors import RunFolderError, UsageError
+from evalkit.facts import Facts
+from evalkit.hub.facts import CandidateFacts
 from evalkit.stored.changes import Change, changes
 from evalkit.stored.contents import contents, readable
-
-if TYPE_CHECKING:
-    from evalkit.checklist.schema import Checklist, LoadedChecklist
-    from evalkit.facts import Facts
-    from evalkit.hub.facts import CandidateFacts
-    from evalkit.stored.folder import Source
-    from evalkit.verdict.results import Decision
+from evalkit.stored.folder import Source
+from evalkit.verdict.results import Decision
 
 _AGE = re.compile(r"(\d{1,5})([mhdw])\Z")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, pstdev
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from evalkit.checklist.address import endpoint_at
 from evalkit.checklist.schema import Checklist
@@ -20,9 +20,7 @@ from evalkit.modes import INCUMBENT, canonical
 from evalkit.serving.facts import EndpointFacts, TokenDeltas
 from evalkit.serving.observe import classify
 from evalkit.text import one_line
-
-if TYPE_CHECKING:
-    from evalkit.verdict.results import Decision
+from evalkit.verdict.results import Decision
 
 #: all servers together
 DEADLINE_S = 55.0

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from evalkit.checklist.schema import LoadedChecklist
 from evalkit.errors import RunFolderError
 from evalkit.facts import Facts
-
-if TYPE_CHECKING:
-    from evalkit.stored.folder import Source
+from evalkit.stored.folder import Source
 
 
 class Unreadable:

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,11 +25,9 @@ from evalkit.facts import Facts
 from evalkit.findings import Frozen
 from evalkit.redaction import hide, placeless, redacted_from
 from evalkit.stored.fold import KINDS, MANY, Lean, fold, uncollected
+from evalkit.stored.folder import Source
 from evalkit.stored.journal import MAX_LINE, Record
 from evalkit.text import strict_json
-
-if TYPE_CHECKING:
-    from evalkit.stored.folder import Source
 
 FORMAT = 2
 _MOST_BYTES = 256 * 1024 * 1024

@@ -7,8 +7,10 @@ same document. No clock, no environment.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts
 from evalkit.findings import Finding
 from evalkit.redaction import bare_name, masked, without_texts
 from evalkit.report.document import modes as modes_part
@@ -17,11 +19,7 @@ from evalkit.report.document import quality as quality_part
 from evalkit.report.document.limits import limits, not_shown
 from evalkit.report.document.model import Report
 from evalkit.secrets import redact
-
-if TYPE_CHECKING:
-    from evalkit.checklist.schema import Checklist
-    from evalkit.facts import Facts
-    from evalkit.verdict.results import Decision
+from evalkit.verdict.results import Decision
 
 SCHEMA_VERSION = 1
 #: prompts listed with their own speed-up; prompts.csv lists all

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from evalkit import fmt
 from evalkit.analysis import limits as figures
+from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts
 from evalkit.timing.templates import some
-from evalkit.verdict.results import asks_little
-
-if TYPE_CHECKING:
-    from evalkit.checklist.schema import Checklist
-    from evalkit.facts import Facts
-    from evalkit.verdict.results import Decision
+from evalkit.verdict.results import Decision, asks_little
 
 
 def limits(checklist: Checklist, facts: Facts) -> list[dict[str, str]]:

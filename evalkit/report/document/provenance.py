@@ -6,15 +6,13 @@ import os
 import shlex
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from evalkit.checklist.schema import Checklist
+from evalkit.facts import Facts
 from evalkit.findings import Frozen
 from evalkit.gpu.facts import HardwareFacts
-
-if TYPE_CHECKING:
-    from evalkit.checklist.schema import Checklist
-    from evalkit.facts import Facts
-    from evalkit.quality.facts import SuiteFacts
+from evalkit.quality.facts import SuiteFacts
 
 
 def candidate(checklist: Checklist, facts: Facts) -> dict[str, Any]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from evalkit.checklist.schema import LoadedChecklist
 from evalkit.items.registry import ITEMS
 from evalkit.report.document.model import Report
 from evalkit.report.document.model.findings import FindingPart
 from evalkit.report.formats import markdown
 from evalkit.report.words.quote import command_property, command_value
-
-if TYPE_CHECKING:
-    from evalkit.checklist.schema import LoadedChecklist
 
 #: GitHub drops a summary above 1 MiB whole; some room is left for other steps' headers
 BUDGET = 900_000

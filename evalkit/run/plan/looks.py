@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from evalkit.analysis.comparison import START_SD, Terms, compare, divided, enough
 from evalkit.analysis.order import Reading
+from evalkit.checklist.schema import Checklist
+from evalkit.run.plan.schedule import Plan
 from evalkit.stats.sequential import confidence_of, obrien_fleming
 from evalkit.timing.facts import Look
-
-if TYPE_CHECKING:
-    from evalkit.checklist.schema import Checklist
-    from evalkit.run.plan.schedule import Plan
 
 
 @dataclass(frozen=True)
