@@ -311,7 +311,7 @@ def warm_ups(readings: Readings, facts: Iterable[WarmUp], mode: str, level: int)
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """How much longer (log, per token) a mode took for `n` texts that no cache has seen than for the timed ones."""
+    """How much longer (log, per character) a mode took for `n` texts that no cache has seen than for the timed ones."""
 
     mean: float
     error: float
@@ -320,20 +320,20 @@ class Fresh:
 
 
 def fresh(readings: Readings, facts: Iterable[WarmUp], mode: str, level: int, *, prompts: bool) -> Fresh | None:
-    """Of `prompts` behind a salt, or of questions that are new. None where too little was read or counted."""
+    """Of `prompts` behind a salt, or of questions that are new. None where too little was read."""
     timed: dict[str, list[float]] = {}
     for s in readings.good(mode, level):
-        if (tokens := s.exchange.completion_tokens) and s.exchange.e2e_us:
-            timed.setdefault(s.prompt_id, []).append(math.log(s.exchange.e2e_us / 1000 / tokens))
+        if (length := _characters(s)) and s.exchange.e2e_us:
+            timed.setdefault(s.prompt_id, []).append(math.log(s.exchange.e2e_us / 1000 / length))
     usual = {name: fmean(each) for name, each in timed.items()}
     if len(usual) < _FEWEST_PROMPTS:
         return None
     middle = fmean(usual.values())
-    asked = [one for w in facts if (w.mode, w.concurrency) == (mode, level) for one in w.fresh]
+    asked = [one for w in facts if (w.mode, w.concurrency) == (mode, level) for one in w.unseen]
     gaps = [
-        math.log(ms / tokens) - usual.get(name, middle)
-        for name, ms, tokens in asked
-        if tokens and bool(name) is prompts and (not name or name in usual)
+        math.log(ms / length) - usual.get(name, middle)
+        for name, ms, length in asked
+        if length and bool(name) is prompts and (not name or name in usual)
     ]
     if not gaps:
         return None

@@ -167,8 +167,10 @@ class WarmUp(Frozen):
     last_e2e_ms: tuple[float, ...] = ()
     #: prompt id and E2E (ms) of each reply of the last two rounds
     last: tuple[tuple[str, float], ...] = ()
-    #: prompt id, E2E (ms) and output tokens of replies to texts that no cache has seen: prompts behind a salt, of all
+    #: prompt id, E2E (ms) and characters of replies to texts that no cache has seen: prompts behind a salt, of all
     #: rounds but the first; without an id, questions that nobody asked before
+    unseen: tuple[tuple[str, float, int], ...] = ()
+    #: the same with output tokens, in older runs: a count is the server's word, and decides nothing
     fresh: tuple[tuple[str, float, int], ...] = ()
 
 

@@ -40,7 +40,7 @@ STAYS = frozenset({
     "stopped_by", "suite", "tags", "taken_at", "throttle_reasons", "tool_outcome", "trained_source", "trained_known_by",
     "transport", "unclosed", "unknown_for", "unreadable", "url", "uuid", "value", "version", "what", "written_at", "cluster",
     "card_claims", "config_source", "signs", "api", "at", "cases", "clusters", "docs", "link", "prompts", "reader",
-    "attempts", "beyond", "e2e_ms", "ends", "events", "fresh", "harness", "load", "refused", "image_cases", "images_sha256", "last", "sources", "task", "tool_version", "unread",
+    "attempts", "beyond", "e2e_ms", "ends", "events", "fresh", "harness", "load", "refused", "image_cases", "images_sha256", "last", "sources", "task", "tool_version", "unread", "unseen",
     # keys alone are texts: modes, metrics, depths
     "after", "before", "caches", "context_probes", "counters_after", "counters_before", "divergences", "endpoint_gpus",
     "endpoints", "memory_gib", "preflights", "recalled", "stability", "traffic", "conversation",

@@ -112,11 +112,9 @@ class SecondReadings(Values):
     def words(self) -> Words:
         match self.outcome:
             case "fresh-differ":
-                longer = (
-                    f"texts that no cache has seen took {ratio(self.fresh or 0.0)} the time a token of the timed ones"
-                )
-                text = f"{longer}, compared with {self.baseline}: a cache may decide the claim."
-                return Words(text)
+                longer = f"took {ratio(self.fresh or 0.0)} the time a character of the timed ones"
+                against = f"compared with {self.baseline}: a cache may decide the claim."
+                return Words(f"texts that no cache has seen {longer}, {against}")
             case "differ":
                 shown = "; ".join(self._changed(mode) for mode in self.off)
                 return Words(f"{shown}: a cache of replies, or another server, answers part of the requests.")

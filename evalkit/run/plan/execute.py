@@ -12,7 +12,7 @@ from itertools import groupby
 
 from evalkit.analysis.order import Reading
 from evalkit.analysis.readings import light
-from evalkit.analysis.replies import looked_at
+from evalkit.analysis.replies import characters, looked_at
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.findings import Frozen
 from evalkit.quality.case import texts_of
@@ -325,7 +325,7 @@ class _Execution:
         prompts, run = list(self.prompts.values()), self.settings.run
         medians: list[float] = []
         last: list[list[tuple[str, float]]] = []
-        fresh: list[tuple[str, float, int]] = []
+        unseen: list[tuple[str, float, int]] = []
         sent = 0
         for turn in range(self.plan.warmup + _EXTRA_ROUNDS):
             chosen = [prompts[(turn * level + i) % len(prompts)] for i in range(level)]
@@ -333,18 +333,16 @@ class _Execution:
             replies = await asyncio.gather(*(self.client.chat(self.targets[mode], request) for request in asked))
             sent += len(replies)
             both = zip(chosen, replies, strict=True)
-            answered = [
-                (prompt.id, r.e2e_us / 1000, r.completion_tokens or 0) for prompt, r in both if r.ok and r.e2e_us
-            ]
+            answered = [(prompt.id, r.e2e_us / 1000, characters(r)) for prompt, r in both if r.ok and r.e2e_us]
             last.append([(name, ms) for name, ms, _ in answered])
-            fresh += answered if turn else []
+            unseen += answered if turn else []
             times = sorted(r.e2e_us / 1000 / max(1, r.completion_tokens or 1) for r in replies if r.e2e_us)
             medians.append(times[len(times) // 2] if times else 0.0)
             if turn + 1 >= self.plan.warmup and (not times or _level(medians)):
                 break
         asked = [new_question(run, n) for n in range(level)]
         replies = await asyncio.gather(*(self.client.chat(self.targets[mode], request) for request in asked))
-        fresh += [("", r.e2e_us / 1000, r.completion_tokens or 0) for r in replies if r.ok and r.e2e_us]
+        unseen += [("", r.e2e_us / 1000, characters(r)) for r in replies if r.ok and r.e2e_us]
         self.on_event(
             WarmUp(
                 mode=mode,
@@ -353,7 +351,7 @@ class _Execution:
                 levelled=_level(medians),
                 last_e2e_ms=tuple(round(m, 3) for m in medians[-3:]),
                 last=tuple((name, round(ms, 3)) for one in last[-2:] for name, ms in one),
-                fresh=tuple((name, round(ms, 3), tokens) for name, ms, tokens in fresh),
+                unseen=tuple((name, round(ms, 3), length) for name, ms, length in unseen),
             )
         )
 

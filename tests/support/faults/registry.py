@@ -11,7 +11,7 @@ from typing import Any
 
 from evalkit.modes import Mode
 from tests.support.faults.protocol import Answer, json_answer
-from tests.support.faults.turn import Dropped, Turn, bomb, changed, chunk, event, events, open_head, swap
+from tests.support.faults.turn import Dropped, Turn, bomb, changed, chunk, event, events, one_token, open_head, swap
 
 Play = Callable[[Turn], Awaitable[None]]
 GENERATION, CONTROL = "generation", "control"
@@ -183,14 +183,18 @@ async def no_usage(turn: Turn) -> None:
     await turn.send(changed(turn.answer, lambda e: re.sub(rb',"usage":\{.*\}\}\n', b"}\n", e)))
 
 
-@fault("a usage that contradicts the chunks", GENERATION, keeps="probe timing quality context:late incumbent baseline")
+@fault("a usage that contradicts the chunks", GENERATION, keeps="*")
 async def wrong_usage(turn: Turn) -> None:
-    def lie(event: bytes) -> bytes:
-        if b'"choices":[]' not in event:
-            return event
-        return re.sub(rb'"(prompt|completion)_tokens":\d+', rb'"\1_tokens":1', event)
+    await turn.send(changed(turn.answer, lambda e: one_token(e, b"completion")))
 
-    await turn.send(changed(turn.answer, lie))
+
+@fault(
+    "a usage that counts one token of the prompt",
+    GENERATION,
+    keeps="probe quality context:late incumbent baseline:early baseline:middle",
+)
+async def prompt_of_one(turn: Turn) -> None:
+    await turn.send(changed(turn.answer, lambda e: one_token(e, b"prompt")))
 
 
 @fault("every chunk twice", GENERATION)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 import socket
 import struct
 import zlib
@@ -102,6 +103,13 @@ def changed(answer: Answer, change: Callable[[bytes], bytes]) -> Answer:
         return answer.with_body(change(answer.body))
     pieces = tuple((after, b"".join(change(event) for event in events(data))) for after, data in answer.pieces)
     return replace(answer, pieces=tuple((after, data) for after, data in pieces if data))
+
+
+def one_token(event: bytes, of: bytes) -> bytes:
+    """An event that carries the usage alone, with one token of the `prompt` or of the `completion`."""
+    if b'"choices":[]' not in event:
+        return event
+    return re.sub(rb'"%b_tokens":\d+' % of, rb'"%b_tokens":1' % of, event)
 
 
 def event(turn: Turn, text: str) -> bytes:
