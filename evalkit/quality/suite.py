@@ -319,8 +319,14 @@ def _messages(raw: RawCase, folder: Path, source: _Source, digest: Any) -> list[
     return list(messages)
 
 
-#: the same to every case, whatever it asks; none of them is in a format that a suite may ask for and nothing else
-CONTROLS = ("OK.", "I do not know.")
+_LONG_CONTROL = (
+    "That is a good question, and there is more than one way to look at it. Much depends on where you begin, what you "
+    "have at hand and how far you want to go. Take your time, write down what you know so far, and ask somebody who "
+    "has done this before. Small steps are better than large ones, since each of them can be taken back. Look at the "
+    "result in the evening, sleep over it, and decide on the next day whether it is what you were after."
+)
+#: the same to every case; none of them is in a format that a suite may ask for and nothing else
+CONTROLS = ("OK.", "I do not know.", _LONG_CONTROL)
 #: share of a suite's cases that a control may fail before it is given up
 _GIVEN_UP = 0.5
 

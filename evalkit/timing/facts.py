@@ -272,6 +272,8 @@ class LoadBlock(Frozen):
     prompts: tuple[int, ...] = ()
     #: replies that were looked at, and how many of them showed each sign of broken decoding
     looked_at: int = 0
+    #: of these, what a reader sees; 0: a journal that does not hold it
+    looked_characters: int = 0
     signs: dict[str, int] = {}  # noqa: RUF012  pydantic copies defaults
     prompt_tokens: int | None = None
     cached_tokens: int | None = None

@@ -91,6 +91,9 @@ _BLANK_SUITE = _suite("capitals", "chat", lambda n: {
 })  # fmt: skip
 _NAMED_SUITE = _suite("named", "chat", _louvre({"any": ["Louvre"]}))
 _WEAK_SUITE = _suite("visitors", "chat", _louvre({"none": ["xyzzy"]}))
+_LONG_SUITE = _suite("descriptions", "chat", lambda n: {
+    "prompt": f"For the record of visitor {n}: describe the Louvre in 20 words or more.", "expect": [{"length": {"min": 15}}, "no_loop"],
+})  # fmt: skip
 _NOT_ASKED = {"license", "modes", "quality", "hardware", "context"}
 _PROSE = "The river rises in the hills, grows with every brook, turns twice around the old town and meets the sea in a wide bay."
 #: the demo's own card
@@ -219,6 +222,10 @@ LOADS = (
          checklist=_LOADED, tricks=(Trick(play.later(60, play.counts_of_prompts(4)), places=_TIMED),)),
     Kind("short-as-soon-as-loaded", "replies of a third of the length as soon as load is open", ("modes.load-replies", "inconclusive", "shorter"),
          checklist=_LOADED, tricks=(Trick(play.later(60, play.of_a_third), places=_TIMED),)),
+    Kind("short-under-load-counted", "the same, with three times the tokens counted", ("modes.load-replies", "inconclusive", "shorter"),
+         checklist=_LOADED, tricks=(Trick(play.later(60, play.of_a_third_counted_whole), places=_TIMED),)),
+    Kind("short-under-load-uncounted", "the same, with no tokens counted", ("modes.load-replies", "inconclusive", "shorter"),
+         checklist=_LOADED, tricks=(Trick(play.later(60, play.of_a_third_uncounted), places=_TIMED),)),
     Kind("refuses-under-load", "every 8th request turned away as soon as load is open", ("modes.load", "inconclusive", "failed"),
          checklist=_LOADED, tricks=(Trick(play.later(60, play.turns_away(8)), places=_TIMED),)),
 )  # fmt: skip
@@ -275,6 +282,8 @@ ASKED = (
     Kind("weak-suite", "OK to cases that any reply passes", ("quality.length-honesty", "inconclusive", "apart-unasked"),
          suite=_WEAK_SUITE, tricks=(Trick(play.briefly(), frozenset({AR}), frozenset({"quality"})),
                                     Trick(play.saying(lambda _: "OK"), places=frozenset({"quality"})))),
+    Kind("canned-tasks", "one text of the right length to every case, where any sound text passes", ("quality.length-honesty", "inconclusive", "same-unasked"),
+         suite=_LONG_SUITE, tricks=(Trick(play.saying(lambda _: _PROSE), places=frozenset({"quality"})),)),
 )  # fmt: skip
 
 INPUTS = (

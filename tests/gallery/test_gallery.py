@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 _NEIGHBOURS = {
     "invisible", "counted-loop", "masks", "thinking-in-fence", "padded-invisibly", "mild-cache", "cache-by-meaning",
     "warm-cache", "warm-cache-by-meaning", "replica", "other-model-in-baseline", "two-fingerprints", "no-cuda-graphs",
-    "now-and-then-another", "baseline-reads-a-part", "short-as-soon-as-loaded", "refuses-under-load", "slowed-baseline-short-tasks", "blank-end", "asks-slower-and-worse", "asks-no-answers", "other-precision", "null-as-text", "filtered", "no-done", "dated-name", "declared-difference", "emoji", "no-blanks", "next-turn",
+    "now-and-then-another", "baseline-reads-a-part", "short-as-soon-as-loaded", "refuses-under-load", "slowed-baseline-short-tasks", "blank-end", "asks-slower-and-worse", "asks-no-answers", "other-precision", "null-as-text", "filtered", "no-done", "dated-name", "declared-difference", "emoji", "no-blanks", "next-turn", "short-under-load-uncounted",
 }  # fmt: skip
 _KINDS = [pytest.param(k, id=k.name, marks=pytest.mark.proof if k.name in _NEIGHBOURS else ()) for k in KINDS.values()]
 

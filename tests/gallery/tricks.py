@@ -12,7 +12,7 @@ from random import Random
 from evalkit.modes import Mode
 from evalkit.reference.script import Script
 from tests.support.faults import Healthy, Turn
-from tests.support.faults.protocol import json_answer
+from tests.support.faults.protocol import Answer, json_answer
 from tests.support.faults.turn import changed, events
 
 
@@ -178,9 +178,25 @@ def later(after: int, play: Callable[[Turn], Awaitable[None]]) -> Callable[[Turn
 
 async def of_a_third(turn: Turn) -> None:
     """A third of the reply."""
+    await turn.send(_third(turn))
+
+
+async def of_a_third_counted_whole(turn: Turn) -> None:
+    """The same, with three times the tokens counted."""
+    await turn.send(_third(turn, usage_factor=3))
+
+
+async def of_a_third_uncounted(turn: Turn) -> None:
+    """The same, and no tokens counted."""
+    await turn.send(
+        changed(_third(turn), lambda e: b"" if b'"choices":[]' in e else re.sub(rb',"usage":\{.*\}(?=\})', b"", e))
+    )
+
+
+def _third(turn: Turn, **more: float) -> Answer:
     script = turn.server.healthy.script
-    short = turn.memory.setdefault("third", Healthy(Script(**{**script.model_dump(), "length_factor": 0.33})))
-    await turn.send(short.answer(turn.request))
+    short = turn.memory.setdefault("third", Healthy(Script(**{**script.model_dump(), "length_factor": 0.33, **more})))
+    return short.answer(turn.request)
 
 
 def turns_away(every: int) -> Callable[[Turn], Awaitable[None]]:

@@ -257,7 +257,7 @@ def _replies(checklist: Checklist, facts: Facts, mode: str, load: str, *, decidi
     mine, theirs = (_answered(facts, name, load) for name in (mode, baseline))
     if mine is None or theirs is None:
         return []
-    length = mine.tokens / theirs.tokens if mine.tokens and theirs.tokens else None
+    length, seen = (a / b if a and b else None for a, b in ((mine.tokens, theirs.tokens), (mine.seen, theirs.seen)))
     worst = max(
         ((mine.signs[name] / mine.looked - theirs.signs[name] / theirs.looked, name) for name in mine.signs),
         default=(0.0, None),
@@ -267,17 +267,19 @@ def _replies(checklist: Checklist, facts: Facts, mode: str, load: str, *, decidi
     claim = claims(checklist, facts, load)[mode]
     # a gain that holds per output token as well is none of the length
     target = item.capacity.at_least if load == CAPACITY and item.capacity else item.speedup.at_least
-    short = length is not None and length < _SHORT and claim.ratio is not None and claim.ratio.low * length < target
+    low = claim.ratio.low if claim.ratio is not None else math.inf
+    short = any(one is not None and one < _SHORT and low * one < target for one in (length, seen))
     values = words.LoadReplies(
         outcome="broken" if broken else "shorter" if short else "alike", mode=mode, baseline=baseline, load=load,
         sign=sign, mine=mine.signs[sign] / mine.looked if sign else None,
         theirs=theirs.signs[sign] / theirs.looked if sign else None, looked_at=mine.looked, length_ratio=length,
+        characters_ratio=seen,
     )  # fmt: skip
     return [check.LOAD_REPLIES.found(values, mode=mode, known_by=KnownBy.OBSERVED, counts=deciding)]
 
 
 class _Answers:
-    """Replies of one mode under one load: signs of those that were looked at, mean output tokens."""
+    """Replies of one mode under one load: signs and characters of those that were looked at, mean output tokens."""
 
     def __init__(self, blocks: Sequence[LoadBlock]) -> None:
         self.looked = sum(block.looked_at for block in blocks)
@@ -286,6 +288,7 @@ class _Answers:
             self.signs.update({name: n for name, n in block.signs.items() if name not in NO_FAULT})
         counts = [n for block in blocks for n, end in zip(block.tokens, block.ends, strict=True) if end == "a" and n]
         self.tokens = fmean(counts) if counts else 0.0
+        self.seen = sum(block.looked_characters for block in blocks) / max(1, self.looked)
 
 
 def _answered(facts: Facts, mode: str, load: str) -> _Answers | None:

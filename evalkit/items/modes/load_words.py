@@ -253,7 +253,9 @@ class LoadClient(Values):
 
 
 class LoadReplies(Values):
-    """`length_ratio`: output tokens of the mode over the baseline's. `mine`, `theirs`: shares with the worst sign."""
+    """`length_ratio`: output tokens of the mode over the baseline's, as the servers count; `characters_ratio`: what a
+    reader sees. `mine`, `theirs`: shares with the worst sign.
+    """
 
     outcome: Literal["alike", "broken", "shorter"]
     mode: str
@@ -264,16 +266,19 @@ class LoadReplies(Values):
     theirs: float | None = None
     looked_at: int = 0
     length_ratio: float | None = None
+    characters_ratio: float | None = None
 
     def words(self) -> Words:
         length = "" if self.length_ratio is None else f"; {fmt.ratio(self.length_ratio)} its output tokens"
+        length += "" if self.characters_ratio is None else f"; {fmt.ratio(self.characters_ratio)} its characters"
         if self.outcome == "broken":
             text = (
                 f"{self.load}: {self.mine or 0:.0%} of the replies show {self.sign}, {self.theirs or 0:.0%} of "
                 f"{self.baseline}'s{length}"
             )
         elif self.outcome == "shorter":
-            length = f"{fmt.ratio(self.length_ratio or 0)} as long as {self.baseline}'s"
+            least = min(one for one in (self.length_ratio, self.characters_ratio, 1.0) if one is not None)
+            length = f"{fmt.ratio(least)} as long as {self.baseline}'s"
             text = f"{self.load}: replies are {length}, which is the gain"
         else:
             text = f"{self.load}: {self.looked_at} replies are as sound as {self.baseline}'s{length}"

@@ -136,6 +136,7 @@ LENGTH_HONESTY = Check(
         "alike": Status.PASS,
         "apart": Status.WARN,
         "apart-unasked": Status.INCONCLUSIVE,
+        "same-unasked": Status.INCONCLUSIVE,
         "too-few": Status.NOT_APPLICABLE,
     },
 )

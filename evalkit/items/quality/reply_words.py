@@ -127,8 +127,11 @@ class Degeneration(OnSuite):
 class LengthHonesty(Values):
     """`ratio`: geometric mean of reply lengths, mode over baseline."""
 
-    outcome: Literal["alike", "apart", "apart-unasked", "too-few"]
+    outcome: Literal["alike", "apart", "apart-unasked", "same-unasked", "too-few"]
     pairs: int | None = None
+    #: cases whose reply is word for word that to another case, of mode and baseline
+    same: int = 0
+    baseline_same: int = 0
     ratio: float | None = None
     low: float | None = None
     high: float | None = None
@@ -142,6 +145,11 @@ class LengthHonesty(Values):
             text += ": tokens per second of the two are not comparable"
         if self.outcome == "apart-unasked":
             text += ": other replies, and no suite asks for more than a reply that answers nothing"
+        if self.outcome == "same-unasked":
+            text += (
+                f": {self.same} are word for word a reply to another case ({self.baseline_same} of the baseline's), "
+            )
+            text += "and no suite asks for more than a reply that answers nothing"
         return Words(f"{text}.", ratio(self.ratio), "0.8 to 1.25")
 
 

@@ -25,6 +25,8 @@ from evalkit.text import cut
 
 #: ratios of lengths that are about the same
 _LENGTH_RANGE = (0.8, 1.25)
+#: share of the cases by which more of a mode's replies than of the baseline's may be word for word another case's
+_SAME = 0.25
 _EXAMPLES = 20
 _JUDGED = frozenset({"rubric", "prefer"})
 
@@ -84,28 +86,64 @@ def length_honesty(  # noqa: PLR0917  called once
     """Geometric mean of the ratio of reply lengths, clustered by case, with its interval. `unasked`: a reply that
     answers nothing passes the suites, so that only the replies themselves show whether the mode answers.
     """
-    logs = []
-    for suite in suites:
-        base = answers.first(suite.name, baseline)
-        for case, one in answers.first(suite.name, mode).items():
-            if case in base and (a := _length(one)) and (b := _length(base[case])):
-                logs.append(math.log(a / b))
+    both = [
+        (one, base[case])
+        for suite in suites
+        for base in (answers.first(suite.name, baseline),)
+        for case, one in answers.first(suite.name, mode).items()
+        if case in base and one.exchange.ok and base[case].exchange.ok
+    ]
+    found = _ratio([(_length(one), _length(other)) for one, other in both], alpha)
+    if found is None:
+        return checks.LENGTH_HONESTY.found(words.LengthHonesty(outcome="too-few"), mode=mode, counts=False)
+    if unasked:  # the count is the server's own
+        seen = _ratio([(_characters(one), _characters(other)) for one, other in both], alpha)
+        found = seen if seen is not None and _alike(found) else found
+    same, before = (_same([pair[side] for pair in both]) for side in (0, 1))
+    outcome: Literal["alike", "apart", "apart-unasked", "same-unasked"] = "alike"
+    if not _alike(found):
+        outcome = "apart-unasked" if unasked else "apart"
+    elif unasked and same - before > _SAME * len(both):
+        outcome = "same-unasked"
+    n, ratio, low, high = found
+    values = words.LengthHonesty(
+        outcome=outcome, pairs=n, ratio=ratio, low=low, high=high, same=same, baseline_same=before
+    )
+    return checks.LENGTH_HONESTY.found(values, mode=mode, known_by=SEEN)
+
+
+def _ratio(lengths: Sequence[tuple[int, int]], alpha: float) -> tuple[int, float, float, float] | None:
+    """How many pairs have both lengths, and the geometric mean of their ratios with its interval."""
+    logs = [math.log(a / b) for a, b in lengths if a and b]
     n = len(logs)
     if n < 2:
-        return checks.LENGTH_HONESTY.found(words.LengthHonesty(outcome="too-few"), mode=mode, counts=False)
+        return None
     mean = sum(logs) / n
     error = math.sqrt(sum((x - mean) ** 2 for x in logs) / (n - 1) / n)
     half = t_quantile(1 - alpha, n - 1) * error
-    ratio, low, high = math.exp(mean), math.exp(mean - half), math.exp(mean + half)
-    alike = low >= _LENGTH_RANGE[0] and high <= _LENGTH_RANGE[1]
-    apart: Literal["apart", "apart-unasked"] = "apart-unasked" if unasked else "apart"
-    values = words.LengthHonesty(outcome="alike" if alike else apart, pairs=n, ratio=ratio, low=low, high=high)
-    return checks.LENGTH_HONESTY.found(values, mode=mode, known_by=SEEN)
+    return n, math.exp(mean), math.exp(mean - half), math.exp(mean + half)
+
+
+def _alike(found: tuple[int, float, float, float]) -> bool:
+    _, _, low, high = found
+    return low >= _LENGTH_RANGE[0] and high <= _LENGTH_RANGE[1]
 
 
 def _length(one: Answer) -> int:
     """Tokens as the server counted them; characters where it did not (both modes are then counted so)."""
-    return (one.exchange.completion_tokens or len(one.exchange.text)) if one.exchange.ok else 0
+    return one.exchange.completion_tokens or len(one.exchange.text)
+
+
+def _characters(one: Answer) -> int:
+    return len(one.exchange.text) + sum(len(call.arguments) for call in one.exchange.tool_calls)
+
+
+def _same(replies: Sequence[Answer]) -> int:
+    """How many replies are also those to cases that ask something else."""
+    asked: dict[str, set[str]] = {}
+    for one in replies:
+        asked.setdefault(one.reply_sha256, set()).add(one.asked)
+    return sum(len(asked[one.reply_sha256]) > 1 for one in replies)
 
 
 def by_position(answers: Answers, data: Table, margin: float) -> Finding | None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from evalkit import system
 from evalkit.analysis.copies import copies, frame
-from evalkit.analysis.replies import gist, signs
+from evalkit.analysis.replies import characters, gist, signs
 from evalkit.checklist.load import Slo
 from evalkit.client.types import ChatClient, ChatRequest, Exchange, Target
 from evalkit.quality.case import texts_of
@@ -240,6 +240,7 @@ class _Block:
             "ttft_ms": tuple(None if math.isnan(v) else round(v, 2) for v in columns.ttft), "e2e_ms": ms(columns.e2e),
             "tokens": tuple(None if v < 0 else v for v in columns.tokens), "ends": "".join(columns.ends),
             "prompts": tuple(columns.prompts), "looked_at": len(self.looked), "signs": dict(sorted(found.items())),
+            "looked_characters": sum(characters(reply, visible=True) for reply, _ in self.looked),
             "prompt_tokens": self.prompt_tokens if self.told else None,
             "cached_tokens": self.cached_tokens if self.told else None, "stopped": self.stopped, "full": self.full,
             "counted_prompts": self.read[0], "read_tokens": self.read[1],
