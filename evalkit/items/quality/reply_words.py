@@ -129,9 +129,9 @@ class LengthHonesty(Values):
 
     outcome: Literal["alike", "apart", "apart-unasked", "same-unasked", "too-few"]
     pairs: int | None = None
-    #: cases whose reply is word for word that to another case, of mode and baseline
-    same: int = 0
-    baseline_same: int = 0
+    #: cases whose reply is word for word that to another case, of mode and baseline, where that decides
+    same: int | None = None
+    baseline_same: int | None = None
     ratio: float | None = None
     low: float | None = None
     high: float | None = None

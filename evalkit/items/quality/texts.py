@@ -106,9 +106,9 @@ def length_honesty(  # noqa: PLR0917  called once
     elif unasked and same - before > _SAME * len(both):
         outcome = "same-unasked"
     n, ratio, low, high = found
-    values = words.LengthHonesty(
-        outcome=outcome, pairs=n, ratio=ratio, low=low, high=high, same=same, baseline_same=before
-    )
+    values = words.LengthHonesty(outcome=outcome, pairs=n, ratio=ratio, low=low, high=high)
+    if outcome == "same-unasked":
+        values = values.model_copy(update={"same": same, "baseline_same": before})
     return checks.LENGTH_HONESTY.found(values, mode=mode, known_by=SEEN)
 
 
