@@ -11,6 +11,7 @@ from typing import TypeVar
 from evalkit.checklist.schema import Checklist
 from evalkit.quality.case import Case, Suite
 from evalkit.run.plan.schedule import GUESSED_RATE, GUESSED_START_S
+from evalkit.serving.stability import IDLE_S
 from evalkit.stats.proportions import least_cases
 from evalkit.stats.ratio import MIN_PAIRS
 from evalkit.timing.conversations import turns_of
@@ -114,8 +115,6 @@ def without_soak(checklist: Checklist) -> Checklist:
 
 def soak_seconds(checklist: Checklist) -> float:
     """Of load and silence after all else, one mode after the other, where stability is asked for."""
-    from evalkit.serving.stability import IDLE_S
-
     asked = checklist.items.serving.stability
     return 0.0 if asked is None else (asked.minutes * 60 + IDLE_S) * len(checklist.modes)
 

@@ -12,6 +12,7 @@ from evalkit.errors import UsageError
 from evalkit.fmt import plural, ratio
 from evalkit.run.setup import Setup
 from evalkit.run.show import duration
+from evalkit.run.sizing import cost_of, work
 
 #: minutes from which a run without a budget asks first
 ASKS_FROM = 30
@@ -23,8 +24,6 @@ _LOOK_S = 2.0
 
 def announcement(setup: Setup) -> tuple[str, int]:
     """What the run will send, in one line, and its minutes at most."""
-    from evalkit.run.sizing import cost_of
-
     cost = cost_of(setup)
     requests = cost["timed_requests"] + cost["task_requests"]
     minutes: int = cost["minutes"]
@@ -70,8 +69,6 @@ class Outlook:
     """The results so far and the time left, from what is done of what was planned."""
 
     def __init__(self, setup: Setup) -> None:
-        from evalkit.run.sizing import work
-
         item, found = setup.checklist.items.modes, work(setup)
         prompts = sum(prompt.same_as is None for prompt in setup.prompts.prompts)
         self._running = Running(

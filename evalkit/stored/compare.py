@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any, NamedTuple
 
 from evalkit import fmt
+from evalkit.analysis.levels import summarise_modes
 from evalkit.analysis.pairs import Answers, paired
 from evalkit.analysis.readings import Readings, geometric
 from evalkit.checklist.schema import Checklist
@@ -76,8 +77,6 @@ def _origin(run: Run) -> dict[str, Any]:
 
 def _speedups(run: Run) -> dict[str, Any]:
     """The speed-up of each mode where it is decided, by the run's own checklist."""
-    from evalkit.analysis.levels import summarise_modes
-
     found = summarise_modes(list(run.checklist.modes), run.facts, run.checklist)
     return {"speedups": {m: s.speedup.model_dump(mode="json") for m, s in found.items() if s.speedup is not None}}
 

@@ -15,6 +15,7 @@ from evalkit.hub.facts import CandidateFacts
 from evalkit.stored.changes import Change, changes
 from evalkit.stored.contents import contents, readable
 from evalkit.stored.folder import Source
+from evalkit.verdict.decide import decide
 from evalkit.verdict.results import Decision
 
 _AGE = re.compile(r"(\d{1,5})([mhdw])\Z")
@@ -54,8 +55,6 @@ def gate(
     strict: bool = False,
 ) -> GateResult:
     """Whether the run's verdict holds at `now` (aware), by its own checklist or a new one."""
-    from evalkit.verdict.decide import decide
-
     try:
         facts, stored = source.facts(), source.checklist()
         problems = source.verify(facts)

@@ -14,11 +14,13 @@ from typing import Literal, NamedTuple
 
 from evalkit.checklist.address import endpoint_at
 from evalkit.checklist.schema import Checklist
+from evalkit.client import open_client
 from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
 from evalkit.modes import INCUMBENT, canonical
 from evalkit.serving.facts import EndpointFacts, TokenDeltas
 from evalkit.serving.observe import classify
+from evalkit.serving.probe import probe
 from evalkit.text import one_line
 from evalkit.verdict.results import Decision
 
@@ -77,8 +79,6 @@ async def look(
     Raises:
         UsageError: a variable named for a key is not set, or an address is malformed.
     """
-    from evalkit.client import open_client
-
     client = open_client([url for _, url in wanted])
     try:
         async with asyncio.timeout(DEADLINE_S):
@@ -93,8 +93,6 @@ async def look(
 async def _one(
     checklist: Checklist, evaluated: Mapping[str, EndpointFacts], mode: str | None, url: str, client: ChatClient
 ) -> LiveServer:
-    from evalkit.serving.probe import probe
-
     asked = endpoint_at(
         url,
         model=_served(evaluated, mode),

@@ -28,6 +28,7 @@ from evalkit.stored.fold import KINDS, MANY, Lean, fold, uncollected
 from evalkit.stored.folder import Source
 from evalkit.stored.journal import MAX_LINE, Record
 from evalkit.text import strict_json
+from evalkit.verdict.decide import decide
 
 FORMAT = 2
 _MOST_BYTES = 256 * 1024 * 1024
@@ -279,8 +280,6 @@ _Statuses = list[tuple[str, str | None, str | None, str]]
 
 
 def _decided(checklist: Checklist, facts: Facts) -> _Statuses:
-    from evalkit.verdict.decide import decide
-
     decision = decide(checklist, facts, facts.as_of)
     return [(f.id, f.mode, f.variant, f.status.value) for item in decision.items for f in item.findings]
 

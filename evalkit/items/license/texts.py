@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from evalkit.checklist.schema import Reading, Use
+from evalkit.data import load_licenses
 from evalkit.data.models import LicenseRow
 from evalkit.findings import SEVERITY, Evidence, Finding, KnownBy, Status
 from evalkit.hub.facts import CandidateFacts, TextFile
@@ -148,8 +149,6 @@ def _label(label: str) -> LicenseRow | None:
     row = find(label) or find(bare) or find(f"{bare} license")
     if row is not None:
         return row if row.kind == "license" else None
-    from evalkit.data import load_licenses
-
     return next((r for r in load_licenses() if fold(label) in {fold(n) for n in r.notice_names}), None)
 
 

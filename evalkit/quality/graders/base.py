@@ -13,6 +13,7 @@ from evalkit.client.types import Exchange
 from evalkit.quality.case import Case
 from evalkit.quality.facts import MAX_CHARS, Grade
 from evalkit.quality.fences import closed
+from evalkit.text import one_line
 
 GradeFunction = Callable[[Exchange, Case, Any], Grade]
 
@@ -98,6 +99,4 @@ def fenced_blocks(text: str) -> list[str]:
 
 def shown(value: object, limit: int = 80) -> str:
     """A value for a reason: short, on one line."""
-    from evalkit.text import one_line
-
     return one_line(str(value), limit=limit)

@@ -10,6 +10,7 @@ import math
 from typing import Any, cast
 
 from evalkit.checklist.schema import Checklist
+from evalkit.explain.catalogue import checks
 from evalkit.facts import Facts
 from evalkit.findings import Finding
 from evalkit.redaction import bare_name, masked, without_texts
@@ -179,8 +180,6 @@ def finding_document(finding: Finding) -> dict[str, Any]:
 
 
 def _title(check_id: str) -> str:
-    from evalkit.explain.catalogue import checks
-
     check = checks().get(check_id)
     return check.title if check else check_id
 

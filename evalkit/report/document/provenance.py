@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+from evalkit.analysis.witness import crowd
 from evalkit.checklist.schema import Checklist
 from evalkit.facts import Facts
 from evalkit.findings import Frozen
@@ -133,7 +134,5 @@ def reproduce(facts: Facts) -> str:
 
 def witness(facts: Facts) -> dict[str, Any] | None:
     """What else the machine did while modes were timed; None where it was not seen."""
-    from evalkit.analysis.witness import crowd
-
     seen = crowd(facts)
     return seen.model_dump(mode="json") if seen else None

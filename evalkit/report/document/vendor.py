@@ -6,15 +6,13 @@ Tokens per forward pass count work inside the server and are only set next to to
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from evalkit.analysis.speed import reference
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from evalkit.data.models import VendorClaim
-    from evalkit.facts import Facts
+from evalkit.data import load_vendor_claims
+from evalkit.data.models import VendorClaim
+from evalkit.facts import Facts
 
 _BLOCK = re.compile(r"\bblock (\d+)\b")
 _THRESHOLD = re.compile(r"\bthreshold (0?\.\d+)\b")
@@ -23,8 +21,6 @@ _THRESHOLD_HERE = re.compile(r"@t(0?\.\d+)\b")
 
 def vendor_claims(model: str | None, facts: Facts, modes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The claims about `model`; and, where there are any, those about the models that the vendor compares it with."""
-    from evalkit.data import load_vendor_claims
-
     rows = load_vendor_claims()
     own = [row for row in rows if row.variant and _same(row.variant, model or "")]
     if not own:
