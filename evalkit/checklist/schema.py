@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from evalkit.checklist.base import SETTINGS, EnvName, ModeLabel, Positive, Section, Url
@@ -19,6 +19,8 @@ from evalkit.checklist.items import Items, ModesItem, QualityItem, Reading
 from evalkit.checklist.prices import Cost
 from evalkit.checklist.sweep import Sweep
 from evalkit.checklist.tasks import HarnessTask
+from evalkit.client.origin import address_of
+from evalkit.errors import UsageError
 from evalkit.findings import ItemId
 from evalkit.limits import CONTROL, GENERATION, ControlLimits, Limits
 from evalkit.modes import INCUMBENT, Mode, canonical
@@ -365,3 +367,16 @@ class LoadedChecklist(BaseModel):
                 return self.lines[dotted]
             dotted = dotted.rpartition(".")[0]
         return None
+
+
+def endpoint_at(url: str, **fields: Any) -> Endpoint:
+    """The endpoint at `url` of the command line, checked as those of a checklist are, with other keys of a mode.
+
+    Raises:
+        UsageError: no http(s) address, or one with a key, a user or a password in it.
+    """
+    try:
+        address_of(url)
+        return Endpoint(endpoint=url, **fields)
+    except (ValidationError, ValueError):
+        raise UsageError("not an address", where=cut(url, 200), hint="an address reads http://host:port") from None

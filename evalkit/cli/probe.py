@@ -55,7 +55,7 @@ def known(facts: EndpointFacts) -> bool:
 async def _probe_all(
     urls: list[str], observe: bool, capabilities: bool, key: Key, model: str | None
 ) -> list[EndpointFacts]:
-    from evalkit.checklist.address import endpoint_at
+    from evalkit.checklist.schema import endpoint_at
     from evalkit.client import open_client
     from evalkit.serving.probe import probe
 

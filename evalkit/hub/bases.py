@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from evalkit.hub.card import Card, card_in, from_fields
+from evalkit.hub.card import Card, card_in, from_fields, with_spdx
 from evalkit.hub.facts import BaseModelFacts, TextFile
 from evalkit.hub.source import ID, AccessDenied, Keep, SourceProblem, digest
-from evalkit.hub.spdx import with_spdx
 from evalkit.secrets import redact
 
 _MOST = 4

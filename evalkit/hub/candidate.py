@@ -16,7 +16,7 @@ from evalkit.errors import HubError, InputFileError
 from evalkit.files import make_private, write_atomic
 from evalkit.findings import KnownBy
 from evalkit.hub.bases import follow
-from evalkit.hub.card import Card, card_in, from_fields
+from evalkit.hub.card import Card, card_in, from_fields, with_spdx
 from evalkit.hub.config import load_json, read_config
 from evalkit.hub.facts import CandidateFacts, CardLicense, ContextLimits, TextFile
 from evalkit.hub.source import (
@@ -34,7 +34,6 @@ from evalkit.hub.source import (
     is_license_file,
     wanted,
 )
-from evalkit.hub.spdx import with_spdx
 from evalkit.secrets import redact
 from evalkit.text import one_line
 

@@ -62,7 +62,7 @@ async def _listens(url: str) -> bool:
 
 
 async def _ask(url: str) -> EndpointFacts:
-    from evalkit.checklist.address import endpoint_at
+    from evalkit.checklist.schema import endpoint_at
     from evalkit.limits import ControlLimits
     from evalkit.serving.probe import probe
 

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, pstdev
 from typing import Literal, NamedTuple
 
-from evalkit.checklist.address import endpoint_at
-from evalkit.checklist.schema import Checklist
+from evalkit.checklist.schema import Checklist, endpoint_at
 from evalkit.client import open_client
 from evalkit.client.types import ChatClient
 from evalkit.errors import UsageError
