@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evalkit.errors import UsageError
-from evalkit.secrets import Secret
+from evalkit.secrets import Secret, redact
 from evalkit.system import linux
 
 _PR_SET_DUMPABLE = 4
@@ -105,17 +105,24 @@ def _overwrite(name: str) -> None:
 def for_server(named: Iterable[str]) -> dict[str, str]:
     """What a launched server gets: `named` variables, and settings of the system, drivers, engines and the Hub.
 
-    Keys of other modes, the Hub's token and proxies with a password are left out unless they are named.
+    Keys of other modes, the Hub's token, and addresses of proxies, indexes and mirrors that hold a password are left
+    out unless they are named.
     """
     wanted = set(named)
     passed = {name: value for name, value in os.environ.items() if name in wanted or _needed(name, value)}
     return passed | {name: _sealed[name].reveal() for name in wanted & _sealed.keys() if name not in passed}
 
 
+def holds_secret(name: str, value: str) -> bool:
+    """Whether a variable holds a key or password by its name, or by what it says: `https://user:key@index/simple`."""
+    proxy = name.upper().endswith("_PROXY") and "@" in value
+    return proxy or is_secret(name) or ("://" in value and redact(value) != value)
+
+
 def _needed(name: str, value: str) -> bool:
     upper = name.upper()
     if upper.endswith("_PROXY"):
-        return upper in _NEEDED and "@" not in value
+        return upper in _NEEDED and not holds_secret(name, value)
     if upper in _NEEDED:
         return True
-    return upper.startswith(_FAMILIES) and not is_secret(name)
+    return upper.startswith(_FAMILIES) and not holds_secret(name, value)

@@ -203,8 +203,18 @@ _OTHERS = (
     Shape(
         ("=",),
         r"(?i)([?&;](?:amp;)?(?:[a-z]{1,24}[-_]){0,4}"
-        r"(?:api-?key|apikey|key|token|sig|signature|secret|password|credential)=)[^&\s\"'#<>]+",
+        r"(?:api-?key|apikey|key|token|sig|signature|secret|password|credentials?|auth|jwt|session(?:id)?)=)"
+        r"[^&\s\"'#<>]+",
     ),
+    Shape(("code=",), r"([?&;](?:amp;)?code=)[A-Za-z0-9_./+=%-]{16,}+"),
+    # headers with cookies, connection strings, a .netrc
+    Shape(
+        ("ookie", "OOKIE"),
+        r"(?i)(\b(?:set-)?cookie\\*[\"']?,?\s{0,8}[:=]?\s{0,8}(?:b(?=\\*[\"']))?\\*[\"']?)"
+        r"[^\s\"'\\;=,:]{1,64}=[^\r\n\"'\\]{1,4096}+",
+    ),
+    Shape((";",), r"(?i)(;\s{0,4}(?:password|pwd)\s{0,4}=\s{0,4})[^;\s\"'<>&]{1,256}+"),
+    Shape(("login",), r"(\blogin\s{1,8}\S{1,256}\s{1,32}password\s{1,8})\S{1,256}+"),
 )
 #: shapes of one word, which is never shorter than `SHORTEST_TOKEN`; and those that may be short, or of several lines
 TOKENS: tuple[Shape, ...] = (*_TOKENS, _SHORT, *_LONG_WORDS)
@@ -229,11 +239,16 @@ def looks_drawn(prefix: str, rest: str) -> bool:
 
 # -- names ---------------------------------------------------------------------------------------------------------
 
-_ALWAYS = frozenset({"password", "passwd", "passphrase", "secret", "apikey", "authtoken", "accesstoken", "secretkey"})
+_ALWAYS = frozenset({"secret", "secretkey", "sshpass", "credential", "credentials"})
+#: also with a name in front of it in one word: `PGPASSWORD`, `hftoken`
+_ENDINGS = (
+    "password", "passwd", "passphrase", "apikey", "authtoken", "accesstoken", "hftoken", "refreshtoken", "sessiontoken",
+    "csrftoken", "xsrftoken", "bearertoken",
+)  # fmt: skip
 _KEYS = frozenset(
     {
-        "access", "account", "admin", "api", "auth", "encryption", "license", "master", "private", "secret", "service",
-        "shared", "signing", "subscription", "deploy",
+        "access", "account", "admin", "api", "auth", "encryption", "functions", "license", "master", "private", "secret",
+        "service", "shared", "signing", "subscription", "deploy",
     }
 )  # fmt: skip
 #: keys of tables, caches and signatures that everybody may know
@@ -250,7 +265,7 @@ _OF_TEXT = frozenset(
         "total", "unk", "unknown", "usd", "video", "vision", "word",
     }
 )  # fmt: skip
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _PARTS = re.compile(r"[^A-Za-z0-9]+")
 
 
@@ -263,4 +278,6 @@ def names_a_secret(name: str) -> bool:
         return before in _KEYS or (name.isupper() and before not in _OPEN_KEYS)
     if last == "token":
         return before not in _OF_TEXT
-    return last in _ALWAYS
+    if last == "pwd":  # PWD alone is the folder that a shell is in
+        return bool(before) and before != "old"
+    return last in _ALWAYS or last.endswith(_ENDINGS)

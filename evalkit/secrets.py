@@ -84,10 +84,15 @@ def _longest_first() -> tuple[str, ...]:
     return _ORDER[0][1]
 
 
-#: a name and what is between it and its value: `api_key: "`, `--token `, `"password":"`, `HF_TOKEN=`
+#: what a name of a secret ends with
+_LAST = ("key", "token", "passwd", "password", "passphrase", "secret", "credential", "credentials", "pwd", "sshpass")
+#: the sign of Python's bytes, before a quote
+_B = r"(?:b(?=\\*[\"']))?"
+#: a name and what is between it and its value: `api_key: "`, `--token `, `"password":"`, `HF_TOKEN=`, `secret%3D`,
+#: `<apiKey>`, `(b'api-key', b'`
 _NAMED = re.compile(
-    r"(?:key|token|passw(?:or)?d|passphrase|secret)"
-    r"(\\*[\"']?\s{0,32}+(?:[:=]|=>)\s{0,32}+\\*[\"']?|\\*[\"'],\s{0,32}+\\*[\"']|\s{1,32}+)",
+    rf"(?:{'|'.join(sorted(_LAST, key=len, reverse=True))})"
+    rf"(\\*[\"']?\s{{0,32}}+(?:[:=]|=>)\s{{0,32}}+{_B}\\*[\"']?|\\*[\"'],\s{{0,32}}+{_B}\\*[\"']|%3[Dd]|>|\s{{1,32}}+)",
     re.IGNORECASE,
 )
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.")
@@ -133,8 +138,11 @@ def _hidden_until(text: str, found: re.Match[str]) -> int:
     before = text[max(0, start - _LONGEST_NAME) : start]
     size = next((n for n, c in enumerate(reversed(before)) if c not in _NAME), len(before))
     name = text[start - size : found.start(1)]
-    flag = name.startswith("-")
-    named = ":" in between or "=" in between
+    flag, tag = name.startswith("-"), between == ">"
+    if tag and text[max(0, start - size - 1) : start - size] != "<":
+        return 0
+    pair = "," in between
+    named = tag or pair or any(sign in between for sign in ":=%")
     if not (named or flag) or not names_a_secret(name):
         return 0
     quoted = between[-1] in "\"'"
@@ -152,7 +160,7 @@ def _hidden_until(text: str, found: re.Match[str]) -> int:
     if not quoted and (_CODE.match(value) or value == name.rpartition("_")[2]):
         return 0
     assigned = "=" in between and _is_sure(name)
-    return end if flag or assigned or (quoted and not bare_token) else 0
+    return end if flag or assigned or tag or (quoted and not bare_token and not pair) else 0
 
 
 def _is_no_value(value: str, *, flag: bool) -> bool:
@@ -197,7 +205,7 @@ def redact(text: str) -> str:
         text = _mask_shapes(text, words, TOKENS)
     text = _mask_shapes(text, text, OTHERS)
     low = text.lower()
-    if "key" in low or "token" in low or "secret" in low or "passw" in low or "passphrase" in low:
+    if any(word in low for word in _LAST):
         text = _mask_named(text)
     if "bearer" in low or "basic" in low or "authorization" in low:
         text = _SCHEME.sub(_mask_scheme, text)

@@ -17,6 +17,38 @@ from tests.support.fake_keys import PROVIDERS, draw
 
 ORDINARY = (Path(__file__).parent / "fixtures/ordinary_words.txt").read_text().splitlines()
 
+PLACES = """
+PGPASSWORD=swordfish
+MYSQL_PWD=swordfish
+declare -x PGPASSWORD="swordfish"
+environ({'PGPASSWORD': 'swordfish'})
+SSHPASS=swordfish
+HFToken: swordfish81x
+HFToken=swordfish81x
+DBPassword=swordfish81x
+dbpassword: 'swordfish'
+csrftoken=swordfish81x
+credentials=swordfish81x
+client_secret%3Dswordfish81x
+<apiKey>swordfish81x</apiKey>
+<password>swordfish</password>
+[(b'host', b'h'), (b'api-key', b'swordfish81x')]
+{b'x-api-key': b'swordfish81x'}
+["x-api-key", "swordfish81x"]
+x-functions-key: swordfish81x
+Cookie: session=swordfish81x; other=swordfish
+Set-Cookie: sid=swordfish; Path=/
+'cookie': 'session=swordfish'
+(b'cookie', b'sid=swordfish')
+machine example.org login me password swordfish
+Server=x;User Id=sa;Password=swordfish;
+Server=x;Uid=sa;Pwd=swordfish
+https://example.org/x?auth=swordfish
+https://example.org/x?session_id=1&jwt=swordfish
+https://example.org/api/f?code=swordfishswordfish81x
+"""
+ELSEWHERE = PLACES.strip().splitlines()
+
 CONTEXTS = {
     "alone": "{}",
     "sentence": "the key is {}, keep it",
@@ -64,6 +96,21 @@ def test_a_key_without_a_shape_is_known_by_the_name_of_its_field(name, form):
     key = "q7Lr2TtWx9Kd4VbZ8mNc"
     assert key not in redact(form.format(name, key))
     assert names_a_secret(name)
+
+
+@pytest.mark.parametrize("text", ELSEWHERE)
+def test_a_secret_is_masked_where_programs_print_it(text):
+    """Dumps of an environment or of headers, connection strings, markup: whatever a server writes into its log."""
+    masked = redact(text)
+    assert MASK in masked
+    assert "sword" not in masked.lower().replace("password", "")
+    assert redact(masked) == masked
+
+
+@pytest.mark.parametrize("text", ["PWD=/home/me", "OLDPWD=/home/me", "<th>API key</th>", "a key> b", "cookie banner",
+                                  '["api_key", "model", "token"]', "a session=1 of three", "?code=404", "x;y=2"])  # fmt: skip
+def test_what_only_looks_like_such_a_place_stays(text):
+    assert redact(text) == text
 
 
 def test_ordinary_technical_words_and_names_stay():

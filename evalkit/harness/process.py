@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evalkit import system
+from evalkit.environment import holds_secret
 from evalkit.errors import MeasurementError
 from evalkit.files import create_text, make_private
 from evalkit.secrets import MASK, Secret, redact
@@ -39,8 +40,11 @@ class Ended:
 
 
 def environment(extra: Mapping[str, str], named: list[str]) -> dict[str, str]:
-    """The variables that the tool sees: no other key of this process reaches it."""
-    kept = {name: value for name, value in os.environ.items() if name in _PASSED or name in named}
+    """The variables that the tool sees: no other key of this process reaches it, nor a proxy's password."""
+    kept = {
+        name: value for name, value in os.environ.items()
+        if name in named or (name in _PASSED and not holds_secret(name, value))
+    }  # fmt: skip
     return {**kept, "PYTHONUNBUFFERED": "1", **extra}
 
 

@@ -7,6 +7,7 @@ capped. No cookie, token or proxy is used.
 
 from __future__ import annotations
 
+import html
 import http.client
 import ipaddress
 import re
@@ -14,9 +15,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
 from evalkit.hub.source import TEXT_CAP
@@ -176,33 +176,69 @@ def _get(connection: _Pinned, target: str, patience_s: float) -> str | bytes:
 
 
 def visible_text(page: bytes) -> bytes:
-    """The words of an HTML page, block by block, without scripts, styles and navigation."""
-    reader = _Words()
-    reader.feed(page.decode("utf-8", "replace"))
-    reader.close()
-    lines = (" ".join(line.split()) for line in "".join(reader.parts).splitlines())
+    """The words of an HTML page, block by block, without scripts, styles and navigation. Linear in the page."""
+    parts: list[str] = []
+    skipping = 0
+    for text, tag, ends in _pieces(page.decode("utf-8", "replace")):
+        if text and not skipping:
+            parts.append(html.unescape(_HUGE.sub("\ufffd", text)))
+        if tag in _SKIPPED:
+            skipping = max(skipping - 1, 0) if ends else skipping + 1
+        elif tag in _BLOCKS:
+            parts.append("\n")
+    lines = (" ".join(line.split()) for line in "".join(parts).splitlines())
     return "\n".join(line for line in lines if line).encode("utf-8")
 
 
-class _Words(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._skipping = 0
+#: a number that no character has; Python refuses to read one of thousands of digits
+_HUGE = re.compile(r"&#(?:[0-9]{8,}+|[xX][0-9a-fA-F]{7,}+);?")
+_OPENS = re.compile(r"<(/?)([A-Za-z][^\s/>]{0,63})")
+_PLAIN = re.compile(r"[^\"'>]*+")
+#: contents that are no markup, and where they end
+_RAW = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("script", "style")}
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        if tag in _SKIPPED:
-            self._skipping += 1
-        elif tag in _BLOCKS:
-            self.parts.append("\n")
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _SKIPPED:
-            self._skipping = max(self._skipping - 1, 0)
-        elif tag in _BLOCKS:
-            self.parts.append("\n")
+def _pieces(page: str) -> Iterator[tuple[str, str, bool]]:
+    """Texts with the tag behind each, in lower case, and whether it is an end tag. No mark is looked for twice that was
+    not found.
+    """
+    at, quotes = 0, True
+    while (start := page.find("<", at)) >= 0:
+        opened = _OPENS.match(page, start)
+        if opened is None and page[start + 1 : start + 2] not in ("!", "?", "/"):
+            yield page[at : start + 1], "", False
+            at = start + 1
+            continue
+        text, comment = page[at:start], page.startswith("<!--", start)
+        end = _end_of(page, opened.end()) if opened and quotes else -1
+        if end < 0:  # a comment, or a tag whose quotes do not close: from then on they are not looked at
+            quotes = quotes and opened is None
+            end = page.find("-->", start + 4) + 2 if comment else page.find(">", start)
+        if end < (start + 4 if comment else start):
+            break
+        yield text, "", False
+        at = end + 1
+        if opened is None:
+            continue
+        name, ends = opened[2].lower(), opened[1] == "/"
+        yield "", name, ends
+        if page[end - 1] == "/" and not ends:
+            yield "", name, True
+        elif name in _RAW and not ends:
+            closed = _RAW[name].search(page, at)
+            if closed is None:
+                return
+            at = closed.start()
+    yield page[at:], "", False
 
-    def handle_data(self, data: str) -> None:
-        if not self._skipping:
-            self.parts.append(data)
+
+def _end_of(page: str, at: int) -> int:
+    """Where the tag ends that is open at `at`: at a `>` outside quotes; -1: nowhere."""
+    while (found := _PLAIN.match(page, at)) and found.end() < len(page):
+        sign = page[found.end()]
+        if sign == ">":
+            return found.end()
+        at = page.find(sign, found.end() + 1) + 1
+        if at == 0:
+            return -1
+    return -1

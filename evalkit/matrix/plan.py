@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from evalkit import fmt
 from evalkit.checklist.files import sha256_of
@@ -44,7 +46,8 @@ _REQUESTS = ("prompts", "suites", "modes", "requests", "starts", "seed", "skip")
 class Cell(Frozen):
     """One run of the matrix."""
 
-    id: str
+    #: the name of its folder too, so that it leads nowhere else
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,255}$")]
     variant: str
     engine: str
     hardware: str

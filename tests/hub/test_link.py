@@ -6,6 +6,7 @@ import shutil
 import ssl
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -171,6 +172,25 @@ def test_what_is_refused_on_the_way(site, path, why):
 def test_a_certificate_of_another_host_is_refused(site):
     with pytest.raises(LinkProblem, match="could not be read"):
         site[0]("https://wrong.example/terms")
+
+
+@pytest.mark.parametrize(
+    "unit", ["<a ", "<!--", "<![CDATA[", "</", "<br/", '<a href="', "<a '\">", "<script>", "&#", "<", "<?"]
+)
+def test_a_page_of_nothing_but_marks_is_read_in_linear_time(unit):
+    """80,000 characters of `<a ` took a minute, and a page may have a million."""
+    page = (unit * 400_000)[:400_000].encode()
+    began = time.thread_time()
+    visible_text(page)
+    assert time.thread_time() - began < 5
+
+
+def test_the_words_of_odd_markup_are_kept():
+    page = (
+        "<a href='x>y'>Li<b>cense</b></a><p>one</p>two<br/>3 &amp; &#65;<script>if (a<b) {'</p>'}</script>x<!-- c > d -->y"
+        f'<svg/>z <svg>q</svg> 1 < 2 <nav>n</nav>&#{"1" * 5000};e <?php a ?>w<p title="a'
+    )
+    assert visible_text(page.encode()).decode() == 'License\none\ntwo\n3 & Axyz 1 < 2 \ufffde w<p title="a'
 
 
 def test_hidden_words_are_not_taken_for_the_license():

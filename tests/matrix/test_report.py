@@ -120,6 +120,18 @@ def test_a_folder_without_a_plan_has_no_report(tmp_path):
         report(tmp_path)
 
 
+@pytest.mark.parametrize("id_", ["../other", "/elsewhere/run", "a/../../b", "", "a\nb"])
+def test_a_cell_lies_in_the_folder_of_its_matrix(tmp_path, id_):
+    """Another's GO would count: a matrix that is judged may be a stranger's."""
+    plan = Plan(name="m", at_least=1.5, confidence=0.95, cells=(cell("a"),)).model_dump(mode="json")
+    (tmp_path / "matrix.json").write_text(json.dumps(plan))
+    assert report(tmp_path)["cells"][0]["id"] == "a"
+    plan["cells"][0]["id"] = id_
+    (tmp_path / "matrix.json").write_text(json.dumps(plan))
+    with pytest.raises(RunFolderError):
+        report(tmp_path)
+
+
 def test_cells_without_a_verdict_are_missing(tmp_path):
     plan = Plan(name="m", at_least=1.5, confidence=0.95, cells=(cell("a"), cell("b")))
     assert [one.id for one in missing(plan, tmp_path)] == ["a", "b"]
