@@ -247,8 +247,8 @@ _ENDINGS = (
 )  # fmt: skip
 _KEYS = frozenset(
     {
-        "access", "account", "admin", "api", "auth", "encryption", "functions", "license", "master", "private", "secret",
-        "service", "shared", "signing", "subscription", "deploy",
+        "access", "account", "admin", "api", "auth", "encryption", "functions", "license", "master", "private",
+        "secret", "service", "shared", "signing", "subscription", "deploy",
     }
 )  # fmt: skip
 #: keys of tables, caches and signatures that everybody may know
