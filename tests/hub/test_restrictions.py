@@ -154,3 +154,47 @@ def test_links_take_about_as_long_as_prose():
     # the least of three: a neighbour's noise only adds
     prose, links = (min(seconds(unit) for _ in range(3)) for unit in ("word ", "]("))
     assert links < 60 * max(prose, 0.005)
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "本模型仅供学术研究使用，不得用于商业用途。",
+        "模型权重禁止商用。",
+        "商业用途需联系我们申请授权。",
+        "このモデルは研究目的のみに利用できます。",
+        "商用利用は禁止です。",
+        "Dieses Modell darf nur für die Forschung genutzt werden.",
+        "Usage commercial interdit.",
+        "비상업적 용도로만 사용할 수 있습니다.",
+        "对学术研究完全开放，填写问卷登记后亦允许免费商业使用。",
+    ],
+)
+def test_cards_in_other_languages_restrict_too(prose):
+    assert kinds(prose) == ["commercial"]
+    assert kinds(f"模型基于开源代码训练。{prose}") == ["commercial"]
+
+
+@pytest.mark.parametrize(
+    "prose",
+    [
+        "本模型采用 Apache 2.0 协议，可免费商用，无需申请。",
+        "支持商业和非商业用途。",
+        "本数据集仅供研究使用。",
+        "允许商业使用，无需授权。",
+        "この モデルは商用利用可能です。",
+        "Ce modèle est libre pour tout usage commercial.",
+        "Das Modell darf kommerziell genutzt werden.",
+        "商用可能で、申請は不要です。",
+        "模型可商用，需要 16GB 显存。",
+        "性能优于商用模型，需要注意。",
+        "Este modelo no tiene costo.",
+        "nicht nur für die Forschung, auch für den Betrieb",
+    ],
+)
+def test_cards_in_other_languages_that_allow_are_not_taken_for_restricting(prose):
+    assert kinds(prose) == []
+
+
+def test_weights_that_must_not_be_passed_on_are_seen_in_chinese():
+    assert kinds("不得分发模型权重，也不得修改。") == ["modify", "redistribute"]
