@@ -38,7 +38,8 @@ _COUNTS_APART = 1.5
 _FEWEST_CHARACTERS = 40
 #: of the chunks behind the first: from this share of single tokens on a reply comes token by token, up to that in runs
 _SINGLE, _MANY = 0.75, 0.4
-_FEWEST_CHUNKS, _FEWEST_TOKENS = 8, 8
+#: characters of a chunk up to which it is one character: several tokens of bytes may make it
+_FEWEST_CHUNKS, _FEWEST_TOKENS, _ONE = 8, 8, 1.5
 #: prompts from which the spread between them is known, and the least that it is taken for (log)
 _FEWEST_PROMPTS, _LEAST_SPREAD = 5, 0.05
 #: tokens behind the first chunk from which a reply has a pace
@@ -369,9 +370,10 @@ def shape(reply: Exchange) -> Shape | None:
     if len(counts) < max(2, chunks - 1):
         mean = tokens / chunks
         return "tokens" if mean < 1.4 and chunks >= _FEWEST_CHUNKS else "blocks" if mean >= 3 else None
-    steps = [b - a for a, b in pairwise(counts) if b > a]
-    if not steps:
+    if not (steps := [b - a for a, b in pairwise(counts) if b > a]):
         return None
+    if chunks >= _FEWEST_CHUNKS and len(reply.text) + len(reply.reasoning) <= _ONE * chunks:
+        return "tokens"
     ones = sum(step == 1 for step in steps) / len(steps)
     if ones >= _SINGLE and len(steps) + 1 >= _FEWEST_CHUNKS:
         return "tokens"

@@ -305,6 +305,8 @@ HONEST = (
          tricks=(Trick(play.zero_counts, frozenset({AR, DIFFUSION})),)),
     Kind("call-indices", "two tool calls with one index", ("quality.floor", "pass"), "go", suite=_TWO_CALLS,
          tricks=(Trick(play.indices_all_zero, frozenset({AR, DIFFUSION}), frozenset({"quality"})),)),
+    Kind("tokens-of-bytes", "replies in a script of which each character is three tokens", ("serving.mode", "pass"), "go",
+         tricks=(Trick(play.of_bytes(1, 30), frozenset({AR}), _TIMED), Trick(play.of_bytes(5, 60), places=_TIMED)), tokens=128),
     Kind("no-done", "streams without [DONE]", ("modes.failures", "pass", "none"), "go",
          tricks=(Trick(play.rewritten(rb"data: \[DONE\]\n\n", b""), frozenset({AR, DIFFUSION})),)),
     Kind("declared-difference", "two GPUs against one, as the checklist declares", ("serving.same-settings", "warn", "declared"), "go",

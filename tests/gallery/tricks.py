@@ -263,6 +263,24 @@ async def all_so_far(turn: Turn) -> None:
     await turn.send(changed(turn.answer, cumulative))
 
 
+def of_bytes(step: int, ms: float) -> Callable[[Turn], Awaitable[None]]:
+    """A reply in a script of which each character is three tokens, so many characters an event."""
+
+    async def play(turn: Turn) -> None:
+        asked = json.loads(turn.request.body)["messages"][-1]["content"]
+        text = "".join(chr(code) for code in Random(asked).choices(range(0x0C05, 0x0C39), k=40))
+        pieces = []
+        for at in range(0, len(text), step):
+            usage = {"prompt_tokens": 20, "completion_tokens": 3 * min(at + step, len(text))}
+            delta = {"choices": [{"index": 0, "delta": {"content": text[at : at + step]}, "finish_reason": None}]}
+            pieces.append((ms, b"data: " + json.dumps({**delta, "usage": usage}).encode() + b"\n\n"))
+        end = json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}).encode()
+        pieces.append((0.0, b"data: " + end + b"\n\ndata: [DONE]\n\n"))
+        await turn.send(replace(turn.answer, pieces=tuple(pieces), stream=True))
+
+    return play
+
+
 def briefly(slower: float = 1.0) -> Callable[[Turn], Awaitable[None]]:
     """The right answer in a sentence, in so many times the time that it takes."""
 
