@@ -6,9 +6,10 @@ The text under each key of a section is its meaning: docs/checklist.md and `eval
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from evalkit.client.origin import address_of
 from evalkit.errors import UsageError
@@ -37,6 +38,25 @@ def _mode_label(value: object) -> object:
     return canonical(value) if isinstance(value, str) else value
 
 
+def refused_fields(extra: Mapping[str, Any] | None) -> str | None:
+    """Why further fields of a request's body cannot be sent; None: they can."""
+    given = extra or {}
+    own = next((name for name in ("messages", "model", "stream") if name in given), None)
+    if own is not None:
+        return f"`{own}` is what evalkit sends itself, other for each prompt or mode: leave it out of extra_body"
+    several = next((name for name in ("n", "best_of") if given.get(name, 1) not in (1, None)), None)
+    if several is not None:
+        return f"`{several}` asks for several replies, and evalkit reads one: leave it out of extra_body"
+    return None
+
+
+def _sendable(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    if (why := refused_fields(value)) is not None:
+        raise ValueError(why)
+    return value
+
+
+Extra = Annotated[dict[str, Any], AfterValidator(_sendable)]
 Url = Annotated[str, BeforeValidator(_url), Field(max_length=2048)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]

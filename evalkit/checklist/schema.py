@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from evalkit.checklist.base import SETTINGS, EnvName, ModeLabel, Positive, Section, Url
+from evalkit.checklist.base import SETTINGS, EnvName, Extra, ModeLabel, Positive, Section, Url
 from evalkit.checklist.items import Items, ModesItem, QualityItem, Reading
 from evalkit.checklist.prices import Cost
 from evalkit.checklist.sweep import Sweep
@@ -86,7 +86,7 @@ class Request(Section):
     """Longest reply, in tokens, where a prompt does not say."""
     system: str | None = None
     """System message of every request."""
-    extra_body: dict[str, Any] = {}
+    extra_body: Extra = {}
     """Further fields of the request's JSON, sent as they are."""
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from evalkit.checklist.base import Extra
 from evalkit.checklist.schema import Section
 from evalkit.quality.case import Kind, Severity
 
@@ -34,7 +35,7 @@ class RequestParams(Section):
     """Texts that end a reply."""
     response_format: dict[str, Any] | None = None
     """As the chat completions API takes it: JSON, or JSON of a schema."""
-    extra_body: dict[str, Any] | None = None
+    extra_body: Extra | None = None
     """Further fields of the request body."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from evalkit.checklist.base import refused_fields
 from evalkit.checklist.files import was_read
 from evalkit.checklist.images import data_uri, image_parts
 from evalkit.checklist.loader import is_shipped
@@ -320,6 +321,8 @@ class _Line:
 
     def extras(self, data: dict[str, Any], request: Request) -> dict[str, Any]:
         own = self.typed(data, "extra_body", dict, "an object") or {}
+        if (why := refused_fields(own)) is not None:
+            self.fail(why)
         if "top_p" in data:
             own = {"top_p": self.number(data, "top_p", 1.0, most=1), **own}
         return {**request.extra_body, **own}
