@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
+from evalkit.checklist.keys import keys
+from evalkit.data import load_licenses, load_variants, load_vendor_claims
 from evalkit.errors import UsageError
 from evalkit.explain import glossary
 from evalkit.explain.catalogue import checks, common
+from evalkit.explain.graders import grader_markdown
 from evalkit.findings import ITEM_IDS, Check
+from evalkit.quality.graders import registry
 from evalkit.text import one_line
 
 #: kind of a topic -> heading of its list in docs/findings.md, and its texts
@@ -93,24 +97,17 @@ def _all() -> Iterator[Topic]:
 
 
 def _graders() -> Iterator[Topic]:
-    from evalkit.explain.graders import grader_markdown
-    from evalkit.quality.graders import registry
-
     for name, grader in registry().items():
         yield Topic("grader", name, grader_markdown(grader))
 
 
 def _keys() -> Iterator[Topic]:
-    from evalkit.checklist.keys import keys
-
     for key in keys():
         text = f"## {key.path} (key of a checklist)\n\n{key.meaning}\n\nTakes: {key.kind}. Default: {key.default}.\n"
         yield Topic("key of a checklist", key.path, text)
 
 
 def _facts() -> Iterator[Topic]:
-    from evalkit.data import load_licenses, load_variants, load_vendor_claims
-
     for row in load_licenses():
         yield Topic("license", row.id, _license(row))
     for variant in load_variants():

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from evalkit import fmt
-from evalkit.checklist.files import sha256_of
+from evalkit import fmt, hub
+from evalkit.checklist.files import read_bytes, sha256_of
 from evalkit.checklist.schema import Checklist
 from evalkit.errors import InputFileError, RunFolderError
 from evalkit.facts import Facts, RunStart
@@ -31,6 +31,7 @@ from evalkit.matrix.load import Loaded, load_matrix
 from evalkit.matrix.schema import RayPlace
 from evalkit.quality.suite import facts_of
 from evalkit.run.setup import Setup, prepare
+from evalkit.run.sizing import cost_of
 from evalkit.secrets import redact
 from evalkit.stored.folder import plan_hash
 from evalkit.text import one_line, strict_json
@@ -117,8 +118,6 @@ class Planned:
 
 def collected(model: str, revision: str, folder: Path) -> CandidateFacts:
     """What a model's repository, folder or snapshot says; its shipped record where there is no network."""
-    from evalkit import hub
-
     near = folder / model
     return hub.collect(str(near.resolve()) if near.exists() else model, revision=revision)
 
@@ -197,8 +196,6 @@ class _Work:
 
     def of(self, checklist: Checklist) -> tuple[Setup, int, str]:
         """The setup, its minutes, and the hash of its plan."""
-        from evalkit.run.sizing import cost_of
-
         data = {key: value for key, value in checklist.model_dump(mode="json").items() if key not in _NO_WORK}
         data["modes"] = {label: bool(one.launch) for label, one in checklist.modes.items()}
         data["items"]["hardware"] = None
@@ -269,8 +266,6 @@ def read(out: Path) -> Plan:
     Raises:
         RunFolderError: there is none, or it was not written by this evalkit.
     """
-    from evalkit.checklist.files import read_bytes
-
     path = out / INDEX
     try:
         document = strict_json(read_bytes(path, max_bytes=64 << 20))

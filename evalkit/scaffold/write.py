@@ -11,11 +11,14 @@ from typing import NamedTuple
 
 from evalkit.analysis.pairs import alpha_of
 from evalkit.analysis.suites import independent
+from evalkit.checklist.errors import input_error
 from evalkit.checklist.loader import shipped_folder
+from evalkit.checklist.schema import Checklist, LoadedChecklist
+from evalkit.checklist.yaml import parse_yaml
 from evalkit.errors import UsageError
 from evalkit.importers.direct import Conversion
 from evalkit.run.fit import least_margin
-from evalkit.run.setup import Setup
+from evalkit.run.setup import Setup, prepare
 from evalkit.scaffold.detect import Found, asks_for_a_key
 from evalkit.scaffold.propose import Model, Proposal, model_of, named, owned, propose, serves, what
 from evalkit.serving.facts import EndpointFacts
@@ -135,11 +138,6 @@ def _sets(model: Model) -> tuple[str, str]:
 def _counted(path: Path, found: Found, wanted: Wanted, model: Model) -> Setup:
     """The run as it would be planned, to count which prompts and cases fit its budget."""
     from pydantic import ValidationError
-
-    from evalkit.checklist.errors import input_error
-    from evalkit.checklist.schema import Checklist, LoadedChecklist
-    from evalkit.checklist.yaml import parse_yaml
-    from evalkit.run.setup import prepare
 
     wide = Sized(dict.fromkeys(("default", *_KINDS), _COUNTING), ())
     try:
