@@ -32,6 +32,10 @@ from evalkit.verdict.decide import decide
 
 FORMAT = 2
 _MOST_BYTES = 256 * 1024 * 1024
+#: values of one line, and of a pack of format 1, which is one; a line of a run has thousands
+_MOST_VALUES, _MOST_OF_ALL = 2_000_000, 20_000_000
+#: bytes out of a byte that is read; runs have up to 30, and a few KB could fill the memory
+_MOST_RATIO, _ANYWAY = 100, 16 << 20
 #: what a system prompt begins with whose text was left out
 REDACTED = "(redacted) "
 CANNOT_GRADE = "be graded again"
@@ -68,10 +72,11 @@ class Pack:
             RunFolderError: not a pack, too large, or from a newer evalkit.
         """
         try:
+            most = _room(path)
             with gzip.open(path) as file:
-                first = file.readline(_MOST_BYTES + 1)
+                first = file.readline(most + 1)
                 one_document = not first.endswith(b"\n")
-            head = strict_json(first) if len(first) <= _MOST_BYTES else None
+            head = _value(first, _MOST_OF_ALL if one_document else _MOST_VALUES) if len(first) <= most else None
         except _UNREADABLE:
             raise _no_pack(path) from None
         if not isinstance(head, dict) or head.get("kind") != "evalkit-pack" or not _is_shaped(head):
@@ -90,13 +95,13 @@ class Pack:
 
     def _records(self) -> Iterator[Record]:
         """The lines behind the head, held against the last one, which is their hash."""
-        seen, read, last = hashlib.sha256(), 0, None
+        seen, read, last, most = hashlib.sha256(), 0, None, _room(self.path)
         with gzip.open(self.path) as file:
             for n, line in enumerate(iter(lambda: file.readline(MAX_LINE), b"")):
                 read += len(line)
-                if last is not None or read > _MOST_BYTES or not line.endswith(b"\n"):
+                if last is not None or read > most or not line.endswith(b"\n"):
                     raise ValueError("not as a pack is written")
-                said = strict_json(line) if n else self._head
+                said = _value(line, _MOST_VALUES) if n else self._head
                 keys = set(said) if isinstance(said, dict) else set()
                 if n and keys == {"sha256"}:
                     last = said["sha256"]
@@ -163,6 +168,22 @@ def digest(document: dict[str, Any]) -> str:
 
 def _no_pack(path: Path) -> RunFolderError:
     return RunFolderError("is not an evalkit pack", where=str(path))
+
+
+def _room(path: Path) -> int:
+    """Bytes that the file may hold when it is unpacked."""
+    return min(_MOST_BYTES, max(_ANYWAY, _MOST_RATIO * path.stat().st_size))
+
+
+def _value(line: bytes, most: int) -> Any:
+    """The value of a line, which is not read where it has more parts than any run: each takes memory.
+
+    Raises:
+        ValueError: too many parts, or as `strict_json`.
+    """
+    if sum(line.count(sign) for sign in (b",", b"[", b"{")) > most:
+        raise ValueError("more values than a run has")
+    return strict_json(line)
 
 
 def _is_shaped(head: dict[str, Any]) -> bool:

@@ -15,7 +15,9 @@ from evalkit.report.formats import rendered
 from evalkit.stored.again import document_of
 from evalkit.stored.compare import compare
 from evalkit.stored.gate import gate
+from evalkit.stored.open import open_for_gate
 from evalkit.stored.pack import Pack, pack
+from evalkit.text import strict_json
 from evalkit.verdict.decide import decide
 from tests.support.quality_run import CHECKLIST, NOW, WORDS, run_facts
 from tests.support.stored_run import write_run
@@ -248,6 +250,37 @@ def test_a_malformed_pack_is_no_pack(tmp_path, content) -> None:
     path.write_bytes(gzip.compress(content.encode()))
     with pytest.raises(RunFolderError, match="not an evalkit pack"):
         Pack.open(path)
+
+
+HEAD = '{"kind":"evalkit-pack","format":2,"checklist":{},"checklist_sha256":"x"'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'{HEAD},"x":[{"[]," * 3_000_000}[]]}}\n', f'{HEAD}}}\n{{"kind":"skipped","data":[{"{}," * 3_000_000}0]}}\n',
+        f'{HEAD}}}\n{"x" * (20 << 20)}\n',
+    ],
+    ids=["head", "record", "bytes"],
+)  # fmt: skip
+def test_a_pack_that_unpacks_to_more_than_any_run_is_refused_before_it_is_read(tmp_path, monkeypatch, content) -> None:
+    """30 KB of such a file took 850 MB, and 250 KB would have taken several GB."""
+    seen = []
+    monkeypatch.setattr("evalkit.stored.pack.strict_json", lambda line: seen.append(len(line)) or strict_json(line))
+    path = tmp_path / "x.pack"
+    path.write_bytes(gzip.compress(f'{content}{{"sha256":"0"}}\n'.encode()))
+    found = gate(open_for_gate(path), NOW)
+    assert (found.exit_code, "is not an evalkit pack" in found.reasons[0]) == (3, True), found.reasons
+    assert max(seen, default=0) < 1000
+
+
+@pytest.mark.parametrize("value", [[], {}, ["x"], {"a": 1}, 7, True])
+def test_a_setting_of_a_strange_type_is_undecided_and_no_fault(small, value) -> None:
+    whole, lines = small
+    for line in lines:
+        if line.get("kind") == "endpoint":
+            line["data"]["settings"] = {"dllm_algorithm": value}
+    assert gate(rewritten(whole, lines), NOW).exit_code == 3
 
 
 @pytest.mark.parametrize("key", ["checklist", "problems", "simulated"])

@@ -252,13 +252,15 @@ class SGLang(Engine):
 
     def round_is_forward(self, settings: Mapping[str, Any]) -> bool:
         """Upstream with first-done-first-out scheduling; elsewhere a block is one pass."""
-        return settings.get("dllm_algorithm") in UPSTREAM_DIFFUSION and settings.get("dllm_fdfo") is True
+        algorithm = settings.get("dllm_algorithm")
+        return isinstance(algorithm, str) and algorithm in UPSTREAM_DIFFUSION and settings.get("dllm_fdfo") is True
 
 
 def declared(settings: Mapping[str, Any]) -> Declared:
     """The decision table for SGLang's start arguments; the order of its rows matters. Unknown names are not guessed."""
-    algorithm = settings.get("dllm_algorithm")
-    drafter = settings.get("speculative_algorithm")
+    algorithm, drafter = (settings.get(name) for name in ("dllm_algorithm", "speculative_algorithm"))
+    if algorithm and not isinstance(algorithm, str):  # in a run that somebody else wrote
+        return Declared(None, f"dllm_algorithm is {type(algorithm).__name__}, not a name")
     if algorithm:
         if settings.get("ar_mode") is True:
             why = f"dllm_algorithm {algorithm} with ar_mode true: the block loop over causal attention"
