@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 MARK = "EVALKIT_LAUNCH"
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER = 1, 4, 36
 
 
 def marked(mark: str) -> list[int]:
@@ -130,6 +130,7 @@ def main() -> int:
     grace_s, mark, argv = float(sys.argv[1]), sys.argv[2], sys.argv[4:]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    _prctl(_PR_SET_DUMPABLE, 0)  # what it starts may be a model's code, of the same user: it writes no memory here
     wake_r, wake_w = os.pipe()
     os.set_blocking(wake_w, False)
     signal.set_wakeup_fd(wake_w)

@@ -219,6 +219,9 @@ OUT_OF_REACH = {
     "a process": "import os\nos.fork()",
     "a program": "import os\nos.execv('/bin/sh', ['sh', '-c', 'true'])",
     "a signal": "import os\nos.kill(1, 9)\nos.kill(os.getppid(), 9)",
+    "a signal when a file has something": "import fcntl, os\nfcntl.fcntl(os.pipe()[0], 8, os.getppid())",
+    "a signal to a group": "import fcntl, os, struct\nfcntl.fcntl(os.pipe()[0], 15, struct.pack('ii', 2, os.getpgid(0)))",
+    "a signal of a socket": "import fcntl, os, struct\nfcntl.ioctl(3, 0x8901, struct.pack('i', os.getppid()))",
     "root": "import os\nos.setuid(0)",
     "a device": "import os, stat\nos.mknod('n', 0o600 | stat.S_IFCHR, os.makedev(1, 3))",
 }
@@ -232,7 +235,10 @@ def test_a_sandbox_keeps_out_of_reach(kind, name):
     assert "Error" in got.why, got
 
 
-HELD_WITHOUT = ("the network", "a process", "a program", "a signal")
+HELD_WITHOUT = (
+    "the network", "a process", "a program", "a signal", "a signal when a file has something", "a signal to a group",
+    "a signal of a socket",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HELD_WITHOUT)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -115,6 +116,17 @@ def test_a_taken_port_is_not_measured_by_mistake(tmp_path):
                 pass
 
     start(Endpoint(launch=argv(tmp_path)), tmp_path, body)
+
+
+def test_the_memory_of_the_keeper_is_closed_to_what_it_starts():
+    """By /proc/PID/mem code from a reply would become its parent, which no filter holds."""
+    looks = "import ctypes, os; print(ctypes.CDLL(None).prctl(3))"
+    inner = f"import sys; sys.argv = ['k', '0', 'm', '--', 'true']; import keeper; keeper.main(); {looks}"
+    done = subprocess.run(
+        [sys.executable, "-c", inner], cwd=Path(keeper.__file__).parent, stdin=subprocess.PIPE, capture_output=True,
+        text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["0"]
 
 
 def test_nothing_is_left_when_the_keeper_is_killed(tmp_path):

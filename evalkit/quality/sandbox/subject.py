@@ -34,6 +34,14 @@ _REFUSED = {
 }  # fmt: skip
 
 
+#: `fcntl` and `ioctl` by machine: by them a file's events become signals to any process of the user
+_OWNERS = {
+    "x86_64": ((72, (8, 15)), (16, (0x8901, 0x8902))),
+    "aarch64": ((25, (8, 15)), (29, (0x8901, 0x8902))),
+}  # fmt: skip
+_ALLOW, _EPERM = (0x06, 0, 0, 0x7FFF0000), (0x06, 0, 0, 0x00050000 | 1)
+
+
 class Printed:
     """Standard output of the code: kept until the examiner hears it."""
 
@@ -109,8 +117,11 @@ def confine(memory: int, seconds: int) -> None:
     code = [(0x20, 0, 0, 4), (0x15, 1, 0, machine), (0x06, 0, 0, 0x80000000), (0x20, 0, 0, 0)]
     code += [(0x35, 0, 1, 0x40000000), (0x06, 0, 0, 0x80000000)]  # the x32 way to call the same
     for number in sorted(set(numbers)):
-        code += [(0x15, 0, 1, number), (0x06, 0, 0, 0x00050000 | 1)]
-    code.append((0x06, 0, 0, 0x7FFF0000))
+        code += [(0x15, 0, 1, number), _EPERM]
+    for number, commands in _OWNERS[platform.machine()]:  # load the second argument, refuse what names an owner
+        inner = [(0x20, 0, 0, 24), *(one for command in commands for one in ((0x15, 0, 1, command), _EPERM)), _ALLOW]
+        code += [(0x15, 0, len(inner), number), *inner]
+    code.append(_ALLOW)
     raw = b"".join(struct.pack("HBBI", *one) for one in code)
     buffer = ctypes.create_string_buffer(raw)
     program = struct.pack("HxxxxxxP", len(code), ctypes.addressof(buffer))
