@@ -24,7 +24,7 @@ class Secret:
     def __init__(self, value: str) -> None:
         """Whitespace around the value is dropped: a stray newline would be quoted by HTTP libraries."""
         self._value = value.strip()
-        if len(self._value) >= _SHORTEST:
+        if len(self._value) >= _SHORTEST and self._value.lower() not in _PLACEHOLDERS:
             _KNOWN.update(_forms(self._value))
             _SPELLINGS.update(spellings(self._value))
             _ORDER.clear()
@@ -57,6 +57,13 @@ _SPELLINGS: set[Spelling] = set()
 _ORDER: list[tuple[set[str], tuple[str, ...]]] = []
 #: a shorter secret is not a secret, and masking it would tear words apart
 _SHORTEST = 4
+#: what documentations of servers that ask for no key give as one: masked, it would tear the names of engines and words
+_PLACEHOLDERS = frozenset(
+    {
+        "dummy", "empty", "llama.cpp", "lm-studio", "lmdeploy", "local", "no-key", "no-key-required", "none",
+        "not-needed", "null", "ollama", "sglang", "sk-no-key-required", "unused", "vllm",
+    }
+)  # fmt: skip
 #: from this length on, a value is looked for in encodings of which only the middle is its own
 _LONG = 12
 

@@ -152,3 +152,10 @@ def test_words_that_share_some_letters_with_a_key_are_left(monkeypatch):
     assert redact(text) == text
     odd = "&#99999999999; &#x110000; \\u{1F600} \\ud800 %zz &copy; &nosuch; 100%25 \\400"
     assert redact(odd) == odd
+
+
+@pytest.mark.parametrize("value", ["ollama", "EMPTY", "vllm", "sk-no-key-required"])
+def test_what_stands_for_no_key_is_a_word_like_others(value):
+    """Servers without keys are given it; masked, it would take the engine's name out of a run."""
+    assert Secret(value).reveal() == value
+    assert redact(f"engine {value} at a {value}-like server") == f"engine {value} at a {value}-like server"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from typing import IO, Any
 
 from evalkit.cli.output import opened, put
 from evalkit.text import calm
+
+#: the end of a line that the next piece may make a command
+_MAY_BECOME = re.compile(r"(?:##?[a-z]{0,8})?\Z")
 
 
 class CalmStream:
@@ -25,9 +29,11 @@ class CalmStream:
 
     def write(self, text: str) -> int:
         whole = self._begun + text
-        put(self.unguarded, calm(whole)[len(self._begun) :], needed=self._needed)
+        safe = calm(whole)
+        begun = safe.startswith(self._begun)
+        put(self.unguarded, safe[len(self._begun) :] if begun else f" {calm(text)}", needed=self._needed)
         line = whole.replace("\r", "\n").rpartition("\n")[2]
-        self._begun = line if line.strip() in ("", ":") else "."
+        self._begun = line if line.strip() in ("", ":") else f".{_MAY_BECOME.search(line)[0]}"  # type: ignore[index]  # matches every line
         return len(text)
 
     def flush(self) -> None:

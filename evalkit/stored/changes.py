@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from evalkit.checklist.files import sha256_of
 from evalkit.checklist.schema import Checklist
 from evalkit.secrets import redact_words
+from evalkit.stored.folder import without_keys
 
 #: +1: a larger value asks more; -1: a smaller value asks more. None asks nothing.
 _DIRECTION = {
@@ -61,6 +62,9 @@ def changes(old: Checklist, new: Checklist) -> list[Change]:
         a, b = before.get(path), after.get(path)
         if a == b or path.startswith(_FREE) or _is_place(path):
             continue
+        if path == "tasks":
+            found += _tasks(a, b)
+            continue
         if path.rpartition(".")[2] == "launch":
             a, b = _command(a), _command(b)
             if a == b:
@@ -69,6 +73,20 @@ def changes(old: Checklist, new: Checklist) -> list[Change]:
     if list(old.modes) != list(new.modes):
         found.append(Change("modes", list(old.modes), list(new.modes), looser=True))
     return found
+
+
+def _tasks(old: list[Any] | None, new: list[Any] | None) -> list[Change]:
+    """Files of cases, and other harnesses: each by itself, as files may be compared by what they hold. Keys in commands
+    are masked as the run folder masks them, and where results lie does not count: they are compared by their hash.
+    """
+    before, after = (None if one is None else [task for task in one if isinstance(task, str)] for one in (old, new))
+    found = [] if before == after else [Change("tasks", before, after, looser=True)]
+    ran, runs = ([_bare(one) for one in without_keys(tasks) or () if isinstance(one, dict)] for tasks in (old, new))
+    return found if ran == runs else [*found, Change("tasks (harnesses)", ran, runs, looser=True)]
+
+
+def _bare(task: dict[str, Any]) -> dict[str, Any]:
+    return {**task, "results": sorted(task["results"] or ())}
 
 
 def short(digest: str) -> str:

@@ -263,8 +263,20 @@ def _checklist_document(loaded: LoadedChecklist) -> dict[str, Any]:
     }
 
 
+def without_keys(tasks: list[Any] | None) -> list[Any] | None:
+    """Tasks whose commands hold no key."""
+    if tasks is None:
+        return None
+    words = ("command", "args")
+    return [
+        task if isinstance(task, str) else {**task, **{name: redact_words(task[name]) for name in words if task[name]}}
+        for task in tasks
+    ]
+
+
 def _without_keys(checklist: dict[str, Any]) -> dict[str, Any]:
     """Commands with the keys that were typed into them masked: deciding needs none of them."""
+    checklist["tasks"] = without_keys(checklist["tasks"])
     for endpoint in (*checklist["modes"].values(), *filter(None, [checklist["incumbent"]])):
         for name in ("launch", "stop"):
             if endpoint[name]:

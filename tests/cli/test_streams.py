@@ -14,7 +14,13 @@ from evalkit.cli.streams import CalmStream, write_commands
 from evalkit.errors import InputFileError
 
 
-@given(st.lists(st.text(alphabet=st.sampled_from(":# [x\n\r\t"), max_size=6), max_size=10))
+@given(
+    st.lists(
+        st.text(alphabet=st.sampled_from(":# [x\n\r\t"), max_size=6)
+        | st.sampled_from(["##", "vso", "##vs", "o[", "["]),
+        max_size=10,
+    )
+)
 def test_in_however_many_pieces_a_line_is_written(pieces):
     out = io.StringIO()
     stream = CalmStream(out)
@@ -22,6 +28,7 @@ def test_in_however_many_pieces_a_line_is_written(pieces):
         assert stream.write(piece) == len(piece)
     lines = re.split(r"[\r\n]", out.getvalue())
     assert not [line for line in lines if line.lstrip().startswith("::")]
+    assert not re.search(r"##(?:vso)?\[", out.getvalue())
     assert re.sub(r"\s", "", out.getvalue()) == re.sub(r"\s", "", "".join(pieces))
 
 

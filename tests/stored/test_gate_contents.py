@@ -115,6 +115,20 @@ def test_a_key_in_a_launch_command_changes_nothing(run) -> None:
     assert "asks less" not in doubts(kept, load_checklist(checklist), packed=False)
 
 
+def test_a_key_in_the_command_of_another_harness_is_neither_kept_nor_a_change(run) -> None:
+    folder, checklist = run
+    task = {"command": ["tool", "--api-key", "canary-9ab7-key", "{out}"], "reads": "csv", "args": []}
+    write(checklist, tasks=["t.yaml", task])
+    loaded = load_checklist(checklist)
+    kept = write_run(folder.parent / "tool", loaded.checklist, RunFolder.open(folder).facts()).path
+    assert "canary" not in (kept / "checklist.json").read_text()
+    assert "canary" not in gzip.decompress(pack(RunFolder.open(kept))).decode()
+    assert "asks less" not in doubts(kept, loaded, packed=False)
+    task["command"][0] = "other"  # beside a file of cases that is the same
+    write(checklist, tasks=["t.yaml", task])
+    assert "asks less" in doubts(kept, load_checklist(checklist), packed=False)
+
+
 def test_a_session_under_another_version_is_told_in_report_and_gate(tmp_path) -> None:
     later = Resumed(at="2026-11-24T10:00:00+00:00", evalkit_version="9.9.9", python="3.13.1")
     facts: Facts = run_facts(cases=24, prompts=22).model_copy(update={"resumed": (later,)})
