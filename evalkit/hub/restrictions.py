@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
 from evalkit.hub.facts import CardSentence
@@ -108,13 +109,17 @@ def _of_prose(text: str) -> Iterator[tuple[str, str, int, str | None]]:
     bare = _HEADING.sub(lambda found: f"{found[0][:-1]}\x00", bare)
     flat = _MARKUP.sub(_blank, _TARGET.sub(_blank, bare))
     flat = _BREAK.sub("\x00", flat).replace("\n", " ")
+    places = [at for at, _ in links]
+    before, line = 0, 1
     for match in _SENTENCE.finditer(flat):
-        lead = len(match[0]) - len(match[0].lstrip())
-        line = text.count("\n", 0, match.start() + lead) + 1
+        start = match.end() - len(match[0].lstrip())
+        line += text.count("\n", before, start)
+        before = start
         for kind in _kinds(match[0]):
             yield kind, match[0], line, None
         if _SUBJECT.search(match[0]) and _LICENSE.search(match[0]):
-            yield from (("linked", match[0], line, to) for at, to in links if match.start() <= at <= match.end())
+            inside = links[bisect_left(places, match.start()) : bisect_right(places, match.end())]
+            yield from (("linked", match[0], line, to) for _, to in inside)
 
 
 def _kinds(sentence: str) -> list[str]:

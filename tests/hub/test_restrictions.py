@@ -198,3 +198,18 @@ def test_cards_in_other_languages_that_allow_are_not_taken_for_restricting(prose
 
 def test_weights_that_must_not_be_passed_on_are_seen_in_chinese():
     assert kinds("不得分发模型权重，也不得修改。") == ["modify", "redistribute"]
+
+
+@pytest.mark.parametrize("unit", ["...\n", "? a\n", "The model's license is [x](https://a.example/c). "])
+def test_time_grows_with_the_card_and_no_faster(unit):
+    """A card of 400,000 characters of such lines took 8 s: every sentence counted the lines before it."""
+
+    def seconds(size):
+        began = time.thread_time()
+        read_card((unit * size)[:size])
+        return time.thread_time() - began
+
+    for _ in range(3):  # a reading that another process disturbed is taken again
+        if seconds(200_000) < 8 * max(seconds(50_000), 0.02):
+            return
+    pytest.fail("more than linear time")
