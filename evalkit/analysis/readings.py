@@ -50,11 +50,15 @@ class Readings:
         return times
 
     def until_text(self, mode: str, level: int) -> dict[str, list[float]]:
-        """Share of the E2E time after which the last text that a reader sees was there."""
+        """Share of the E2E time after which the last text that a reader sees was there; one more step of decoding, as
+        that which finds the end, goes with it.
+        """
         shares: dict[str, list[float]] = {}
         for s in self.good(mode, level):
-            if s.exchange.last_visible_us and s.exchange.e2e_us:
-                shares.setdefault(s.prompt, []).append(s.exchange.last_visible_us / s.exchange.e2e_us)
+            e = s.exchange
+            if e.last_visible_us and e.e2e_us:
+                step = (e.last_visible_us - e.chunks[0][0]) / (len(e.chunks) - 1) if len(e.chunks) > 1 else 0.0
+                shares.setdefault(s.prompt, []).append(min(1.0, (e.last_visible_us + max(0.0, step)) / e.e2e_us))
         return shares
 
     def tails(self, mode: str, level: int) -> list[float]:

@@ -125,3 +125,32 @@ def test_a_claim_that_the_way_alone_explains_is_open():
     assert found(asked, timed, endpoints=far(1, 200))("round-trip").outcome == "may-decide"
     assert found(asked, simulated(0.8, 60), endpoints=far(400, 1))("round-trip").outcome == "may-decide"
     assert found(checklist(), simulated(5, 60), endpoints=far(1, 20))("round-trip").outcome == "not-decisive"
+
+
+# -- where a stream ends ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("true", "behind", "mode", "opens"),
+    [
+        (1.4, 0.0, AR, False), (1.4, 0.3, AR, True), (3.0, 0.3, AR, False), (0.8, 0.3, AR, False), (0.9, 0.5, DLM, True),
+        # the step that finds the end of a reply of twenty tokens
+        (1.4, 0.05, AR, False),
+    ],
+)  # fmt: skip
+def test_a_claim_that_late_ends_alone_explain_is_open_and_one_step_of_decoding_is_none(true, behind, mode, opens):
+    def seen(one):
+        whole = one.exchange.e2e_us
+        last = round(whole * (1 - (behind if one.mode == mode else 0.0)))
+        chunks = tuple((round(last * (n + 1) / 19), n + 1) for n in range(19))
+        return one.model_copy(
+            update={"exchange": one.exchange.model_copy(update={"last_visible_us": last, "chunks": chunks})}
+        )
+
+    timed = [seen(one) for one in simulated(true, 60, noise=0.02)]
+    got = found(checklist(speedup={"at_least": 1.25}), timed)
+    if opens:
+        assert got("tail").status is Status.INCONCLUSIVE
+    else:
+        with pytest.raises(KeyError):
+            got("tail")
