@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -151,6 +151,10 @@ class ExchangeError(Frozen):
     retry_after_s: float | None = None
 
 
+#: no time is before the request's own; a run that says so is not readable
+Microseconds = Annotated[int, Field(ge=0)]
+
+
 class Exchange(Frozen):
     """One request and its reply.
 
@@ -172,20 +176,20 @@ class Exchange(Frozen):
     completion_tokens: int | None = None
     cached_tokens: int | None = None
     #: µs from before the last byte is written
-    first_byte_us: int | None = None
+    first_byte_us: Microseconds | None = None
     #: first event with text, reasoning or a tool call
-    first_chunk_us: int | None = None
+    first_chunk_us: Microseconds | None = None
     #: first event with non-blank answer text or a tool call
-    first_visible_us: int | None = None
-    last_chunk_us: int | None = None
+    first_visible_us: Microseconds | None = None
+    last_chunk_us: Microseconds | None = None
     #: last event with answer text that is not blank, or a tool call; None: a journal without it, or not streamed
-    last_visible_us: int | None = None
+    last_visible_us: Microseconds | None = None
     #: `[DONE]`, or the end of the body
-    done_us: int | None = None
+    done_us: Microseconds | None = None
     chunks: tuple[tuple[int, int | None], ...] = ()
     #: events that carried usage but no text (denoising steps on some routes)
     empty_events: int = 0
-    connected_us: int | None = None  # time to connect, when this request opened the connection
+    connected_us: Microseconds | None = None  # time to connect, when this request opened the connection
     reused_connection: bool = False
     #: wall clock at the moment of writing, ISO 8601 UTC, for the record only
     written_at: str | None = None

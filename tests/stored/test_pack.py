@@ -274,6 +274,18 @@ def test_a_pack_that_unpacks_to_more_than_any_run_is_refused_before_it_is_read(t
     assert max(seen, default=0) < 1000
 
 
+@pytest.mark.parametrize("name", ["done_us", "first_chunk_us", "first_byte_us", "last_chunk_us"])
+def test_a_reply_that_ended_before_it_was_asked_for_is_not_readable(small, name) -> None:
+    whole, lines = small
+    timed = [
+        {**one, "data": {**one["data"], "exchange": {**one["data"]["exchange"], name: -1}}}
+        for one in lines
+        if one.get("kind") == "timed"
+    ]
+    found = gate(rewritten(whole, [*lines[:2], *timed, *lines[2:]]), NOW)
+    assert (found.exit_code, "is not readable" in found.reasons[0]) == (3, True), found.reasons
+
+
 @pytest.mark.parametrize("value", [[], {}, ["x"], {"a": 1}, 7, True])
 def test_a_setting_of_a_strange_type_is_undecided_and_no_fault(small, value) -> None:
     whole, lines = small
