@@ -168,15 +168,20 @@ class Witness(Values):
         )
 
 
-class RoundTrip(Values):
-    """Shortest round trips; `ratio_without`: the speed-up without their difference."""
+class Beside(Values):
+    """Times beside the replies, ms, that may decide a claim; `ratio_without`: the speed-up without them."""
 
-    outcome: Literal["not-decisive", "may-decide"]
     mode: str
     baseline: str
     mode_ms: float
     baseline_ms: float
     ratio_without: float
+
+
+class RoundTrip(Beside):
+    """Shortest round trips; without their difference."""
+
+    outcome: Literal["not-decisive", "may-decide"]
 
     def words(self) -> Words:
         text = f"round trip {self.mode_ms:.1f} ms to {self.mode}, {self.baseline_ms:.1f} ms to {self.baseline}"
@@ -186,15 +191,10 @@ class RoundTrip(Values):
         return Words(f"{text}.", f"{self.mode_ms:.1f} ms, {self.baseline_ms:.1f} ms")
 
 
-class Tail(Values):
-    """Medians from the last text to the end of the stream, ms; `ratio_without`: the speed-up up to the last text."""
+class Tail(Beside):
+    """Medians from the last text to the end of the stream; up to the last text."""
 
     outcome: Literal["may-decide"]
-    mode: str
-    baseline: str
-    mode_ms: float
-    baseline_ms: float
-    ratio_without: float
 
     def words(self) -> Words:
         text = (
